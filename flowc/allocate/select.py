@@ -1,0 +1,238 @@
+"""Choosing one option per layer: least cost under budgets, with what two neighbours cost together.
+
+The problem is a multiple-choice knapsack with several budgets and pair costs (a width converter where two widths differ).
+For given prices of the resources the best choice is found by dynamic programming along the graph; its state is the
+choice of widths at the streams that are still open. Prices are then raised until the budgets are kept (Lagrangian
+relaxation), and the choice is improved by exchanges of single options. The relaxation also bounds from below what any
+choice uses, which proves that budgets can't be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Edge", "Node", "Problem", "Selection"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_MOST_STATES = 20_000
+_ROUNDS = 40
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer's options.
+
+    Attributes:
+        use: (options, resources): what each option uses.
+        enter, leave: (options,): index of the option's width at the inputs and at the outputs.
+        widths: numbers of different widths at the inputs and at the outputs.
+    """
+
+    use: Floats
+    enter: Ints
+    leave: Ints
+    widths: tuple[int, int]
+
+    def by_widths(self, price: Floats) -> tuple[Floats, Ints]:
+        """Least price, and the option that has it, for every pair of widths (in, out)."""
+        table = np.full(self.widths, np.inf)
+        best = np.zeros(self.widths, np.int64)
+        order = np.argsort(-price, kind="stable")  # the cheapest is written last
+        table[self.enter[order], self.leave[order]] = price[order]
+        best[self.enter[order], self.leave[order]] = order
+        return table, best
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stream between two nodes; ``use`` is (widths out of src, widths into dst, resources)."""
+
+    src: int
+    dst: int
+    use: Floats
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A choice: option index per node, what it uses in all, and whether the budgets are kept.
+
+    ``bound`` is a proven lower bound of the largest share of a budget that any choice uses (above 1: none keeps them all).
+    """
+
+    choice: tuple[int, ...]
+    use: Floats
+    fits: bool
+    bound: float
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What the way back needs at one node: the axes kept, and for each state the widths that were best."""
+
+    best: Ints
+    enter: Ints
+    axes: tuple[int, ...]
+    kept: tuple[int, ...]
+    closed: Ints
+    closed_shape: tuple[int, ...]
+
+
+class Problem:
+    """Nodes in topological order and the streams between them."""
+
+    def __init__(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
+        self.nodes = list(nodes)
+        self.edges = list(edges)
+        self._into: list[list[Edge]] = [[] for _ in nodes]
+        self._out: list[list[Edge]] = [[] for _ in nodes]
+        self._last = list(range(len(nodes)))
+        for edge in edges:
+            self._into[edge.dst].append(edge)
+            self._out[edge.src].append(edge)
+            self._last[edge.src] = max(self._last[edge.src], edge.dst)
+
+    def use(self, choice: Sequence[int]) -> Floats:
+        """What a choice uses of each resource."""
+        parts = [n.use[c] for n, c in zip(self.nodes, choice, strict=True)]
+        parts += [e.use[self.nodes[e.src].leave[choice[e.src]], self.nodes[e.dst].enter[choice[e.dst]]] for e in self.edges]
+        total: Floats = np.sum(parts, axis=0)
+        return total
+
+    def cheapest(self, prices: Floats) -> tuple[int, ...]:
+        """The choice of least total price (exact up to `_MOST_STATES` combinations of open widths; then the best are kept)."""
+        state: Floats = np.zeros(())
+        axes: list[int] = []
+        labels: dict[int, Ints] = {}
+        steps = []
+        for i, node in enumerate(self.nodes):
+            state = _thin(state, axes, labels)
+            table, best = node.by_widths(node.use @ prices)
+            pairs = np.zeros((node.widths[0], *([1] * len(axes))))
+            for edge in self._into[i]:
+                shape = [node.widths[0], *([1] * len(axes))]
+                shape[1 + axes.index(edge.src)] = labels[edge.src].size
+                pairs = pairs + (edge.use @ prices)[labels[edge.src]].T.reshape(shape)
+            joint = pairs[:, None] + table.reshape(*table.shape, *([1] * len(axes)))
+            enter = joint.argmin(axis=0)
+            cost = np.take_along_axis(joint, enter[None], axis=0)[0] + state
+            axes = [i, *axes]
+            labels[i] = np.arange(node.widths[1])
+            closing = [k for k, a in enumerate(axes) if self._last[a] <= i]
+            keep = [k for k in range(len(axes)) if k not in closing]
+            cost = cost.transpose(*keep, *closing)
+            shape_closed = cost.shape[len(keep) :]
+            cost = cost.reshape(*cost.shape[: len(keep)], -1)
+            closed = cost.argmin(axis=-1)
+            state = np.take_along_axis(cost, closed[..., None], axis=-1)[..., 0]
+            full = np.broadcast_to(enter, (node.widths[1], *(labels[a].size for a in axes[1:])))
+            steps.append((_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes}))
+            axes = [axes[k] for k in keep]
+        return self._trace(steps)
+
+    def _trace(self, steps: list[tuple[_Step, dict[int, Ints]]]) -> tuple[int, ...]:
+        choice = [0] * len(self.nodes)
+        width: dict[int, int] = {}
+        for i in range(len(self.nodes) - 1, -1, -1):
+            step, labels = steps[i]
+            at: list[int] = [0] * len(step.axes)
+            for k in step.kept:
+                at[k] = int(np.flatnonzero(labels[step.axes[k]] == width[step.axes[k]])[0])
+            flat = int(step.closed[tuple(at[k] for k in step.kept)])
+            closing = [k for k in range(len(step.axes)) if k not in step.kept]
+            for k, where in zip(closing, np.unravel_index(flat, step.closed_shape), strict=True):
+                at[k] = int(where)
+            for k, axis in enumerate(step.axes):
+                width[axis] = int(labels[axis][at[k]])
+            enter = int(step.enter[tuple(at)])
+            choice[i] = int(step.best[enter, width[i]])
+        return tuple(choice)
+
+    def solve(self, budgets: Floats, weights: Floats) -> Selection:
+        """The choice of least weighted use that keeps the budgets; where none is found, one that exceeds them least.
+
+        Args:
+            budgets: per resource; a resource with budget 0 can't be used.
+            weights: cost of one unit of each resource.
+        """
+        safe = np.maximum(budgets, 1e-9)
+        best: tuple[int, ...] | None = None
+        best_cost, bound = np.inf, 0.0
+        nearest: tuple[float, tuple[int, ...]] = (np.inf, ())
+        for prices, pure in self._prices(safe, weights):
+            choice = self.cheapest(prices)
+            use = self.use(choice)
+            if pure:  # sum of prices * budgets is 1: a lower bound of the largest share
+                bound = max(bound, float(use @ prices))
+            over = float((use / safe).max())
+            self._overrun = use / safe
+            nearest = min(nearest, (over, choice))
+            if over <= 1 and float(use @ weights) < best_cost:
+                best, best_cost = choice, float(use @ weights)
+            if bound > 1 or (over <= 1 and not pure and np.array_equal(prices, weights)):
+                break
+        start = best if best is not None else nearest[1]
+        choice = start if bound > 1 else self._improve(start, safe, weights)
+        use = self.use(choice)
+        return Selection(choice, use, bool((use <= safe).all()), bound)
+
+    def _prices(self, budgets: Floats, weights: Floats) -> Iterator[tuple[Floats, bool]]:
+        """Prices to try: the weights; then, raised by multiplicative weights on what was overrun, pure and added to the weights."""
+        yield weights, False
+        if (self._overrun <= 1).all():
+            return
+        force = np.ones(budgets.size)
+        scale = float(weights @ budgets)
+        for k in range(_ROUNDS):
+            share = force / force.sum()
+            yield share / budgets, True
+            force = force * np.exp((self._overrun - self._overrun.max()) * (1.5 / (1 + k / 8)))
+            force = np.maximum(force, force.max() * 1e-6)
+            yield weights + share / budgets * scale * min(8.0, 0.25 * (k + 1)), False
+
+    def _improve(self, choice: Sequence[int], budgets: Floats, weights: Floats) -> tuple[int, ...]:
+        """Exchanges single options as long as the excess over the budgets, or else the cost, falls."""
+        now = list(choice)
+        use = self.use(now)
+        for _ in range(20):
+            before = (float(np.maximum(use / budgets - 1, 0).sum()), float(use @ weights))
+            start = before
+            for i, node in enumerate(self.nodes):
+                local = self._local(i, node, now)
+                trial = use - local[now[i]] + local
+                excess = np.maximum(trial / budgets - 1, 0).sum(axis=1)
+                cost = trial @ weights
+                pick = int(np.lexsort((cost, excess))[0])
+                if (float(excess[pick]), float(cost[pick])) < (before[0] - 1e-12, np.inf) or (
+                    excess[pick] <= before[0] and cost[pick] < before[1] - 1e-9
+                ):
+                    use, now[i] = trial[pick], pick
+                    before = (float(excess[pick]), float(cost[pick]))
+            if before == start:
+                break
+        return tuple(now)
+
+    def _local(self, i: int, node: Node, choice: Sequence[int]) -> Floats:
+        """What each option of node ``i`` uses together with its neighbours as they are."""
+        total: Floats = node.use
+        for e in self._into[i]:
+            total = total + e.use[self.nodes[e.src].leave[choice[e.src]]][node.enter]
+        for e in self._out[i]:
+            total = total + e.use[:, self.nodes[e.dst].enter[choice[e.dst]]][node.leave]
+        return total
+
+
+def _thin(state: Floats, axes: Sequence[int], labels: dict[int, Ints]) -> Floats:
+    """Drops the dearest widths of the open streams until the state is small enough."""
+    while state.size > _MOST_STATES:
+        k = int(np.argmax(state.shape))
+        least = state.min(axis=tuple(j for j in range(state.ndim) if j != k))
+        keep = np.sort(np.argsort(least, kind="stable")[: max(1, least.size // 2)])
+        state = np.take(state, keep, axis=k)
+        labels[axes[k]] = labels[axes[k]][keep]
+    return state

@@ -1,0 +1,217 @@
+"""The Python interface: build, estimate, info. The command line is a thin skin on these functions."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from flowc import report as reports
+from flowc.allocate import Allocation, allocate, read_folding
+from flowc.compiler import Compiled, compile_model, explanations
+from flowc.design import Design
+from flowc.errors import InfeasibleError, UsageError
+from flowc.exact.certificate import Certificate, certify
+from flowc.input_type import InputType
+from flowc.ir import DOMAIN, array_of, int_attr, is_op
+from flowc.outdir import staged_output
+from flowc.passes.integer_ranges import integer_ranges
+from flowc.stages import Stages
+from flowc.targets import Target, load_target
+
+__all__ = ["build", "estimate", "info"]
+
+Model = str | os.PathLike[str] | onnx.ModelProto
+Progress = Callable[[str], None]
+
+
+def build(
+    model: Model,
+    target: str | os.PathLike[str] | Target,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    fps: float | None = None,
+    clock_mhz: float | None = None,
+    execution: str = "auto",
+    input_type: str | InputType | None = None,
+    folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    csim: bool = False,
+    verify: bool = True,
+    force: bool = False,
+    dump_passes: bool = False,
+    verify_passes: bool = False,
+    progress: Progress | None = None,
+) -> Design:
+    """Compiles a model into an accelerator design for a board.
+
+    Args:
+        model: path of an ONNX file, or a model in memory.
+        target: name of a known board, or path of a target file.
+        output: directory to write the project to; None: nothing is written (see `Design.save`).
+        fps: wanted frames per second; None: as many as fit.
+        clock_mhz: clock; None: the target's.
+        execution: "auto", "dataflow" or "loopback".
+        input_type: integer type of float inputs, as ``--input-type`` takes it.
+        folding: PE, SIMD and styles fixed by hand: a mapping or the path of a JSON file.
+        csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
+        verify: compare with onnxruntime on random samples.
+        force: replace ``output`` even if flowc did not write it.
+        dump_passes: keep the model graph after every pass in ``output``/passes.
+        verify_passes: execute the model graph around every pass and compare.
+        progress: called with the name of each stage as it begins.
+
+    Raises:
+        ModelError: the model can't be read or holds what can't become hardware.
+        UsageError, TargetError: an option makes no sense.
+        InfeasibleError: it does not fit, or the rate is out of reach.
+        MismatchError: verification failed.
+    """
+    tell = progress or (lambda stage: None)
+    if csim and output is None:
+        raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
+    if output is not None:
+        from flowc.project import write_project  # the backends are not needed otherwise
+
+        with staged_output(output, force=force) as staging:
+            design, stages = _design(
+                model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell
+            )
+            tell("render")
+            start = time.perf_counter()
+            write_project(design, staging)
+            if dump_passes:
+                stages.write(staging / "passes")
+            design.report["seconds"]["render"] = time.perf_counter() - start
+            if csim:
+                tell("csim")
+                design.report["csim"] = reports.csim_entry(design, staging)
+            reports.write(design, staging)
+        design.directory = Path(output)
+        return design
+    design, _ = _design(model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell)
+    return design
+
+
+def estimate(
+    model: Model,
+    target: str | os.PathLike[str] | Target,
+    *,
+    fps: float | None = None,
+    clock_mhz: float | None = None,
+    execution: str = "auto",
+    input_type: str | InputType | None = None,
+    folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The report of a build, without verification; nothing is written. Arguments and errors as for `build`."""
+    tell = progress or (lambda stage: None)
+    design, _ = _design(model, target, fps, clock_mhz, execution, input_type, folding, False, False, False, tell)
+    return design.report
+
+
+def info(model: Model, *, input_type: str | InputType | None = None) -> dict[str, Any]:
+    """What a model holds, and what would become of it, before a target is named.
+
+    Raises:
+        ModelError: the model can't be read or holds what can't become hardware.
+    """
+    compiled = compile_model(model, input_type=_input_type(input_type))
+    return reports.info(compiled, explanations(compiled))
+
+
+def _input_type(given: str | InputType | None) -> InputType | None:
+    return InputType.parse(given) if isinstance(given, str) else given
+
+
+def _design(
+    model: Model,
+    target: str | os.PathLike[str] | Target,
+    fps: float | None,
+    clock_mhz: float | None,
+    execution: str,
+    input_type: str | InputType | None,
+    folding: str | os.PathLike[str] | Mapping[str, Any] | None,
+    verify: bool,
+    verify_passes: bool,
+    keep: bool,
+    tell: Progress,
+) -> tuple[Design, Stages]:
+    board = target if isinstance(target, Target) else load_target(target)
+    _check_request(fps, execution)
+    wanted = folding if folding is None or isinstance(folding, Mapping) else read_folding(Path(folding))
+    stages = Stages(keep=keep, check=verify_passes)
+    compiled = compile_model(model, input_type=_input_type(input_type), observer=stages.observe, progress=tell)
+    tell("allocate")
+    start = time.perf_counter()
+    try:
+        allocation = allocate(compiled.graph, board, clock_mhz=clock_mhz, fps=fps, folding=wanted)
+    except InfeasibleError as error:
+        if execution != "auto":
+            raise
+        raise InfeasibleError(
+            f"{error.message.rstrip('.')}. Dataflow execution keeps every layer on the chip at once; networks larger than that "
+            "need loopback execution, which this version does not have",
+            remedy=error.remedy,
+        ) from error
+    compiled.seconds["allocate"], start = time.perf_counter() - start, time.perf_counter()
+    tell("certify")
+    ranges = integer_ranges(compiled.model.graph)
+    certificate = certify(((f.tensor, f.region, f.steps, f.leaf) for f in compiled.folded), ranges)
+    compiled.seconds["certify"] = time.perf_counter() - start
+    design = _assemble(compiled, allocation, certificate, board)
+    if verify:
+        tell("verify")
+        start = time.perf_counter()
+        design.verify()
+        design.report["seconds"]["verify"] = time.perf_counter() - start
+    return design, stages
+
+
+def _check_request(fps: float | None, execution: str) -> None:
+    if fps is not None and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+        raise UsageError(f"fps must be a finite number above 0, not {fps}")
+    if execution not in ("auto", "dataflow", "loopback"):
+        raise UsageError(f"execution must be auto, dataflow or loopback, not '{execution}'")
+    if execution == "loopback":
+        raise UsageError("loopback execution does not exist in this version", remedy="Use --execution dataflow, or auto")
+
+
+def _assemble(compiled: Compiled, allocation: Allocation, certificate: Certificate, board: Target) -> Design:
+    return Design(
+        graph=allocation.graph,
+        head=compiled.head,
+        tail=compiled.tail,
+        tensors=compiled.tensors,
+        ports=compiled.ports,
+        inputs=compiled.inputs,
+        outputs=compiled.outputs,
+        accumulators=compiled.accumulators,
+        reference=compiled.reference,
+        windows=certificate.windows,
+        report=reports.build(compiled, allocation, certificate, board),
+        sampling=_sampling(compiled),
+        notes=explanations(compiled),
+    )
+
+
+def _sampling(compiled: Compiled) -> dict[str, tuple[float, float, float | None]]:
+    """Per input the values to draw: what its own quantizer covers, else 0 to 1."""
+    found: dict[str, tuple[float, float, float | None]] = {}
+    for value in compiled.model.graph.inputs:
+        name = value.name or ""
+        if compiled.inputs[name].dtype != "float32":
+            continue
+        found[name] = (0.0, 1.0, None)
+        for use in value.uses():
+            node = use.node
+            scale, zero = (array_of(v) for v in node.inputs[1:3]) if is_op(node, "Quantize", DOMAIN) else (None, None)
+            if scale is not None and zero is not None and scale.size == 1 and zero.size == 1:
+                s, z = float(scale.reshape(())), float(zero.reshape(()))
+                lo, hi = int_attr(node, "lo", 0), int_attr(node, "hi", 0)
+                found[name] = ((lo - z) * s, (hi - z) * s, s if hi - lo < 1 << 16 else None)
+    return found

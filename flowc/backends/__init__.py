@@ -1,0 +1,1 @@
+"""Backends: each writes a dataflow graph down in one hardware language."""

@@ -1,0 +1,101 @@
+"""The PYNQ driver: files that run on the board with numpy and pynq, and without a board on the emulator."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flowc.backends.render import copied, render, write
+from flowc.backends.wire import HostPort, boundary
+from flowc.dataflow import Dataflow
+from flowc.errors import UsageError
+from flowc.targets import Target
+from flowc.units import Array
+
+__all__ = ["generate_driver"]
+
+_SCRIPTS = (
+    "__init__.py", "driver.py", "board.py", "stream.py", "packing.py", "host.py", "onnxfile.py", "throughput.py",
+    "accuracy.py",
+)  # fmt: skip
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip entry, so that equal designs give equal bytes
+
+
+def generate_driver(
+    graph: Dataflow,
+    out: Path,
+    *,
+    target: Target,
+    header: str,
+    results: Mapping[str, str],
+    host: Mapping[str, bytes] | None = None,
+) -> None:
+    """Writes the driver: scripts copied as they are, and the description of the streams that they read.
+
+    Args:
+        graph: the accelerator.
+        out: folder to write to; made if it is not there.
+        target: the board.
+        header: what made the files from what, plain text of some lines; written at the top of each script.
+        results: the model's outputs in order: name to numpy dtype. Those that the tail does not compute are tensors of
+            output ports.
+        host: "head.onnx" and "tail.onnx" as far as the model has them, with a batch of 1. The head's outputs are
+            the tensors of the input ports; the tail's inputs are those of the output ports, the head's outputs or the
+            model's inputs, all under their names.
+
+    Raises:
+        InfeasibleError: a port is too wide for a DMA engine.
+        UsageError: a file can't be written.
+    """
+    ports = boundary(graph)
+    units = {unit.name: unit for unit in (*graph.inputs, *graph.outputs)}
+    described: dict[str, Any] = {
+        "name": graph.name,
+        "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],
+        "outputs": [_entry(p, units[p.name].tensor_shape) for p in ports if not p.is_input],
+        "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
+    }
+    for name in _SCRIPTS:
+        write(out / name, copied(f"driver/{name}", header, "#"))
+    write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
+    names = sorted(host or {})
+    write(out / "README.md", render("driver/README.md.j2", graph=graph.name, target=target.description, host=names))
+    orders = {name: unit.order for name, unit in units.items() if unit.order is not None}
+    try:
+        (out / "orders.npz").write_bytes(_npz(orders))
+        for name, content in (host or {}).items():
+            (out / name).write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"can't write '{out}': {error.strerror}", remedy="Choose a folder you may write to") from error
+
+
+def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The fields of the driver's ``Stream``."""
+    return {
+        "name": port.name,
+        "tensor": port.tensor,
+        "shape": list(shape),
+        "bits": port.dtype.bits,
+        "signed": port.dtype.signed,
+        "bipolar": port.dtype.bipolar,
+        "elements": port.elements,
+        "per_beat": port.per_beat,
+        "beat_bytes": port.memory_bytes,
+    }
+
+
+def _npz(arrays: Mapping[str, Array]) -> bytes:
+    """An .npz file of `arrays` that depends on nothing but them (numpy's own writer stamps the time)."""
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for name, array in arrays.items():
+            content = BytesIO()
+            np.lib.format.write_array(content, np.asarray(array, np.int32), allow_pickle=False)
+            zipped.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), content.getvalue())
+    return archive.getvalue()

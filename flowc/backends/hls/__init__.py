@@ -1,0 +1,7 @@
+"""HLS C++ backend: a dataflow graph as a project for Vitis HLS that plain g++ can run too."""
+
+from __future__ import annotations
+
+from flowc.backends.hls.generate import generate
+
+__all__ = ["generate"]

@@ -1,0 +1,171 @@
+"""C simulation of a generated project with plain g++: compile, run, count cycles."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flowc.backends.hls.generate import FLAGS
+from flowc.backends.hls.packing import pack_rows, unpack_rows
+from flowc.backends.hls.text import identifier
+from flowc.backends.hls.writers.port import port_bytes
+from flowc.dataflow import Dataflow
+from flowc.errors import MismatchError, UsageError
+from flowc.units import Array, InputPort, OutputPort
+
+__all__ = ["ap_include", "compile", "count_cycles", "run", "write_vectors"]
+
+_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
+_INSTALL = "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
+
+
+def ap_include() -> Path:
+    """The folder of ``ap_int.h`` and ``hls_stream.h``.
+
+    ``$AP_INCLUDE``, else ``$XILINX_HLS/include``, else what the Python package hls4ml carries.
+
+    Raises:
+        UsageError: none of them has the headers; says what to install.
+    """
+    candidates = []
+    if os.environ.get("AP_INCLUDE"):
+        candidates.append(Path(os.environ["AP_INCLUDE"]))
+    if os.environ.get("XILINX_HLS"):
+        candidates.append(Path(os.environ["XILINX_HLS"]) / "include")
+    package = importlib.util.find_spec("hls4ml")
+    if package is not None and package.origin is not None:
+        candidates.append(Path(package.origin).parent / "templates" / "vivado" / "ap_types")
+    for folder in candidates:
+        if (folder / "ap_int.h").is_file() and (folder / "hls_stream.h").is_file():
+            return folder
+    raise UsageError("C simulation needs the vendor's AP types (ap_int.h, hls_stream.h), which were not found", remedy=_INSTALL)
+
+
+def _compiler() -> str:
+    found = shutil.which(os.environ.get("CXX", "g++"))
+    if found is None:
+        raise UsageError("C simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX")
+    return found
+
+
+def compile(
+    folder: Path, *, threads: bool = False, sanitize: bool = False, cycles: bool = False, exact: bool = False
+) -> Path:
+    """Compiles a generated project, its parts side by side.
+
+    Args:
+        folder: where `generate` wrote it.
+        threads: every unit in a thread of its own, streams bounded to their real depths.
+        sanitize: with address and undefined-behaviour sanitizers.
+        cycles: count the cycles of each unit, for `count_cycles`.
+        exact: compute in ap_int and ap_uint of the stated widths, as synthesis does, instead of native integers: slow.
+
+    Returns:
+        The program, in ``folder/build``.
+
+    Raises:
+        UsageError: g++ or the AP types are missing, or g++ rejects the code (then with its first messages).
+    """
+    compiler, include = _compiler(), ap_include()
+    build = folder / "build"
+    build.mkdir(exist_ok=True)
+    chosen = [n for n, wanted in (("threads", threads), ("sanitize", sanitize), ("cycles", cycles), ("exact", exact)) if wanted]
+    stem = "_".join(["csim", *chosen])
+    flags = FLAGS.split()
+    if threads:
+        flags += ["-pthread", "-DFLOWC_THREADS", f"-I{folder / 'sim' / 'bounded'}"]
+    if sanitize:
+        flags += _SANITIZE
+    if cycles:
+        flags.append("-DFLOWC_COUNT_CYCLES")
+    if exact:
+        flags.append("-DFLOWC_EXACT")
+    jobs = []
+    for source in sorted((folder / "sim").glob("part*.cpp")):
+        target = build / f"{stem}_{source.stem}.o"
+        command = [compiler, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
+        job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        jobs.append((job, target))
+    messages = [job.communicate()[0] for job, _ in jobs]
+    for (job, _), text in zip(jobs, messages, strict=True):
+        if job.returncode != 0:
+            raise UsageError(f"g++ rejects the generated code: {_head(text)}", remedy="This is a bug of flowc: report it")
+    binary = build / stem
+    link = [compiler, *flags, "-o", str(binary), *(str(target) for _, target in jobs)]
+    done = subprocess.run(link, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UsageError(f"g++ can't link the C simulation: {_head(done.stderr)}", remedy="This is a bug of flowc: report it")
+    return binary
+
+
+def _head(text: str) -> str:
+    return " | ".join([line for line in text.splitlines() if "error" in line][:3] or text.splitlines()[:3])
+
+
+def _beats(unit: InputPort | OutputPort, frames: Array) -> bytes:
+    """Frames (N, H, W, C) as the bytes of the port's beats."""
+    rows = np.asarray(frames).reshape(-1, unit.simd)
+    return pack_rows(rows, unit.frame.dtype, port_bytes(unit)).tobytes()
+
+
+def write_vectors(folder: Path, graph: Dataflow, inputs: Sequence[Array], outputs: Sequence[Array] = ()) -> None:
+    """Writes the test bench's vectors: ``folder/<port>.bin``.
+
+    Args:
+        folder: made if missing.
+        graph: the design.
+        inputs: integers (N, H, W, C) per input port.
+        outputs: golden integers (N, H, W, C) per output port; none: only the inputs are written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for ports, arrays in ((graph.inputs, inputs), (graph.outputs if len(outputs) else [], outputs)):
+        for unit, frames in zip(ports, arrays, strict=True):
+            (folder / f"{identifier(unit.name)}.bin").write_bytes(_beats(unit, frames))
+
+
+def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[list[Array], str]:
+    with tempfile.TemporaryDirectory(prefix="flowc-csim-") as scratch:
+        results = Path(scratch) / "results"
+        results.mkdir()
+        write_vectors(Path(scratch), graph, inputs)
+        done = subprocess.run([str(binary), scratch, str(results)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            text = " | ".join((done.stderr or done.stdout).splitlines()[:5])
+            raise MismatchError(f"the C simulation failed (exit {done.returncode}): {text}")
+        outputs = []
+        for unit in graph.outputs:
+            data = np.frombuffer((results / f"{identifier(unit.name)}.bin").read_bytes(), np.uint8)
+            values = unpack_rows(data.reshape(-1, port_bytes(unit)), unit.frame.dtype, unit.simd)
+            outputs.append(values.reshape(-1, *unit.frame.shape))
+        return outputs, done.stdout
+
+
+def run(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> list[Array]:
+    """Runs the compiled design on frames, back to back.
+
+    Args:
+        binary: from `compile`.
+        graph: the design.
+        inputs: integers (N, H, W, C) per input port, in order.
+
+    Returns:
+        int64 (N, H, W, C) per output port.
+
+    Raises:
+        MismatchError: beats are missing or left over, TLAST is wrong, or units deadlock.
+    """
+    return _simulate(binary, graph, inputs)[0]
+
+
+def count_cycles(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> dict[str, int]:
+    """Iterations of each unit's pipelined loop over all frames, by unit name. ``binary`` was compiled with ``cycles``."""
+    lines = (line.split() for line in _simulate(binary, graph, inputs)[1].splitlines() if line.startswith("cycles "))
+    counts = {name: int(count) for _, name, count in lines}
+    return {unit.name: counts.get(identifier(unit.name), 0) for unit in graph}

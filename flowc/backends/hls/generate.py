@@ -1,0 +1,229 @@
+"""Writes a dataflow graph as a self-contained HLS C++ project."""
+
+from __future__ import annotations
+
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowc.backends.hls.layer import Layer, word
+from flowc.backends.hls.text import comment, identifier, top_name
+from flowc.backends.hls.writers import WRITERS
+from flowc.backends.hls.writers.port import port_bytes
+from flowc.backends.render import commented, copied, render, write
+from flowc.dataflow import Dataflow, Stream
+from flowc.errors import InfeasibleError, UnsupportedError
+from flowc.units import InputPort, OutputPort, Unit
+
+__all__ = ["generate"]
+
+FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas"
+"""g++ options of the C simulation."""
+
+_WIDEST_STREAM = 4096  # bits of an hls::stream element (UG1399)
+_DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes itself
+_LAYERS_PER_PART = 24
+
+
+@dataclass(frozen=True)
+class _Wire:
+    """A stream between units as C++."""
+
+    name: str
+    bits: int
+    depth: int
+    memory: str | None
+    about: str
+
+    @property
+    def type(self) -> str:
+        return word(self.bits)
+
+
+@dataclass(frozen=True)
+class _Port:
+    """A port of the accelerator as C++."""
+
+    name: str
+    bytes: int
+    beats: int
+    is_input: bool
+    about: str
+
+
+def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
+    """Writes the HLS C++ project of a dataflow graph.
+
+    Args:
+        graph: the design; streams without a depth get 2.
+        out: folder to write into, made if missing. Files of an earlier design in it stay: give an empty one.
+        part: full device name, for the Vitis HLS script.
+        clock_mhz: clock wanted from synthesis.
+        header: what made the project from what; every file starts with it as a comment.
+
+    Raises:
+        UsageError: ``out`` can't be written, or a layer asks for a memory it can't have.
+        UnsupportedError: the graph has units that this backend doesn't know.
+        InfeasibleError: a stream is wider than 4096 bits.
+    """
+    unknown = [(", ".join(u.origin) or u.name, u.kind, "no HLS C++ for this unit") for u in graph if u.kind not in WRITERS]
+    if unknown:
+        raise UnsupportedError(unknown)
+    layers = [WRITERS[u.kind](u) for u in graph]
+    wires = _wires(graph)
+    project = _Project(graph, layers, wires, header)
+    files = {
+        "top.hpp": project.render("top.hpp", signature=project.top_signature),
+        "top.cpp": project.top(),
+        "layers.hpp": project.render("layers.hpp", signatures=[project.signature(u) for u in layers]),
+        "testbench.cpp": project.render("testbench.cpp", ports=project.ports, top=project.name),
+        "README.md": project.render(
+            "README.md", top=project.name, part=comment(part), clock_mhz=f"{clock_mhz:g}", ports=project.ports
+        ),
+        **project.layer_files(),
+        **project.simulation(),
+    }
+    sources = [f"layers/{layer.name}.cpp" for layer in layers]
+    files["vitis_hls.tcl"] = project.render(
+        "vitis_hls.tcl", top=project.name, files=sources, part=comment(part), period=f"{1000 / clock_mhz:.4g}"
+    )
+    for name, text in files.items():
+        write(out / name, text)
+
+
+def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
+    """The C++ stream of every stream of the graph."""
+    wires: dict[Stream, _Wire] = {}
+    taken: set[str] = set()
+    for stream in graph.streams:
+        src, dst = graph[stream.src], graph[stream.dst]
+        bits = src.out_widths[stream.src_port] * src.outputs[stream.src_port].dtype.bits
+        if bits > _WIDEST_STREAM:
+            raise InfeasibleError(
+                f"the stream from '{src.name}' to '{dst.name}' is {bits} bits wide; an HLS stream holds at most {_WIDEST_STREAM}",
+                remedy="Fold these layers more (smaller PE or SIMD)",
+            )
+        base = f"{identifier(src.name)}_to_{identifier(dst.name)}"
+        name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 1 << 20))) if n not in taken)
+        taken.add(name)
+        frame = graph.frame(stream)
+        about = f"{frame.h} x {frame.w} x {frame.c} {frame.dtype}, {src.out_widths[stream.src_port]} per beat"
+        if stream.tensor is not None:
+            about += f": {comment(stream.tensor)}"
+        wires[stream] = _Wire(name, bits, stream.depth or _DEFAULT_DEPTH, stream.memory, about)
+    return wires
+
+
+class _Project:
+    """The files of one project."""
+
+    def __init__(self, graph: Dataflow, layers: list[Layer], wires: dict[Stream, _Wire], header: str) -> None:
+        self.graph = graph
+        self.layers = layers
+        self.wires = wires
+        self.header = "\n".join(comment(line) for line in header.splitlines())
+        self.name = top_name(graph.name)
+        self.ports = [self._port(u) for u in (*graph.inputs, *graph.outputs)]
+        self.top_signature = f"void {self.name}({', '.join(f'{_axis(p.bytes)} {p.name}' for p in self.ports)})"
+
+    @staticmethod
+    def _port(unit: InputPort | OutputPort) -> _Port:
+        frame = unit.frame
+        about = f"{unit.simd} per beat of {frame.h} x {frame.w} x {frame.c} {frame.dtype}"
+        return _Port(identifier(unit.name), port_bytes(unit), unit.cycles, isinstance(unit, InputPort), about)
+
+    def render(self, name: str, **values: Any) -> str:
+        mark = {"README.md": "", "vitis_hls.tcl": "#", "Makefile": "#"}.get(name, "//")
+        heading = commented(self.header, mark) if mark else ""
+        return render(f"hls/project/{name}.j2", heading=heading, **values)
+
+    # -- functions --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _names(kind: str, count: int) -> list[str]:
+        return [kind] if count == 1 else [f"{kind}{i}" for i in range(count)]
+
+    def signature(self, layer: Layer) -> str:
+        """Declaration of a layer's function."""
+        unit = layer.unit
+        ins = [
+            f"{_stream(w * f.dtype.bits)} {n}"
+            for n, w, f in zip(self._names("in", len(unit.inputs)), unit.in_widths, unit.inputs, strict=True)
+        ]
+        outs = [
+            f"{_stream(w * f.dtype.bits)} {n}"
+            for n, w, f in zip(self._names("out", len(unit.outputs)), unit.out_widths, unit.outputs, strict=True)
+        ]
+        if isinstance(unit, InputPort):
+            ins = [f"{_axis(port_bytes(unit))} in"]
+        if isinstance(unit, OutputPort):
+            outs = [f"{_axis(port_bytes(unit))} out"]
+        return f"void {layer.name}({', '.join(ins + outs)})"
+
+    def arguments(self, unit: Unit) -> list[str]:
+        """The streams that a layer's function is called with: inputs, then outputs."""
+        ins = [self.wires[s].name for s in self.graph.into(unit.name)]
+        outs = [self.wires[s].name for s in self.graph.out_of(unit.name)]
+        if isinstance(unit, InputPort):
+            ins = [identifier(unit.name)]
+        if isinstance(unit, OutputPort):
+            outs = [identifier(unit.name)]
+        return ins + outs
+
+    def top(self) -> str:
+        calls = [f"{layer.name}({', '.join(self.arguments(layer.unit))})" for layer in self.layers]
+        return self.render(
+            "top.cpp", signature=self.top_signature, ports=[p.name for p in self.ports], streams=list(self.wires.values()), calls=calls
+        )
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    def layer_files(self) -> dict[str, str]:
+        """One source per layer, one header per layer with parameters, and the unit headers they need."""
+        files: dict[str, str] = {}
+        heading = commented(self.header, "//")
+        for layer in self.layers:
+            unit = layer.unit
+            origin = comment(", ".join(unit.origin)) if unit.origin else "no ONNX node of its own"
+            files[f"layers/{layer.name}.cpp"] = render(
+                f"hls/units/{layer.template}", layer=layer, heading=heading, origin=origin, shapes=_shapes(unit),
+                signature=self.signature(layer), bits_in=[w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True)],
+                **layer.values,
+            )  # fmt: skip
+            if layer.constants:
+                files[f"params/{layer.name}.hpp"] = self.render("params.hpp", layer=layer, origin=origin)
+        library = importlib.resources.files("flowc.templates").joinpath("hls", "flowc")
+        for path in sorted(p.name for p in library.iterdir() if p.name.endswith(".hpp")):
+            files[f"flowc/{path}"] = copied(f"hls/flowc/{path}", self.header, "//")
+        return files
+
+    def simulation(self) -> dict[str, str]:
+        """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""
+        sources = [f"layers/{layer.name}.cpp" for layer in self.layers]
+        count = max(1, min(2, len(sources) // (_LAYERS_PER_PART // 2)))
+        groups = [["top.cpp", "testbench.cpp", *sources[0::count]], *(sources[i::count] for i in range(1, count))]
+        files = {
+            f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=count, files=group) for i, group in enumerate(groups)
+        }
+        files["Makefile"] = self.render("Makefile", flags=FLAGS, parts=count)
+        return files
+
+
+def _axis(count: int) -> str:
+    return f"hls::stream<flowc::Axis<{count}>>&"
+
+
+def _stream(bits: int) -> str:
+    return f"hls::stream<{word(bits)}>&"
+
+
+def _shapes(unit: Unit) -> list[str]:
+    """What enters and leaves a unit, and how fast, for the comment."""
+
+    def port(frame: Any, width: int) -> str:
+        return f"({frame.h}, {frame.w}, {frame.c}) {frame.dtype}, {width} per beat"
+
+    ins = "; ".join(port(f, w) for f, w in zip(unit.inputs, unit.in_widths, strict=True))
+    outs = "; ".join(port(f, w) for f, w in zip(unit.outputs, unit.out_widths, strict=True))
+    return [f"In: {ins}.", f"Out: {outs}.", f"{unit.cycles} cycles per frame."]

@@ -1,0 +1,81 @@
+"""Standalone activations and the joining of two streams."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowc.backends.hls.layer import Constant, Layer, element
+from flowc.backends.hls.parameters import activation_code, stored_type
+from flowc.backends.hls.text import decimal_rows, identifier
+from flowc.dtypes import IntType
+from flowc.units import Activate, Join
+
+__all__ = ["write_activate", "write_join"]
+
+
+def write_activate(unit: Activate) -> Layer:
+    """C++ of a standalone activation."""
+    frame = unit.frame
+    blocks = frame.c // unit.pe
+    activation = activation_code(identifier(unit.name), unit.activation, frame.dtype, blocks, unit.pe)
+    return Layer(
+        unit,
+        "activate.cpp.j2",
+        ("elementwise.hpp",),
+        numbers=(
+            ("POSITIONS", frame.pixels, f"{frame.h} x {frame.w}"),
+            ("BLOCKS", blocks, f"{frame.c} channels / PE"),
+            ("PE", unit.pe, "channels in parallel"),
+        ),
+        constants=activation.constants,
+        pragmas=activation.pragmas,
+        values={"activation": activation.expression},
+    )
+
+
+def _reach(dtype: IntType, scale: int, offset: int) -> int:
+    return max(abs(dtype.lo - offset), abs(dtype.hi - offset)) * scale
+
+
+def write_join(unit: Join) -> Layer:
+    """C++ of a join."""
+    name = identifier(unit.name)
+    frame = unit.left
+    blocks = frame.c // unit.pe
+    activation = activation_code(name, unit.activation, unit.acc, blocks, unit.pe)
+    constants = list(activation.constants)
+    pragmas = list(activation.pragmas)
+    if unit.op == "add":
+        shared = unit.left_scale.size == unit.right_scale.size == 1
+        shape = (1, 1) if shared else (blocks, unit.pe)
+        scales = [np.broadcast_to(s, (shape[0] * shape[1],)).reshape(shape) for s in (unit.left_scale, unit.right_scale)]
+        operation = f"flowc::ScaledSum<{stored_type(np.stack(scales))}, {shape[0]}, {shape[1]}>"
+        about = "factors of the left, then of the right operand, [block][lane]"
+        constants.append(Constant(operation, f"{name}_scales", (), ",\n".join(map(decimal_rows, scales)), about))
+        for member in ("left", "right"):
+            if shape[1] > 1:
+                pragmas.append(f"ARRAY_PARTITION variable={name}_scales.{member} type=complete dim=2")
+        expression = f"{name}_scales"
+        reach = sum(
+            _reach(f.dtype, int(np.abs(s).max()), 0)
+            for f, s in ((unit.left, unit.left_scale), (unit.right, unit.right_scale))
+        )
+    else:
+        expression = f"flowc::OffsetProduct<{unit.left_offset}, {unit.right_offset}>()"
+        reach = _reach(unit.left.dtype, 1, unit.left_offset) * _reach(unit.right.dtype, 1, unit.right_offset)
+    wide = min(64, max(reach.bit_length() + 1, unit.acc.bits + 1))
+    return Layer(
+        unit,
+        "join.cpp.j2",
+        ("elementwise.hpp",),
+        types=(("Left", element(unit.left.dtype)), ("Right", element(unit.right.dtype))),
+        numbers=(
+            ("POSITIONS", frame.pixels, f"{frame.h} x {frame.w}"),
+            ("BLOCKS", blocks, f"{frame.c} channels / PE"),
+            ("PE", unit.pe, "channels in parallel"),
+            ("WIDE", wide, "bits of the operation"),
+        ),
+        constants=tuple(constants),
+        pragmas=tuple(pragmas),
+        values={"operation": expression, "activation": activation.expression},
+    )

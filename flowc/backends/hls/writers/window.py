@@ -1,0 +1,79 @@
+"""Padding and sliding windows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowc.backends.hls.layer import Layer, Memory, word
+from flowc.backends.hls.packing import pack_rows
+from flowc.dtypes import IntType
+from flowc.units import Pad, Window
+from flowc.units.window import WINDOW_GAP
+
+__all__ = ["filler", "write_pad", "write_window"]
+
+
+def filler(value: int, dtype: IntType) -> int:
+    """The bits, as an unsigned number, of the element ``value``."""
+    return int(pack_rows(np.array([[value]]), dtype, 8).view("<u8")[0, 0])
+
+
+def write_pad(unit: Pad) -> Layer:
+    """C++ of a padding unit."""
+    frame = unit.frame
+    return Layer(
+        unit,
+        "pad.cpp.j2",
+        ("pad.hpp",),
+        numbers=(
+            ("HEIGHT", frame.h, "of the input"),
+            ("WIDTH", frame.w, ""),
+            ("TOP", unit.top, ""),
+            ("LEFT", unit.left, ""),
+            ("OUT_H", unit.out.h, ""),
+            ("OUT_W", unit.out.w, ""),
+            ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+        ),
+        values={"function": "pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": filler(unit.value, frame.dtype)},
+    )
+
+
+def write_window(unit: Window) -> Layer:
+    """C++ of a sliding window."""
+    frame = unit.frame
+    (kh, kw), (sh, sw), (dh, dw) = unit.kernel, unit.stride, unit.dilation
+    words = frame.c // unit.simd
+    bits = unit.simd * frame.dtype.bits
+    numbers = [
+        ("HEIGHT", frame.h, "of the input"),
+        ("WIDTH", frame.w, ""),
+        ("WORDS", words, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+        ("KERNEL_H", kh, ""),
+        ("KERNEL_W", kw, ""),
+        ("STRIDE_H", sh, ""),
+        ("STRIDE_W", sw, ""),
+        ("DILATION_H", dh, ""),
+        ("DILATION_W", dw, ""),
+    ]
+    common = {"unit": unit, "includes": ("window.hpp",)}
+    if kh == kw == 1:
+        return Layer(**common, template="subsample.cpp.j2", numbers=tuple(numbers))
+    if unit.parallel:
+        columns = (kh * (kw - 1) or 1, dw * words if kw > 1 else 1)
+        rows = (kh - 1 or 1, (dh * frame.w - (kw - 1) * dw) * words if kh > 1 else 1)
+        memories = (
+            Memory("columns", word(bits), bits, columns, columns[1], about="what lies between neighbouring taps of a row"),
+            Memory("rows", word(bits), bits, rows, rows[1], unit.memory, about="what lies between the rows of taps"),
+        )
+        return Layer(**common, template="window_parallel.cpp.j2", numbers=tuple(numbers), memories=memories)
+    size = unit.buffer_pixels * words + 2 * WINDOW_GAP
+    about = f"{(kh - 1) * dh} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * WINDOW_GAP} words"
+    numbers += [
+        ("OUT_H", unit.out_h, ""),
+        ("OUT_W", unit.out_w, ""),
+        ("BLOCKS", frame.c // unit.block, "channel blocks"),
+        ("BLOCK_WORDS", unit.block // unit.simd, "beats per block and tap"),
+        ("CYCLES", unit.cycles, "per frame"),
+    ]
+    line = Memory("line", word(bits), bits, (size,), size, unit.memory, about=about)
+    return Layer(**common, template="window.cpp.j2", numbers=tuple(numbers), memories=(line,))

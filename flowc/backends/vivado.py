@@ -1,0 +1,111 @@
+"""Vivado scripts around the accelerator: a whole system for boards with a processor, the IP alone for others."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from flowc.backends.render import commented, copied, render, write
+from flowc.backends.wire import DMA_LENGTH_BITS, HostPort, boundary
+from flowc.dataflow import Dataflow
+from flowc.errors import InfeasibleError
+from flowc.targets import Target
+
+__all__ = ["SYSTEM", "catalog", "generate_vivado"]
+
+SYSTEM = "flowc_system"
+"""Name of the block design and of the project."""
+
+_SEGMENT = 0x10000
+
+
+@functools.cache
+def catalog() -> dict[str, Any]:
+    """The table of vendor names (``templates/vivado/catalog.toml``)."""
+    return tomllib.loads(importlib.resources.files("flowc.templates").joinpath("vivado", "catalog.toml").read_text())
+
+
+def generate_vivado(
+    graph: Dataflow, out: Path, *, target: Target, clock_mhz: float, header: str, accelerator: str | None = None
+) -> None:
+    """Writes the scripts that make a bitstream of the exported accelerator: ``build.tcl`` and what it sources, README.
+
+    Boards with a Zynq-7000 or Zynq UltraScale+ processor and known board files get a complete system; every other
+    target gets a script that implements the accelerator alone and says why.
+
+    Args:
+        graph: the accelerator; its ports become DMA engines.
+        out: folder to write to; made if it is not there.
+        target: the board.
+        clock_mhz: clock of the accelerator, in MHz.
+        header: what made the files from what, plain text of some lines; written at the top of each.
+        accelerator: ``vendor:library:name:version`` of the exported IP; by default ``flowc:hls:<name of graph>:1.0``.
+
+    Raises:
+        InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
+        UsageError: a file can't be written.
+    """
+    ports = boundary(graph)
+    family = catalog()["family"].get(target.family)
+    reason = _why_ip_only(target)
+    values: dict[str, Any] = {
+        "heading": commented(header, "#"),
+        "graph": graph.name,
+        "target": target.description,
+        "version": catalog()["vivado"]["version"],
+        "system": SYSTEM,
+        "part": target.part,
+        "board_part": target.board_part,
+        "accelerator": accelerator or f"flowc:hls:{graph.name}:1.0",
+        "clock_mhz": f"{clock_mhz:g}",
+        "period_ns": f"{1000 / clock_mhz:.3f}",
+        "ports": ports,
+        "ip_only": reason is not None,
+        "reason": reason,
+        "note": f"**IP only:** {reason}" if reason else f"Block design and bitstream scripts for part `{target.part}`.",
+        "addresses": [],
+    }
+    if reason is not None:
+        write(out / "build.tcl", render("vivado/ip_only.tcl.j2", **values))
+    else:
+        most = catalog()["ip"]["smartconnect"]["most_ports"] - 2
+        if len(ports) > most:
+            raise InfeasibleError(
+                f"the accelerator has {len(ports)} streams; the block design has room for {most} DMA engines",
+                remedy="Merge inputs or outputs of the model by a Concat",
+            )
+        values["family"] = {**family, "rule": catalog()["ip"][family["processor"]]["rule"]}
+        values["ip"] = {name: _vlnv(name) for name in catalog()["ip"]} | {"processor": _vlnv(family["processor"])}
+        values["length_bits"] = DMA_LENGTH_BITS
+        values["addresses"] = _addresses(ports, family["control_base"])
+        write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
+        write(out / "system.tcl", render("vivado/system.tcl.j2", **values))
+        for module in catalog()["module"]:
+            write(out / f"{module}.v", copied(f"vivado/{module}.v", header, "//"))
+    write(out / "README.md", render("vivado/README.md.j2", **values))
+
+
+def _vlnv(name: str) -> str:
+    """The name of an IP as create_bd_cell takes it."""
+    entry = catalog()["ip"][name]
+    return str(entry["vlnv"].rpartition(":")[0] if entry.get("any_version") else entry["vlnv"])
+
+
+def _why_ip_only(target: Target) -> str | None:
+    """Why `target` gets no complete system, or None if it gets one."""
+    if target.family not in catalog()["family"]:
+        if target.part.startswith("xcu"):
+            return "Alveo cards need an XRT kernel and its shell, which flowc does not generate yet."
+        return f"parts of the family {target.family} have no processor; connect the streams in a design of your own."
+    if target.board_part is None:
+        return "the target names no board_part, and the processor's DRAM is set up by the board files."
+    return None
+
+
+def _addresses(ports: list[HostPort], base: int) -> list[tuple[str, str]]:
+    """(address, segment) of every register block, from `base` on, 64 KiB each."""
+    segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{p.name}/S_AXI_LITE/Reg" for p in ports)]
+    return [(f"0x{base + i * _SEGMENT:08X}", segment) for i, segment in enumerate(segments)]

@@ -1,0 +1,66 @@
+"""The command line: a thin skin on the Python API.
+
+Exit codes: 0 done; 1 a bug in flowc; 2 bad usage or an unsupported model; 3 the request can't be met on the target;
+4 a verification mismatch; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from flowc.cli.commands import cli
+from flowc.cli.options import Session
+from flowc.errors import FlowcError
+
+__all__ = ["cli", "main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; `arguments` default to those of the process."""
+    session = Session()
+    try:
+        cli.main(args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        _say(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(_with_hint(error), error, session, code=2)
+    except FlowcError as error:
+        return _fail(str(error), error, session, code=error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _say("flowc: interrupted; nothing was written")
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader of our output (head, less) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - whatever else arrives here is a bug of ours, and is shown as one
+        traceback.print_exception(error)
+        _say("flowc: this is a bug in flowc; please report it with the traceback above and, if you can, the model")
+        return 1
+    return 0
+
+
+def _with_hint(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        message += f" Try '{error.ctx.command_path} --help'."
+    return message
+
+
+def _fail(message: str, error: Exception, session: Session, code: int) -> int:
+    if session.debug:
+        traceback.print_exception(error)
+    _say(f"flowc: error: {message}")
+    return code
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - the command line's own voice

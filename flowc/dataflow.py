@@ -1,0 +1,106 @@
+"""The dataflow graph: hardware units joined by streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import networkx as nx
+
+from flowc.units import InputPort, OutputPort, Unit
+from flowc.units.base import Frame
+
+__all__ = ["Dataflow", "Stream"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A point-to-point stream with a FIFO on it.
+
+    Attributes:
+        src, src_port, dst, dst_port: the ends.
+        depth: FIFO depth in beats; None until sized.
+        memory: FIFO storage (srl, lutram, bram, uram); None until sized.
+        tensor: name of the model's integer tensor that it carries, where there is one (then it is compared in verification).
+    """
+
+    src: str
+    dst: str
+    src_port: int = 0
+    dst_port: int = 0
+    depth: int | None = None
+    memory: str | None = None
+    tensor: str | None = None
+
+
+class Dataflow:
+    """Units by name and the streams between them; an immutable value (changes give a new graph).
+
+    Every input port of every unit but ``InputPort`` has exactly one stream, and every output port of every unit but
+    ``OutputPort`` feeds exactly one (a Fork copies).
+    """
+
+    def __init__(self, name: str, units: Iterable[Unit], streams: Iterable[Stream]) -> None:
+        self.name = name
+        self.units: Mapping[str, Unit] = {u.name: u for u in units}
+        self.streams: tuple[Stream, ...] = tuple(streams)
+        self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        self.graph.add_nodes_from(self.units)
+        for s in self.streams:
+            self.graph.add_edge(s.src, s.dst, key=(s.src_port, s.dst_port), stream=s)
+        self._order = tuple(nx.lexicographical_topological_sort(self.graph, key={n: i for i, n in enumerate(self.units)}.get))
+        self._into: dict[str, list[Stream]] = {n: [] for n in self.units}
+        self._out: dict[str, list[Stream]] = {n: [] for n in self.units}
+        for s in self.streams:
+            self._into[s.dst].append(s)
+            self._out[s.src].append(s)
+        for ends in self._into.values():
+            ends.sort(key=lambda s: s.dst_port)
+        for ends in self._out.values():
+            ends.sort(key=lambda s: s.src_port)
+
+    def __iter__(self) -> Iterator[Unit]:
+        """Units in topological order."""
+        return (self.units[n] for n in self._order)
+
+    def __getitem__(self, name: str) -> Unit:
+        return self.units[name]
+
+    def into(self, name: str) -> list[Stream]:
+        """Streams into a unit, by input port."""
+        return self._into[name]
+
+    def out_of(self, name: str) -> list[Stream]:
+        """Streams out of a unit, by output port."""
+        return self._out[name]
+
+    def frame(self, stream: Stream) -> Frame:
+        """Type of the frames on a stream."""
+        return self.units[stream.src].outputs[stream.src_port]
+
+    @property
+    def inputs(self) -> list[InputPort]:
+        """Input ports in order."""
+        return [u for u in self.units.values() if isinstance(u, InputPort)]
+
+    @property
+    def outputs(self) -> list[OutputPort]:
+        """Output ports in order."""
+        return [u for u in self.units.values() if isinstance(u, OutputPort)]
+
+    def with_units(self, changed: Mapping[str, Unit]) -> Dataflow:
+        """A copy in which units are exchanged for others of the same name and ports."""
+        return Dataflow(self.name, [changed.get(n, u) for n, u in self.units.items()], self.streams)
+
+    def with_streams(self, changed: Mapping[Stream, Stream]) -> Dataflow:
+        """A copy in which streams are exchanged."""
+        return Dataflow(self.name, self.units.values(), [changed.get(s, s) for s in self.streams])
+
+    def insert(self, stream: Stream, unit: Unit) -> Dataflow:
+        """A copy with a one-in one-out unit put into ``stream``; the tensor name stays on the part into the unit."""
+        first = replace(stream, dst=unit.name, dst_port=0)
+        second = Stream(unit.name, stream.dst, 0, stream.dst_port)
+        units = list(self.units.values())
+        at = next(i for i, u in enumerate(units) if u.name == stream.dst)
+        streams = [x for s in self.streams for x in ((first, second) if s == stream else (s,))]
+        return Dataflow(self.name, [*units[:at], unit, *units[at:]], streams)

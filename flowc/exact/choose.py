@@ -1,0 +1,66 @@
+"""The cheapest exact hardware form of a step function: thresholds, a requantizer, or a table."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowc.dtypes import BIPOLAR, IntType
+from flowc.exact.requant import find_requant
+from flowc.exact.steps import Steps
+from flowc.units.activation import Activation, Requant, Table, Thresholds
+
+__all__ = ["activation_cost", "as_table", "as_thresholds", "choose_activation"]
+
+_TABLE_ENTRIES = 1024
+_REQUANT_FROM = 7
+
+
+def as_thresholds(steps: Steps, dtype: IntType) -> Thresholds:
+    """The thresholds that the steps already are."""
+    return Thresholds(dtype=dtype, values=steps.at, base=steps.base, step=steps.step)
+
+
+def as_table(steps: Steps, dtype: IntType) -> Table:
+    """Every value of the domain written out; entries outside a set's own domain repeat its ends."""
+    lo, hi = int(steps.lo.min()), int(steps.hi.max())
+    q = np.clip(np.arange(lo, hi + 1), steps.lo[:, None], steps.hi[:, None])
+    return Table(dtype=dtype, lo=lo, values=steps(q))
+
+
+def activation_cost(activation: Activation, steps: Steps) -> float:
+    """Relative cost in LUTs of one lane and its share of parameter storage (about 64 bits of ROM to a LUT)."""
+    lo, hi = int(steps.lo.min()), int(steps.hi.max())
+    bits = IntType.for_range(lo, hi).bits
+    channels = activation.channels
+    if isinstance(activation, Thresholds):
+        return activation.levels * (bits / 2 + 1) + channels * activation.levels * bits / 64
+    if isinstance(activation, Requant):
+        factor = IntType.for_range(int(activation.mult.min()), int(activation.mult.max())).bits
+        offset = IntType.for_range(int(activation.add.min()), int(activation.add.max())).bits
+        if activation.mult.size == 1 and activation.mult[0] == 1:
+            return 2 * bits + channels * offset / 64
+        return bits * factor * 0.6 + offset + channels * (factor + offset) / 64
+    assert isinstance(activation, Table)
+    return 4 + channels * activation.values.shape[1] * activation.dtype.bits / 64
+
+
+def result_type(steps: Steps, bipolar: bool) -> IntType:
+    """Type of the results: bipolar where the quantizer is, else the narrowest that holds the levels reached."""
+    return BIPOLAR if bipolar else IntType.for_range(*steps.reached)
+
+
+def choose_activation(steps: Steps, *, bipolar: bool = False) -> Activation:
+    """The cheapest form that equals ``steps`` on the whole domain.
+
+    Args:
+        bipolar: the results are -1 and +1.
+    """
+    dtype = result_type(steps, bipolar)
+    forms: list[Activation] = [as_thresholds(steps, dtype)]
+    if int(steps.hi.max()) - int(steps.lo.min()) < _TABLE_ENTRIES:
+        forms.append(as_table(steps, dtype))
+    if steps.at.shape[1] >= _REQUANT_FROM:
+        requant = find_requant(steps, dtype)
+        if requant is not None:
+            forms.append(requant)
+    return min(forms, key=lambda form: activation_cost(form, steps))

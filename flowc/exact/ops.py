@@ -1,0 +1,186 @@
+"""The model's elementwise float32 operations, evaluated exactly as a conforming runtime does.
+
+Arithmetic (add, multiply, divide, compare, round) is prescribed by IEEE 754 and done in numpy float32, one rounding per
+operation. Functions whose last bit is an implementation's choice (sigmoid, tanh, ...) are evaluated by onnxruntime itself.
+Each operation also says in which direction it is monotone, where that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.ir import DOMAIN, float_attr, int_attr, str_attr
+from flowc.quantizers import dequantize, quantize
+from flowc.units.base import Array
+
+__all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise", "nudged"]
+
+
+def _quantize(node: ir.Node, args: Sequence[Any]) -> Array:
+    return quantize(
+        args[0],
+        args[1],
+        args[2],
+        lo=int_attr(node, "lo", 0),
+        hi=int_attr(node, "hi", 0),
+        rounding=str_attr(node, "rounding", "ROUND"),
+        style=str_attr(node, "style", "qonnx"),
+    )
+
+
+def _batchnorm(node: ir.Node, args: Sequence[Array]) -> Array:
+    # onnxruntime's unfused BatchNormalization, operation for operation.
+    x, gamma, beta, mean, var = args
+    inv = np.float32(1) / np.sqrt(var + np.float32(float_attr(node, "epsilon", 1e-5)))
+    a = inv * gamma
+    b = beta - mean * a
+    return x * a + b
+
+
+def _clip(node: ir.Node, args: Sequence[Any]) -> Array:
+    x = args[0]
+    if len(args) > 1 and args[1] is not None:
+        x = np.maximum(x, args[1])
+    if len(args) > 2 and args[2] is not None:
+        x = np.minimum(x, args[2])
+    return x
+
+
+def _fold(function: Callable[[Array, Array], Array]) -> Callable[[ir.Node, Sequence[Array]], Array]:
+    def run(node: ir.Node, args: Sequence[Array]) -> Array:
+        out = args[0]
+        for other in args[1:]:
+            out = function(out, other)
+        return out
+
+    return run
+
+
+_NUMPY: dict[str, Callable[[ir.Node, Sequence[Array]], Array]] = {
+    "Abs": lambda n, a: np.abs(a[0]),
+    "Add": lambda n, a: a[0] + a[1],
+    "BatchNormalization": _batchnorm,
+    "Ceil": lambda n, a: np.ceil(a[0]),
+    "Clip": _clip,
+    "Div": lambda n, a: a[0] / a[1],
+    "Floor": lambda n, a: np.floor(a[0]),
+    "LeakyRelu": lambda n, a: np.where(a[0] >= 0, a[0], a[0] * np.float32(float_attr(n, "alpha", 0.01))),
+    "Max": _fold(np.maximum),
+    "Min": _fold(np.minimum),
+    "Mul": lambda n, a: a[0] * a[1],
+    "Neg": lambda n, a: -a[0],
+    "PRelu": lambda n, a: np.where(a[0] >= 0, a[0], a[0] * a[1]),
+    "Relu": lambda n, a: np.maximum(a[0], np.float32(0)),
+    "Round": lambda n, a: np.rint(a[0]),
+    "Sign": lambda n, a: np.sign(a[0]),
+    "Sqrt": lambda n, a: np.sqrt(a[0]),
+    "Sub": lambda n, a: a[0] - a[1],
+}
+# Evaluated by onnxruntime; the value says whether the function is nondecreasing.
+RUNTIME = {
+    "Celu": True, "Elu": True, "Erf": True, "Exp": True, "Gelu": False, "HardSigmoid": True, "HardSwish": False,
+    "Log": True, "Mish": False, "Pow": False, "Reciprocal": False, "Selu": True, "Sigmoid": True, "Softplus": True,
+    "Softsign": True, "Swish": False, "Tanh": True, "ThresholdedRelu": True,
+}  # fmt: skip
+_NONDECREASING = {"Ceil", "Floor", "Relu", "Round", "Sqrt", "Clip", "Sign"}
+
+
+def is_elementwise(node: ir.Node) -> bool:
+    """Whether the node is an elementwise operation that can be evaluated here."""
+    if node.domain == DOMAIN:
+        return node.op_type in ("Quantize", "Dequantize")
+    return node.domain == "" and (node.op_type in _NUMPY or node.op_type in RUNTIME)
+
+
+@lru_cache(maxsize=256)
+def _session(op: str, inputs: int, attributes: tuple[tuple[str, Any], ...]) -> Any:
+    import onnx
+    import onnxruntime as ort
+
+    names = [f"x{i}" for i in range(inputs)]
+    node = onnx.helper.make_node(op, names, ["y"], **dict(attributes))
+    infos = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [None, None]) for n in names]
+    out = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None, None])
+    graph = onnx.helper.make_graph([node], "op", infos, [out])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _by_runtime(node: ir.Node, args: Sequence[Array]) -> Array:
+    attributes = []
+    for name, attr in sorted(node.attributes.items()):
+        attributes.append((name, tuple(attr.value) if isinstance(attr.value, (list, tuple)) else attr.value))
+    session = _session(node.op_type, len(args), tuple(attributes))
+    feeds = {f"x{i}": np.ascontiguousarray(a, np.float32) for i, a in enumerate(args)}
+    out: Array = session.run(None, feeds)[0]
+    return out
+
+
+def evaluate(node: ir.Node, args: Sequence[Any]) -> Array:
+    """The node's float32 result on arrays that broadcast against each other (2-D: parameter sets, values)."""
+    if node.domain == DOMAIN:
+        return _quantize(node, args) if node.op_type == "Quantize" else dequantize(*args)
+    with np.errstate(all="ignore"):
+        if node.op_type in _NUMPY:
+            out = _NUMPY[node.op_type](node, args)
+            return out if out.dtype == np.float32 else out.astype(np.float32)
+        return _by_runtime(node, args)
+
+
+def nudged(node: ir.Node, result: Array, sign: int) -> Array:
+    """``result`` two floats further down (sign -1) or up (+1), where the node is a function whose last bits are not prescribed."""
+    if node.domain != "" or node.op_type not in RUNTIME:
+        return result
+    for _ in range(2):
+        result = np.nextafter(result, np.float32(sign * np.inf))
+    return result
+
+
+def direction(node: ir.Node, args: Sequence[Array | None], moving: int) -> Array | None:
+    """+1, 0 or -1 per parameter set: how the node's result follows its input number ``moving``, None if not known.
+
+    ``args`` are the constant inputs (None for the moving one).
+    """
+    op = node.op_type
+    one = np.ones((1, 1))
+    if op in ("Add", "Max", "Min"):
+        return one
+    if op == "Sub":
+        return one if moving == 0 else -one
+    if op == "Neg":
+        return -one
+    if op == "Mul":
+        other = args[1 - moving]
+        return None if other is None else np.sign(other)
+    if op == "Div":
+        divisor = args[1]
+        return None if moving != 0 or divisor is None else np.sign(divisor)
+    if op == "BatchNormalization":
+        gamma = args[1]
+        return None if gamma is None else np.sign(gamma)
+    if op == "LeakyRelu":
+        return one if float_attr(node, "alpha", 0.01) >= 0 else None
+    if op == "PRelu":
+        slope = args[1]
+        return one if slope is not None and (slope >= 0).all() else None
+    if op in ("Quantize", "Dequantize"):
+        scale = args[1]
+        return None if scale is None else np.sign(scale)
+    if op in _NONDECREASING or RUNTIME.get(op):
+        return one if moving == 0 else None
+    return None
+
+
+def axis_aligned(node: ir.Node, index: int) -> bool:
+    """Whether input ``index`` is a vector along axis 1 (batch normalization) instead of broadcasting from the right."""
+    return node.op_type == "BatchNormalization" and index > 0
+

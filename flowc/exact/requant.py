@@ -1,0 +1,167 @@
+"""Multiply-add-shift requantizers that equal a step function everywhere on its domain.
+
+``floor((m * q + b) / 2^n)`` equals the wanted levels exactly when, for every level k that is entered at q = T,
+``m * T + b >= k * 2^n`` and ``m * (T - 1) + b < k * 2^n``: linear constraints on (m, b). For real slopes ``m / 2^n`` they
+leave one open interval, found from all pairs of thresholds; the smallest shift with an integer multiplier and an integer
+offset inside is taken. The result is checked by evaluation, so an error here could only lose a candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.exact.steps import Steps
+from flowc.units.activation import Requant
+from flowc.units.base import Array
+
+__all__ = ["find_requant"]
+
+_MAX_SHIFT = 26
+_FAR = 1 << 34
+
+
+@dataclass(frozen=True, eq=False)
+class _Constraints:
+    """Per set, for a function that rises (after ``sign``): level ``lower_level`` holds at ``lower_at``, ``upper_level`` does not yet at ``upper_at``.
+
+    Arrays are (sets, constraints), padded with levels so low (or high) that they never bind.
+    """
+
+    lower_level: Array
+    lower_at: Array
+    upper_level: Array
+    upper_at: Array
+    sign: Array
+
+
+def find_requant(steps: Steps, dtype: IntType) -> Requant | None:
+    """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found."""
+    if np.abs(steps.step).max(initial=1) != 1:
+        return None
+    lo, hi = steps.reached
+    found = _even_shift(steps, dtype, lo, hi)
+    if found is not None:
+        return found
+    constraints = _constraints(steps, lo, hi)
+    if constraints is None:
+        return None
+    low, high = _intervals(constraints)
+    if (low >= high).any():
+        return None
+    for shift in range(_MAX_SHIFT + 1):
+        fit = _fit(constraints, low, high, shift)
+        if fit is not None:
+            mult, add = fit
+            candidate = Requant(dtype=dtype, mult=mult * constraints.sign, add=add, shift=shift, lo=lo, hi=hi)
+            return candidate if _equal(candidate, steps) else None
+    return None
+
+
+def _constraints(steps: Steps, lo: int, hi: int) -> _Constraints | None:
+    sets, most = steps.at.shape
+    step = np.broadcast_to(steps.step, steps.at.shape)
+    before = steps.at <= steps.lo[:, None]
+    inside = ~before & (steps.at <= steps.hi[:, None]) & (step != 0)
+    base = steps.base + (step * before).sum(axis=1)
+    rising, falling = (inside & (step > 0)).any(axis=1), (inside & (step < 0)).any(axis=1)
+    if (rising & falling).any():
+        return None
+    sign = np.where(falling, -1, 1)
+    # A falling function of q is a rising one of -q: it enters a level where it used to leave it.
+    at = np.where(falling[:, None], 1 - steps.at, steps.at)
+    first = np.where(falling, -steps.hi, steps.lo)
+    last = np.where(falling, -steps.lo, steps.hi)
+    count = inside.sum(axis=1)
+    bottom = np.where(falling, base - count, base)
+    top = np.where(falling, base, base + count)
+    # The thresholds inside, ascending, without gaps.
+    at = np.sort(np.where(inside, at, _FAR), axis=1)
+    real = np.arange(most) < count[:, None]
+    level = bottom[:, None] + 1 + np.arange(most)
+    at = np.where(real, at, 0)
+    return _Constraints(
+        np.concatenate([np.where(real, level, -_FAR), np.where(bottom > lo, bottom, -_FAR)[:, None]], axis=1),
+        np.concatenate([at, np.where(bottom > lo, first, 0)[:, None]], axis=1),
+        np.concatenate([np.where(real, level, _FAR), np.where(top < hi, top + 1, _FAR)[:, None]], axis=1),
+        np.concatenate([at - real, np.where(top < hi, last, 0)[:, None]], axis=1),
+        sign,
+    )
+
+
+def _intervals(c: _Constraints) -> tuple[Array, Array]:
+    """Open intervals of feasible slopes: from ``i - s * T_i <= b < j - s * U_j`` for all lower i and upper j."""
+    sets, width = c.lower_at.shape
+    low, high = np.zeros(sets), np.full(sets, np.inf)
+    rows = max(1, (1 << 22) // (width * width))
+    for start in range(0, sets, rows):
+        part = slice(start, start + rows)
+        level = (c.lower_level[part, :, None] - c.upper_level[part, None, :]).astype(np.float64)
+        run = c.lower_at[part, :, None] - c.upper_at[part, None, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = level / run
+        low[part] = np.where(run > 0, slope, 0.0).max(axis=(1, 2), initial=0.0)
+        high[part] = np.where(run < 0, slope, np.inf).min(axis=(1, 2), initial=np.inf)
+        low[part][((run == 0) & (level >= 0)).any(axis=(1, 2))] = np.inf
+    return low, high
+
+
+def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, Array] | None:
+    """Multipliers and offsets (sets,) for one shift, or None where some set has none."""
+    one = 1 << shift
+    bounded = np.where(np.isfinite(high), high, low + 2 / one)
+    tries = ((low + bounded) / 2 * one, np.floor(low * one) + 1, np.maximum(np.ceil(bounded * one) - 1, 0))
+    mult, add = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64)
+    open_ = np.ones(len(low), bool)
+    for guess in tries:
+        m = np.rint(guess).astype(np.int64)
+        least = (c.lower_level * one - m[:, None] * c.lower_at).max(axis=1)
+        most = (c.upper_level * one - m[:, None] * c.upper_at - 1).min(axis=1)
+        good = open_ & (least <= most)
+        # Where only one side binds, the other is far away: stay near the one that binds.
+        near = np.where(least < -_FAR // 2, np.where(most > _FAR // 2, 0, most), np.where(most > _FAR // 2, least, (least + most) // 2))
+        mult[good], add[good] = m[good], near[good]
+        open_ &= ~good
+        if not open_.any():
+            return mult, add
+    return None
+
+
+def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | None:
+    """A plain shift with round-half-even: what power-of-two scales make (their exact ties go to the even neighbour)."""
+    if not steps.monotone or steps.at.shape[1] < 2:
+        return None
+    sets = len(steps.base)
+    inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None])
+    if not inside.any():
+        return None
+    p = int(inside.sum(axis=1).argmax())
+    ats = steps.at[p][inside[p]]
+    gap = (ats[-1] - ats[0]) / max(1, len(ats) - 1)
+    for shift in dict.fromkeys(int(s) for s in (np.floor(np.log2(max(gap, 1))), np.ceil(np.log2(max(gap, 1))))):
+        if shift < 1:
+            continue
+        one = 1 << shift
+        add = np.zeros(sets, np.int64)
+        for r in range(sets):
+            where = np.flatnonzero(inside[r])
+            if len(where):
+                # Level L is entered at (L - 1/2) * 2^shift - add, or one later where the tie goes down.
+                level = steps.base[r] + 1 + where[0]
+                add[r] = level * one - one // 2 - steps.at[r][where[0]]
+        for bump in (0, 1):
+            candidate = Requant(
+                dtype=dtype, mult=np.ones(1, np.int64), add=add + bump, shift=shift, lo=lo, hi=hi, half_even=True
+            )
+            if _equal(candidate, steps):
+                return candidate
+    return None
+
+
+def _equal(candidate: Requant, steps: Steps) -> bool:
+    """Equality on the whole domain. Both functions are monotone between thresholds, so their edges and the ends suffice."""
+    edges = np.concatenate([steps.at, steps.at - 1, steps.lo[:, None], steps.hi[:, None]], axis=1)
+    edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
+    return np.array_equal(candidate.apply(edges.T).astype(np.int64), steps(edges).T)

@@ -1,0 +1,63 @@
+"""Import: a quantized ONNX model of any supported dialect -> flowc's canonical model graph.
+
+The canonical graph is what every later stage reads; `load_model` documents it.
+"""
+
+from __future__ import annotations
+
+import os
+
+import onnx
+import onnx_ir as ir
+
+from flowc import ir as fir
+from flowc.errors import ModelError
+from flowc.importer.build import build
+from flowc.importer.check import check_graph, check_names
+from flowc.importer.fold import fold_constants
+from flowc.importer.integers import lower_integers
+from flowc.importer.operators import check_operators
+from flowc.importer.qonnx import lower_qonnx
+from flowc.importer.read import read_model
+from flowc.importer.shapes import infer_shapes, require_static_shapes
+from flowc.importer.simplify import simplify
+
+__all__ = ["load_model"]
+
+
+def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
+    """Read, check and normalise a model.
+
+    Returns:
+        The canonical model graph: standard operators of opset 20 (18 where the file is no newer) and flowc's own
+        `Quantize` and `Dequantize` (domain "flowc", see `flowc.quantizers`), integers carried as float32, all shapes
+        static with batch size 1, all constants as initializers.
+
+    Raises:
+        ModelError: the file can't be read or is malformed, or holds no quantizer.
+        UnsupportedError: lists every operator flowc does not support.
+    """
+    proto = read_model(source)
+    check_names(proto)
+    check_operators(proto)
+    check_graph(proto.graph)
+    model = build(proto)
+    fold_constants(model)
+    lower_qonnx(model)
+    lower_integers(model)
+    infer_shapes(model)
+    simplify(model)
+    fold_constants(model)
+    infer_shapes(model)
+    require_static_shapes(model.graph)
+    _require_quantizers(model.graph)
+    return model
+
+
+def _require_quantizers(graph: ir.Graph) -> None:
+    if not any(node.domain == fir.DOMAIN for node in graph):
+        raise ModelError(
+            "no quantized layer: the model computes in floats throughout",
+            remedy="train or calibrate it with quantizers and export with Brevitas "
+            "(brevitas.export.export_qonnx), or quantize it with onnxruntime.quantization",
+        )

@@ -1,0 +1,128 @@
+"""The one table of operators flowc can read, and the check that lists every node outside it at once.
+
+An operator here may still be refused later, where its place in the graph or its attributes can't become hardware or a
+host head or tail; what is not here is refused before any work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import onnx
+
+from flowc.errors import UnsupportedError
+
+__all__ = ["CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators"]
+
+QUANTIZER_DOMAINS = frozenset(
+    {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "qonnx", "brevitas"}
+)
+"""Domains in which exporters have put the QONNX quantizers."""
+
+CONTRIB_DOMAIN = "com.microsoft"
+
+_QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "BinaryQuant", "Trunc"})
+
+_CONTRIB = frozenset(
+    {
+        "DequantizeLinear", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat", "QLinearGlobalAveragePool",
+        "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QuantizeLinear",
+    }
+)  # fmt: skip
+
+STANDARD = frozenset(
+    {
+        # matrix products
+        "Conv", "ConvTranspose", "Gemm", "MatMul",
+        # quantized forms
+        "ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear",
+        # elementwise
+        "Abs", "Add", "BatchNormalization", "Ceil", "Celu", "Clip", "Div", "Elu", "Erf", "Exp", "Floor", "Gelu",
+        "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Max", "Mean", "Min", "Mish", "Mul", "Neg", "Pow", "PRelu",
+        "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Sqrt", "Sub", "Sum", "Tanh",
+        "ThresholdedRelu",
+        # pooling and reductions
+        "ArgMax", "ArgMin", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMean",
+        "ReduceMin", "ReduceSum", "TopK",
+        # layout
+        "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Resize", "Slice", "SpaceToDepth",
+        "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "Upsample",
+        # nothing at inference
+        "Cast", "Dropout", "Identity",
+        # constants and shapes
+        "Constant", "ConstantOfShape", "NonZero", "Range", "ScatterND", "Shape", "Size",
+        # logic in host heads and tails
+        "And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Mod", "Not", "Or",
+        "Where", "Xor",
+        # float host tails
+        "Cos", "Hardmax", "InstanceNormalization", "LayerNormalization", "LogSoftmax", "LpNormalization", "LRN",
+        "MeanVarianceNormalization", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare", "Sin",
+        "Softmax",
+    }
+)  # fmt: skip
+"""Operators of the ONNX standard domain that flowc reads."""
+
+_BY_NAME = {
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent networks are not supported"),
+    **dict.fromkeys(("Loop", "Scan", "If"), "control flow is not supported; export the model traced, without branches"),
+    **dict.fromkeys(
+        ("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention", "EmbedLayerNormalization"),
+        "attention is not supported",
+    ),
+    "DynamicQuantizeLinear": "its scale is computed at run time; quantize the model statically",
+    "DynamicQuantizeMatMul": "its scale is computed at run time; quantize the model statically",
+    "FloatQuant": "float-quantized (FP8 and the like) tensors are not supported; quantize to integers",
+    "Einsum": "write it as MatMul",
+    **dict.fromkeys(
+        ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"),
+        "its result is random",
+    ),
+}
+_FLOAT8 = frozenset({17, 18, 19, 20, 23, 24})  # FLOAT8E4M3FN, E4M3FNUZ, E5M2, E5M2FNUZ, FLOAT4E2M1, FLOAT8E8M0
+_REMEDY = "flowc compiles feed-forward networks of quantized linear, convolution, pooling and elementwise layers"
+
+
+def check_operators(model: onnx.ModelProto) -> None:
+    """Refuse every node flowc can't read, all of them in one error.
+
+    Raises:
+        UnsupportedError: lists each offending node with its operator and the reason.
+    """
+    float8 = {t.name for t in model.graph.initializer if t.data_type in _FLOAT8}
+    functions = {(f.domain, f.name) for f in model.functions}
+    offences = list(_offences(model.graph.node, float8, functions))
+    if offences:
+        raise UnsupportedError(offences, remedy=_REMEDY)
+
+
+def _offences(
+    nodes: Iterable[onnx.NodeProto], float8: set[str], functions: set[tuple[str, str]]
+) -> Iterator[tuple[str, str, str]]:
+    for node in nodes:
+        reason = _reason(node, float8, functions)
+        if reason is not None:
+            name = node.name or next(filter(None, node.output), "(unnamed)")
+            yield name, f"{node.domain}::{node.op_type}" if node.domain else node.op_type, reason
+
+
+def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, str]]) -> str | None:
+    """Why this node can't be read; None if it can."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    if node.op_type in _BY_NAME:
+        return _BY_NAME[node.op_type]
+    if (node.domain, node.op_type) in functions:
+        return "it calls a function local to the model; inline it with onnx.inliner.inline_local_functions"
+    if any(a.HasField("g") or a.graphs for a in node.attribute):
+        return "control flow is not supported; export the model traced, without branches"
+    known = STANDARD if domain == "" else _CONTRIB if domain == CONTRIB_DOMAIN else frozenset[str]()
+    if domain in QUANTIZER_DOMAINS:
+        known = _QUANTIZERS
+    if node.op_type not in known:
+        return f"unknown to flowc, in domain '{domain}'" if domain else "unknown to flowc"
+    if not any(node.output):
+        return "it has no output"
+    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        to = next((a.i for a in node.attribute if a.name == "output_dtype"), 0)
+        if to in _FLOAT8 or any(i in float8 for i in node.input):
+            return "float-quantized (FP8) tensors are not supported; quantize to integers"
+    return None

@@ -1,0 +1,149 @@
+"""Static shapes and element types of every value, by ONNX shape inference on a light copy of the graph.
+
+The copy holds no weights (large constants stand in as inputs), and flowc's and QONNX's quantizers stand in as Identity,
+which has their shape rule; what the file itself says about inner shapes is never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import onnx
+import onnx_ir as ir
+from onnx import helper, numpy_helper, shape_inference
+
+from flowc import ir as fir
+from flowc.errors import ModelError
+from flowc.importer.build import QUANTIZER_DOMAIN
+from flowc.importer.check import check_dims, type_name
+from flowc.importer.operators import CONTRIB_DOMAIN
+from flowc.importer.qdq import INTEGERS
+from flowc.runtime import IR_VERSION
+
+__all__ = ["infer_shapes", "require_static_shapes"]
+
+_SMALL = 4096
+_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.INT64, ir.DataType.BOOL, *INTEGERS})
+_ELEMENTWISE_DOMAINS = frozenset({fir.DOMAIN, QUANTIZER_DOMAIN})
+
+
+def infer_shapes(model: ir.Model) -> None:
+    """Set shape and type of every value from those of the graph inputs; dimensions that can't be inferred stay unknown.
+
+    Raises:
+        ModelError: shapes that contradict each other, or a tensor of absurd size.
+    """
+    graph = model.graph
+    light = onnx.GraphProto(name="shapes")
+    for value in graph.inputs:
+        light.input.append(_info(value))
+    for value in graph.initializers.values():
+        array = fir.array_of(value)
+        if array is not None and array.size <= _SMALL:
+            light.initializer.append(numpy_helper.from_array(array, value.name))
+        else:
+            light.input.append(_info(value))
+    for node in graph:
+        if node.domain in _ELEMENTWISE_DOMAINS:
+            light.node.append(_stand_in(node, "Identity", (0,)))
+        elif node.domain == CONTRIB_DOMAIN:
+            light.node.append(_contrib(node))
+        else:
+            light.node.append(ir.to_proto(node))
+    proto = onnx.ModelProto(ir_version=IR_VERSION, graph=light)
+    proto.opset_import.append(helper.make_opsetid("", graph.opset_imports[""]))
+    try:
+        inferred = shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+    except Exception as error:
+        raise ModelError(f"the shapes in the model contradict each other: {error}", remedy="export it again") from error
+    found = {info.name: info.type.tensor_type for info in inferred.graph.value_info}
+    for node in graph:
+        for output in node.outputs:
+            _assign(output, found.get(output.name or ""))
+    _outputs(graph, inferred)
+
+
+def _stand_in(node: ir.Node, op_type: str, indices: Iterable[int], **attributes: Any) -> onnx.NodeProto:
+    """A standard node with the shape rule of `node`, reading those of its inputs."""
+    inputs = [fir.required(node, index).name or "" for index in indices]
+    return helper.make_node(op_type, inputs, [node.outputs[0].name or ""], node.name, **attributes)
+
+
+def _contrib(node: ir.Node) -> onnx.NodeProto:
+    """The stand-in of an operator of onnxruntime's own domain."""
+    match node.op_type:
+        case "QLinearAdd" | "QLinearMul":
+            return _stand_in(node, "Add", (0, 3))
+        case "QGemm":
+            transposed = {name: fir.int_attr(node, name, 0) for name in ("transA", "transB")}
+            return _stand_in(node, "Gemm", (0, 3), **transposed)
+        case "QLinearGlobalAveragePool":
+            return _stand_in(node, "GlobalAveragePool", (0,))
+        case "QLinearConcat":
+            return _stand_in(node, "Concat", range(2, len(node.inputs), 3), axis=fir.int_attr(node, "axis", 1))
+        case "QLinearAveragePool":
+            proto = _stand_in(node, "AveragePool", (0,))
+        case "QuantizeLinear" | "DequantizeLinear":
+            proto = _stand_in(node, node.op_type, range(len(node.inputs)))
+        case _:
+            return _stand_in(node, "Identity", (0,))
+    proto.attribute.extend(ir.to_proto(a) for a in node.attributes.values() if a.name != "channels_last")
+    return proto
+
+
+def _outputs(graph: ir.Graph, inferred: onnx.ModelProto) -> None:
+    """Graph outputs are inferred only where they are declared, so declare them and infer once more."""
+    missing = [o for o in graph.outputs if o.shape is None and o.producer() is not None]
+    if not missing:
+        return
+    for value in missing:
+        inferred.graph.output.append(onnx.ValueInfoProto(name=value.name or ""))
+    again = shape_inference.infer_shapes(inferred, strict_mode=True, data_prop=True)
+    found = {info.name: info.type.tensor_type for info in again.graph.output}
+    for value in missing:
+        _assign(value, found.get(value.name or ""))
+
+
+def _info(value: ir.Value) -> onnx.ValueInfoProto:
+    dtype = value.dtype if value.dtype is not None else ir.DataType.FLOAT
+    return helper.make_tensor_value_info(value.name or "", int(dtype), fir.shape_of(value))
+
+
+def _assign(value: ir.Value, found: onnx.TypeProto.Tensor | None) -> None:
+    if found is None or not found.elem_type:
+        value.shape = None
+        return
+    value.dtype = ir.DataType(found.elem_type)
+    if not found.HasField("shape"):
+        value.shape = None
+        return
+    dims = [d.dim_value if d.HasField("dim_value") else None for d in found.shape.dim]
+    if None not in dims:
+        check_dims([d for d in dims if d is not None], value.name or "")
+    value.shape = ir.Shape(dims)
+
+
+def require_static_shapes(graph: ir.Graph) -> None:
+    """Check that every value of the graph has a static shape and an element type flowc computes with.
+
+    Raises:
+        ModelError: names the first value that has not.
+    """
+    for node in graph:
+        for output in node.outputs:
+            if not output.name or not (output.uses() or output.is_graph_output()):
+                continue
+            if output.shape is None or not output.shape.is_static():
+                raise ModelError(
+                    f"the shape of its output can't be determined before the model runs (operator {node.op_type})",
+                    node=fir.label(node),
+                    remedy="export the model with static shapes",
+                )
+            if output.dtype is None or output.dtype not in _TYPES:
+                kind = type_name(int(output.dtype)) if output.dtype is not None else "unknown"
+                raise ModelError(
+                    f"it computes in {kind}", node=fir.label(node), remedy="export the model in float32 (model.float())"
+                )
+            if 0 in fir.shape_of(output):
+                raise ModelError("its output is empty", node=fir.label(node))

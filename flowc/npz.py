@@ -1,0 +1,158 @@
+"""Samples in and out of ``.npz`` files, with every check a file from a stranger needs.
+
+A ``.npz`` file is a zip archive of ``.npy`` members. Each member's header (name, shape, dtype) is checked before any
+data is read, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from flowc.errors import UsageError, shown
+
+__all__ = ["InputSpec", "check_inputs", "read_inputs", "write_outputs"]
+
+Array = NDArray[Any]
+
+_ONLY_NAME = "x"
+_ENDING = ".npy"
+
+
+class InputSpec(NamedTuple):
+    """What a model input takes: the shape of one sample (without the batch dimension) and the dtype."""
+
+    shape: tuple[int, ...]
+    dtype: DTypeLike
+
+
+def read_inputs(path: str | os.PathLike[str], expected: Mapping[str, InputSpec]) -> dict[str, Array]:
+    """The samples in the file `path`, one array of shape (batch, *sample shape) per name in `expected`.
+
+    A model with a single input also takes an array called ``x``. Other arrays of the file are left alone.
+
+    Raises:
+        UsageError: the file can't be read or is no ``.npz``, an array is missing, has another shape or dtype, holds
+            Python objects or NaN, the batches differ, or there is no sample.
+    """
+    path = Path(path)
+    where = f"'{shown(str(path))}'"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(_ENDING): info for info in archive.infolist()}
+            names = _names(members, expected, where)
+            arrays = {
+                name: _read(archive, members[stored], stored, expected[name], where) for name, stored in names.items()
+            }
+    except zipfile.BadZipFile as error:
+        raise UsageError(f"{where} is not an .npz file: {error}", remedy="numpy.savez writes one") from error
+    except (OSError, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UsageError(f"cannot read the input file {where}: {reason}") from error
+    check_inputs(arrays, expected, where)
+    return arrays
+
+
+def check_inputs(arrays: Mapping[str, Array], expected: Mapping[str, InputSpec], where: str = "the input") -> None:
+    """Check that `arrays` are samples for the inputs in `expected`.
+
+    Raises:
+        UsageError: an array is missing, has another shape or dtype, holds NaN, the batches differ, or there is no
+            sample; the message starts with `where`.
+    """
+    for name, spec in expected.items():
+        if name not in arrays:
+            raise UsageError(f"{where} lacks the array '{shown(name)}'")
+        _check_kind(name, arrays[name].shape, arrays[name].dtype, spec, where)
+    batches = {name: arrays[name].shape[0] for name in expected}
+    if len(set(batches.values())) > 1:
+        listed = ", ".join(f"'{shown(name)}' has {batch}" for name, batch in batches.items())
+        raise UsageError(f"the arrays in {where} hold different numbers of samples: {listed}")
+    for name in expected:
+        array = arrays[name]
+        if array.dtype.kind == "f" and (wrong := np.isnan(array)).any():
+            sample = int(np.argmax(wrong.reshape(len(array), -1).any(axis=1)))
+            raise UsageError(f"'{shown(name)}' in {where} holds NaN, first in sample {sample}")
+
+
+def write_outputs(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
+    """Write `arrays` to the file `path`, which appears whole or not at all.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        if path.is_dir():
+            raise UsageError(f"cannot write '{shown(str(path))}': it is a directory")
+        try:
+            with zipfile.ZipFile(partial, "x") as archive:
+                for name, array in arrays.items():
+                    with archive.open(name + _ENDING, "w", force_zip64=True) as member:
+                        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot write '{shown(str(path))}': {reason}") from error
+
+
+def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputSpec], where: str) -> dict[str, str]:
+    """Input name to the name of the array that holds its samples."""
+    missing = [name for name in expected if name not in members]
+    if not missing:
+        return {name: name for name in expected}
+    if len(expected) == 1 and _ONLY_NAME in members:
+        return {missing[0]: _ONLY_NAME}
+    wanted = ", ".join(f"'{shown(name)}'" for name in missing)
+    alternative = f" (or '{_ONLY_NAME}')" if len(expected) == 1 else ""
+    held = ", ".join(f"'{shown(name)}'" for name in members) or "nothing"
+    raise UsageError(f"{where} lacks the array {wanted}{alternative}; it holds {held}")
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec, where: str) -> Array:
+    """The array of one member, in native byte order; only its header is trusted to be small."""
+    with archive.open(info) as member:
+        try:
+            version = np.lib.format.read_magic(member)
+            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+            shape, _, dtype = read_header[version[0]](member)
+        except (ValueError, KeyError) as error:
+            raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {error}") from error
+        if dtype.hasobject:
+            raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
+        _check_kind(stored, shape, dtype, spec, where)
+        size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
+        if size != info.file_size - member.tell():
+            raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")
+    with archive.open(info) as member:
+        try:
+            array: Array = np.lib.format.read_array(member, allow_pickle=False)
+        except (ValueError, MemoryError) as error:
+            raise UsageError(f"cannot read '{shown(stored)}' in {where}: {error}") from error
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _check_kind(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], spec: InputSpec, where: str) -> None:
+    """Check the shape and the dtype of one array, byte order aside."""
+    wanted = np.dtype(spec.dtype)
+    what = f"'{shown(name)}' in {where}"
+    if dtype.newbyteorder("=") != wanted:
+        raise UsageError(f"{what} has dtype {dtype}, must be {wanted}", remedy=f"Convert it: x.astype('{wanted}')")
+    form = "(" + ", ".join(["N", *map(str, spec.shape)]) + ")"
+    if tuple(shape[1:]) != spec.shape or not shape:
+        single = tuple(shape) == spec.shape
+        remedy = "For a single sample, add the batch dimension: x[None]" if single else None
+        raise UsageError(f"{what} has shape {tuple(shape)}, must be {form} for any batch N", remedy=remedy)
+    if shape[0] == 0:
+        raise UsageError(f"{what} holds no sample: its shape is {tuple(shape)}")

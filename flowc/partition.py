@@ -1,0 +1,183 @@
+"""Cutting a streamlined model graph: float head on the host, integers on the accelerator, float tail on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+from onnx import helper
+
+from flowc.errors import ModelError, UnsupportedError
+from flowc.ir import DOMAIN, is_op, label, origins, shape_of
+from flowc.passes.base import Note
+from flowc.passes.integer_ranges import Ranges
+from flowc.passes.movement import MOVES
+from flowc.reference import expand
+from flowc.runtime import IR_VERSION, OPSET
+
+__all__ = ["Partition", "extract", "partition"]
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The three parts of a model.
+
+    Attributes:
+        entries: integer tensors that the head gives to the accelerator.
+        nodes: integer nodes, in order.
+        exits: integer tensors that the accelerator gives to the tail.
+        passed: integer tensors that go from the head straight to the tail.
+        head, tail: standard ONNX models; None where there is nothing to do.
+    """
+
+    entries: tuple[ir.Value, ...]
+    nodes: tuple[ir.Node, ...]
+    exits: tuple[ir.Value, ...]
+    passed: tuple[ir.Value, ...]
+    head: onnx.ModelProto | None
+    tail: onnx.ModelProto | None
+
+
+def _is_integer_node(node: ir.Node, ranges: Ranges) -> bool:
+    if node.domain == DOMAIN:
+        return node.op_type not in ("Quantize", "Dequantize")
+    return (node.op_type in MOVES or node.op_type == "ArgMax") and node.outputs[0] in ranges
+
+
+def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partition:
+    """Cuts the graph.
+
+    Raises:
+        UnsupportedError: float operations lie between integer tensors; every one is named, with the reason.
+        ModelError: nothing of the model is quantized.
+    """
+    graph = model.graph
+    exits = _boundary(graph, ranges)
+    nodes: list[ir.Node] = []
+    entries: dict[ir.Value, None] = {}
+    seen: set[ir.Node] = set()
+    stack = [v for v in exits if v.producer() is not None]
+    while stack:
+        node = stack.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if _is_integer_node(node, ranges):
+            nodes.append(node)
+            stack.extend(v for v in node.inputs if v is not None and v.producer() is not None)
+        else:
+            entries[node.outputs[0]] = None
+    _check_heads(graph, entries, ranges, notes)
+    inner = set(nodes)
+    if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
+        reasons = "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes)) or "it has no matrix product or convolution"
+        raise ModelError(
+            f"no quantized layer: {reasons}",
+            remedy="Quantize weights and activations, for instance with Brevitas, and export with export_qonnx",
+        )
+    passed = tuple(v for v in exits if v in entries)
+    whole = expand(model)
+    outputs = [v.name or "" for v in graph.outputs]
+    stops = {v.name or "": shape_of(v) for v in exits}
+    values = {v.name or "": v for v in [*entries, *exits]}
+    head = extract(whole, {}, [v.name or "" for v in entries], values)
+    rest = [name for name in outputs if name not in stops]
+    tail = extract(whole, stops, rest, values) if rest else None
+    order = {node: i for i, node in enumerate(graph)}
+    return Partition(
+        tuple(entries), tuple(sorted(inner, key=order.__getitem__)), tuple(v for v in exits if v not in entries), passed, head, tail
+    )
+
+
+def _boundary(graph: ir.Graph, ranges: Ranges) -> list[ir.Value]:
+    """Integer tensors from which the model's outputs are computed on the host."""
+    found: dict[ir.Value, None] = {}
+    seen: set[ir.Value] = set()
+    stack = list(graph.outputs)
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value in ranges:
+            found[value] = None
+            continue
+        node = value.producer()
+        if node is not None:
+            stack.extend(v for v in node.inputs if v is not None)
+    return list(found)
+
+
+def _check_heads(graph: ir.Graph, entries: Iterable[ir.Value], ranges: Ranges, notes: Iterable[Note]) -> None:
+    """What leads to a quantizer on the host may not come from the accelerator."""
+    products = {n for n in graph if n.domain == DOMAIN and n.op_type not in ("Quantize", "Dequantize")}
+    offending: dict[ir.Node, None] = {}
+    for entry in entries:
+        between: list[ir.Node] = []
+        seen: set[ir.Node] = set()
+        stack, mixed = [entry], False
+        while stack:
+            node = stack.pop().producer()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if node in products:
+                mixed = True
+                continue
+            if not is_op(node, "Dequantize", DOMAIN):
+                between.append(node)
+            stack.extend(v for v in node.inputs if v is not None)
+        if mixed:
+            offending.update(dict.fromkeys(reversed(between)))
+    if not offending:
+        return
+    why: dict[str, str] = {}
+    for note in notes:
+        why[note.node] = note.text
+    names = [(origins(n) or (label(n),))[0] for n in offending]
+    reasons = [why.get(label(n)) or why.get(n.outputs[0].name or "") for n in offending]
+    listed = [(name, n.op_type, reason) for name, n, reason in zip(names, offending, reasons, strict=True) if reason]
+    if not listed:
+        listed = [(name, n.op_type, "it lies between integer tensors but has no integer form") for name, n in zip(names, offending, strict=True)]
+    raise UnsupportedError(listed)
+
+
+def _about_layers(graph: ir.Graph, notes: Iterable[Note]) -> list[Note]:
+    layers = {label(n) for n in graph if n.op_type in ("MatMul", "Conv", "ConvTranspose")}
+    return list(dict.fromkeys(n for n in notes if n.node in layers))[:3]
+
+
+def extract(
+    whole: onnx.ModelProto, stops: Mapping[str, tuple[int, ...]], outputs: list[str], values: Mapping[str, ir.Value]
+) -> onnx.ModelProto | None:
+    """The part of a standard model that computes ``outputs`` from its inputs and from the tensors ``stops`` (float32).
+
+    Returns None where there is no output to compute.
+    """
+    if not outputs:
+        return None
+    producer = {name: node for node in whole.graph.node for name in node.output}
+    wanted: set[str] = set()
+    read: set[str] = set()
+    stack = [name for name in outputs if name not in stops]
+    while stack:
+        name = stack.pop()
+        read.add(name)
+        node = producer.get(name)
+        if name in stops or node is None or node.output[0] in wanted:
+            continue
+        wanted.add(node.output[0])
+        stack.extend(n for n in node.input if n)
+    nodes = [n for n in whole.graph.node if n.output[0] in wanted]
+    inputs = [v for v in whole.graph.input if v.name in read]
+    inputs += [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in stops.items() if n in read]
+    known = {v.name: v for v in whole.graph.output}
+    results = [
+        known[n] if n in known else helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape_of(values[n])) for n in outputs
+    ]
+    graph = helper.make_graph(nodes, "host", inputs, results, [i for i in whole.graph.initializer if i.name in read])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model.producer_name = "flowc"
+    return model

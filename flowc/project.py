@@ -1,0 +1,34 @@
+"""Everything a build leaves behind, written into an empty directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowc import __version__
+from flowc.backends.driver import generate_driver
+from flowc.backends.hls import generate
+from flowc.backends.vivado import generate_vivado
+from flowc.design import Design
+from flowc.report import write
+from flowc.targets import load_target
+
+__all__ = ["write_project"]
+
+
+def write_project(design: Design, directory: Path) -> None:
+    """Writes report, design, C++, scripts and driver.
+
+    Args:
+        directory: exists and is empty.
+    """
+    target = load_target(design.report["target"])
+    clock = float(design.report["clock_mhz"])
+    model = design.report["model"]
+    header = f"flowc {__version__}: {model['name']} (sha256 {model['sha256'][:16]}) for {target.name} at {clock:g} MHz"
+    design.write_files(directory)
+    generate(design.graph, directory / "hls", part=target.part, clock_mhz=clock, header=header)
+    generate_vivado(design.graph, directory / "vivado", target=target, clock_mhz=clock, header=header)
+    host = {n: h.model.SerializeToString(deterministic=True) for n, h in (("head.onnx", design.head), ("tail.onnx", design.tail)) if h is not None}
+    results = {n: d.name for n, d in design.outputs.items()}
+    generate_driver(design.graph, directory / "driver", target=target, header=header, results=results, host=host)
+    write(design, directory)

@@ -1,0 +1,96 @@
+"""The two quantizer operators of flowc's model graph, in numpy float32: the definition everything else is measured by.
+
+``Quantize`` maps floats to integers, ``Dequantize`` maps integers back; every importer dialect is written in terms of
+the two. The rounding modes are those of the QONNX specification (checked against the qonnx package by the tests); the
+arithmetic is IEEE float32, one rounding per operation, in the order written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ROUNDINGS", "STYLES", "dequantize", "integer_bounds", "quantize", "rounding_mode"]
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+STYLES: Final = ("qonnx", "onnx", "bipolar")
+
+
+def _half_up(v: FloatArray) -> FloatArray:
+    return np.sign(v) * np.floor(np.abs(v) + np.float32(0.5))
+
+
+def _half_down(v: FloatArray) -> FloatArray:
+    return np.sign(v) * np.ceil(np.abs(v) - np.float32(0.5))
+
+
+def _up(v: FloatArray) -> FloatArray:
+    return np.sign(v) * np.ceil(np.abs(v))
+
+
+ROUNDINGS: Final[dict[str, Callable[[FloatArray], FloatArray]]] = {
+    "ROUND": np.rint,  # to nearest, ties to even
+    "CEIL": np.ceil,
+    "FLOOR": np.floor,
+    "UP": _up,  # away from zero
+    "DOWN": np.trunc,  # towards zero
+    "HALF_UP": _half_up,  # to nearest, ties away from zero
+    "HALF_DOWN": _half_down,  # to nearest, ties towards zero
+}
+"""Canonical rounding mode -> its float32 function."""
+
+_ALIASES: Final = {"HALF_EVEN": "ROUND", "ROUND_TO_ZERO": "DOWN"}
+
+
+def rounding_mode(name: str) -> str | None:
+    """The canonical name of a rounding mode as models spell it (any case, Brevitas' aliases); None if unknown."""
+    upper = name.upper()
+    upper = _ALIASES.get(upper, upper)
+    return upper if upper in ROUNDINGS else None
+
+
+def integer_bounds(bits: int, *, signed: bool, narrow: bool) -> tuple[int, int]:
+    """Inclusive bounds ``(lo, hi)`` of a `bits`-wide integer by the QONNX rules.
+
+    Narrow drops the lowest value of a signed range and the highest of an unsigned one. Bounds beyond 2**24 are rounded
+    to float32, which is what clipping in float32 arithmetic makes of them.
+    """
+    if signed:
+        lo, hi = -(2 ** (bits - 1)) + int(narrow), 2 ** (bits - 1) - 1
+    else:
+        lo, hi = 0, 2**bits - 1 - int(narrow)
+    return int(np.float32(lo)), int(np.float32(hi))
+
+
+def quantize(x: Array, scale: Array, zero_point: Array, *, lo: int, hi: int, rounding: str, style: str) -> FloatArray:
+    """``flowc.Quantize`` on an array: float32 of any shape -> integer-valued float32 of the same shape.
+
+    `style` "qonnx": clip(round(x / scale + zero_point), lo, hi); "onnx": clip(rint(x / scale) + zero_point, lo, hi);
+    "bipolar": +1 where x >= 0, else -1. `scale` and `zero_point` broadcast against `x`.
+    """
+    x = np.asarray(x, np.float32)
+    if style == "bipolar":
+        return np.where(x >= 0, np.float32(1), np.float32(-1))
+    zero = np.asarray(zero_point, np.float32)
+    with np.errstate(over="ignore"):  # an infinite quotient is clipped like any other large one
+        v: FloatArray = np.divide(x, np.asarray(scale, np.float32), dtype=np.float32)
+    rounded: FloatArray = ROUNDINGS[rounding](v + zero) if style == "qonnx" else np.rint(v) + zero
+    return np.clip(rounded, np.float32(lo), np.float32(hi))
+
+
+def dequantize(q: Array, scale: Array, zero_point: Array) -> FloatArray:
+    """``flowc.Dequantize`` on an array: (q - zero_point) * scale in float32.
+
+    A float64 `scale` asks for one rounding only: float32((float64(q) - zero_point) * scale); q may then be of any dtype
+    and the zero point any real number.
+    """
+    scale = np.asarray(scale)
+    if scale.dtype == np.float64:
+        return np.asarray((np.asarray(q, np.float64) - zero_point) * scale, np.float32)
+    difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
+    return np.multiply(difference, scale.astype(np.float32), dtype=np.float32)

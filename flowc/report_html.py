@@ -1,0 +1,34 @@
+"""report.html: one self-contained page made from the content of report.json."""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+__all__ = ["render_html"]
+
+_RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram18", "BRAM18"), ("uram", "URAM"), ("dsp", "DSP"))
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def render_html(report: Mapping[str, Any]) -> str:
+    """The page. Every name is escaped; nothing is loaded from elsewhere."""
+    source = importlib.resources.files("flowc.templates").joinpath("report/report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = _number
+    slowest = max((layer["cycles"] for layer in report["layers"]), default=1)
+    return environment.from_string(source).render(report=report, resources=_RESOURCES, slowest=slowest)

@@ -1,0 +1,95 @@
+"""Reading and checking target files."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.resources
+import os
+from pathlib import Path
+from typing import Any
+
+from flowc.errors import TargetError, shown
+from flowc.targets.target import FAMILIES, Target
+from flowc.tomlfile import Key, count, faults, matching, one_of, parse_toml, positive, read_file
+
+__all__ = ["KEYS", "known_targets", "load_target"]
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
+
+
+KEYS = (
+    Key("name", "lower-case letters, digits, '-', '_' and '.'", matching(r"[a-z0-9][a-z0-9._-]{0,63}")),
+    Key("description", "one line of text", matching(r"[^\x00-\x1f\x7f]{1,200}")),
+    Key("part", "the device as Vivado names it, e.g. 'xczu3eg-sbva484-1-e'", matching(r"[A-Za-z0-9-]{1,64}")),
+    Key("family", "one of " + ", ".join(repr(f) for f in FAMILIES), one_of(FAMILIES)),
+    Key("lut", "an integer of at least 1", count(1)),
+    Key("lutram", "an integer of at least 0", count(0), required=False),
+    Key("ff", "an integer of at least 1", count(1)),
+    Key("bram18", "an integer of at least 0 (18 kbit blocks; a 36 kbit block counts as two)", count(0)),
+    Key("uram", "an integer of at least 0", count(0)),
+    Key("dsp", "an integer of at least 0", count(0)),
+    Key("clock_mhz", "a number above 0 and not above max_clock_mhz, in MHz", positive),
+    Key("max_clock_mhz", "a number above 0, in MHz", positive),
+    Key("ddr_gbps", "a number above 0, in 10^9 bytes per second", positive, required=False),
+    Key(
+        "board_part",
+        "a board of Vivado's board store, e.g. 'xilinx.com:zcu104:part0:1.1'",
+        matching(r"[A-Za-z0-9._:-]{1,100}"),
+        required=False,
+    ),
+    Key("power_w", "a number above 0, in watts", positive, required=False),
+    Key("sources", "a table of texts", _texts, required=False),
+)
+"""Every key a target file may have."""
+
+
+def known_targets() -> list[Target]:
+    """The targets that come with flowc, by name."""
+    return list(_shipped().values())
+
+
+def load_target(name_or_path: str | os.PathLike[str]) -> Target:
+    """The target called `name_or_path`, or the one a TOML file describes.
+
+    A `Path`, and any text with a path separator or ending in ``.toml``, is taken for a file; the rest for a name, whose
+    case does not matter.
+
+    Raises:
+        TargetError: there is no such target or file, or the file is not a sound description; every fault is named.
+    """
+    text = os.fspath(name_or_path)
+    if not isinstance(name_or_path, str) or text.endswith(".toml") or os.sep in text:
+        return _parse(read_file(Path(text), "target file", TargetError), text)
+    shipped = _shipped()
+    if (target := shipped.get(text.lower())) is not None:
+        return target
+    close = difflib.get_close_matches(text.lower(), shipped, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    raise TargetError(
+        f"unknown target '{shown(text)}': {hint}the known ones are {', '.join(shipped)}",
+        remedy="A board of your own can be given as a TOML file: --target ./board.toml (docs/adding-a-target.md)",
+    )
+
+
+@functools.cache
+def _shipped() -> dict[str, Target]:
+    files = [file for file in importlib.resources.files(__package__).iterdir() if file.name.endswith(".toml")]
+    targets = [_parse(file.read_bytes(), file.name) for file in files]
+    return {target.name: target for target in sorted(targets, key=lambda target: target.name)}
+
+
+def _parse(data: bytes, origin: str) -> Target:
+    where = f"target file '{shown(origin)}'"
+    entries = parse_toml(data, where, TargetError)
+    found = faults(entries, KEYS)
+    if not found and entries["clock_mhz"] > entries["max_clock_mhz"]:
+        found.append(f"'clock_mhz' is {entries['clock_mhz']:g}, above 'max_clock_mhz' ({entries['max_clock_mhz']:g})")
+    if found:
+        raise TargetError(f"{where}: " + "; ".join(found), remedy="The format is described in docs/adding-a-target.md")
+    for key in ("clock_mhz", "max_clock_mhz", "ddr_gbps", "power_w"):
+        if key in entries:
+            entries[key] = float(entries[key])
+    return Target(**entries)

@@ -1,0 +1,202 @@
+"""Integer activation functions: what an elementwise float tail and its quantizer become.
+
+Each is a per-channel function from the integers of a range to the integers of ``dtype``. They are embedded in the MVTU
+and VVTU, which apply them to the accumulator, and in the standalone activation unit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.units import cost
+from flowc.units.base import Array
+from flowc.units.cost import Resources
+
+__all__ = ["Activation", "Requant", "Table", "Thresholds"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Activation(ABC):
+    """A per-channel integer function. ``dtype`` is the type of its results."""
+
+    kind: ClassVar[str]
+    dtype: IntType
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Number of per-channel parameter sets; 1 means that all channels share one."""
+
+    @abstractmethod
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """What it costs.
+
+        Args:
+            lanes: results per cycle.
+            channels: channels that pass through the lanes in turn.
+            acc: type of the arguments.
+        """
+
+    @abstractmethod
+    def apply(self, acc: Array) -> Array:
+        """Maps integer-valued ``acc`` (..., C) to integers (..., C)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Thresholds(Activation):
+    """``out[c] = base[c] + sum over k of step[c, k] * (acc[c] >= values[c, k])``.
+
+    Attributes:
+        values: int64 (C, K), ascending along K. A level that a channel never reaches has a threshold beyond its range.
+        base: int64 (C,): the result below every threshold.
+        step: int64 (C, K): what each threshold adds; or (1, 1) where all add the same (1, or 2 for bipolar results).
+    The comparison is ``acc >= t``, never ``acc > t``.
+    """
+
+    kind: ClassVar[str] = "thresholds"
+    values: Array
+    base: Array
+    step: Array
+
+    @property
+    def channels(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def uniform_step(self) -> int | None:
+        """The step shared by all thresholds, or None."""
+        return int(self.step[0, 0]) if self.step.size == 1 else None
+
+    @property
+    def levels(self) -> int:
+        """Thresholds per channel (K)."""
+        return int(self.values.shape[1])
+
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
+        count = cost.popcount_luts(self.levels)
+        if self.uniform_step is None:
+            count = cost.adder_tree_luts(self.levels, self.dtype.bits)
+        own_base = self.channels > 1 and bool((self.base != self.base[0]).any())
+        per_lane = self.levels * cost.comparator_luts(acc.bits) + count
+        per_lane += self.dtype.bits if self.base.any() and not self.dtype.bipolar else 0
+        width = self.levels * (acc.bits + (self.dtype.bits if self.step.shape[0] > 1 else 0))
+        width += self.dtype.bits if own_base else 0
+        params = cost.parameters(self.channels, lanes, channels, width)
+        return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
+
+    def apply(self, acc: Array) -> Array:
+        if acc.dtype.kind != "f":
+            acc = acc.astype(np.int64, copy=False)
+        # Thresholds beyond float32's exact integers must be compared in a type that holds them.
+        values = self.values.astype(acc.dtype)
+        if acc.dtype == np.float32 and not np.array_equal(values.astype(np.int64), self.values):
+            acc, values = acc.astype(np.float64), self.values.astype(np.float64)
+        step = self.uniform_step
+        if step is not None:
+            count = np.zeros(acc.shape, np.int16 if self.levels > 127 else np.int8)
+            for k in range(self.levels):
+                count += acc >= values[:, k]
+            out = count.astype(np.float32)
+            if step != 1:
+                out *= step
+            if self.base.any():
+                out += self.base.astype(np.float32)
+            return out
+        out = np.empty(acc.shape, np.float32)
+        out[...] = self.base
+        for k in range(self.levels):
+            out += (acc >= values[:, k]) * self.step[:, k].astype(np.float32)
+        return out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Requant(Activation):
+    """Multiply-add-shift: ``out[c] = clip((acc[c] * mult[c] + add[c]) >> shift, lo, hi)`` (arithmetic shift = floor).
+
+    With ``half_even``, the shift rounds to nearest, ties to even, instead of flooring.
+
+    Attributes:
+        mult, add: int64 (C,) or (1,).
+        shift: bits.
+        lo, hi: bounds of the result.
+    """
+
+    kind: ClassVar[str] = "requant"
+    mult: Array
+    add: Array
+    shift: int
+    lo: int
+    hi: int
+    half_even: bool = False
+
+    @property
+    def channels(self) -> int:
+        return int(max(self.mult.shape[0], self.add.shape[0]))
+
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """A DSP multiply-add (or an adder where the multiplier is one), the clipping, and a memory of multipliers and addends."""
+        mult = int(np.abs(self.mult).max())
+        factor = 0 if mult == 1 else mult.bit_length() + 1
+        addend = IntType.for_range(int(self.add.min()), int(self.add.max())).bits if self.add.any() else 0
+        product = max(acc.bits + max(0, factor - 1), addend) + 1
+        dsp = cost.multiplier_dsps(acc.bits, factor) if factor else 0
+        luts = float(product if addend and not dsp else 0) + (product if dsp > 1 else 0)
+        # Both bounds are tested on the high bits, then the result is chosen.
+        luts += max(0, product - self.shift - self.dtype.bits) / 2 + self.dtype.bits
+        luts += self.shift / 5 + product - self.shift if self.half_even and self.shift else 0
+        width = (factor if self.mult.shape[0] > 1 else 0) + (addend if self.add.shape[0] > 1 else 0)
+        params = cost.parameters(self.channels, lanes, channels, width)
+        return params + Resources(lut=ceil(lanes * luts), ff=lanes * (product + self.dtype.bits), dsp=lanes * dsp)
+
+    def apply(self, acc: Array) -> Array:
+        wide = acc.astype(np.int64) * self.mult + self.add
+        if self.half_even and self.shift:
+            floor = wide >> self.shift
+            rest = wide - (floor << self.shift)
+            half = 1 << (self.shift - 1)
+            wide = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+        else:
+            wide >>= self.shift
+        out: Array = np.clip(wide, self.lo, self.hi).astype(np.float32)
+        return out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Table(Activation):
+    """``out[c] = values[c, acc[c] - lo]``.
+
+    Attributes:
+        lo: the input integer of the first entry; inputs outside the table do not occur.
+        values: int64 (C, n) or (1, n).
+    """
+
+    kind: ClassVar[str] = "table"
+    lo: int
+    values: Array
+
+    @property
+    def channels(self) -> int:
+        return int(self.values.shape[0])
+
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """A memory per lane with the tables of the lane's channels (a block RAM has two ports and serves two lanes)."""
+        depth = int(self.values.shape[1]) * (ceil(channels / lanes) if self.channels > 1 else 1)
+        style = cost.memory_style(depth, self.dtype.bits, constant=True)
+        copies = ceil(lanes / 2) if style == "bram" else lanes
+        one = cost.memory(depth, self.dtype.bits, style, constant=True)
+        return Resources.total([one] * copies) + Resources(lut=lanes * (acc.bits if self.lo else 0))
+
+    def apply(self, acc: Array) -> Array:
+        index = acc.astype(np.int64) - self.lo
+        if self.channels == 1:
+            flat: Array = self.values[0].astype(np.float32)[index]
+            return flat
+        out: Array = self.values.astype(np.float32)[np.arange(self.channels), index]
+        return out

@@ -1,0 +1,122 @@
+"""What every hardware unit is: frames in, frames out, cycles, and its integer function.
+
+A *frame* is one sample's tensor, streamed in (H, W, C) order, C innermost. A stream carries a fixed number of
+elements per beat (``in_widths`` / ``out_widths``); a frame is the flat HWC sequence cut into beats.
+Units are backend-neutral frozen dataclasses: a backend (HLS C++, ...) knows how to write each down.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowc.dtypes import IntType
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule
+
+__all__ = ["Array", "Frame", "Unit", "divisors"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Type of one sample's tensor on a stream: height, width, channels and the element type."""
+
+    h: int
+    w: int
+    c: int
+    dtype: IntType
+
+    @property
+    def elements(self) -> int:
+        """Elements per frame."""
+        return self.h * self.w * self.c
+
+    @property
+    def pixels(self) -> int:
+        """Positions (h * w) per frame."""
+        return self.h * self.w
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return (self.h, self.w, self.c)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Unit(ABC):
+    """One hardware unit.
+
+    Attributes:
+        name: unique in its graph, readable, made of ``[A-Za-z0-9_]``.
+        origin: names of the ONNX nodes that it realizes.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    origin: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Frame, ...]:
+        """Frame type of each input port."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Frame, ...]:
+        """Frame type of each output port."""
+
+    @property
+    @abstractmethod
+    def in_widths(self) -> tuple[int, ...]:
+        """Elements per beat of each input port."""
+
+    @property
+    @abstractmethod
+    def out_widths(self) -> tuple[int, ...]:
+        """Elements per beat of each output port."""
+
+    @property
+    @abstractmethod
+    def cycles(self) -> int:
+        """Cycles per frame: the trip count of the unit's pipelined loop (initiation interval 1)."""
+
+    @abstractmethod
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        """The unit's exact integer function.
+
+        Args:
+            xs: one array (N, H, W, C) per input port, integer-valued, of any numpy dtype that holds them exactly.
+
+        Returns:
+            One array (N, H, W, C) per output port, integer-valued.
+        """
+
+    @abstractmethod
+    def schedule(self) -> Schedule:
+        """In which of its `cycles` iterations the unit takes and gives which beats."""
+
+    @property
+    @abstractmethod
+    def resources(self) -> Resources:
+        """What the unit costs, modelled (`docs/cost-model.md`); styles that are ``auto`` are taken as the model would choose."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations per frame."""
+        return 0
+
+    def with_(self, **changes: Any) -> Any:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def divisors(n: int) -> list[int]:
+    """The divisors of ``n`` in ascending order."""
+    small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return small + [n // d for d in reversed(small) if d * d != n]

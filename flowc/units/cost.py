@@ -1,0 +1,269 @@
+"""What hardware costs: memories packed into real blocks, and look-up tables of arithmetic.
+
+The figures are for AMD/Xilinx devices with 6-input look-up tables (7 series and UltraScale+). `docs/cost-model.md` derives
+every formula and shows how its constants were measured. A figure that is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from math import ceil
+
+from flowc.dtypes import IntType
+
+__all__ = [
+    "BLOCK_SHAPES",
+    "CONTROL",
+    "RING_CONTROL",
+    "Resources",
+    "accumulator_luts",
+    "adder_tree_luts",
+    "block_rams",
+    "comparator_luts",
+    "converter",
+    "dot_luts",
+    "fifo",
+    "fifo_memory",
+    "memory",
+    "memory_style",
+    "held",
+    "multiplier_dsps",
+    "multiplier_luts",
+    "parameters",
+    "popcount_luts",
+    "prefers_dsp",
+    "products",
+    "shift_register_luts",
+    "ultra_rams",
+]
+
+BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
+"""(depth, width) of an 18 kbit block RAM in simple dual-port use."""
+
+ULTRA_SHAPE = (4096, 72)
+"""(depth, width) of an UltraRAM. It has one shape."""
+
+LUTS_PER_BLOCK = 160
+"""Look-up tables that are worth one 18 kbit block, where a memory's style is left open (ratio of the two on mid-size parts)."""
+
+CONTROL = 60
+"""Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
+
+
+RING_CONTROL = 100
+"""Look-up tables of a serial window's counters, besides what grows with the ring."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Look-up tables, flip-flops, 18 kbit block RAMs, UltraRAMs and DSP slices; None where not known."""
+
+    lut: int | None = 0
+    ff: int | None = 0
+    bram18: int | None = 0
+    uram: int | None = 0
+    dsp: int | None = 0
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources.total((self, other))
+
+    @staticmethod
+    def total(parts: Iterable[Resources]) -> Resources:
+        """The sum. What is unknown in one part is unknown in the sum."""
+        sums: dict[str, int | None] = {f.name: 0 for f in fields(Resources)}
+        for part in parts:
+            for name, sum_ in sums.items():
+                value: int | None = getattr(part, name)
+                sums[name] = None if sum_ is None or value is None else sum_ + value
+        return Resources(**sums)
+
+    def as_dict(self) -> dict[str, int | None]:
+        """The figures under the keys of ``report.json``."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+# -- memories -----------------------------------------------------------------------------------------------------
+
+
+def block_rams(depth: int, width: int) -> int:
+    """18 kbit block RAMs of a memory of ``depth`` words of ``width`` bits: the best of the uniform tilings."""
+    return min(ceil(depth / d) * ceil(width / w) for d, w in BLOCK_SHAPES)
+
+
+def ultra_rams(depth: int, width: int) -> int:
+    """UltraRAMs of a memory of ``depth`` words of ``width`` bits."""
+    return ceil(depth / ULTRA_SHAPE[0]) * ceil(width / ULTRA_SHAPE[1])
+
+
+def _wide_mux_luts(ways: int) -> int:
+    """Look-up tables per bit of a multiplexer behind memories: 4 ways in one table, the F7 and F8 multiplexers join four tables."""
+    return 0 if ways <= 4 else ceil((ways - 1) / 12) * 4
+
+
+def _rom_luts(depth: int, width: int) -> int:
+    """A constant memory in look-up tables: 64 words of one bit each, or 32 words of two."""
+    if depth <= 1:
+        return 0
+    if depth <= 32:
+        return ceil(width / 2)
+    banks = ceil(depth / 64)
+    return width * (banks + _wide_mux_luts(banks))
+
+
+def _ram_luts(depth: int, width: int) -> int:
+    """A written memory with one write and one read port in look-up tables (RAM32M: 6 bits in 4 tables; RAM64M: 3 bits in 4)."""
+    if depth <= 32:
+        return ceil(width / 6) * 4
+    banks = ceil(depth / 64)
+    return ceil(width / 3) * 4 * banks + width * _wide_mux_luts(banks)
+
+
+def shift_register_luts(depth: int, width: int) -> int:
+    """Addressable shift registers: two bits of 16 stages per table, one bit of 32 stages; 4 tables join for nothing."""
+    if depth <= 16:
+        return ceil(width / 2)
+    banks = ceil(depth / 32)
+    return width * (banks + _wide_mux_luts(banks))
+
+
+def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Resources:
+    """A memory of ``depth`` words of ``width`` bits, read at one address per cycle and, unless constant, written at another.
+
+    Args:
+        depth: words; a single constant word costs nothing, a single written word is a register.
+        width: bits per word.
+        style: lutram, bram, uram, or auto (`memory_style`).
+        constant: contents are fixed at synthesis.
+    """
+    if depth <= 1 or width == 0:
+        return Resources(ff=0 if constant else depth * width)
+    if style == "auto":
+        style = memory_style(depth, width, constant=constant)
+    if style == "bram":
+        banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d)) for d, w in BLOCK_SHAPES)[1]
+        return Resources(lut=width * _wide_mux_luts(banks), bram18=block_rams(depth, width))
+    if style == "uram":
+        return Resources(uram=ultra_rams(depth, width))
+    return Resources(lut=_rom_luts(depth, width) if constant else _ram_luts(depth, width), ff=width)
+
+
+def held(depth: int, width: int) -> Resources:
+    """A small buffer whose words return soon: registers with a multiplexer up to 8 words, then a memory."""
+    if depth > 8:
+        return memory(depth, width, "auto")
+    return Resources(lut=width * (0 if depth <= 1 else 1 if depth <= 4 else 2), ff=depth * width)
+
+
+def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
+    """lutram or bram: the cheaper where a memory's style is ``auto``, at `LUTS_PER_BLOCK`."""
+    table = memory(depth, width, "lutram", constant=constant).lut or 0
+    return "lutram" if table <= LUTS_PER_BLOCK * block_rams(depth, width) else "bram"
+
+
+def parameters(sets: int, lanes: int, channels: int, width: int) -> Resources:
+    """The memory of per-channel parameters of ``width`` bits for ``lanes`` channels at a time; a single set is wired in."""
+    return Resources() if sets == 1 else memory(ceil(channels / lanes), lanes * width, "auto", constant=True)
+
+
+def fifo_memory(depth: int, width: int) -> str:
+    """srl or bram: the cheaper for a FIFO of ``depth`` beats of ``width`` bits, at `LUTS_PER_BLOCK`."""
+    tables = {"srl": shift_register_luts(depth, width), "bram": LUTS_PER_BLOCK * block_rams(depth, width)}
+    return min(tables, key=lambda style: tables[style])
+
+
+def fifo(depth: int, width: int, style: str) -> Resources:
+    """A stream's FIFO: storage (srl, lutram, bram or uram), pointers and flags."""
+    pointer = max(1, (depth - 1).bit_length())
+    if style == "srl":
+        return Resources(lut=shift_register_luts(depth, width) + 6 + 2 * pointer, ff=2 * pointer + 4)
+    # The output register of a memory FIFO is what keeps its read latency at one cycle.
+    return memory(depth, width, style) + Resources(lut=12 + 4 * pointer, ff=4 * pointer + width)
+
+
+# -- arithmetic ---------------------------------------------------------------------------------------------------
+
+
+def comparator_luts(bits: int) -> float:
+    """``a >= b`` of ``bits`` bits: a table compares two bits of each, the carry chain joins them."""
+    return 0.65 * bits
+
+
+def accumulator_luts(bits: int) -> float:
+    """An accumulator that adds or loads: one table per bit."""
+    return bits
+
+
+def popcount_luts(n: int) -> float:
+    """The number of ones among ``n`` bits."""
+    return max(0.0, 2.0 * (n - 1))
+
+
+def adder_tree_luts(n: int, bits: int) -> float:
+    """The sum of ``n`` numbers of ``bits`` bits: a binary tree of carry chains, one table per bit of a result."""
+    total, level = 0.0, bits
+    while n > 1:
+        level += 1
+        total += (n // 2) * level
+        n -= n // 2
+    return total
+
+
+def multiplier_luts(a: int, b: int) -> float:
+    """A signed product of ``a`` and ``b`` bits. Up to six bits in all, every bit of the product is a function of one table."""
+    small, large = sorted((a, b))
+    if small == 1:
+        return 0.5 * large
+    return 1.75 * (small + large) if small + large <= 6 else 1.9 * small * large - 2
+
+
+def dot_luts(n: int, w: IntType, a: IntType) -> float:
+    """``n`` products of types ``w`` and ``a``, and their sum."""
+    if w.bipolar and a.bipolar:
+        return 2.2 * n
+    if w.bipolar or a.bipolar:
+        bits = a.bits if w.bipolar else w.bits
+        return n * 1.15 * bits + adder_tree_luts(n, bits + 1)
+    return n * multiplier_luts(w.bits, a.bits) + adder_tree_luts(n, w.bits + a.bits)
+
+
+def prefers_dsp(w: IntType, a: IntType) -> bool:
+    """Whether a product whose multiplier style is ``auto`` goes to a DSP slice."""
+    return min(w.bits, a.bits) > 1 and w.bits * a.bits > 32
+
+
+def products(w: IntType, a: IntType, acc: IntType, style: str, lanes: int, terms: int, folds: int) -> Resources:
+    """``lanes`` dot products of ``terms`` products a cycle, each accumulated over ``folds`` cycles.
+
+    Args:
+        w, a: types of the factors.
+        acc: type of the accumulator.
+        style: lut, dsp, or auto (`prefers_dsp`).
+        lanes, terms, folds: see above.
+    """
+    accumulate = accumulator_luts(acc.bits) if folds > 1 else 0.0
+    if style == "dsp" or (style == "auto" and prefers_dsp(w, a)):
+        slices = multiplier_dsps(w.bits, a.bits + (0 if a.signed else 1))
+        luts = adder_tree_luts(terms, w.bits + a.bits) + accumulate
+        return Resources(lut=ceil(lanes * luts), ff=ceil(lanes * luts), dsp=lanes * terms * slices)
+    luts = dot_luts(terms, w, a) + accumulate
+    return Resources(lut=ceil(lanes * luts), ff=ceil(lanes * luts))
+
+
+def multiplier_dsps(a: int, b: int) -> int:
+    """DSP slices of one product of ``a`` and ``b`` bits (signed 25 x 18 on 7 series, 27 x 18 on UltraScale+: the former is taken)."""
+    small, large = sorted((a, b))
+    return min(ceil(small / 17) * ceil(large / 24), ceil(small / 24) * ceil(large / 17)) if (small > 18 or large > 25) else 1
+
+
+def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
+    """A width converter between ``wide_in`` and ``wide_out`` elements of ``bits`` bits per beat."""
+    small, large = sorted((wide_in, wide_out))
+    if small == large:
+        return Resources()
+    if large % small == 0:
+        # narrowing: a word that shifts; widening: a word filled by position
+        return Resources(lut=20 + large * bits, ff=(large + small) * bits + 8)
+    held = (wide_in + wide_out) * bits
+    return Resources(lut=30 + held * max(1, ceil(large / small)), ff=held + 8)
+

@@ -1,0 +1,142 @@
+"""Elementwise units: standalone activation, and the joining of two streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.units import cost
+from flowc.units.activation import Activation
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule, every
+
+__all__ = ["Activate", "Join"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Activate(Unit):
+    """A standalone activation: (H, W, C) -> (H, W, C), ``pe`` channels per beat.
+
+    The activation's parameter set of the element at channel c is c, or 0 where the activation has one set.
+    """
+
+    kind: ClassVar[str] = "activate"
+    frame: Frame
+    activation: Activation
+    pe: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (Frame(self.frame.h, self.frame.w, self.frame.c, self.activation.dtype),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.pe
+
+    def schedule(self) -> Schedule:
+        beats = every(self.cycles)
+        return Schedule(self.cycles, (beats,), (beats,))
+
+    @property
+    def resources(self) -> Resources:
+        own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
+        return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return (self.activation.apply(xs[0]),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Join(Unit):
+    """Two streams into one, elementwise, then the activation.
+
+    op "add": ``acc = left_scale[c] * a + right_scale[c] * b``;
+    op "mul": ``acc = (a - left_offset) * (b - right_offset)`` (scales are 1).
+
+    Attributes:
+        left, right: frames of one shape.
+        left_scale, right_scale: int64 (C,) or (1,).
+    """
+
+    kind: ClassVar[str] = "join"
+    left: Frame
+    right: Frame
+    op: str
+    acc: IntType
+    left_scale: Array
+    right_scale: Array
+    left_offset: int = 0
+    right_offset: int = 0
+    activation: Activation | None = None
+    pe: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.left, self.right)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        dtype = self.activation.dtype if self.activation is not None else self.acc
+        return (Frame(self.left.h, self.left.w, self.left.c, dtype),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe, self.pe)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def cycles(self) -> int:
+        return self.left.elements // self.pe
+
+    def schedule(self) -> Schedule:
+        beats = every(self.cycles)
+        return Schedule(self.cycles, (beats, beats), (beats,))
+
+    @property
+    def resources(self) -> Resources:
+        """The rescaling by constants and the adder, or the multiplier, then the activation."""
+        left, right = self.left.dtype.bits, self.right.dtype.bits
+        luts, width = 0.0, 0
+        if self.op == "add":
+            luts += self.acc.bits
+            for bits, scale in ((left, self.left_scale), (right, self.right_scale)):
+                factor = int(np.abs(scale).max()).bit_length() + (1 if scale.min() < 0 else 0)
+                if (np.abs(scale) & (np.abs(scale) - 1)).any() or scale.size > 1:
+                    luts += cost.multiplier_luts(bits, factor)
+                width += factor if scale.size > 1 else 0
+        else:
+            luts += cost.multiplier_luts(left, right)
+            luts += (left if self.left_offset else 0) + (right if self.right_offset else 0)
+        total = Resources(lut=cost.CONTROL + ceil(self.pe * luts), ff=self.pe * (left + right + self.acc.bits) + 20)
+        total += cost.parameters(self.left.c if width else 1, self.pe, self.left.c, width)
+        if self.activation is not None:
+            total += self.activation.resources(self.pe, self.left.c, self.acc)
+        return total
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        a, b = (x.astype(np.int64) for x in xs)
+        if self.op == "add":
+            acc = a * self.left_scale + b * self.right_scale
+        else:
+            acc = (a - self.left_offset) * (b - self.right_offset)
+        return (acc if self.activation is None else self.activation.apply(acc),)

@@ -1,0 +1,157 @@
+"""Matrix-vector-threshold unit (MVTU, the field's MVAU): dense and grouped integer matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.units import cost
+from flowc.units.activation import Activation
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule, every, grid
+
+__all__ = ["Mvtu", "exact_float"]
+
+
+def exact_float(bound: int) -> type[np.floating]:
+    """The fastest float dtype in which every integer of magnitude up to ``bound`` is exact."""
+    return np.float32 if bound < 1 << 24 else np.float64
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mvtu(Unit):
+    """``acc[o] = sum over i of weights[o, i] * x[g(o), i]`` at every position, then the activation.
+
+    Input frame (H, W, groups * mw), in the stream order of a window with the same ``block``; output (H, W, mh).
+    Group g holds input slice ``[g * mw, (g + 1) * mw)`` and output rows ``[g * mh / groups, (g + 1) * mh / groups)``.
+
+    Attributes:
+        weights: int64 (mh, mw), columns in canonical order ``[KH * KW][channels of the group]``.
+        taps: KH * KW (1 for linear layers).
+        block: channel block of the stream order ``[cg / block][taps][block]`` within a group, cg = mw / taps.
+        acc: type of the accumulator; every partial sum fits.
+        activation: applied to the accumulator, or None: accumulators leave the unit.
+        pe: output rows computed in parallel; divides mh / groups.
+        simd: inputs consumed per cycle; divides mw.
+        memory: weight storage, one of auto, lutram, bram, uram.
+        multiplier: one of auto, lut, dsp.
+    Cycles (FINN-R, ACM TRETS 2018): positions * groups * (mh / groups / pe) * (mw / simd).
+    """
+
+    kind: ClassVar[str] = "mvtu"
+    frame: Frame
+    weights: Array
+    weight_type: IntType
+    acc: IntType
+    activation: Activation | None = None
+    groups: int = 1
+    taps: int = 1
+    block: int
+    pe: int = 1
+    simd: int = 1
+    memory: str = "auto"
+    multiplier: str = "auto"
+
+    @property
+    def mh(self) -> int:
+        """Output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def mw(self) -> int:
+        """Inputs per output."""
+        return int(self.weights.shape[1])
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def out_type(self) -> IntType:
+        """Type of the results: the activation's, or the accumulator's."""
+        return self.activation.dtype if self.activation is not None else self.acc
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (Frame(self.frame.h, self.frame.w, self.mh, self.out_type),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.pixels * (self.mh // self.pe) * (self.mw // self.simd)
+
+    @property
+    def weight_memory(self) -> tuple[int, int]:
+        """(words, bits per word) of the weight memory: one word holds the ``pe * simd`` weights of a cycle."""
+        return (self.mh // self.pe * (self.mw // self.simd), self.pe * self.simd * self.weight_type.bits)
+
+    @property
+    def input_memory(self) -> tuple[int, int]:
+        """(words, bits per word) of the buffer that keeps a position's inputs for the rows after the first ``pe``."""
+        rows = self.mh // self.groups // self.pe
+        return (self.mw // self.simd if rows > 1 else 0, self.simd * self.frame.dtype.bits)
+
+    def schedule(self) -> Schedule:
+        """Loops over positions, groups, row folds, column folds: the first row fold takes inputs, the last column fold gives."""
+        columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
+        blocks = self.frame.pixels * self.groups
+        reads = grid((blocks, rows * columns), (columns, 1))
+        return Schedule(self.cycles, (reads,), (every(blocks * rows, columns, columns - 1),))
+
+    @property
+    def resources(self) -> Resources:
+        """Weights, input buffer, products and their sums, accumulators, activation, control."""
+        parts = [
+            cost.memory(*self.weight_memory, self.memory, constant=True),
+            cost.held(*self.input_memory),
+            cost.products(self.weight_type, self.frame.dtype, self.acc, self.multiplier, self.pe, self.simd, self.mw // self.simd),
+            Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40),
+        ]
+        if self.activation is not None:
+            parts.append(self.activation.resources(self.pe, self.mh, self.acc))
+        return Resources.total(parts)
+
+    @property
+    def macs(self) -> int:
+        return self.frame.pixels * self.mh * self.mw
+
+    @cached_property
+    def stream_weights(self) -> Array:
+        """Weights (mh, mw) with columns in stream order ``[cg / block][taps][block]``."""
+        cg = self.mw // self.taps
+        w = self.weights.reshape(self.mh, self.taps, cg // self.block, self.block)
+        return np.ascontiguousarray(w.transpose(0, 2, 1, 3).reshape(self.mh, self.mw))
+
+    @cached_property
+    def _matrices(self) -> list[Array]:
+        bound = max(abs(self.acc.lo), self.acc.hi)
+        rows = self.mh // self.groups
+        w = self.stream_weights.astype(exact_float(bound))
+        return [np.ascontiguousarray(w[g * rows : (g + 1) * rows].T) for g in range(self.groups)]
+
+    def accumulate(self, x: Array) -> Array:
+        """The integer products (N, H, W, mh) of ``x`` (N, H, W, groups * mw), before the activation."""
+        first = self._matrices[0]
+        flat = x.reshape(-1, self.groups * self.mw).astype(first.dtype, copy=False)
+        if self.groups == 1:
+            acc = flat @ first
+        else:
+            parts = [flat[:, g * self.mw : (g + 1) * self.mw] @ m for g, m in enumerate(self._matrices)]
+            acc = np.concatenate(parts, axis=1)
+        return acc.reshape(*x.shape[:3], self.mh)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        acc = self.accumulate(xs[0])
+        return (acc if self.activation is None else self.activation.apply(acc),)

@@ -1,0 +1,138 @@
+"""Pools: reduction over the taps of a window, and over the whole frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.units import cost
+from flowc.units.activation import Activation
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule, every
+
+__all__ = ["GlobalSum", "Pool"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool(Unit):
+    """Maximum or sum over the taps of a window with ``block = pe``: (H, W, taps * C) -> (H, W, C).
+
+    ``op`` is "max" or "sum"; ``acc`` is the type of the result (the input's for max). The activation, if any, follows.
+    Cycles: positions * taps * C / pe.
+    """
+
+    kind: ClassVar[str] = "pool"
+    frame: Frame
+    channels: int
+    op: str
+    acc: IntType
+    activation: Activation | None = None
+    pe: int = 1
+
+    @property
+    def taps(self) -> int:
+        """Inputs per output."""
+        return self.frame.c // self.channels
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        dtype = self.activation.dtype if self.activation is not None else self.acc
+        return (Frame(self.frame.h, self.frame.w, self.channels, dtype),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.pe
+
+    def schedule(self) -> Schedule:
+        """Every iteration takes a beat; the results leave with the last tap's."""
+        return Schedule(self.cycles, (every(self.cycles),), (every(self.cycles // self.taps, self.taps, self.taps - 1),))
+
+    @property
+    def resources(self) -> Resources:
+        """A comparator and multiplexer, or an adder, per lane, then the activation."""
+        per_lane = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
+        total = Resources(lut=cost.CONTROL + ceil(self.pe * per_lane), ff=2 * self.pe * self.acc.bits + 20)
+        if self.activation is not None:
+            total += self.activation.resources(self.pe, self.channels, self.acc)
+        return total
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        (x,) = xs
+        n, h, w, _ = x.shape
+        x = x.reshape(n, h, w, self.channels // self.pe, self.taps, self.pe)
+        if self.op == "max":
+            out = x.max(axis=4).reshape(n, h, w, self.channels)
+        else:
+            wide = np.float32 if max(abs(self.acc.lo), self.acc.hi) < 1 << 24 else np.float64
+            out = x.sum(axis=4, dtype=wide).reshape(n, h, w, self.channels)
+        return (out if self.activation is None else self.activation.apply(out),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GlobalSum(Unit):
+    """Sum over all positions: (H, W, C) -> (1, 1, C), C accumulators. The activation, if any, follows.
+
+    Cycles: positions * C / pe: every input beat; the results leave during the last position.
+    """
+
+    kind: ClassVar[str] = "global_sum"
+    frame: Frame
+    acc: IntType
+    activation: Activation | None = None
+    pe: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        dtype = self.activation.dtype if self.activation is not None else self.acc
+        return (Frame(1, 1, self.frame.c, dtype),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.pe
+
+    def schedule(self) -> Schedule:
+        """Every iteration takes a beat; the results leave during the last position."""
+        blocks = self.frame.c // self.pe
+        return Schedule(self.cycles, (every(self.cycles),), (every(blocks, 1, self.cycles - blocks),))
+
+    @property
+    def resources(self) -> Resources:
+        """A memory of sums, an adder per lane, then the activation."""
+        bits = self.pe * self.acc.bits
+        total = cost.held(self.frame.c // self.pe, bits) + Resources(lut=cost.CONTROL + bits, ff=2 * bits + 20)
+        if self.activation is not None:
+            total += self.activation.resources(self.pe, self.frame.c, self.acc)
+        return total
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        acc = xs[0].sum(axis=(1, 2), keepdims=True, dtype=np.float64)
+        return (acc if self.activation is None else self.activation.apply(acc),)

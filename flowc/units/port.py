@@ -1,0 +1,74 @@
+"""Where frames enter and leave the accelerator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import CONTROL, Resources
+from flowc.units.schedule import Schedule, every
+
+__all__ = ["InputPort", "OutputPort"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Port(Unit):
+    """A boundary stream of ``simd`` elements per beat.
+
+    ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape per sample (no batch dimension) and
+    ``order`` says where each stream element lies in it: stream element i is ``tensor.flat[order[i]]``; None: the same order.
+    """
+
+    tensor: str
+    tensor_shape: tuple[int, ...]
+    order: Array | None = None
+    frame: Frame
+    simd: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.simd
+
+    def schedule(self) -> Schedule:
+        beats = every(self.cycles)
+        return Schedule(self.cycles, (beats,), (beats,))
+
+    @property
+    def resources(self) -> Resources:
+        """A register slice of two beats and the frame counter."""
+        bits = self.simd * self.frame.dtype.bits
+        return Resources(lut=CONTROL + bits, ff=2 * bits + 20)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return xs
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class InputPort(_Port):
+    """Frames from the host (AXI4-Stream slave)."""
+
+    kind: ClassVar[str] = "input"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OutputPort(_Port):
+    """Frames to the host (AXI4-Stream master, TLAST on the last beat of a frame)."""
+
+    kind: ClassVar[str] = "output"

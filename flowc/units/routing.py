@@ -1,0 +1,329 @@
+"""Units that move elements without changing them: fork, concat, split, upsample, pixel padding, permutation, width conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, lcm
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.units import cost
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule, every, grid
+
+__all__ = ["Concat", "Fork", "Permute", "PixelPad", "Split", "Upsample", "WidthConverter"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _OneToOne(Unit):
+    """Shared shape of units with one input and one output of the same width."""
+
+    frame: Frame
+    simd: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def cycles(self) -> int:
+        return self.outputs[0].elements // self.simd
+
+    def schedule(self) -> Schedule:
+        beats = every(self.cycles)
+        return Schedule(self.cycles, (beats,), (beats,) * len(self.outputs))
+
+    @property
+    def resources(self) -> Resources:
+        return Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + 20)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fork(_OneToOne):
+    """Copies a stream to ``ways`` outputs."""
+
+    kind: ClassVar[str] = "fork"
+    ways: int
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.frame,) * self.ways
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,) * self.ways
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return (xs[0],) * self.ways
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concat(Unit):
+    """Joins streams of one height and width along the channels; ``simd`` divides every input's channels.
+
+    Cycles: output elements / simd.
+    """
+
+    kind: ClassVar[str] = "concat"
+    frames: tuple[Frame, ...]
+    out: Frame
+    simd: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return self.frames
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.out,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,) * len(self.frames)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def cycles(self) -> int:
+        return self.out.elements // self.simd
+
+    def schedule(self) -> Schedule:
+        """Within a position, the inputs are taken one after the other."""
+        start, reads, words = 0, [], self.out.c // self.simd
+        for frame in self.frames:
+            reads.append(grid((self.out.pixels, words), (frame.c // self.simd, 1), start=start))
+            start += frame.c // self.simd
+        return Schedule(self.cycles, tuple(reads), (every(self.cycles),))
+
+    @property
+    def resources(self) -> Resources:
+        """A multiplexer of the inputs."""
+        bits = self.simd * self.out.dtype.bits
+        return Resources(lut=cost.CONTROL + ceil(bits * len(self.frames) / 2), ff=bits + 20)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return (np.concatenate(xs, axis=3),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split(_OneToOne):
+    """Channel slices: output i carries channels ``[starts[i], starts[i] + sizes[i])``; slices may not overlap, the rest is dropped.
+
+    ``simd`` divides every start, every size and C. Cycles: input elements / simd.
+    """
+
+    kind: ClassVar[str] = "split"
+    starts: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return tuple(Frame(self.frame.h, self.frame.w, size, self.frame.dtype) for size in self.sizes)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,) * len(self.sizes)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.simd
+
+    def schedule(self) -> Schedule:
+        """Every iteration takes a beat and gives it to the slice that it lies in."""
+        words = self.frame.c // self.simd
+        writes = tuple(
+            grid((self.frame.pixels, words), (size // self.simd, 1), start=a // self.simd)
+            for a, size in zip(self.starts, self.sizes, strict=True)
+        )
+        return Schedule(self.cycles, (every(self.cycles),), writes)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return tuple(xs[0][..., a : a + n] for a, n in zip(self.starts, self.sizes, strict=True))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Upsample(_OneToOne):
+    """Nearest-neighbour upsampling: every pixel ``factor_w`` times, every row ``factor_h`` times (one row buffered)."""
+
+    kind: ClassVar[str] = "upsample"
+    factor_h: int
+    factor_w: int
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        f = self.frame
+        return (Frame(f.h * self.factor_h, f.w * self.factor_w, f.c, f.dtype),)
+
+    @property
+    def row_memory(self) -> tuple[int, int]:
+        """(words, bits per word) of the row that is repeated."""
+        return (self.frame.w * self.frame.c // self.simd, self.simd * self.frame.dtype.bits)
+
+    def schedule(self) -> Schedule:
+        """Every iteration gives a beat; those of the first of a pixel's rows and columns take one."""
+        words, f = self.frame.c // self.simd, self.frame
+        row = f.w * self.factor_w * words
+        reads = grid((f.h, row * self.factor_h), (f.w, words * self.factor_w), (words, 1))
+        return Schedule(self.cycles, (reads,), (every(self.cycles),))
+
+    @property
+    def resources(self) -> Resources:
+        """The row buffer and its counters."""
+        return cost.memory(*self.row_memory, "auto") + Resources(lut=cost.CONTROL + 30, ff=40)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return (xs[0].repeat(self.factor_h, axis=1).repeat(self.factor_w, axis=2),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PixelPad(_OneToOne):
+    """Zero insertion of a transposed convolution: pixel (y, x) goes to (y * stride_h, x * stride_w), ``value`` between.
+
+    (H, W, C) -> ((H - 1) * stride_h + 1, (W - 1) * stride_w + 1, C).
+    """
+
+    kind: ClassVar[str] = "pixel_pad"
+    out: Frame
+    stride_h: int
+    stride_w: int
+    value: int = 0
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.out,)
+
+    def schedule(self) -> Schedule:
+        """Every iteration gives a beat; those at pixels of the input take one."""
+        words = self.frame.c // self.simd
+        reads = grid((self.frame.h, self.stride_h * self.out.w * words), (self.frame.w, self.stride_w * words), (words, 1))
+        return Schedule(self.cycles, (reads,), (every(self.cycles),))
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        (x,) = xs
+        out = np.full((x.shape[0], *self.out.shape), self.value, x.dtype)
+        out[:, :: self.stride_h, :: self.stride_w] = x
+        return (out,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Permute(Unit):
+    """A fixed reordering of the frame's elements: ``out.flat[i] = in.flat[order[i]]``, one element per cycle.
+
+    Reordering happens within chunks of ``chunk`` consecutive elements (buffered twice, so that one is written while the
+    other is read): ``order`` is int64 (chunk,) and applies to each of the frame's elements / chunk chunks.
+    A transposition takes the whole frame as its chunk; depth-to-space takes one row of pixels.
+    """
+
+    kind: ClassVar[str] = "permute"
+    frame: Frame
+    out: Frame
+    order: Array
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.out,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (1,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (1,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements + int(self.order.size)
+
+    @property
+    def chunk_memory(self) -> tuple[int, int]:
+        """(words, bits per word) of the two chunks that are buffered."""
+        return (2 * int(self.order.size), self.frame.dtype.bits)
+
+    def schedule(self) -> Schedule:
+        """Elements are taken at once, and given one chunk later."""
+        beats = every(self.frame.elements)
+        return Schedule(self.cycles, (beats,), (beats + self.order.size,))
+
+    @property
+    def resources(self) -> Resources:
+        """Two chunks and the table of the order."""
+        address = max(1, (int(self.order.size) - 1).bit_length())
+        order = cost.memory(int(self.order.size), address, "auto", constant=True)
+        return cost.memory(*self.chunk_memory, "auto") + order + Resources(lut=cost.CONTROL + 30, ff=40)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        (x,) = xs
+        chunks = x.reshape(x.shape[0], -1, self.order.size)
+        return (chunks[:, :, self.order].reshape(x.shape[0], *self.out.shape),)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WidthConverter(Unit):
+    """Changes the number of elements per beat from ``wide_in`` to ``wide_out``; any ratio.
+
+    Both divide the frame's elements. Cycles: max(beats in, beats out) where one width divides the other; for other ratios
+    the unit goes through beats of ``lcm`` elements' worth of storage and takes the same number of cycles.
+    """
+
+    kind: ClassVar[str] = "width_converter"
+    frame: Frame
+    wide_in: int
+    wide_out: int
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.wide_in,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.wide_out,)
+
+    @property
+    def storage(self) -> int:
+        """Elements held by the converter."""
+        return lcm(self.wide_in, self.wide_out)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // min(self.wide_in, self.wide_out)
+
+    def schedule(self) -> Schedule:
+        """The narrower side moves every iteration, the wider one as soon as enough, or no longer enough, is held."""
+        beats_in, beats_out = every(self.frame.elements // self.wide_in), every(self.frame.elements // self.wide_out)
+        if self.wide_in < self.wide_out:
+            beats_out = -((beats_out + 1) * -self.wide_out // self.wide_in) - 1
+        else:
+            beats_in = beats_in * self.wide_in // self.wide_out
+        return Schedule(self.cycles, (beats_in,), (beats_out,))
+
+    @property
+    def resources(self) -> Resources:
+        return cost.converter(self.frame.dtype.bits, self.wide_in, self.wide_out)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        return xs

@@ -1,0 +1,189 @@
+"""When a unit touches its streams, as its pipelined loop states it.
+
+A unit works frame by frame in one loop of `Schedule.cycles` iterations, at most one iteration per clock cycle. In an
+iteration it may take a beat from an input and give a beat to an output; which, is fixed by the loop's counters alone. An
+iteration waits until its input beats are there and its output streams have room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RING_GAP", "Beats", "Ring", "Schedule", "every", "grid"]
+
+Beats = NDArray[np.int64]
+"""Iteration numbers, ascending."""
+
+RING_GAP = 4
+"""Iterations after which a word written to a window's ring may be read, and after which a freed place may be written."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One frame of a unit.
+
+    Attributes:
+        cycles: iterations of the loop.
+        reads: per input port: the iteration that takes beat i.
+        writes: per output port: the iteration that gives beat j.
+    """
+
+    cycles: int
+    reads: tuple[Beats, ...]
+    writes: tuple[Beats, ...]
+
+
+def every(count: int, step: int = 1, start: int = 0) -> Beats:
+    """``count`` iterations, ``step`` apart."""
+    return np.arange(count, dtype=np.int64) * step + start
+
+
+def grid(*axes: tuple[int, int], start: int = 0) -> Beats:
+    """Iterations of nested loops: axes (count, stride in iterations), outermost first."""
+    total = np.full((), start, np.int64)
+    for count, stride in axes:
+        total = np.add.outer(total, np.arange(count, dtype=np.int64) * stride)
+    return total.reshape(-1)
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A serial sliding window over a ring of words: every cycle it takes a word if there is room, and gives the next if it is there.
+
+    Attributes:
+        height, width: input pixels.
+        blocks, block_words: words of a pixel are ``blocks`` times ``block_words``.
+        kernel, stride, dilation: (vertical, horizontal).
+    """
+
+    height: int
+    width: int
+    blocks: int
+    block_words: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @property
+    def words(self) -> int:
+        """Words per pixel."""
+        return self.blocks * self.block_words
+
+    @property
+    def out(self) -> tuple[int, int]:
+        """Output rows and columns."""
+        (kh, kw), (th, tw), (dh, dw) = self.kernel, self.stride, self.dilation
+        return (self.height - (kh - 1) * dh - 1) // th + 1, (self.width - (kw - 1) * dw - 1) // tw + 1
+
+    @property
+    def span(self) -> int:
+        """Words from the first tap's pixel to the last tap's."""
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return ((kh - 1) * dh * self.width + (kw - 1) * dw) * self.words
+
+    @property
+    def last_needed(self) -> int:
+        """Words of a frame up to the last one that is given."""
+        (out_h, out_w), row = self.out, self.width * self.words
+        return (out_h - 1) * self.stride[0] * row + (out_w - 1) * self.stride[1] * self.words + self.span + self.words
+
+    @property
+    def size(self) -> int:
+        """Words that the ring holds."""
+        return self.span + self.words + 2 * RING_GAP
+
+    @property
+    def least_cycles(self) -> int:
+        """A lower bound of `cycles`: all words are taken; the first word given waits for nothing, the others follow."""
+        out_h, out_w = self.out
+        given = out_h * out_w * self.kernel[0] * self.kernel[1] * self.words
+        return max(self.height * self.width * self.words, given)
+
+    @property
+    def cycles(self) -> int:
+        """Iterations for one frame."""
+        head = _head(self)
+        return head.cycles + (self.out[0] - head.rows) * head.period
+
+    def schedule(self) -> Schedule:
+        """Iterations in which words are taken and given."""
+        head = _head(self)
+        reads, writes = head.reads, head.writes
+        later = every(self.out[0] - head.rows, head.period, head.period)
+        if later.size:
+            row = writes[-writes.size // head.rows :]
+            writes = np.concatenate([writes, (row + later[:, None]).reshape(-1)])
+            tail = reads[head.tail :]
+            block = reads[head.tail - self.stride[0] * self.width * self.words : head.tail]
+            reads = np.concatenate([reads[: head.tail], (block + later[:, None]).reshape(-1), tail + later[-1]])
+        return Schedule(self.cycles, (reads,), (writes,))
+
+
+@dataclass(frozen=True)
+class _Head:
+    """The schedule of a window with its first output rows only; from there on it repeats every ``period`` iterations.
+
+    ``tail`` is the number of words taken up to the last one that the last row of these needs.
+    """
+
+    rows: int
+    period: int
+    tail: int
+    cycles: int
+    reads: Beats
+    writes: Beats
+
+
+@lru_cache(maxsize=1024)
+def _head(ring: Ring) -> _Head:
+    """Lengthens the window by one row until two rows are alike."""
+    out_h, _ = ring.out
+    whole = ring.stride[0] * ring.width * ring.words
+    for rows in range(3, out_h):
+        short = replace(ring, height=ring.height - (out_h - rows) * ring.stride[0])
+        reads, writes = _settle(short)
+        taken = short.last_needed
+        by_row = writes.reshape(rows, -1)
+        period = int(by_row[-1, -1] - by_row[-2, -1])
+        same_reads = taken >= 2 * whole and bool(
+            (reads[taken - whole : taken] - reads[taken - 2 * whole : taken - whole] == period).all()
+        )
+        if same_reads and bool((by_row[-1] - by_row[-2] == period).all()):
+            cycles = int(max(reads[-1], writes[-1])) + 1
+            return _Head(rows, period, taken, cycles, reads, writes)
+    reads, writes = _settle(ring)
+    return _Head(out_h, 0, ring.last_needed, int(max(reads[-1], writes[-1])) + 1, reads, writes)
+
+
+def _settle(ring: Ring) -> tuple[Beats, Beats]:
+    """The schedule as the least solution of what words and free places wait for."""
+    (kh, kw), (th, tw), (dh, dw) = ring.kernel, ring.stride, ring.dilation
+    out_h, out_w = ring.out
+    words, row = ring.words, ring.width * ring.words
+    axes = [
+        (out_h, th * row), (out_w, tw * words), (ring.blocks, ring.block_words), (kh, dh * row), (kw, dw * words),
+        (ring.block_words, 1),
+    ]  # fmt: skip
+    wanted = grid(*axes)
+    freed = np.zeros((out_h, out_w, ring.blocks, kh * kw, ring.block_words), np.int64)
+    freed[:, :, :, 0] = 1
+    last = freed.reshape(out_h, out_w, -1)[:, :, -1]
+    last[:, :-1] = (tw - 1) * words
+    last[:, -1] = th * row - (out_w - 1) * tw * words - words
+    total = np.cumsum(freed.reshape(-1))
+    limited = np.arange(ring.size, ring.last_needed)
+    giver = np.searchsorted(total, limited - ring.size, side="right")
+    index, order = np.arange(ring.height * row), np.arange(wanted.size)
+    ready = np.zeros(index.size, np.int64)
+    reads = index
+    while True:
+        writes = np.maximum.accumulate(reads[wanted] + RING_GAP - order) + order
+        ready[limited] = writes[giver] + RING_GAP
+        later = np.maximum.accumulate(ready - index) + index
+        if np.array_equal(later, reads):
+            return reads, writes
+        reads = later

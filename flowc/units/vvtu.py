@@ -1,0 +1,125 @@
+"""Vector-vector-threshold unit (VVTU, the field's VVAU): depthwise convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.dtypes import IntType
+from flowc.units import cost
+from flowc.units.activation import Activation
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Schedule, every
+from flowc.units.mvtu import exact_float
+
+__all__ = ["Vvtu"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Vvtu(Unit):
+    """Depthwise product: ``acc[c * m + j] = sum over k of weights[c * m + j, k] * x[k, c]``, then the activation.
+
+    Input frame (H, W, taps * C) in the order of a window with ``block = pe``: ``[C / pe][taps][pe]``; output (H, W, C * m).
+
+    Attributes:
+        weights: int64 (C * m, taps); m, the channel multiplier, is ``weights.shape[0] / C``.
+        pe: input channels in parallel; divides C. All m results of a channel leave together (m * pe results a beat).
+        parallel: the window delivers all taps of a block in one beat (see Window.parallel).
+    Cycles: positions * (C / pe) * (1 if parallel else taps).
+    """
+
+    kind: ClassVar[str] = "vvtu"
+    frame: Frame
+    channels: int
+    weights: Array
+    weight_type: IntType
+    acc: IntType
+    activation: Activation | None = None
+    pe: int = 1
+    parallel: bool = False
+    memory: str = "auto"
+    multiplier: str = "auto"
+
+    @property
+    def taps(self) -> int:
+        """KH * KW."""
+        return int(self.weights.shape[1])
+
+    @property
+    def depth_multiplier(self) -> int:
+        """Outputs per input channel."""
+        return int(self.weights.shape[0]) // self.channels
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def out_type(self) -> IntType:
+        """Type of the results: the activation's, or the accumulator's."""
+        return self.activation.dtype if self.activation is not None else self.acc
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (Frame(self.frame.h, self.frame.w, int(self.weights.shape[0]), self.out_type),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe * (self.taps if self.parallel else 1),)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.pe * self.depth_multiplier,)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.pixels * (self.channels // self.pe) * (1 if self.parallel else self.taps)
+
+    @property
+    def weight_memory(self) -> tuple[int, int]:
+        """(words, bits per word) of the weight memory: one word holds the weights of a cycle."""
+        terms = self.taps if self.parallel else 1
+        lanes = self.pe * self.depth_multiplier
+        return (self.channels // self.pe * (self.taps // terms), lanes * terms * self.weight_type.bits)
+
+    def schedule(self) -> Schedule:
+        """Every iteration takes a beat; the results leave with the last tap's."""
+        folds = 1 if self.parallel else self.taps
+        return Schedule(self.cycles, (every(self.cycles),), (every(self.cycles // folds, folds, folds - 1),))
+
+    @property
+    def resources(self) -> Resources:
+        """Weights, products and their sums, accumulators, activation, control."""
+        terms = self.taps if self.parallel else 1
+        lanes = self.pe * self.depth_multiplier
+        parts = [
+            cost.memory(*self.weight_memory, self.memory, constant=True),
+            cost.products(self.weight_type, self.frame.dtype, self.acc, self.multiplier, lanes, terms, self.taps // terms),
+            Resources(lut=cost.CONTROL, ff=self.in_widths[0] * self.frame.dtype.bits + lanes * self.out_type.bits + 30),
+        ]
+        if self.activation is not None:
+            parts.append(self.activation.resources(lanes, int(self.weights.shape[0]), self.acc))
+        return Resources.total(parts)
+
+    @property
+    def macs(self) -> int:
+        return self.frame.pixels * int(self.weights.size)
+
+    def accumulate(self, x: Array) -> Array:
+        """The integer products (N, H, W, C * m), before the activation."""
+        n, h, w, _ = x.shape
+        real = exact_float(max(abs(self.acc.lo), self.acc.hi))
+        blocks = self.channels // self.pe
+        x = x.reshape(n, h, w, blocks, self.taps, self.pe).astype(real, copy=False)
+        weights = self.weights.astype(real).reshape(blocks, self.pe, self.depth_multiplier, self.taps)
+        acc = np.zeros((n, h, w, blocks, self.pe, self.depth_multiplier), real)
+        for k in range(self.taps):
+            acc += x[:, :, :, :, k, :, None] * weights[..., k]
+        return acc.reshape(n, h, w, -1)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        acc = self.accumulate(xs[0])
+        return (acc if self.activation is None else self.activation.apply(acc),)

@@ -1,0 +1,240 @@
+"""Sliding window (line buffer) and padding in front of convolutions and pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.units import cost
+from flowc.units.base import Array, Frame, Unit
+from flowc.units.cost import Resources
+from flowc.units.schedule import Ring, Schedule, every, grid
+
+__all__ = ["WINDOW_GAP", "Pad", "Window", "serial_cycles"]
+
+WINDOW_GAP = 4
+"""Cycles from an access to a line buffer to the next one to the same word, at least; the buffer has twice as many spare words."""
+
+
+@cache
+def serial_cycles(
+    frame: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    words: int,
+    block_words: int,
+) -> int:
+    """Cycles per frame of a window that emits one word per cycle (at least two taps).
+
+    The unit takes a word of input whenever its buffer has room, and emits the next word of output whenever that has
+    arrived, both in one cycle. The first tap of a position is not needed again, so its words make room one by one while
+    it is emitted; what else lies before the next position makes room when the position is done. Followed here per
+    position, with a pixel's words arriving in one run; the buffer's spare words absorb its access distance, whose only trace
+    is a delay of `WINDOW_GAP`. A word-by-word simulation of the unit never takes longer.
+
+    Args:
+        frame: (H, W) of the input.
+        kernel, stride, dilation: (vertical, horizontal).
+        words: words per pixel.
+        block_words: words per pixel of a channel block.
+    """
+    (height, width), (kh, kw), (sh, sw) = frame, kernel, stride
+    taps = kh * kw
+    span = (kh - 1) * dilation[0] * width + (kw - 1) * dilation[1] + 1
+    out_h = (height - (kh - 1) * dilation[0] - 1) // sh + 1
+    out_w = (width - (kw - 1) * dilation[1] - 1) // sw + 1
+    needed = (out_h - 1) * sh * width + (out_w - 1) * sw + span
+    first_tap = ((words // block_words - 1) * taps + 1) * block_words  # from a position's start until its first tap is done
+    pixels = span  # written, or on their way
+    written = span * words  # when the last of them is
+    latest = written - words  # when it begins to be
+    emitted = 0
+    for _ in range(out_h):
+        for ox in range(out_w):
+            start = max(emitted, latest + 1 - (taps - 1) * block_words)
+            emitted = start + taps * words
+            if pixels < needed:
+                latest = max(written, start)
+                written = max(latest + words, start + first_tap)
+                pixels += 1
+            more = min((sw if ox < out_w - 1 else sh * width - (out_w - 1) * sw) - 1, needed - pixels)
+            if more > 0:
+                latest = max(written, emitted) + (more - 1) * words
+                written = latest + words
+                pixels += more
+    return max(emitted, written + (height * width - needed) * words) + WINDOW_GAP
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pad(Unit):
+    """Surrounds the frame with ``value`` (an integer of the output type).
+
+    (H, W, C) -> (top + H + bottom, left + W + right, C), ``simd`` channels per beat (divides C).
+    """
+
+    kind: ClassVar[str] = "pad"
+    frame: Frame
+    out: Frame
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+    value: int = 0
+    simd: int = 1
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        return (self.out,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def cycles(self) -> int:
+        return self.out.elements // self.simd
+
+    def schedule(self) -> Schedule:
+        """Every iteration gives a beat, inside the frame the one that it takes."""
+        words, width = self.frame.c // self.simd, self.out.w * self.frame.c // self.simd
+        start = self.top * width + self.left * words
+        reads = grid((self.frame.h, width), (self.frame.w * words, 1), start=start)
+        return Schedule(self.cycles, (reads,), (every(self.cycles),))
+
+    @property
+    def resources(self) -> Resources:
+        bits = self.simd * self.frame.dtype.bits
+        return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        (x,) = xs
+        out = np.full((x.shape[0], *self.out.shape), self.value, x.dtype)
+        out[:, self.top : self.top + self.frame.h, self.left : self.left + self.frame.w] = x
+        return (out,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Window(Unit):
+    """Sliding window: emits, for every output position, the pixels under the kernel.
+
+    (H, W, C) -> (OH, OW, KH * KW * C). Within one output position the elements come in the order
+    ``[C / block][KH][KW][block]``: block = C for a dense layer, C / groups for a grouped one, the lane count for depthwise
+    layers and pools. One beat carries ``simd`` elements of a block (``simd`` divides ``block``), or, with
+    ``parallel``, a block's whole window, KH * KW * block elements (then simd == block).
+    Buffers (KH - 1) * dilation rows and (KW - 1) * dilation + 1 pixels of the input, in ``memory``: auto, lutram, bram or uram.
+    """
+
+    kind: ClassVar[str] = "window"
+    frame: Frame
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    block: int
+    simd: int = 1
+    parallel: bool = False
+    memory: str = "auto"
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def out_h(self) -> int:
+        """Output rows."""
+        return (self.frame.h - (self.kernel[0] - 1) * self.dilation[0] - 1) // self.stride[0] + 1
+
+    @property
+    def out_w(self) -> int:
+        """Output columns."""
+        return (self.frame.w - (self.kernel[1] - 1) * self.dilation[1] - 1) // self.stride[1] + 1
+
+    @property
+    def outputs(self) -> tuple[Frame, ...]:
+        taps = self.kernel[0] * self.kernel[1]
+        return (Frame(self.out_h, self.out_w, taps * self.frame.c, self.frame.dtype),)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.simd,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.simd * (self.kernel[0] * self.kernel[1] if self.parallel else 1),)
+
+    @property
+    def buffer_pixels(self) -> int:
+        """Pixels of C channels that the line buffer holds."""
+        return (self.kernel[0] - 1) * self.dilation[0] * self.frame.w + (self.kernel[1] - 1) * self.dilation[1] + 1
+
+    @property
+    def ring(self) -> Ring | None:
+        """The ring buffer of a serial window; None with ``parallel``, and for a kernel of one tap (which only drops pixels)."""
+        if self.parallel or self.kernel == (1, 1):
+            return None
+        f, blocks = self.frame, self.frame.c // self.block
+        return Ring(f.h, f.w, blocks, self.block // self.simd, self.kernel, self.stride, self.dilation)
+
+    def schedule(self) -> Schedule:
+        """A serial window takes and gives as its ring allows; the others give in the iteration that takes a window's last beat."""
+        if self.ring is not None:
+            return self.ring.schedule()
+        words = self.frame.c // self.simd
+        row = self.frame.w * words
+        first = (self.kernel[0] - 1) * self.dilation[0] * row + (self.kernel[1] - 1) * self.dilation[1] * words
+        writes = grid(
+            (self.out_h, self.stride[0] * row), (self.out_w, self.stride[1] * words), (words, 1), start=first
+        )
+        return Schedule(self.cycles, (every(self.cycles),), (writes,))
+
+    @property
+    def line_memory(self) -> tuple[int, int, int]:
+        """(memories, words, bits per word) of the line buffer: one ring, or with ``parallel`` a delay per kernel row but one."""
+        bits = self.simd * self.frame.dtype.bits
+        if self.ring is not None:
+            return (1, self.ring.size, bits)
+        (kh, kw), (dh, dw) = self.kernel, self.dilation
+        return (kh - 1, (dh * self.frame.w - (kw - 1) * dw) * self.frame.c // self.simd, bits)
+
+    @property
+    def resources(self) -> Resources:
+        """The line buffer and its counters; with ``parallel`` also the delays between the taps of a row."""
+        count, depth, bits = self.line_memory
+        parts = [cost.memory(depth, bits, self.memory)] * count
+        if self.ring is not None:
+            parts.append(Resources(lut=cost.RING_CONTROL + 8 * depth.bit_length(), ff=bits + 150))
+        else:
+            cells = self.kernel[0] * (self.kernel[1] - 1)
+            parts.append(cost.held(self.dilation[1] * self.frame.c // self.simd, cells * bits))
+            parts.append(Resources(lut=cost.CONTROL, ff=bits + 40))
+        return Resources.total(parts)
+
+    @property
+    def cycles(self) -> int:
+        return self.frame.elements // self.simd if self.ring is None else self.ring.cycles
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        (x,) = xs
+        n, _, _, c = x.shape
+        x = np.ascontiguousarray(x)
+        sn, sh, sw, sc = x.strides
+        (kh, kw), (dh, dw), (th, tw), b = self.kernel, self.dilation, self.stride, self.block
+        view = np.lib.stride_tricks.as_strided(
+            x,
+            (n, self.out_h, self.out_w, c // b, kh, kw, b),
+            (sn, sh * th, sw * tw, sc * b, sh * dh, sw * dw, sc),
+            writeable=False,
+        )
+        return (view.reshape(n, self.out_h, self.out_w, kh * kw * c),)

@@ -1,0 +1,181 @@
+"""Comparing a design with its reference, integer by integer.
+
+Layer by layer every unit is fed the reference's own integers, so that nothing cascades; then the design runs end to end. A value
+that differs is explained only if the accumulator it was made from lies in a window that the certificate lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from flowc.dataflow import Dataflow, Stream
+from flowc.emulator import emulate
+from flowc.runtime import open_session
+from flowc.units import Mvtu, Vvtu
+from flowc.units.base import Array
+
+if TYPE_CHECKING:
+    from flowc.design import Design
+
+__all__ = ["Comparison", "ReferenceRunner", "Verification", "compare"]
+
+
+class ReferenceRunner:
+    """The reference under onnxruntime (optimizations off), one sample at a time."""
+
+    def __init__(self, model: onnx.ModelProto, *, threads: int = 2) -> None:
+        self.outputs = [o.name for o in model.graph.output]
+        self._dtypes = {v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input}
+        self._session = open_session(model, threads=threads)
+
+    def run(self, inputs: Mapping[str, Array], index: int) -> dict[str, Array]:
+        """Every output of the reference for sample ``index`` of the inputs."""
+        feed = {n: np.ascontiguousarray(a[index : index + 1], self._dtypes[n]) for n, a in inputs.items()}
+        return dict(zip(self.outputs, (np.asarray(a) for a in self._session.run(self.outputs, feed)), strict=True))
+
+
+@dataclass
+class Comparison:
+    """What the comparison of one tensor found."""
+
+    tensor: str
+    values: int = 0
+    mismatches: int = 0
+    explained: int = 0
+
+
+@dataclass
+class Verification:
+    """The whole comparison; ``tensors`` by name in graph order, outputs of the model last."""
+
+    samples: int = 0
+    tensors: dict[str, Comparison] = field(default_factory=dict)
+    end_to_end: int = 0
+    worst_output: float = 0.0
+
+    def tensor(self, name: str) -> Comparison:
+        """The entry of a tensor, made when first asked for."""
+        return self.tensors.setdefault(name, Comparison(name))
+
+    @property
+    def mismatches(self) -> int:
+        """Integers that differ, over all tensors."""
+        return sum(c.mismatches for c in self.tensors.values())
+
+    @property
+    def explained(self) -> int:
+        """Of these, how many the model itself leaves open."""
+        return sum(c.explained for c in self.tensors.values())
+
+    def as_dict(self, reference: str) -> dict[str, Any]:
+        """The ``verification`` entry of a report."""
+        return {
+            "reference": reference,
+            "samples": self.samples,
+            "tensors": len(self.tensors),
+            "values": sum(c.values for c in self.tensors.values()),
+            "mismatches": self.mismatches,
+            "explained_by_ambiguous": self.explained,
+            "end_to_end_mismatches": self.end_to_end,
+            "worst_output_difference": self.worst_output,
+            "failing": [c.tensor for c in self.tensors.values() if c.mismatches > c.explained],
+        }
+
+
+def compare(design: Design, inputs: Mapping[str, Array]) -> Verification:
+    """Compares the emulated design with its reference on every sample.
+
+    Args:
+        inputs: model inputs, (N, ...) each.
+    """
+    reference = ReferenceRunner(design.reference)
+    result = Verification()
+    for index in range(len(next(iter(inputs.values())))):
+        sample = {n: a[index : index + 1] for n, a in inputs.items()}
+        _compare_one(design, sample, reference.run(sample, 0), result)
+        result.samples += 1
+    return result
+
+
+def _compare_one(design: Design, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification) -> None:
+    graph = design.graph
+    heads = design.run_head(sample)
+    for name, given in heads.items():
+        if name in expected:
+            _count(result.tensor(name), given.reshape(-1), expected[name].reshape(-1), None)
+    before: dict[str, Array] = {}
+
+    def probe(stream: Stream, frames: Array) -> Array:
+        name = stream.tensor
+        if name is None or name not in expected or name not in design.tensors:
+            return frames
+        right = design.tensors[name].to_stream(expected[name], frames.shape[1:])  # type: ignore[arg-type]
+        excuse = _windows(design, graph, stream, before)
+        _count(result.tensor(name), frames, right, excuse)
+        return right.astype(frames.dtype)
+
+    ports = design.to_ports({**heads, **_known(design, expected)})
+    observed = emulate(graph, ports, probe=_recording(graph, before, probe))
+    integers = design.from_ports(observed)
+    for acc in design.accumulators:
+        if acc.tensor in integers:
+            exact = expected[acc.reference].astype(np.float64) / acc.scale + acc.zero
+            if np.abs(exact).max(initial=0) < 1 << 21:
+                _count(result.tensor(acc.reference), integers[acc.tensor].reshape(-1), np.rint(exact).reshape(-1), None)
+    outputs = design.finish(sample, heads, integers)
+    for name, given in outputs.items():
+        if given.dtype.kind in "iu":
+            _count(result.tensor(name), given.reshape(-1), expected[name].reshape(-1), None)
+        elif given.size:
+            scale = max(1.0, float(np.abs(expected[name]).max()))
+            result.worst_output = max(result.worst_output, float(np.abs(given - expected[name]).max()) / scale)
+    free = design.from_ports(emulate(graph, design.to_ports(heads)))
+    result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
+
+
+def _known(design: Design, expected: Mapping[str, Array]) -> dict[str, Array]:
+    """Integers of the head as the reference has them."""
+    return {u.tensor: expected[u.tensor] for u in design.graph.inputs if u.tensor in expected}
+
+
+def _recording(graph: Dataflow, before: dict[str, Array], probe: Any) -> Any:
+    """Remembers what flows into each unit, so that accumulators can be computed again where a result differs."""
+
+    def record(stream: Stream, frames: Array) -> Array:
+        seen: Array = probe(stream, frames)
+        before[f"{stream.dst}.{stream.dst_port}"] = seen
+        return seen
+
+    return record
+
+
+def _windows(design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array]) -> Any:
+    """A function that says where (boolean frames) the accumulators behind a stream lie in a window of the certificate."""
+    windows = design.windows.get(stream.tensor or "")
+    unit = graph[stream.src]
+    if windows is None or not isinstance(unit, Mvtu | Vvtu):
+        return None
+
+    def inside() -> Array:
+        acc = unit.accumulate(before[f"{unit.name}.0"].reshape(-1, *unit.frame.shape))
+        low, high = windows
+        hit = np.zeros(acc.shape, bool)
+        for k in range(low.shape[1]):
+            hit |= (acc >= low[:, k]) & (acc < high[:, k])
+        return hit
+
+    return inside
+
+
+def _count(entry: Comparison, given: Array, right: Array, excuse: Any) -> None:
+    wrong = given != right
+    entry.values += wrong.size
+    bad = int(wrong.sum())
+    entry.mismatches += bad
+    if bad and excuse is not None:
+        entry.explained += int((wrong & excuse().reshape(wrong.shape)).sum())

@@ -1,0 +1,1 @@
+"""The compiler passes, one rewrite or analysis per file."""

@@ -1,0 +1,200 @@
+"""Elementwise tails become integer functions.
+
+Before: ``acc → Dequantize → BatchNormalization → Relu → Quantize``  →  after: ``acc → Threshold`` (or Requant, or Table).
+Before: ``Add(Dequantize(a), Dequantize(b)) → Relu → Quantize``  →  after: ``Join(a, b) → Threshold``.
+
+The function is found by evaluating those very operations on the integers that can occur, and written in the cheapest form
+that is equal everywhere. A quantizer that changes nothing disappears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.dtypes import BIPOLAR, IntType
+from flowc.exact.choose import choose_activation
+from flowc.exact.joins import find_join
+from flowc.exact.region import Blocked, Region
+from flowc.exact.steps import Steps, TooLarge, steps_of
+from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
+from flowc.passes.base import ModelPass
+from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
+from flowc.passes.rename import rename
+from flowc.units.activation import Activation, Requant, Table, Thresholds
+
+__all__ = ["FoldActivations", "Folded", "read_activation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """What is known of one folded activation, for the certificate.
+
+    Attributes:
+        tensor: name of the integer tensor.
+        region: the operations it was made from (the nodes live on after they have left the graph).
+        steps: the function, per parameter set.
+        leaf: the integer tensor that it is a function of; None for a join of two.
+    """
+
+    tensor: str
+    region: Region
+    steps: Steps
+    leaf: ir.Value | None
+
+
+@dataclass
+class FoldActivations(ModelPass):
+    """See the module. ``folded`` collects what the certificate needs."""
+
+    name: ClassVar[str] = "fold_activations"
+    folded: list[Folded] = field(default_factory=list, repr=False)
+
+    def rewrite(self, graph: ir.Graph) -> bool:
+        editor = Editor(graph)
+        ranges: Ranges = {}
+        changed = False
+        for node in list(graph):
+            if is_op(node, "Quantize", DOMAIN):
+                reason = self._fold(editor, node, ranges)
+                if reason is None:
+                    changed = True
+                    continue
+                self.note(label(node), reason)
+            found = node_range(node, ranges)
+            if found is not None:
+                ranges[node.outputs[0]] = found
+        return changed
+
+    def _fold(self, editor: Editor, node: ir.Node, ranges: Ranges) -> str | None:
+        try:
+            region = Region(node.outputs[0], ranges)
+        except Blocked as blocked:
+            return blocked.reason
+        if any(leaf not in ranges for leaf in region.leaves):
+            return "the range of an integer tensor is not known"
+        bipolar = str_attr(node, "style", "qonnx") == "bipolar"
+        unit = 2 if bipolar else 1
+        if len(region.leaves) == 1:
+            return self._fold_one(editor, node, region, ranges, unit)
+        if len(region.leaves) == 2:
+            form = find_join(region, unit)
+            if isinstance(form, str):
+                return form
+            shape = shape_of(node.outputs[0])
+            attributes = {"op": form.op, "left_offset": form.left_offset, "right_offset": form.right_offset}
+            factors = [editor.constant(_fewest(f).astype(np.float32), "ratio") for f in (form.left, form.right)]
+            joined = editor.insert(
+                node, "Join", [*region.leaves, *factors], attributes, domain=DOMAIN,
+                hint=f"{label(node)}/join", origin=_origin(region), shape=shape,
+            )  # fmt: skip
+            if len(factors) and (form.left.size > 1 or form.right.size > 1) and region.axes not in ((), (1,)):
+                return "its scales vary over positions"
+            found = node_range(joined.producer(), ranges)  # type: ignore[arg-type]
+            assert found is not None
+            ranges[joined] = found
+            self._replace(editor, node, region, form.steps, joined, bipolar, ranges)
+            self.folded.append(Folded(node.outputs[0].name or "", region, form.steps, None))
+            return None
+        return f"it depends on {len(region.leaves)} integer tensors at once"
+
+    def _fold_one(self, editor: Editor, node: ir.Node, region: Region, ranges: Ranges, unit: int) -> str | None:
+        (leaf,) = region.leaves
+        lo, hi = region.limits(leaf)
+
+        def levels(q: np.ndarray, rows: slice) -> np.ndarray:  # type: ignore[type-arg]
+            out = region.evaluate({leaf: q}, rows=rows)
+            return np.broadcast_to(out, q.shape).astype(np.int64)
+
+        try:
+            steps = steps_of(levels, lo, hi, region.monotone(leaf), unit)
+        except TooLarge:
+            return "it is not monotone, and its input has too many values to walk through"
+        name = node.outputs[0].name or ""
+        if self._identity(steps):
+            self.note(label(node), "changes nothing on the integers that occur")
+            value = node.outputs[0]
+            if not value.is_graph_output():
+                value.replace_all_uses_with(leaf)
+                editor.drop(node)
+                return None
+        self._replace(editor, node, region, steps, leaf, unit == 2, ranges)
+        self.folded.append(Folded(name, region, steps, leaf))
+        return None
+
+    @staticmethod
+    def _identity(steps: Steps) -> bool:
+        ends = np.stack([steps.lo, steps.hi], axis=1)
+        if not np.array_equal(steps(ends), ends) or int((steps.hi - steps.lo).max()) > 1 << 16:
+            return False
+        q = np.minimum(steps.lo[:, None] + np.arange(int((steps.hi - steps.lo).max()) + 1), steps.hi[:, None])
+        return np.array_equal(steps(q), q)
+
+    def _replace(
+        self, editor: Editor, node: ir.Node, region: Region, steps: Steps, source: ir.Value, bipolar: bool, ranges: Ranges
+    ) -> None:
+        activation = choose_activation(steps, bipolar=bipolar)
+        lo, hi = steps.reached
+        value = write_activation(editor, node, source, activation, region.axes, (lo, hi), _origin(region))
+        value.shape = ir.Shape(region.shape)
+        rename(editor, node, value)
+        ranges[value] = uniform_range(value, lo, hi)
+        kind = {"thresholds": f"{steps.at.shape[1]} thresholds"}.get(activation.kind, activation.kind)
+        sets = f"{region.sets} parameter set{'s' if region.sets > 1 else ''}"
+        self.note(value.name or "", f"{' → '.join(n.op_type for n in region.nodes)} became {kind} with {sets}")
+
+
+def _fewest(factors: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    return factors[:1] if (factors == factors[0]).all() else factors
+
+
+def _origin(region: Region) -> Sequence[str]:
+    return list(dict.fromkeys(name for node in region.nodes if not is_op(node, "Dequantize", DOMAIN) for name in origins(node)))
+
+
+def write_activation(
+    editor: Editor,
+    before: ir.Node,
+    source: ir.Value,
+    activation: Activation,
+    axes: Sequence[int],
+    reached: tuple[int, int],
+    origin: Sequence[str],
+) -> ir.Value:
+    """An activation as a node of the model graph: ``Threshold``, ``Requant`` or ``Table`` in flowc's domain."""
+    attributes: dict[str, object] = {"dtype": str(activation.dtype), "lo": reached[0], "hi": reached[1]}
+    if axes:
+        attributes["axes"] = list(axes)
+    if isinstance(activation, Thresholds):
+        op, arrays = "Threshold", [activation.values, activation.base, activation.step]
+    elif isinstance(activation, Requant):
+        op, arrays = "Requant", [activation.mult, activation.add]
+        attributes |= {"shift": activation.shift, "least": activation.lo, "greatest": activation.hi}
+        attributes["half_even"] = int(activation.half_even)
+    else:
+        assert isinstance(activation, Table)
+        op, arrays = "Table", [activation.values]
+        attributes["first"] = activation.lo
+    inputs = [source, *(editor.constant(a, op.lower()) for a in arrays)]
+    return editor.insert(before, op, inputs, attributes, domain=DOMAIN, hint=f"{label(before)}/{op}", origin=origin)  # type: ignore[arg-type]
+
+
+def read_activation(node: ir.Node) -> tuple[Activation, tuple[int, ...]]:
+    """The activation that a node stands for, and the axes along which its parameter sets vary."""
+    arrays = [np.asarray(array_of(v)) for v in node.inputs[1:]]
+    text = str_attr(node, "dtype", "")
+    dtype = BIPOLAR if text == "bipolar" else IntType.parse(text)
+    axes = ints_attr(node, "axes") or ()
+    if node.op_type == "Threshold":
+        return Thresholds(dtype=dtype, values=arrays[0], base=arrays[1], step=arrays[2]), axes
+    if node.op_type == "Requant":
+        activation = Requant(
+            dtype=dtype, mult=arrays[0], add=arrays[1], shift=int_attr(node, "shift", 0), lo=int_attr(node, "least", 0),
+            hi=int_attr(node, "greatest", 0), half_even=bool(int_attr(node, "half_even", 0)),
+        )  # fmt: skip
+        return activation, axes
+    return Table(dtype=dtype, lo=int_attr(node, "first", 0), values=arrays[0]), axes

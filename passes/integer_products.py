@@ -1,0 +1,211 @@
+"""Matrix products and convolutions on integers.
+
+Before: ``Conv(Dequantize(q, s, z), Dequantize(W, t), bias)``
+After:  ``Add(Dequantize(IntConv(Pad(q, z), W), s * t, z * sum(W)), bias)``
+
+The accumulator's Dequantize has a float64 scale: its value is the exact dot product, rounded once. That is the reference
+function (see docs/exactness.md). A transposed convolution becomes zero insertion, padding and a convolution with the
+flipped kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.exact.region import constant_of
+from flowc.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
+from flowc.passes.affine import Affine, trace_affine
+from flowc.passes.base import ModelPass
+from flowc.passes.rename import rename
+from flowc.passes.weights import Term, integer_ratio, weight_terms
+from flowc.units.base import Array
+
+__all__ = ["IntegerProducts"]
+
+
+@dataclass
+class IntegerProducts(ModelPass):
+    """See the module."""
+
+    name: ClassVar[str] = "integer_products"
+
+    def rewrite(self, graph: ir.Graph) -> bool:
+        editor = Editor(graph)
+        changed = False
+        for node in list(graph):
+            if node.domain == "" and node.op_type in ("MatMul", "Conv", "ConvTranspose"):
+                reason = _Product(editor, node).rewrite()
+                if reason is None:
+                    changed = True
+                else:
+                    self.note(label(node), reason)
+        return changed
+
+
+class _Product:
+    def __init__(self, editor: Editor, node: ir.Node) -> None:
+        self.editor = editor
+        self.node = node
+        self.matmul = node.op_type == "MatMul"
+        self.transposed = node.op_type == "ConvTranspose"
+        self.group = int_attr(node, "group", 1)
+
+    def rewrite(self) -> str | None:
+        """Rewrites the node; returns None, or why it can't be."""
+        node = self.node
+        x = trace_affine(node.inputs[0])
+        if x is None:
+            return "its input is not quantized"
+        weights = node.inputs[1]
+        terms = weight_terms(weights, 1 if self.transposed or self.matmul else 0)
+        if isinstance(terms, str):
+            return terms
+        if self.matmul and (terms[0].integers.ndim != 2 or len(shape_of(x.q)) < 2):
+            return "only products with a constant matrix are supported"
+        if self.transposed:
+            if self.group != 1:
+                return "grouped transposed convolutions are not supported"
+            terms = [self._forward(t) for t in terms]
+        scaled = self._scaled(x, terms)
+        if isinstance(scaled, str):
+            return scaled
+        terms, scale, zero = scaled
+        pads = self._pads(terms[0].integers)
+        if any(p < 0 for p in pads):
+            return "negative padding is not supported"
+        inserted = self.transposed and any(s != 1 for s in self._strides())
+        fill = 0
+        if any(pads) or inserted:
+            if len(np.unique(zero)) != 1 or zero.flat[0] != int(zero.flat[0]):
+                return "its padding is no integer of the padded tensor (zero point not one integer)"
+            fill = int(zero.flat[0])
+        q = self._prepare(x.q, pads, fill)
+        parts = [self._product(q, term, scale, zero, x.roundings + term.roundings) for term in terms]
+        total = parts[0]
+        shape = shape_of(node.outputs[0])
+        for part in parts[1:]:
+            total = self.editor.insert(node, "Add", [total, part], shape=shape)
+        bias = node.inputs[2] if len(node.inputs) > 2 and not self.matmul else None
+        if bias is not None:
+            offsets = constant_of(bias)
+            if offsets is None:
+                return "its bias is computed at run time"
+            column = self.editor.constant(offsets.reshape((1, -1) + (1,) * (len(shape) - 2)), f"{bias.name}/column")
+            total = self.editor.insert(node, "Add", [total, column], shape=shape)
+        rename(self.editor, node, total)
+        return None
+
+    def _strides(self) -> tuple[int, ...]:
+        return ints_attr(self.node, "strides") or (1,) * (len(shape_of(self.node.outputs[0])) - 2)
+
+    def _dilations(self) -> tuple[int, ...]:
+        return ints_attr(self.node, "dilations") or (1,) * (len(shape_of(self.node.outputs[0])) - 2)
+
+    def _pads(self, weights: Array) -> tuple[int, ...]:
+        """ONNX pads (all begins, all ends) of the forward convolution; none for a matrix product."""
+        if self.matmul:
+            return ()
+        spatial = weights.ndim - 2
+        pads = ints_attr(self.node, "pads") or (0,) * (2 * spatial)
+        if not self.transposed:
+            return pads
+        extra = ints_attr(self.node, "output_padding") or (0,) * spatial
+        reach = [(k - 1) * d for k, d in zip(weights.shape[2:], self._dilations(), strict=True)]
+        begins = [r - p for r, p in zip(reach, pads[:spatial], strict=True)]
+        ends = [r - p + e for r, p, e in zip(reach, pads[spatial:], extra, strict=True)]
+        return (*begins, *ends)
+
+    @staticmethod
+    def _forward(term: Term) -> Term:
+        """The kernel of a transposed convolution (I, O, k...) as that of the equal forward one (O, I, k... flipped)."""
+        flip = (slice(None), slice(None)) + (slice(None, None, -1),) * (term.integers.ndim - 2)
+        return Term(
+            np.ascontiguousarray(term.integers[flip].swapaxes(0, 1)),
+            term.scale.reshape([-1] + [1] * (term.integers.ndim - 1)),
+            term.roundings,
+        )
+
+    def _scaled(self, x: Affine, terms: list[Term]) -> tuple[list[Term], Array, Array] | str:
+        """Terms, scale and zero point such that one scale serves all inputs of an output.
+
+        Returns scale float64 () or (outputs,), zero float64 () or (input channels,).
+        """
+        channel = len(shape_of(x.q)) - 1 if self.matmul else 1
+        for array in (x.scale, x.zero):
+            if any(n > 1 for axis, n in enumerate(array.shape) if axis != channel):
+                return "its input's scale or zero point varies over positions"
+        scale, zero = x.scale.reshape(-1), x.zero.reshape(-1)
+        if len(scale) == 1:
+            return terms, scale.reshape(()), zero
+        weights = terms[0].integers
+        if not self.matmul and self.group == len(scale):
+            # Depthwise: every output has one input channel, so its scale is that output's.
+            return terms, scale.repeat(weights.shape[0] // self.group), zero
+        ratio = integer_ratio(scale)
+        if ratio is None or self.group != 1:
+            return (
+                "its input has a scale per channel, and a dense product adds channels of unrelated scales: "
+                "no exact integer form. Use one scale for this activation"
+            )
+        unit, multiples = ratio
+        shape = (-1, 1) if self.matmul else (1, -1) + (1,) * (weights.ndim - 2)
+        folded = [Term(t.integers * multiples.reshape(shape), t.scale, t.roundings) for t in terms]
+        return folded, np.asarray(unit), zero
+
+    def _prepare(self, q: ir.Value, pads: tuple[int, ...], fill: int) -> ir.Value:
+        node, shape = self.node, list(shape_of(q))
+        strides = self._strides() if self.transposed else ()
+        if self.transposed and any(s != 1 for s in strides):
+            shape = shape[:2] + [(n - 1) * s + 1 for n, s in zip(shape[2:], strides, strict=True)]
+            attributes = {"strides": strides, "value": fill}
+            q = self.editor.insert(node, "PixelPad", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/spread", shape=shape)
+        if any(pads):
+            half = len(pads) // 2
+            full = [0, 0, *pads[:half], 0, 0, *pads[half:]]
+            shape = shape[:2] + [n + a + b for n, a, b in zip(shape[2:], pads[:half], pads[half:], strict=True)]
+            amounts = self.editor.constant(np.array(full, np.int64), "pads")
+            value = self.editor.constant(np.float32(fill), "pad_value")
+            q = self.editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=shape)
+        return q
+
+    def _product(self, q: ir.Value, term: Term, scale: Array, zero: Array, roundings: int) -> ir.Value:
+        node, shape = self.node, shape_of(self.node.outputs[0])
+        w = term.integers
+        weights = self.editor.constant(w.astype(np.float32), f"{label(node)}/weights")
+        attributes: dict[str, object] = {"roundings": roundings, "zeros": [float(z) for z in _small(zero)]}
+        if self.matmul:
+            op, offset = "IntMatMul", (w * np.broadcast_to(zero, w.shape[:1])[:, None]).sum(axis=0)
+            total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[1],))
+            column = (1,) * (len(shape) - 1) + (-1,)
+        else:
+            op = "IntConv"
+            attributes |= {
+                "strides": (1,) * (w.ndim - 2) if self.transposed else self._strides(),
+                "dilations": self._dilations(),
+                "group": self.group,
+            }
+            inputs = np.broadcast_to(zero, (w.shape[1] * self.group,)).reshape(self.group, 1, w.shape[1], 1)
+            offset = (w.reshape(self.group, -1, w.shape[1], int(np.prod(w.shape[2:]))) * inputs).sum(axis=(2, 3)).reshape(-1)
+            total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[0],))
+            column = (1, -1) + (1,) * (w.ndim - 2)
+        acc = self.editor.insert(node, op, [q, weights], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape)  # type: ignore[arg-type]
+        return self.editor.insert(
+            node,
+            "Dequantize",
+            [
+                acc,
+                self.editor.constant(_small(total_scale).reshape(column), "scale"),
+                self.editor.constant(_small(np.asarray(offset, np.float64)).reshape(column), "zero"),
+            ],
+            domain=DOMAIN,
+            hint=f"{label(node)}/sum",
+            shape=shape,
+        )
+
+
+def _small(vector: Array) -> Array:
+    return vector[:1] if (vector == vector[0]).all() else np.ascontiguousarray(vector)

@@ -1,0 +1,167 @@
+"""Lowering of operators that move elements, join streams, or pick a channel."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.dtypes import IntType
+from flowc.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
+from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
+from flowc.passes.lower_activations import absorb_activation
+from flowc.passes.movement import index_map
+from flowc.units import ArgMax, Concat, Frame, Join, PixelPad, Split, Upsample
+from flowc.units.base import Array
+
+__all__: list[str] = []
+
+
+@lowers("Reshape", "Transpose", "DepthToSpace", "SpaceToDepth")
+def _relabel(low: Lowering, node: ir.Node) -> None:
+    place = low.at(node.inputs[0])
+    assert node.inputs[0] is not None
+    shape = shape_of(node.inputs[0])
+    source = index_map(node, np.arange(int(np.prod(shape))).reshape(shape)).reshape(-1)
+    target = np.empty_like(source)
+    target[source] = np.arange(source.size)
+    low.relabel(node.outputs[0], place, target[place.order])
+
+
+@lowers("Slice")
+def _slice(low: Lowering, node: ir.Node) -> None:
+    assert node.inputs[0] is not None
+    shape = shape_of(node.inputs[0])
+    kept = index_map(node, np.arange(int(np.prod(shape))).reshape(shape)).reshape(-1)
+    place = low.at(node.inputs[0])
+    target = np.full(int(np.prod(shape)), -1)
+    target[kept] = np.arange(kept.size)
+    order = target[place.order]
+    taken = (order >= 0).all(axis=(0, 1))
+    if not ((order >= 0) == taken).all() or not taken.any():
+        raise CannotLower("only slices of channels are supported")
+    start, size = int(np.argmax(taken)), int(taken.sum())
+    if not taken[start : start + size].all():
+        raise CannotLower("only slices of neighbouring channels are supported")
+    unit = Split(name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, starts=(start,), sizes=(size,))
+    low.add(unit, place)
+    low.place(node.outputs[0], unit, order[..., start : start + size])
+
+
+@lowers("Concat")
+def _concat(low: Lowering, node: ir.Node) -> None:
+    out = shape_of(node.outputs[0])
+    axis = int_attr(node, "axis", 1) % len(out)
+    places, orders = [], []
+    offsets = np.arange(int(np.prod(out))).reshape(out)
+    start = 0
+    for value in node.inputs:
+        assert value is not None
+        shape = shape_of(value)
+        place = low.at(value) if len(shape) == 2 else low.canonical(value)
+        part = np.take(offsets, range(start, start + shape[axis]), axis=axis).reshape(-1)
+        start += shape[axis]
+        if len(shape) == 2:
+            place = Place(place.unit, place.port, Frame(1, 1, place.frame.elements, place.frame.dtype), place.order.reshape(1, 1, -1))
+        places.append(place)
+        orders.append(part[place.order.reshape(place.frame.shape)])
+    if axis != 1 and len(out) != 2:
+        raise CannotLower("only channels can be concatenated")
+    types = [p.frame.dtype for p in places]
+    dtype = types[0] if len(set(types)) == 1 else IntType.for_range(min(t.lo for t in types), max(t.hi for t in types))
+    first = places[0].frame
+    frame = Frame(first.h, first.w, sum(p.frame.c for p in places), dtype)
+    unit = Concat(name=low.unique(low.hint(node)), origin=origins(node), frames=tuple(p.frame for p in places), out=frame)
+    low.add(unit, *places)
+    low.place(node.outputs[0], unit, np.concatenate(orders, axis=2))
+
+
+@lowers("Resize")
+def _resize(low: Lowering, node: ir.Node) -> None:
+    assert node.inputs[0] is not None
+    shape, out = shape_of(node.inputs[0]), shape_of(node.outputs[0])
+    factors = [o / i for i, o in zip(shape, out, strict=True)]
+    if any(f != int(f) for f in factors) or any(f != 1 for f in factors[:2]):
+        raise CannotLower("only upsampling by whole factors is supported")
+    if str_attr(node, "mode", "nearest") != "nearest" or not _repeats(node, [int(f) for f in factors]):
+        raise CannotLower("only nearest-neighbour upsampling that repeats every pixel is supported")
+    place = low.canonical(node.inputs[0])
+    vertical, horizontal = (1, int(factors[2])) if len(shape) == 3 else (int(factors[2]), int(factors[3]))
+    unit = Upsample(
+        name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, factor_h=vertical, factor_w=horizontal
+    )
+    low.add(unit, place)
+    low.place(node.outputs[0], unit, canonical_order(out))
+
+
+def _repeats(node: ir.Node, factors: list[int]) -> bool:
+    """Whether the coordinate transformation and rounding amount to plain repetition, by evaluating them."""
+    how = str_attr(node, "coordinate_transformation_mode", "half_pixel")
+    rounding = str_attr(node, "nearest_mode", "round_prefer_floor")
+    for factor in factors:
+        x = np.arange(factor * 4, dtype=np.float64)
+        if how == "asymmetric":
+            x = x / factor
+        elif how in ("half_pixel", "pytorch_half_pixel"):
+            x = (x + 0.5) / factor - 0.5
+        elif factor != 1:
+            return False
+        picked = {
+            "floor": np.floor,
+            "ceil": np.ceil,
+            "round_prefer_floor": lambda v: np.ceil(v - 0.5),
+            "round_prefer_ceil": lambda v: np.floor(v + 0.5),
+        }[rounding](x)
+        if not np.array_equal(np.clip(picked, 0, 3), np.arange(factor * 4) // factor):
+            return False
+    return True
+
+
+@lowers("PixelPad")
+def _pixel_pad(low: Lowering, node: ir.Node) -> None:
+    place = low.canonical(node.inputs[0])
+    strides = ints_attr(node, "strides") or (1, 1)
+    vertical, horizontal = (1, strides[0]) if len(strides) == 1 else (strides[0], strides[1])
+    f, value = place.frame, int_attr(node, "value", 0)
+    dtype = f.dtype if f.dtype.holds(value, value) else IntType.for_range(min(f.dtype.lo, value), max(f.dtype.hi, value))
+    out = Frame((f.h - 1) * vertical + 1, (f.w - 1) * horizontal + 1, f.c, dtype)
+    unit = PixelPad(
+        name=low.unique(low.hint(node) + "_spread"), origin=origins(node), frame=f, out=out, stride_h=vertical, stride_w=horizontal,
+        value=value,
+    )  # fmt: skip
+    low.add(unit, place)
+    low.place(node.outputs[0], unit, canonical_order(shape_of(node.outputs[0])))
+
+
+@lowers("Join")
+def _join(low: Lowering, node: ir.Node) -> None:
+    left = low.at(node.inputs[0])
+    right = low.at_order(node.inputs[1], left.order)
+    factors = [np.asarray(array_of(v)).astype(np.int64) for v in node.inputs[2:4]]
+    channel = _channels(left, shape_of(node.outputs[0]))
+    left_scale, right_scale = (f if f.size == 1 else f[channel] for f in factors)
+    acc, activation, result = absorb_activation(low, node, axis=1)
+    if activation is not None and activation.channels > 1 and not np.array_equal(channel, np.arange(left.frame.c)):
+        low.absorbed -= {result.producer()}  # type: ignore[arg-type]
+        activation, result = None, node.outputs[0]
+    unit = Join(
+        name=low.unique(low.hint(node)), origin=origins(node), left=left.frame, right=right.frame, op=str_attr(node, "op", "add"),
+        acc=acc, left_scale=left_scale, right_scale=right_scale, left_offset=int_attr(node, "left_offset", 0),
+        right_offset=int_attr(node, "right_offset", 0), activation=activation,
+    )  # fmt: skip
+    low.add(unit, left, right)
+    low.place(result, unit, left.order)
+
+
+def _channels(place: Place, shape: tuple[int, ...]) -> Array:
+    """The tensor's channel (axis 1) at each stream channel."""
+    below = int(np.prod(shape[2:])) if len(shape) > 1 else 1
+    index = place.order // below % (shape[1] if len(shape) > 1 else 1)
+    return index[0, 0] if (index == index[:1, :1]).all() else np.arange(place.frame.c)
+
+
+@lowers("ArgMax")
+def _argmax(low: Lowering, node: ir.Node) -> None:
+    place = low.canonical(node.inputs[0])
+    unit = ArgMax(name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame)
+    low.add(unit, place)
+    low.place(node.outputs[0], unit, np.arange(place.frame.pixels).reshape(place.frame.h, place.frame.w, 1))

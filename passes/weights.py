@@ -1,0 +1,101 @@
+"""The integer form of a constant matrix or kernel: ``w = sum of scale_i * integers_i``, as a rule one term."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.ir import array_of
+from flowc.passes.affine import trace_affine
+from flowc.units.base import Array
+
+__all__ = ["Term", "integer_ratio", "weight_terms"]
+
+_MAX_LEVEL = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """``scale * integers``: integers int64 of the weight's shape; scale float64, broadcastable along the output channels.
+
+    ``roundings``: float32 roundings between the product and the stored weights.
+    """
+
+    integers: Array
+    scale: Array
+    roundings: int
+
+
+def weight_terms(value: ir.Value | None, output_axis: int) -> list[Term] | str:
+    """The terms of a constant weight tensor, or the reason why it has no integer form.
+
+    Quantized weights give one term. Float weights whose values are multiples of one step (per output channel) are
+    recovered; two-level ternary weights (-Wn, 0, +Wp) give two terms.
+    """
+    affine = trace_affine(value)
+    if affine is not None:
+        q = array_of(affine.q)
+        if q is None:
+            return "both operands are computed at run time"
+        integers = q.astype(np.float64) - affine.zero
+        if not np.array_equal(integers, np.rint(integers)):
+            return "the weights' zero point is not an integer"
+        if any(n > 1 for axis, n in enumerate(affine.scale.shape) if axis != output_axis % q.ndim):
+            return _fold_scale(integers.astype(np.int64), affine.scale, output_axis % q.ndim, affine.roundings)
+        return [Term(integers.astype(np.int64), affine.scale, affine.roundings)]
+    array = array_of(value)
+    if array is None:
+        return "both operands are computed at run time"
+    return _recover(array.astype(np.float32), output_axis % array.ndim)
+
+
+def integer_ratio(values: Array) -> tuple[float, Array] | None:
+    """``(unit, multiples)`` with ``values == unit * multiples`` exactly, multiples integers below 2^15; or None."""
+    nonzero = np.abs(values[values != 0])
+    if not len(nonzero):
+        return None
+    unit = float(nonzero.min())
+    for divisor in range(1, 9):
+        ratio = values / (unit / divisor)
+        if np.array_equal(ratio, np.rint(ratio)) and np.abs(ratio).max() < _MAX_LEVEL:
+            return unit / divisor, ratio.astype(np.int64)
+    return None
+
+
+def _fold_scale(integers: Array, scale: Array, axis: int, roundings: int) -> list[Term] | str:
+    """A scale that varies over the inputs: foldable into the integers where its values are multiples of one unit."""
+    full = np.broadcast_to(scale, integers.shape)
+    rows = np.moveaxis(full, axis, 0).reshape(integers.shape[axis], -1)
+    units, multiples = [], []
+    for row in rows:
+        ratio = integer_ratio(row)
+        if ratio is None:
+            return "the weights' scale varies over the inputs of one output, by ratios that are not integers"
+        units.append(ratio[0])
+        multiples.append(ratio[1])
+    moved = np.moveaxis(integers, axis, 0)
+    folded = np.stack(multiples).reshape(moved.shape) * moved
+    shape = [1] * integers.ndim
+    shape[axis] = -1
+    return [Term(np.moveaxis(folded, 0, axis), np.array(units).reshape(shape), roundings)]
+
+
+def _recover(weights: Array, axis: int) -> list[Term] | str:
+    rows = np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1)
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    units = np.array([np.abs(row[row != 0]).min(initial=np.inf) for row in rows], np.float64)
+    units[~np.isfinite(units)] = 1.0
+    scale = units.reshape(shape).astype(np.float32)
+    integers = np.rint(weights / scale)
+    if np.abs(integers).max() <= 128 and np.array_equal((integers * scale).astype(np.float32), weights):
+        return [Term(integers.astype(np.int64), scale.astype(np.float64), 1)]
+    levels = [np.unique(row[row != 0]) for row in rows]
+    if all(len(v) <= 2 and (v > 0).sum() <= 1 and (v < 0).sum() <= 1 for v in levels):
+        positive = np.array([v[v > 0][0] if (v > 0).any() else 1.0 for v in levels], np.float64).reshape(shape)
+        negative = np.array([v[v < 0][0] if (v < 0).any() else -1.0 for v in levels], np.float64).reshape(shape)
+        return [Term((weights > 0).astype(np.int64), positive, 0), Term((weights < 0).astype(np.int64), negative, 0)]
+    return "the weights are float: they have no quantizer, and their values are not multiples of one step"
+

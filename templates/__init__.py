@@ -1,0 +1,1 @@
+"""Templates and headers of the code that flowc generates; they are data, read through `importlib.resources`."""

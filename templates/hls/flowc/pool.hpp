@@ -1,0 +1,103 @@
+// Pools: reductions over the taps of a window, and over a whole frame.
+#ifndef FLOWC_POOL_HPP
+#define FLOWC_POOL_HPP
+
+#include "activation.hpp"
+#include "step.hpp"
+
+namespace flowc {
+
+struct Maximum {
+  template <class Sum>
+  static Sum combine(const Sum& a, const Sum& b) {
+#pragma HLS INLINE
+    return a < b ? b : a;
+  }
+};
+
+struct Addition {
+  template <class Sum>
+  static Sum combine(const Sum& a, const Sum& b) {
+#pragma HLS INLINE
+    return Sum(a + b);
+  }
+};
+
+// The maximum or sum of TAPS consecutive beats, for each of POSITIONS * BLOCKS groups of beats; then the activation.
+// Layer holds the types Input and Reduction (Maximum, Addition) and the numbers POSITIONS, BLOCKS, TAPS, PE.
+// One cycle per input beat.
+template <class Layer, class Activation>
+inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
+                 hls::stream<Beat<typename Activation::Output, Layer::PE>>& out, const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned PE = Layer::PE;
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+  Sum sums[PE];
+#pragma HLS ARRAY_PARTITION variable=sums type=complete
+  unsigned tap = 0;
+  unsigned block = 0;
+  for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS * Layer::TAPS; ++step) {
+#pragma HLS PIPELINE II=1 style=flp
+    FLOWC_STEP();
+    typename Layer::Input::Value x[PE];
+    typename Activation::Result results[PE];
+#pragma HLS ARRAY_PARTITION variable=x type=complete
+#pragma HLS ARRAY_PARTITION variable=results type=complete
+    unpack<typename Layer::Input, PE>(in.read(), x);
+    for (unsigned p = 0; p < PE; ++p) {
+#pragma HLS UNROLL
+      sums[p] = tap == 0 ? Sum(x[p]) : Layer::Reduction::combine(sums[p], Sum(x[p]));
+    }
+    if (tap < Layer::TAPS - 1) {
+      ++tap;
+    } else {
+      for (unsigned p = 0; p < PE; ++p) {
+#pragma HLS UNROLL
+        results[p] = activation(sums[p], block, p);
+      }
+      out.write(pack<typename Activation::Output, PE>(results));
+      tap = 0;
+      block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+    }
+  }
+}
+
+// The sum over all positions of a frame, per channel; then the activation. Layer holds the type Input and the numbers
+// POSITIONS, BLOCKS (beats per position), PE. `sums` is the memory of the accumulators. One cycle per input beat.
+template <class Layer, class Activation>
+inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
+                       hls::stream<Beat<typename Activation::Output, Layer::PE>>& out,
+                       Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED> (&sums)[Layer::BLOCKS][Layer::PE],
+                       const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned PE = Layer::PE;
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+  unsigned block = 0;
+  unsigned position = 0;
+  for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
+#pragma HLS PIPELINE II=1 style=flp
+    FLOWC_STEP();
+    typename Layer::Input::Value x[PE];
+    typename Activation::Result results[PE];
+#pragma HLS ARRAY_PARTITION variable=x type=complete
+#pragma HLS ARRAY_PARTITION variable=results type=complete
+    unpack<typename Layer::Input, PE>(in.read(), x);
+    for (unsigned p = 0; p < PE; ++p) {
+#pragma HLS UNROLL
+      const Sum sum = position == 0 ? Sum(x[p]) : Sum(sums[block][p] + x[p]);
+      sums[block][p] = sum;
+      results[p] = activation(sum, block, p);
+    }
+    if (position == Layer::POSITIONS - 1) out.write(pack<typename Activation::Output, PE>(results));
+    if (block < Layer::BLOCKS - 1) {
+      ++block;
+    } else {
+      block = 0;
+      ++position;
+    }
+  }
+}
+
+}  // namespace flowc
+
+#endif

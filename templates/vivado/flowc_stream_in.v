@@ -1,0 +1,41 @@
+// From the DMA engine to the accelerator: drops the bytes that fill a beat up in memory.
+//
+// A beat has MEMORY_BYTES bytes (a power of two) in memory, of which the low STREAM_BYTES are data. Purely
+// combinational: one beat in, one beat out.
+
+`default_nettype none
+
+module flowc_stream_in #(
+    parameter integer MEMORY_BYTES = 4,
+    parameter integer STREAM_BYTES = 3
+) (
+    (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 aclk CLK" *)
+    (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axis:m_axis, ASSOCIATED_RESET aresetn" *)
+    input  wire                      aclk,
+    (* X_INTERFACE_INFO = "xilinx.com:signal:reset:1.0 aresetn RST" *)
+    (* X_INTERFACE_PARAMETER = "POLARITY ACTIVE_LOW" *)
+    input  wire                      aresetn,
+
+    input  wire [8*MEMORY_BYTES-1:0] s_axis_tdata,
+    input  wire [MEMORY_BYTES-1:0]   s_axis_tkeep,
+    input  wire                      s_axis_tlast,
+    input  wire                      s_axis_tvalid,
+    output wire                      s_axis_tready,
+
+    output wire [8*STREAM_BYTES-1:0] m_axis_tdata,
+    output wire [STREAM_BYTES-1:0]   m_axis_tkeep,
+    output wire                      m_axis_tlast,
+    output wire                      m_axis_tvalid,
+    input  wire                      m_axis_tready
+);
+    assign m_axis_tdata  = s_axis_tdata[8*STREAM_BYTES-1:0];
+    assign m_axis_tkeep  = {STREAM_BYTES{1'b1}};
+    assign m_axis_tlast  = s_axis_tlast;
+    assign m_axis_tvalid = s_axis_tvalid;
+    assign s_axis_tready = m_axis_tready;
+
+    // There for the interface definitions of the block design only.
+    wire unused = &{1'b0, aclk, aresetn, s_axis_tkeep, s_axis_tdata};
+endmodule
+
+`default_nettype wire

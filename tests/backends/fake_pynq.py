@@ -1,0 +1,138 @@
+"""A stand-in for the `pynq` package: an overlay whose DMA engines feed flowc's emulator.
+
+It keeps the rules of the hardware that a driver can break: a channel runs one transfer at a time, a receive ends at
+TLAST (which comes with the last of the `frames` that the register says, or with every frame at 0), nothing may be
+longer than the length register allows, and a transfer that never gets its data hangs (here: raises).
+"""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+
+from flowc.backends.wire import DMA_LENGTH_BITS, boundary
+from flowc.dtypes import IntType
+from flowc.units import InputPort
+from tests.backends.graphs import emulate
+
+
+class Buffer(np.ndarray):
+    """What pynq.allocate gives: an array that remembers whether it was freed."""
+
+    freed = False
+
+    def freebuffer(self):
+        self.freed = True
+
+
+def slow_encode(values, dtype: IntType, per_beat, beat_bytes):
+    """Bytes of one frame, by the definition."""
+    data = bytearray()
+    for start in range(0, len(values), per_beat):
+        word = 0
+        for e, value in enumerate(values[start : start + per_beat]):
+            code = (int(value) + 1) // 2 if dtype.bipolar else int(value) % (1 << dtype.bits)
+            word |= code << (e * dtype.bits)
+        data += word.to_bytes(beat_bytes, "little")
+    return bytes(data)
+
+
+def slow_decode(data, dtype: IntType, per_beat, beat_bytes):
+    """The inverse of slow_encode."""
+    values = []
+    for start in range(0, len(data), beat_bytes):
+        word = int.from_bytes(data[start : start + beat_bytes], "little")
+        for e in range(per_beat):
+            code = word >> (e * dtype.bits) & ((1 << dtype.bits) - 1)
+            if dtype.bipolar:
+                code = 2 * code - 1
+            elif dtype.signed and code >> (dtype.bits - 1):
+                code -= 1 << dtype.bits
+            values.append(code)
+    return values
+
+
+class Channel:
+    def __init__(self, overlay, port):
+        self.overlay, self.port = overlay, port
+        self.pending = None
+
+    def transfer(self, array, start=0, nbytes=0):
+        if self.pending is not None:
+            raise RuntimeError("DMA channel not idle")
+        nbytes = nbytes or array.nbytes - start
+        if nbytes >= 1 << self.overlay.length_bits:
+            raise ValueError("Transfer size exceeds the maximum DMA buffer size")
+        assert not array.freed
+        self.pending = array[start : start + nbytes]
+
+    def wait(self):
+        self.overlay.work()
+        if self.pending is not None:
+            raise RuntimeError(f"the transfer of {self.port.name} never ends")
+
+
+def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
+    """A module object that stands in for pynq, and the list of its overlays."""
+    overlays = []
+
+    class Overlay:
+        def __init__(self, bitfile):
+            overlays.append(self)
+            self.bitfile = bitfile
+            self.length_bits = length_bits
+            self.register = 0
+            self.batches = []
+            self.ports = boundary(graph)
+            self.channels = {p.name: Channel(self, p) for p in self.ports}
+            self.frames = types.SimpleNamespace(write=self.write)
+            for port in self.ports:
+                channel = self.channels[port.name]
+                ends = {"sendchannel": channel} if port.is_input else {"recvchannel": channel}
+                engine = types.SimpleNamespace(buffer_max_size=(1 << length_bits) - 1, **ends)
+                setattr(self, f"dma_{port.name}", engine)
+
+        def write(self, offset, value):
+            assert offset == 0
+            assert all(c.pending is None for c in self.channels.values()), "the batch size changed while streaming"
+            self.register = value
+
+        def work(self):
+            """Runs the accelerator if every channel has a transfer."""
+            if any(c.pending is None for c in self.channels.values()):
+                return
+            inputs = {}
+            for unit in graph.inputs:
+                assert isinstance(unit, InputPort)
+                port = next(p for p in self.ports if p.name == unit.name)
+                data = self.channels[port.name].pending.tobytes()
+                assert len(data) % port.frame_bytes == 0
+                values = slow_decode(data, port.dtype, port.per_beat, port.memory_bytes)
+                inputs[unit.name] = np.array(values).reshape(-1, *unit.frame.shape)
+            frames = len(next(iter(inputs.values())))
+            assert all(len(x) == frames for x in inputs.values())
+            for name, y in emulate(graph, inputs).items():
+                port = next(p for p in self.ports if p.name == name)
+                packet = self.register or 1  # frames until TLAST
+                channel = self.channels[name]
+                if packet * port.frame_bytes > channel.pending.nbytes:
+                    continue  # no TLAST: the transfer does not end
+                flat = y.reshape(frames, -1)[:packet]
+                data = b"".join(slow_encode(f, port.dtype, port.per_beat, port.memory_bytes) for f in flat.astype(int))
+                channel.pending[: len(data)] = np.frombuffer(data, np.uint8)
+                channel.pending = None
+            for unit in graph.inputs:
+                self.channels[unit.name].pending = None
+            self.batches.append(frames)
+
+    def allocate(shape, dtype):
+        buffer = np.full(shape, 0xAA, dtype).view(Buffer)
+        buffer.freed = False
+        return buffer
+
+    module = types.ModuleType("pynq")
+    module.Overlay = Overlay
+    module.allocate = allocate
+    module.overlays = overlays
+    return module

@@ -1,0 +1,258 @@
+"""The Vivado scripts, executed by a plain Tcl interpreter in which Vivado's commands are stubs that record."""
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from flowc.backends.vivado import SYSTEM, catalog, generate_vivado
+from flowc.backends.wire import boundary
+from flowc.dtypes import SInt, UInt
+from flowc.errors import InfeasibleError
+from flowc.targets import Target, known_targets, load_target
+from tests.backends.graphs import mlp, two_inputs
+
+TCLSH = shutil.which("tclsh")
+STUB = Path(__file__).with_name("vivado_stub.tcl")
+needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed: Vivado scripts not executed")
+HEADER = "made by flowc\nfrom model"
+
+
+def run(folder, *, boards, slack="0.5"):
+    """Runs build.tcl; returns (exit code, stderr, stdout, recorded calls)."""
+    record = folder / "record.txt"
+    done = subprocess.run(
+        [TCLSH, STUB, folder / "build.tcl", record],
+        env={"STUB_BOARDS": boards, "STUB_SLACK": slack},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    calls = [line.split("\x1f") for line in record.read_text().splitlines()]
+    return done.returncode, done.stderr, done.stdout, calls
+
+
+def generated(tmp_path, graph, target, clock_mhz=100.0, *, exported=True):
+    """A vivado/ folder with everything that Vitis and Vivado would have left around it."""
+    out = tmp_path / "vivado"
+    generate_vivado(graph, out, target=target, clock_mhz=clock_mhz, header=HEADER)
+    if exported:
+        component = tmp_path / "hls" / "project" / "solution" / "impl" / "ip" / "component.xml"
+        component.parent.mkdir(parents=True)
+        component.touch()
+    for made in (
+        out / "project" / "runs" / "impl_1" / f"{SYSTEM}_wrapper.bit",
+        out / "project" / f"{SYSTEM}.gen" / "sources_1" / "bd" / SYSTEM / "hw_handoff" / f"{SYSTEM}.hwh",
+    ):
+        made.parent.mkdir(parents=True)
+        made.write_text(made.suffix)
+    return out
+
+
+class Design:
+    """What the recorded calls built, checked against the catalogue call by call."""
+
+    def __init__(self, calls):
+        self.cells = {}
+        self.parameters = {}
+        self.joined = []
+        self.wired = []
+        self.addresses = {}
+        for command, *args in calls:
+            getattr(self, f"_{command}", lambda *args: None)(*args)
+
+    def _create_bd_cell(self, *args):
+        options = dict(zip(args[:-1:2], args[1:-1:2], strict=True))
+        if options["-type"] == "module":
+            self.cells[args[-1]] = catalog()["module"][options["-reference"]]
+            return
+        matching = [
+            entry
+            for entry in catalog()["ip"].values()
+            if options["-vlnv"] == (entry["vlnv"].rpartition(":")[0] if entry.get("any_version") else entry["vlnv"])
+            or ("*" in entry["vlnv"] and re.fullmatch(entry["vlnv"].replace("*", r"\w+"), options["-vlnv"]))
+        ]
+        assert len(matching) == 1, options
+        self.cells[args[-1]] = matching[0]
+
+    def _set_property(self, name, value, *objects):
+        if name.startswith("CONFIG."):
+            (cell,) = objects
+            parameter = name.removeprefix("CONFIG.")
+            assert parameter in self.cells[cell]["parameters"], (cell, parameter)
+            self.parameters[cell, parameter] = value
+
+    def _listed(self, end, kind):
+        cell, name = end.split("/")
+        allowed = self.cells[cell][kind]
+        patterns = [re.escape(a).replace(r"\#", "[0-9]").replace(r"\*", r"\w+") for a in allowed]
+        assert any(re.fullmatch(p.replace("In[0-9]", "In[0-9]+"), name) for p in patterns), end
+        return end
+
+    def _connect_bd_intf_net(self, *ends):
+        self.joined.append(tuple(self._listed(end, "interfaces") for end in ends))
+
+    def _connect_bd_net(self, *ends):
+        self.wired.append(tuple(self._listed(end, "pins") for end in ends))
+
+    def _assign_bd_address(self, *args):
+        if not args:
+            return
+        assert args[2:4] == ("-range", "64K")
+        assert args[4:6] == ("-target_address_space", "ps/Data")
+        cell, _, segment = args[6].partition("/")
+        assert segment in self.cells[cell]["segments"]
+        assert args[7] == "-force"
+        self.addresses[cell] = int(args[1], 16)
+
+
+def systems():
+    return [t for t in known_targets() if t.family in catalog()["family"]]
+
+
+@needs_tclsh
+@pytest.mark.parametrize("target", systems(), ids=lambda t: t.name)
+@pytest.mark.parametrize("graph", [mlp(), two_inputs()], ids=lambda g: g.name)
+def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, target, graph):
+    out = generated(tmp_path, graph, target)
+    code, err, stdout, calls = run(out, boards=target.board_part)
+    assert (code, err) == (0, "")
+    assert "design.bit and design.hwh are in" in stdout
+    assert (out / "design.bit").read_text() == ".bit"
+    assert (out / "design.hwh").read_text() == ".hwh"
+    assert ["create_project", "-force", SYSTEM, str(out / "project"), "-part", target.part] in calls
+    assert ["set_property", "board_part", target.board_part, "current_project"] in calls
+
+    design = Design(calls)
+    ports = boundary(graph)
+    family = catalog()["family"][target.family]
+    # Each sink has one driver; each interface pin one partner.
+    assert max(Counter(sink for _, sink in design.wired).values()) == 1
+    assert max(Counter(end for ends in design.joined for end in ends).values()) == 1
+    # No clock, reset or interrupt is left open: every listed pin is in some net, but for the DMA channel that is off.
+    off = {p.name: "s2mm" if p.is_input else "mm2s" for p in ports}
+    for cell, entry in design.cells.items():
+        for pin in entry["pins"]:
+            if cell.startswith("dma_") and off[cell.removeprefix("dma_")] in pin:
+                continue
+            assert any(re.fullmatch(f"{cell}/{pin.replace('#', '[0-9]+')}", end) for net in design.wired for end in net)
+    # All clocks come from one source.
+    clocks = {source for source, sink in design.wired if sink.endswith(("clk", "ACLK"))}
+    assert clocks == {f"ps/{family['clock']}"}
+    # Every stream goes through its fitting module to its own DMA engine and its DRAM.
+    for i, port in enumerate(ports):
+        chain = (
+            [f"dma_{port.name}/M_AXIS_MM2S", f"fit_{port.name}/s_axis", f"fit_{port.name}/m_axis"]
+            if port.is_input
+            else [f"dma_{port.name}/S_AXIS_S2MM", f"fit_{port.name}/m_axis", f"fit_{port.name}/s_axis"]
+        )
+        pairs = {frozenset(ends) for ends in design.joined}
+        assert frozenset(chain[:2]) in pairs
+        assert frozenset([chain[2], f"accelerator/{port.name}"]) in pairs
+        memory = f"dma_{port.name}/M_AXI_{'MM2S' if port.is_input else 'S2MM'}"
+        assert frozenset([memory, f"memory/S{i:02d}_AXI"]) in pairs
+        assert design.parameters[f"fit_{port.name}", "STREAM_BYTES"] == str(port.stream_bytes)
+        assert design.parameters[f"fit_{port.name}", "MEMORY_BYTES"] == str(port.memory_bytes)
+        if not port.is_input:
+            assert ("frames/gpio_io_o", f"fit_{port.name}/frames") in design.wired
+    # Registers: one block each, in the window of the control bus.
+    assert set(design.addresses) == {"frames", "interrupts", *(f"dma_{p.name}" for p in ports)}
+    assert len(set(design.addresses.values())) == len(design.addresses)
+    assert all(0 <= a - family["control_base"] < 0x1000_0000 for a in design.addresses.values())
+    assert design.parameters["ps", family["clock_parameter"]] == "100"
+    order = [call[0] for call in calls]
+    assert order.index("validate_bd_design") < order.index("launch_runs") < order.index("wait_on_run")
+
+
+@needs_tclsh
+def test_streams_beyond_the_dma_width_get_a_converter(tmp_path):
+    graph = mlp(dtype=UInt(8), inputs=300, outputs=200, out=UInt(8), simd=300, pe=200)
+    out = generated(tmp_path, graph, load_target("zcu104"))
+    code, err, _, calls = run(out, boards="xilinx.com:zcu104:part0:1.1")
+    assert (code, err) == (0, "")
+    design = Design(calls)
+    for port, bytes_in, bytes_out in (("x", "128", "512"), ("y", "256", "128")):
+        assert design.parameters[f"width_{port}", "S_TDATA_NUM_BYTES"] == bytes_in
+        assert design.parameters[f"width_{port}", "M_TDATA_NUM_BYTES"] == bytes_out
+    assert design.parameters["dma_x", "c_m_axis_mm2s_tdata_width"] == "1024"
+    assert design.parameters["dma_x", "c_m_axi_mm2s_data_width"] == "1024"
+    assert ("dma_x/M_AXIS_MM2S", "width_x/S_AXIS") in design.joined
+    assert ("width_x/M_AXIS", "fit_x/s_axis") in design.joined
+    assert ("fit_y/m_axis", "width_y/S_AXIS") in design.joined
+    assert ("width_y/M_AXIS", "dma_y/S_AXIS_S2MM") in design.joined
+
+
+@needs_tclsh
+def test_a_newer_version_of_the_board_files_will_do(tmp_path):
+    out = generated(tmp_path, mlp(), load_target("kv260"))
+    code, _, _, calls = run(out, boards="xilinx.com:zcu104:part0:1.1 xilinx.com:kv260_som:part0:1.9")
+    assert code == 0
+    assert ["set_property", "board_part", "xilinx.com:kv260_som:part0:1.9", "current_project"] in calls
+
+
+@needs_tclsh
+@pytest.mark.parametrize(
+    ("exported", "boards", "slack", "message"),
+    [
+        (False, "tul.com.tw:pynq-z2:part0:1.0", "0.1", "no exported IP under ../hls: run `vitis_hls -f vitis_hls.tcl`"),
+        (True, "xilinx.com:zcu104:part0:1.1", "0.1", "board files of tul.com.tw:pynq-z2:part0:1.0 are not installed"),
+        (True, "tul.com.tw:pynq-z2:part0:1.0", "-0.25", "timing is not met at 125 MHz (worst slack -0.25 ns"),
+    ],
+)
+def test_what_goes_wrong_is_said(tmp_path, exported, boards, slack, message):
+    out = generated(tmp_path, mlp(), load_target("pynq-z2"), 125, exported=exported)
+    code, err, _, _ = run(out, boards=boards, slack=slack)
+    assert code == 1
+    assert message in err
+
+
+@needs_tclsh
+@pytest.mark.parametrize("name", ["u250", "u280", "arty-a7-100t"])
+def test_targets_without_a_processor_get_the_ip_alone(tmp_path, name):
+    target = load_target(name)
+    out = generated(tmp_path, mlp(), target, 250)
+    code, err, stdout, calls = run(out, boards="")
+    assert (code, err) == (0, "")
+    assert "IP only" in stdout
+    assert not [call for call in calls if call[0] == "create_bd_cell"]
+    assert ["synth_design", "-top", "accelerator", "-part", target.part, "-mode", "out_of_context"] in calls
+    assert ["create_clock", "-period", "4.000", "-name", "ap_clk", "ap_clk"] in calls
+    assert "IP only" in (out / "README.md").read_text()
+    assert sorted(f.name for f in out.iterdir() if f.is_file() and f.name != "record.txt") == ["README.md", "build.tcl"]
+
+
+def test_a_target_without_board_files_gets_the_ip_alone(tmp_path):
+    known = load_target("pynq-z2")
+    target = Target(**{f: getattr(known, f) for f in known.__dataclass_fields__ if f != "board_part"})
+    generate_vivado(mlp(), tmp_path, target=target, clock_mhz=100, header=HEADER)
+    assert "the target names no board_part" in (tmp_path / "README.md").read_text()
+
+
+def test_files_are_headed_and_the_readme_is_honest(tmp_path):
+    generate_vivado(two_inputs(), tmp_path, target=load_target("ultra96"), clock_mhz=99.9, header=HEADER + "\r\x1b[31m")
+    for name in ("build.tcl", "system.tcl", "flowc_stream_in.v", "flowc_stream_out.v"):
+        mark = "#" if name.endswith("tcl") else "//"
+        assert (tmp_path / name).read_text().startswith(f"{mark} made by flowc\n{mark} from model\n")
+        assert "\x1b" not in (tmp_path / name).read_text()
+    readme = (tmp_path / "README.md").read_text()
+    assert "They have not been run by the project in Vivado itself" in readme
+    assert "| `a` | in | 5 x int3 | 2 / 2 | 6 | `dma_a` |" in readme
+    assert "| `s` | out | 5 x int4 | 3 / 4 | 6 | `dma_s` |" in readme
+
+
+def test_the_catalogue_names_its_sources_and_every_board():
+    table = catalog()
+    for kind in ("ip", "module", "family", "board"):
+        assert all(entry["source"] for entry in table[kind].values())
+    for target in known_targets():
+        assert table["board"][target.board_part]["part"] == target.part
+
+
+def test_what_no_dma_engine_can_carry_is_refused(tmp_path):
+    wide = mlp(dtype=UInt(16), inputs=512, simd=512)
+    with pytest.raises(InfeasibleError, match="512 elements of 16 bits per cycle; an AXI4-Stream holds at most 4096"):
+        generate_vivado(wide, tmp_path, target=load_target("zcu104"), clock_mhz=100, header=HEADER)
+    assert boundary(mlp(dtype=SInt(8), inputs=512, simd=512))[0].memory_bytes == 512

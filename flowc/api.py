@@ -16,11 +16,9 @@ from flowc.allocate import Allocation, allocate, read_folding
 from flowc.compiler import Compiled, compile_model, explanations
 from flowc.design import Design
 from flowc.errors import InfeasibleError, UsageError
-from flowc.exact.certificate import Certificate, certify
 from flowc.input_type import InputType
 from flowc.ir import DOMAIN, array_of, int_attr, is_op
 from flowc.outdir import staged_output
-from flowc.passes.integer_ranges import integer_ranges
 from flowc.stages import Stages
 from flowc.targets import Target, load_target
 
@@ -158,12 +156,8 @@ def _design(
             "need loopback execution, which this version does not have",
             remedy=error.remedy,
         ) from error
-    compiled.seconds["allocate"], start = time.perf_counter() - start, time.perf_counter()
-    tell("certify")
-    ranges = integer_ranges(compiled.model.graph)
-    certificate = certify(((f.tensor, f.region, f.steps, f.leaf) for f in compiled.folded), ranges)
-    compiled.seconds["certify"] = time.perf_counter() - start
-    design = _assemble(compiled, allocation, certificate, board)
+    compiled.seconds["allocate"] = time.perf_counter() - start
+    design = _assemble(compiled, allocation, board)
     if verify:
         tell("verify")
         start = time.perf_counter()
@@ -181,7 +175,7 @@ def _check_request(fps: float | None, execution: str) -> None:
         raise UsageError("loopback execution does not exist in this version", remedy="Use --execution dataflow, or auto")
 
 
-def _assemble(compiled: Compiled, allocation: Allocation, certificate: Certificate, board: Target) -> Design:
+def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Design:
     return Design(
         graph=allocation.graph,
         head=compiled.head,
@@ -192,8 +186,8 @@ def _assemble(compiled: Compiled, allocation: Allocation, certificate: Certifica
         outputs=compiled.outputs,
         accumulators=compiled.accumulators,
         reference=compiled.reference,
-        windows=certificate.windows,
-        report=reports.build(compiled, allocation, certificate, board),
+        windows=compiled.certificate.windows,
+        report=reports.build(compiled, allocation, board),
         sampling=_sampling(compiled),
         notes=explanations(compiled),
     )

@@ -17,6 +17,7 @@ import onnx_ir as ir
 import flowc.expansions  # noqa: F401  (registers the expanders)
 from flowc.dataflow import Dataflow
 from flowc.dtypes import BIPOLAR, IntType
+from flowc.exact.certificate import Certificate
 from flowc.host import HostGraph
 from flowc.importer import load_model
 from flowc.input_type import InputType
@@ -26,7 +27,6 @@ from flowc.partition import Partition, partition
 from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
 from flowc.passes.apply_input_type import ApplyInputType
 from flowc.passes.base import Note
-from flowc.passes.fold_activations import Folded
 from flowc.passes.integer_ranges import Ranges, integer_ranges
 from flowc.passes.lower import Lowering, canonical_order
 from flowc.pipeline import Observer, streamline
@@ -83,7 +83,7 @@ class Compiled:
         inputs: model inputs; outputs: model outputs with dtype.
         accumulators: last integer tensors and what they are in the reference.
         reference: standard ONNX model with every integer tensor as an extra output.
-        folded: activation functions, for the certificate.
+        certificate: what is proven of each activation.
         notes: what became of each node.
     """
 
@@ -98,7 +98,7 @@ class Compiled:
     outputs: dict[str, np.dtype[Any]]
     accumulators: list[Accumulator]
     reference: onnx.ModelProto
-    folded: list[Folded]
+    certificate: Certificate
     notes: list[Note]
     model: ir.Model
     seconds: dict[str, float] = field(default_factory=dict)
@@ -144,7 +144,7 @@ def compile_model(
     _keep_outputs(reference, keep)
     seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
     tell("lower")
-    low = _lower(name, parts, ranges)
+    low = _lower(name, parts, ranges, set(quantized))
     graph = low.dataflow()
     seconds["lower"] = time.perf_counter() - start
     return Compiled(
@@ -159,7 +159,7 @@ def compile_model(
         outputs={v.name or "": _dtype(v) for v in imported.graph.outputs},
         accumulators=accumulators,
         reference=reference,
-        folded=streamlined.folded,
+        certificate=streamlined.certificate.renamed(low.aliases()),
         notes=streamlined.notes,
         model=imported,
         seconds=seconds,
@@ -201,8 +201,8 @@ def _accumulators(parts: Partition, named: set[str]) -> list[Accumulator]:
     return found
 
 
-def _lower(name: str, parts: Partition, ranges: Ranges) -> Lowering:
-    low = Lowering(name, ranges)
+def _lower(name: str, parts: Partition, ranges: Ranges, known: set[str]) -> Lowering:
+    low = Lowering(name, ranges, known)
     inner = set(parts.nodes)
     for value in parts.entries:
         if any(use.node in inner for use in value.uses()):

@@ -1,7 +1,7 @@
 """The options of a build: what is allowed in each, and the TOML file that holds them (``--config``).
 
-A key of the file is the long option without its dashes (``clock = 150`` is ``--clock 150``), and an option on the command
-line wins over the file. File names in it are relative to the file.
+A key of the file is the long option without its dashes: ``clock = 150`` is ``--clock 150``, and ``verify = false`` is
+``--no-verify``. An option on the command line wins over the file. File names in it are relative to the file.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowc.errors import UsageError, shown
 from flowc.tomlfile import Key, faults, matching, one_of, parse_toml, positive, read_file
 
-if TYPE_CHECKING:
-    from flowc.targets import Target
-
-__all__ = ["EXECUTIONS", "KEYS", "check_clock", "check_fps", "read_config"]
+__all__ = ["EXECUTIONS", "KEYS", "read_config"]
 
 EXECUTIONS = ("auto", "dataflow", "loopback")
 """Execution styles, as ``--execution`` names them."""
@@ -72,32 +69,3 @@ def _relative_to(folder: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
     if os.sep in target or target.endswith(".toml"):
         placed["target"] = str(folder / target)
     return placed
-
-
-def check_fps(fps: float | None) -> float | None:
-    """`fps`, a wanted rate in frames per second, if it is one (or None).
-
-    Raises:
-        UsageError: it is not a finite number above 0.
-    """
-    if fps is not None and not positive(fps):
-        raise UsageError(f"the wanted rate must be a finite number of frames per second above 0, not {shown(str(fps))}")
-    return fps
-
-
-def check_clock(clock_mhz: float | None, target: Target) -> float:
-    """The clock of a build for `target` in MHz: `clock_mhz`, or the target's own when that is None.
-
-    Raises:
-        UsageError: it is not a finite number above 0, or above what the part can do.
-    """
-    if clock_mhz is None:
-        return target.clock_mhz
-    if not positive(clock_mhz):
-        raise UsageError(f"the clock must be a finite number of MHz above 0, not {shown(str(clock_mhz))}")
-    if clock_mhz > target.max_clock_mhz:
-        raise UsageError(
-            f"a clock of {clock_mhz:g} MHz is above the limit of {target.part}, {target.max_clock_mhz:g} MHz"
-            f" (target {target.name})"
-        )
-    return float(clock_mhz)

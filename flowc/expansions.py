@@ -109,10 +109,33 @@ def _requant(node: ir.Node, builder: ExpansionBuilder) -> None:
     mult, add = (_sets(node, np.asarray(array_of(required(node, i)), np.float64), False) for i in (1, 2))
     x = builder.op("Cast", [names[0]], to=_DOUBLE)
     wide = builder.op("Add", [builder.op("Mul", [x, builder.constant(mult)]), builder.constant(add)])
-    scaled = builder.op("Mul", [wide, builder.constant(np.float64(0.5 ** int_attr(node, "shift", 0)))])
+    shift = int_attr(node, "shift", 0)
+    scaled = builder.op("Mul", [wide, builder.constant(np.float64(0.5**shift))])
     whole = builder.op("Round" if int_attr(node, "half_even", 0) else "Floor", [scaled])
-    bounds = [builder.constant(np.float32(int_attr(node, name, 0))) for name in ("least", "greatest")]
+    least, greatest = int_attr(node, "least", 0), int_attr(node, "greatest", 0)
+    if len(node.inputs) > 3:
+        whole = builder.op("Sub", [whole, _early(node, builder, wide, whole, mult, least, greatest)])
+    bounds = [builder.constant(np.float32(v)) for v in (least, greatest)]
     builder.op("Clip", [builder.op("Cast", [whole], to=_FLOAT), *bounds], output)
+
+
+def _early(node: ir.Node, builder: ExpansionBuilder, wide: str, whole: str, mult: Array, least: int, greatest: int) -> str:
+    """1.0 (double) where a level was entered too early, else 0.0: see `flowc.units.activation.Requant`."""
+    one = builder.constant(np.float64(2.0 ** int_attr(node, "shift", 0)))
+    rest = builder.op("Sub", [wide, builder.op("Mul", [whole, one])])
+    inside = builder.op("LessOrEqual", [whole, builder.constant(np.float64(greatest))])
+    above = builder.op("Greater", [whole, builder.constant(np.float64(least))])
+    late = np.asarray(array_of(required(node, 3)), np.float64)
+    index = builder.op("Sub", [whole, builder.constant(np.float64(least + 1))])
+    index = builder.op("Clip", [index, builder.constant(np.float64(0)), builder.constant(np.float64(late.shape[1] - 1))])
+    if late.shape[0] > 1:
+        start = _sets(node, np.arange(late.shape[0], dtype=np.float64) * late.shape[1], False)
+        index = builder.op("Add", [index, builder.constant(start)])
+    index = builder.op("Cast", [index], to=onnx.TensorProto.INT64)
+    reach = builder.op("Mul", [builder.op("Gather", [builder.constant(late.reshape(-1)), index], axis=0), builder.constant(np.abs(mult))])
+    just = builder.op("Less", [rest, reach])
+    entered = builder.op("And", [just, builder.op("And", [inside, above])])
+    return builder.op("Cast", [entered], to=_DOUBLE)
 
 
 @register("Table")

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from flowc.errors import UsageError, shown
 
 __all__ = ["InputType"]
 
 _MOST_BITS = 16
+_LEAST_SCALE = 2.0**-126  # the least normal float32
+_GREATEST_SCALE = (2.0 - 2.0**-23) * 2.0**127  # the greatest float32
 _FORM = "TYPE[:SCALE[:ZERO_POINT]]"
 _EXAMPLES = "for example uint8:0.00392156886, int8:0.5:3 or bipolar"
 
@@ -41,8 +41,7 @@ class InputType:
         """Check the bounds."""
         if not 1 <= self.bits <= _MOST_BITS:
             raise UsageError(f"an input type has 1 to {_MOST_BITS} bits, not {self.bits}")
-        limits = np.finfo(np.float32)
-        if not (math.isfinite(self.scale) and float(limits.tiny) <= self.scale <= float(limits.max)):
+        if not _LEAST_SCALE <= self.scale <= _GREATEST_SCALE:
             raise UsageError(f"the scale of an input type must be a number above 0 within float32, not {self.scale!r}")
         if self.bipolar and self.zero_point != 0:
             raise UsageError(f"the zero point of a bipolar input must be 0, not {self.zero_point}")

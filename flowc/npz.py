@@ -115,7 +115,7 @@ def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputS
     if len(expected) == 1 and _ONLY_NAME in members:
         return {missing[0]: _ONLY_NAME}
     wanted = ", ".join(f"'{shown(name)}'" for name in missing)
-    alternative = f" (or '{_ONLY_NAME}')" if len(expected) == 1 else ""
+    alternative = f" (or '{_ONLY_NAME}')" if len(expected) == 1 and _ONLY_NAME not in expected else ""
     held = ", ".join(f"'{shown(name)}'" for name in members) or "nothing"
     raise UsageError(f"{where} lacks the array {wanted}{alternative}; it holds {held}")
 

@@ -9,7 +9,8 @@ import onnx_ir as ir
 
 from flowc.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
-from flowc.passes.fold_activations import FoldActivations, Folded
+from flowc.exact.certificate import Certificate
+from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.hoist_quantizers import HoistQuantizers
 from flowc.passes.integer_argmax import IntegerArgmax
 from flowc.passes.integer_joins import IntegerJoins
@@ -32,10 +33,10 @@ Observer = Callable[[str, ir.Model], None]
 
 @dataclass
 class Streamlined:
-    """A model graph in integers: what was folded, and what the passes had to say about each node."""
+    """A model graph in integers: what is proven of its activations, and what the passes had to say about each node."""
 
     model: ir.Model
-    folded: list[Folded] = field(default_factory=list)
+    certificate: Certificate = field(default_factory=lambda: Certificate(()))
     notes: list[Note] = field(default_factory=list)
 
 
@@ -49,7 +50,7 @@ def streamline(model: ir.Model, observer: Observer | None = None) -> Streamlined
     for step in _runs(model):
         result.notes.extend(step.notes)
         if isinstance(step, FoldActivations):
-            result.folded.extend(step.folded)
+            result.certificate = Certificate((*result.certificate.tensors, *step.certificates))
         if observer is not None and step.changed:
             observer(step.name, model)
     return result

@@ -8,14 +8,13 @@ arithmetic is IEEE float32, one rounding per operation, in the order written her
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["ROUNDINGS", "STYLES", "dequantize", "integer_bounds", "quantize", "rounding_mode"]
 
-Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
 
 STYLES: Final = ("qonnx", "onnx", "bipolar")
@@ -83,7 +82,7 @@ def quantize(x: Array, scale: Array, zero_point: Array, *, lo: int, hi: int, rou
     return np.clip(rounded, np.float32(lo), np.float32(hi))
 
 
-def dequantize(q: Array, scale: Array, zero_point: Array) -> FloatArray:
+def dequantize(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike) -> FloatArray:
     """``flowc.Dequantize`` on an array: (q - zero_point) * scale in float32.
 
     A float64 `scale` asks for one rounding only: float32((float64(q) - zero_point) * scale); q may then be of any dtype

@@ -13,7 +13,6 @@ from flowc import __version__
 from flowc.allocate import Allocation
 from flowc.compiler import Compiled
 from flowc.dataflow import Dataflow
-from flowc.exact.certificate import Certificate
 from flowc.report_html import render_html
 from flowc.targets import Target
 from flowc.units import InputPort, Mvtu, OutputPort, Unit, Vvtu
@@ -27,7 +26,7 @@ REPORT_SCHEMA = 1
 _CSIM_SAMPLES = 4
 
 
-def build(compiled: Compiled, allocation: Allocation, certificate: Certificate, target: Target) -> dict[str, Any]:
+def build(compiled: Compiled, allocation: Allocation, target: Target) -> dict[str, Any]:
     """The content of report.json, verification and csim still null."""
     graph = allocation.graph
     layers = []
@@ -56,7 +55,7 @@ def build(compiled: Compiled, allocation: Allocation, certificate: Certificate, 
             for s in graph.streams
         ],
         "notes": list(allocation.notes),
-        "certificate": certificate.as_dict(),
+        "certificate": compiled.certificate.as_dict(),
         "verification": None,
         "csim": None,
         "seconds": dict(compiled.seconds),

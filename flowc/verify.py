@@ -129,7 +129,7 @@ def _compare_one(design: Design, sample: Mapping[str, Array], expected: Mapping[
                 _count(result.tensor(acc.reference), integers[acc.tensor].reshape(-1), np.rint(exact).reshape(-1), None)
     outputs = design.finish(sample, heads, integers)
     for name, given in outputs.items():
-        if given.dtype.kind in "iu":
+        if given.dtype.kind in "iub":
             _count(result.tensor(name), given.reshape(-1), expected[name].reshape(-1), None)
         elif given.size:
             scale = max(1.0, float(np.abs(expected[name]).max()))

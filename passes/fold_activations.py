@@ -17,6 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.dtypes import BIPOLAR, IntType
+from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
@@ -27,32 +28,15 @@ from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
 from flowc.passes.rename import rename
 from flowc.units.activation import Activation, Requant, Table, Thresholds
 
-__all__ = ["FoldActivations", "Folded", "read_activation"]
-
-
-@dataclass(frozen=True, eq=False)
-class Folded:
-    """What is known of one folded activation, for the certificate.
-
-    Attributes:
-        tensor: name of the integer tensor.
-        region: the operations it was made from (the nodes live on after they have left the graph).
-        steps: the function, per parameter set.
-        leaf: the integer tensor that it is a function of; None for a join of two.
-    """
-
-    tensor: str
-    region: Region
-    steps: Steps
-    leaf: ir.Value | None
+__all__ = ["FoldActivations", "read_activation", "write_activation"]
 
 
 @dataclass
 class FoldActivations(ModelPass):
-    """See the module. ``folded`` collects what the certificate needs."""
+    """See the module. ``certificates`` collects what is proven of each activation."""
 
     name: ClassVar[str] = "fold_activations"
-    folded: list[Folded] = field(default_factory=list, repr=False)
+    certificates: list[TensorCertificate] = field(default_factory=list, repr=False)
 
     def rewrite(self, graph: ir.Graph) -> bool:
         editor = Editor(graph)
@@ -97,8 +81,8 @@ class FoldActivations(ModelPass):
             found = node_range(joined.producer(), ranges)  # type: ignore[arg-type]
             assert found is not None
             ranges[joined] = found
-            self._replace(editor, node, region, form.steps, joined, bipolar, ranges)
-            self.folded.append(Folded(node.outputs[0].name or "", region, form.steps, None))
+            certificate = certify(node.outputs[0].name or "", region, form.steps, None, ranges)
+            self._replace(editor, node, region, form.steps, joined, bipolar, ranges, certificate)
             return None
         return f"it depends on {len(region.leaves)} integer tensors at once"
 
@@ -122,8 +106,8 @@ class FoldActivations(ModelPass):
                 value.replace_all_uses_with(leaf)
                 editor.drop(node)
                 return None
-        self._replace(editor, node, region, steps, leaf, unit == 2, ranges)
-        self.folded.append(Folded(name, region, steps, leaf))
+        certificate = certify(name, region, steps, leaf, ranges)
+        self._replace(editor, node, region, steps, leaf, unit == 2, ranges, certificate)
         return None
 
     @staticmethod
@@ -135,8 +119,17 @@ class FoldActivations(ModelPass):
         return np.array_equal(steps(q), q)
 
     def _replace(
-        self, editor: Editor, node: ir.Node, region: Region, steps: Steps, source: ir.Value, bipolar: bool, ranges: Ranges
+        self,
+        editor: Editor,
+        node: ir.Node,
+        region: Region,
+        steps: Steps,
+        source: ir.Value,
+        bipolar: bool,
+        ranges: Ranges,
+        certificate: TensorCertificate,
     ) -> None:
+        self.certificates.append(certificate)
         activation = choose_activation(steps, bipolar=bipolar)
         lo, hi = steps.reached
         value = write_activation(editor, node, source, activation, region.axes, (lo, hi), _origin(region))
@@ -173,6 +166,8 @@ def write_activation(
         op, arrays = "Threshold", [activation.values, activation.base, activation.step]
     elif isinstance(activation, Requant):
         op, arrays = "Requant", [activation.mult, activation.add]
+        if activation.late is not None:
+            arrays.append(activation.late)
         attributes |= {"shift": activation.shift, "least": activation.lo, "greatest": activation.hi}
         attributes["half_even"] = int(activation.half_even)
     else:
@@ -194,7 +189,7 @@ def read_activation(node: ir.Node) -> tuple[Activation, tuple[int, ...]]:
     if node.op_type == "Requant":
         activation = Requant(
             dtype=dtype, mult=arrays[0], add=arrays[1], shift=int_attr(node, "shift", 0), lo=int_attr(node, "least", 0),
-            hi=int_attr(node, "greatest", 0), half_even=bool(int_attr(node, "half_even", 0)),
+            hi=int_attr(node, "greatest", 0), half_even=bool(int_attr(node, "half_even", 0)), late=arrays[2] if len(arrays) > 2 else None,
         )  # fmt: skip
         return activation, axes
     return Table(dtype=dtype, lo=int_attr(node, "first", 0), values=arrays[0]), axes

@@ -9,7 +9,7 @@ The operators are lowered by the functions that the ``lower_*`` modules register
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,16 +74,23 @@ def canonical_order(shape: Sequence[int], *, channels_last: bool = False) -> Arr
 
 
 class Lowering:
-    """Builds a Dataflow node by node."""
+    """Builds a Dataflow node by node.
 
-    def __init__(self, name: str, ranges: Ranges) -> None:
+    Args:
+        name: of the graph.
+        ranges: integer ranges of all tensors.
+        known: names of the reference's integer tensors; of several tensors on one stream, such a one gives the stream its name.
+    """
+
+    def __init__(self, name: str, ranges: Ranges, known: Container[str] = ()) -> None:
         self.name = name
         self.ranges = ranges
+        self._known = known
         self.units: dict[str, Unit] = {}
         self.absorbed: set[ir.Node] = set()
         self._places: dict[ir.Value, Place] = {}
         self._consumers: dict[tuple[str, int], list[tuple[str, int]]] = {}
-        self._tensors: dict[tuple[str, int], str] = {}
+        self._tensors: dict[tuple[str, int], list[str]] = {}
         self._names: set[str] = set()
 
     def unique(self, hint: str) -> str:
@@ -114,14 +121,13 @@ class Lowering:
         """Records where a tensor is."""
         frame = unit.outputs[port]
         place = Place(unit.name, port, frame, order.reshape(frame.shape))
-        self._places[value] = place
-        if value.name and (unit.name, port) not in self._tensors:
-            self._tensors[unit.name, port] = value.name
+        self.relabel(value, place, place.order)
         return place
 
     def relabel(self, value: ir.Value, place: Place, order: Array) -> None:
         """Records a tensor that is another one seen in another order or shape: no hardware."""
         self._places[value] = Place(place.unit, place.port, place.frame, order)
+        self._tensors.setdefault((place.unit, place.port), []).append(value.name or "")
 
     def at(self, value: ir.Value | None) -> Place:
         """Where a tensor is."""
@@ -208,11 +214,20 @@ class Lowering:
         if refused:
             raise UnsupportedError(refused)
 
+    def _named(self, unit: str, port: int) -> str | None:
+        """The tensor that a stream is named after: one that the reference knows, if there is one, else the first."""
+        names = self._tensors.get((unit, port), [])
+        return next((n for n in names if n in self._known), names[0] if names else None)
+
+    def aliases(self) -> dict[str, str]:
+        """Every tensor's name -> the name of the stream that carries it."""
+        return {n: self._named(*end) or n for end, names in self._tensors.items() for n in names}
+
     def tensors(self) -> dict[str, tuple[tuple[int, ...], Array | None]]:
-        """Name -> (ONNX shape, order on its stream; None where canonical) of every tensor that has a stream of its own."""
+        """Name -> (ONNX shape, order on its stream; None where canonical) of every tensor that a stream is named after."""
         found = {}
         for value, place in self._places.items():
-            if self._tensors.get((place.unit, place.port)) == value.name:
+            if self._named(place.unit, place.port) == value.name:
                 shape = shape_of(value)
                 canonical = np.array_equal(place.order.reshape(-1), canonical_order(shape).reshape(-1))
                 found[value.name or ""] = (shape, None if canonical else place.order)
@@ -222,8 +237,7 @@ class Lowering:
         """The finished graph: forks put in where a stream has several consumers, unused outputs dropped."""
         streams = []
         for (unit, port), ends in self._consumers.items():
-            source: tuple[str, int] = (unit, port)
-            tensor = self._tensors.get(source)
+            tensor = self._named(unit, port)
             if len(ends) > 1:
                 frame = self.units[unit].outputs[port]
                 fork = Fork(name=self.unique(f"{unit}_fork"), origin=self.units[unit].origin, frame=frame, ways=len(ends))

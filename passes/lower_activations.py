@@ -45,7 +45,8 @@ def _select(activation: Activation, index: Array) -> Activation:
         step = activation.step if activation.step.size == 1 else activation.step[index]
         return replace(activation, values=activation.values[index], base=activation.base[index], step=step)
     if isinstance(activation, Requant):
-        picked = {n: a if len(a) == 1 else a[index] for n, a in (("mult", activation.mult), ("add", activation.add))}
+        arrays = (("mult", activation.mult), ("add", activation.add), ("late", activation.late))
+        picked = {n: a if a is None or len(a) == 1 else a[index] for n, a in arrays}
         return replace(activation, **picked)
     assert isinstance(activation, Table)
     return replace(activation, values=activation.values[index])

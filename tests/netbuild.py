@@ -194,7 +194,8 @@ class Net:
         graph = helper.make_graph(self.nodes, "net", self.inputs, infos, self.initializers)
         imports = [helper.make_opsetid("", self.opset)]
         domains = {n.domain for n in self.nodes} - {""}
-        imports += [helper.make_opsetid(domain, 1) for domain in sorted(domains)]
+        version = 2 if any(n.op_type == "Trunc" and len(n.input) == 6 for n in self.nodes) else 1
+        imports += [helper.make_opsetid(domain, version) for domain in sorted(domains)]
         return helper.make_model(graph, opset_imports=imports, ir_version=8 if self.opset < 19 else 10)
 
 

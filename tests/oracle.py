@@ -89,6 +89,10 @@ def reference_integers(model: onnx.ModelProto, inputs: dict[str, Array]) -> dict
     for node in standard.graph.node:
         if node.input and all(name in constants for name in node.input):
             constants.update(node.output)
-    quantized = [n.output[0] for n in standard.graph.node if n.output[0].endswith("/q") and n.output[0] not in constants]
-    integers = [n.output[0] for n in standard.graph.node if n.op_type == "QuantizeLinear" and n.output[0] not in constants]
+    quantized = [
+        n.output[0] for n in standard.graph.node if n.output[0].endswith("/q") and n.output[0] not in constants
+    ]
+    integers = [
+        n.output[0] for n in standard.graph.node if n.op_type == "QuantizeLinear" and n.output[0] not in constants
+    ]
     return run_onnxruntime(with_outputs(standard, [*quantized, *integers]), inputs)

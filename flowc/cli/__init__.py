@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` default to those of the process."""
     session = Session()
     try:
-        cli.main(args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session)
+        cli.main(
+            args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session
+        )
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         _say(error.format_message())

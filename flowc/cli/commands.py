@@ -1,24 +1,33 @@
-"""The commands. Each turns its options into one call of the Python API and shows what comes back."""
+"""The commands. Each turns its options into calls of the Python API and shows what comes back.
+
+What is not needed to parse the command line is imported when a command runs, so that ``--help``, ``--version`` and
+completion answer at once.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 import flowc
-from flowc.cli.options import BuildRequest, build_options, debug_option, json_option, progress, request_from
-from flowc.errors import UsageError
+from flowc.cli.options import build_options, debug_option, input_type_option, json_option, progress, request_from
+from flowc.errors import MismatchError, UsageError
 
 __all__ = ["cli"]
 
-_MODEL = click.argument("model", type=click.Path(path_type=Path))
-_DESIGN = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-_INPUT = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path)
+_model = click.argument("model", type=_PATH)
+_directory = click.argument("directory", metavar="DIR", type=_PATH)
 
 
-@click.group(epilog="Exit codes: 0 done, 2 bad usage or model, 3 can't be met on the target, 4 mismatch, 1 a bug.")
+@click.group(
+    context_settings={"max_content_width": 110},
+    epilog="Exit codes: 0 done, 2 bad usage or model, 3 can't be met on the target, 4 mismatch, 1 a bug.",
+)
 @click.version_option(flowc.__version__, prog_name="flowc", message="%(prog)s %(version)s")
 @debug_option
 def cli() -> None:
@@ -26,15 +35,15 @@ def cli() -> None:
 
 
 @cli.command()
-@_MODEL
+@_model
 @build_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="DIR", help="[default: build/<model>-<target>]")
+@click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
 @click.option("--csim", is_flag=True, default=None, help="Compile the generated C++ with g++ and check it.")
 @click.option("--no-verify", "verify", flag_value=False, default=None, help="Skip the check against onnxruntime.")
 @click.option("--force", is_flag=True, default=None, help="Replace DIR even if flowc did not write it.")
-@click.option("--dump-passes", is_flag=True, default=None, help="Keep the graph after each pass, in DIR/passes/.")
+@click.option("--dump-passes", is_flag=True, default=None, help="Keep the graph after each pass in DIR/passes/.")
 @click.option("--verify-passes", is_flag=True, default=None, help="Execute the graph around each pass.")
-@click.option("--explain", is_flag=True, default=None, help="Say which rewrites did not apply, and why.")
+@click.option("--explain", is_flag=True, default=None, help="Say what became of each node, and why.")
 @json_option
 @debug_option
 def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None:
@@ -45,12 +54,172 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
     flowc build net.onnx --target zcu104 --fps 3000 --clock 200 --csim
     flowc build net.onnx --target pynq-z2 --input-type uint8:0.00392156886
     """
+    from flowc import api
     from flowc.cli import show
+    from flowc.targets import load_target
 
-    request = request_from(config, **given)
+    request = request_from(config, given)
+    target = load_target(request.target)
+    output = request.output if request.output is not None else Path("build", f"{model.stem}-{target.name}")
     with progress() as tell:
-        design = _build(model, request, tell)
+        design = api.build(
+            model,
+            target,
+            output=output,
+            fps=request.fps,
+            clock_mhz=request.clock_mhz,
+            execution=request.execution,
+            input_type=request.input_type,
+            folding=request.folding,
+            csim=request.csim,
+            verify=request.verify,
+            force=request.force,
+            dump_passes=request.dump_passes,
+            verify_passes=request.verify_passes,
+            progress=tell,
+        )
     if as_json:
         show.as_json(design.report)
+        return
+    if request.explain:
+        show.nodes(design.notes)
+    show.report(design.report, [("written to", f"{output}/")])
+
+
+@cli.command()
+@_model
+@build_options
+@json_option
+@debug_option
+def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> None:
+    """Say how fast MODEL would be and what it would take; writes nothing.
+
+    \b
+    flowc estimate net.onnx --target ultra96 --fps 1000
+    """
+    from flowc import api
+    from flowc.cli import show
+
+    request = request_from(config, given)
+    with progress() as tell:
+        report = api.estimate(
+            model,
+            request.target,
+            fps=request.fps,
+            clock_mhz=request.clock_mhz,
+            execution=request.execution,
+            input_type=request.input_type,
+            folding=request.folding,
+            progress=tell,
+        )
+    if as_json:
+        show.as_json(report)
     else:
-        show.build(design.report, design.directory, design.notes if request.explain else None)
+        show.report(report, [])
+
+
+@cli.command()
+@_directory
+@click.option(
+    "--input", "source", type=_PATH, required=True, metavar="IN.npz", help="Samples: an array per input, or 'x'."
+)
+@click.option("--output", "sink", type=_PATH, required=True, metavar="OUT.npz", help="One array per output.")
+@debug_option
+def run(directory: Path, source: Path, sink: Path) -> None:
+    """Emulate the design in DIR, bit for bit.
+
+    \b
+    flowc run build/net-ultra96 --input images.npz --output logits.npz
+    """
+    from flowc.design import load
+    from flowc.npz import read_inputs, write_outputs
+
+    design = load(directory)
+    inputs = read_inputs(source, design.inputs)
+    count = len(next(iter(inputs.values())))
+    start = time.perf_counter()
+    with progress() as tell:
+        tell(f"emulating {count} samples")
+        outputs = design.run_all(inputs)
+    seconds = time.perf_counter() - start
+    write_outputs(sink, outputs)
+    click.echo(f"{count} samples in {seconds:.3g} s ({count / seconds:,.0f}/s), written to {sink}")
+
+
+@cli.command()
+@_directory
+@click.option("--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with.")
+@click.option(
+    "--samples", type=click.IntRange(1), metavar="N", help="Random samples, where no input is given. [default: 4]"
+)
+@click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed of the random samples. [default: 0]")
+@click.option("--csim", is_flag=True, help="Check the generated C++ as well.")
+@json_option
+@debug_option
+def verify(
+    directory: Path, source: Path | None, samples: int | None, seed: int | None, csim: bool, as_json: bool
+) -> None:
+    """Compare the design in DIR with onnxruntime, integer by integer.
+
+    \b
+    flowc verify build/net-ultra96 --samples 100 --csim
+    """
+    from flowc.cli import show
+    from flowc.design import load
+    from flowc.npz import read_inputs
+    from flowc.report import csim_entry
+
+    if source is not None and (samples is not None or seed is not None):
+        raise UsageError("--input names the samples, --samples and --seed draw random ones: use one or the other")
+    design = load(directory)
+    inputs = None if source is None else read_inputs(source, design.inputs)
+    mismatch = None
+    found: dict[str, Any] = {"verification": None, "csim": None}
+    with progress() as tell:
+        try:
+            tell("comparing with onnxruntime")
+            found["verification"] = design.verify(inputs, samples=samples or 4, seed=seed or 0)
+            if csim:
+                tell("compiling and running the generated C++")
+                found["csim"] = csim_entry(design, directory)
+        except MismatchError as error:
+            mismatch = error
+            found["verification"] = design.report["verification"]
+    if as_json:
+        show.as_json(found)
+    else:
+        show.verification(found)
+    if mismatch is not None:
+        raise mismatch
+
+
+@cli.command()
+@_model
+@input_type_option
+@json_option
+@debug_option
+def info(model: Path, input_type: str | None, as_json: bool) -> None:
+    """Say what MODEL holds and what would become of it, before a target is named."""
+    from flowc import api
+    from flowc.cli import show
+
+    found = api.info(model, input_type=input_type)
+    if as_json:
+        show.as_json(found)
+    else:
+        show.info(found)
+
+
+@cli.command()
+@json_option
+@debug_option
+def targets(as_json: bool) -> None:
+    """List the known boards."""
+    from flowc.cli import show
+    from flowc.targets import known_targets
+
+    known = known_targets()
+    if as_json:
+        show.as_json([dataclasses.asdict(target) for target in known])
+    else:
+        show.targets(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,20 @@ from flowc.config import EXECUTIONS, read_config
 from flowc.errors import UsageError
 from flowc.input_type import InputType
 
-__all__ = ["BuildRequest", "Session", "build_options", "json_option", "progress"]
+__all__ = [
+    "BuildRequest",
+    "Session",
+    "build_options",
+    "debug_option",
+    "input_type_option",
+    "json_option",
+    "progress",
+    "request_from",
+]
 
 Command = Callable[..., Any]
+
+_PATH = click.Path(path_type=Path)
 
 
 @dataclass
@@ -37,35 +48,22 @@ def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show the traceback of errors."
 )
+input_type_option = click.option(
+    "--input-type", metavar="TYPE[:SCALE[:ZERO]]", help="Integer type of an input the model leaves float."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 
 
-class _Positive(click.ParamType):
-    """A finite number above 0."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        if not (math.isfinite(number) and number > 0):
-            self.fail(f"{value!r} is not a finite number above 0.", param, ctx)
-        return number
+def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise click.BadParameter(f"{value!r} is not a finite number above 0.", context, parameter)
+    return value
 
 
-class _TargetName(click.ParamType):
-    """A target's name or file; completes the names."""
+def _complete_target(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from flowc.targets import known_targets
 
-    name = "name"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        del ctx, param
-        from flowc.targets import known_targets
-
-        return [CompletionItem(t.name, help=t.description) for t in known_targets() if t.name.startswith(incomplete)]
+    return [CompletionItem(t.name, help=t.description) for t in known_targets() if t.name.startswith(incomplete)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,66 +71,67 @@ class BuildRequest:
     """The options of ``build`` and ``estimate`` after the configuration file has been read."""
 
     target: str
-    output: Path | None
-    fps: float | None
-    clock_mhz: float | None
-    execution: str
-    input_type: InputType | None
-    folding: Path | None
-    csim: bool
-    verify: bool
-    force: bool
-    dump_passes: bool
-    verify_passes: bool
-    explain: bool
+    output: Path | None = None
+    fps: float | None = None
+    clock_mhz: float | None = None
+    execution: str = "auto"
+    input_type: InputType | None = None
+    folding: Path | None = None
+    csim: bool = False
+    verify: bool = True
+    force: bool = False
+    dump_passes: bool = False
+    verify_passes: bool = False
+    explain: bool = False
 
 
 def build_options(command: Command) -> Command:
-    """Add the options that decide what is built; the command gets them as one `BuildRequest` called ``request``."""
+    """Add the options that decide what is built; the command gets each under its name, None where it was not given."""
     options = [
-        click.option("--target", type=_TargetName(), help="Board to build for (see 'flowc targets'), or a TOML file."),
-        click.option("--fps", type=_Positive("n"), help="Wanted frames per second. [default: as fast as fits]"),
-        click.option("--clock", type=_Positive("mhz"), help="Clock in MHz. [default: the target's]"),
+        click.option(
+            "--target",
+            metavar="NAME",
+            shell_complete=_complete_target,
+            help="Board (see 'flowc targets'), or a TOML file.",
+        ),
+        click.option(
+            "--fps",
+            type=float,
+            callback=_positive,
+            metavar="N",
+            help="Wanted frames per second. [default: all that fits]",
+        ),
+        click.option(
+            "--clock", type=float, callback=_positive, metavar="MHZ", help="Clock in MHz. [default: the target's]"
+        ),
         click.option("--execution", type=click.Choice(EXECUTIONS), help="Execution style. [default: auto]"),
-        click.option("--input-type", metavar="TYPE[:SCALE[:ZP]]", help="Type of an input the model leaves float."),
-        click.option("--folding", type=click.Path(path_type=Path), metavar="FILE", help="Folding fixed by hand (JSON)."),
-        click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Options as TOML."),
+        input_type_option,
+        click.option("--folding", type=_PATH, metavar="FILE.json", help="PE, SIMD and styles fixed by hand."),
+        click.option("--config", type=_PATH, metavar="FILE.toml", help="Any of these options, as keys of a file."),
     ]
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def request_from(config: Path | None, **given: Any) -> BuildRequest:
+def request_from(config: Path | None, given: Mapping[str, Any]) -> BuildRequest:
     """The options `given` on the command line (None: not given), completed by the file `config` and the defaults.
 
     Raises:
         UsageError: the file is faulty, an option is, or no target is named.
     """
     merged = read_config(config) if config is not None else {}
-    merged.update({name: value for name, value in given.items() if value is not None})
+    merged |= {name: value for name, value in given.items() if value is not None}
     if "target" not in merged:
         raise UsageError("no target is named", remedy="Add --target NAME; 'flowc targets' lists the known ones")
-    input_type = merged.get("input_type")
-    return BuildRequest(
-        target=merged["target"],
-        output=_path(merged.get("output")),
-        fps=merged.get("fps"),
-        clock_mhz=merged.get("clock"),
-        execution=merged.get("execution", "auto"),
-        input_type=InputType.parse(input_type) if input_type is not None else None,
-        folding=_path(merged.get("folding")),
-        csim=merged.get("csim", False),
-        verify=merged.get("verify", True),
-        force=merged.get("force", False),
-        dump_passes=merged.get("dump_passes", False),
-        verify_passes=merged.get("verify_passes", False),
-        explain=merged.get("explain", False),
-    )
-
-
-def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value)
+    for name in ("output", "folding"):
+        if name in merged:
+            merged[name] = Path(merged[name])
+    if "input_type" in merged:
+        merged["input_type"] = InputType.parse(merged["input_type"])
+    if "clock" in merged:
+        merged["clock_mhz"] = merged.pop("clock")
+    return BuildRequest(**merged)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""What the commands print: tables for people, JSON for programs. Names from models are shown as text, never as markup."""
+"""What the commands print: tables for people, JSON for programs.
+
+Names from models are shown as text, never as markup, and without control characters.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +17,7 @@ from rich.text import Text
 from flowc.errors import shown
 from flowc.targets import Target
 
-__all__ = ["as_json", "build", "estimate", "explanations", "info", "targets", "verification"]
+__all__ = ["as_json", "info", "nodes", "report", "targets", "verification"]
 
 _UNKNOWN = "unknown"
 _WIDE = 160
@@ -29,26 +31,20 @@ def as_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False))
 
 
-def build(report: Report, directory: Path) -> None:
-    """The summary of a finished build."""
+def report(document: Report, more: Iterable[tuple[str, str]]) -> None:
+    """The layers, the resources and the summary of a design; `more` adds lines to the summary."""
     console = _console()
-    _layers(console, report)
-    _summary(console, report, [("written to", f"{directory}/")])
+    _layers(console, document)
+    _resources(console, document)
+    _pairs(console, [*_summary(document), *more])
 
 
-def estimate(report: Report) -> None:
-    """The summary of a design that was not written."""
-    console = _console()
-    _layers(console, report)
-    _summary(console, report, [])
+def verification(found: Report) -> None:
+    """What a verification found; `found` holds the keys ``verification`` and ``csim`` of a report."""
+    _pairs(_console(), [("verified", _verified(found["verification"])), ("compiled C++", _simulated(found["csim"]))])
 
 
-def verification(report: Report) -> None:
-    """What a verification found; `report` holds the keys ``verification`` and ``csim``."""
-    _pairs(_console(), [("verified", _verified(report["verification"])), ("compiled C++", _simulated(report["csim"]))])
-
-
-def explanations(lines: Iterable[tuple[str, str]]) -> None:
+def nodes(lines: Iterable[tuple[str, str]]) -> None:
     """What became of each node of the model."""
     table = _table("node", "became")
     for node, text in lines:
@@ -66,66 +62,86 @@ def targets(known: Sequence[Target]) -> None:
     _console().print(table)
 
 
-def info(model: Mapping[str, Any]) -> None:
-    """What a model holds, before any target is named."""
+def info(model: Report) -> None:
+    """What a model holds, and what would become of each of its nodes."""
     console = _console()
-    table = _table("layer", "unit", "shape", "bits w/in/out", "MACs>", "weights>")
+    table = _table("layer", "unit", "output", "bits w/in/out/acc", "MACs>", "BOPs>", "weights>")
     for layer in model["layers"]:
-        bits = "/".join(_figure(layer[key]) for key in ("weight_bits", "input_bits", "output_bits"))
-        table.add_row(
-            _text(layer["name"]), layer["unit"], _text(layer["shape"]), bits, _count(layer["macs"]), _count(layer["weights"])
-        )
+        figures = (_count(layer[key], "-") for key in ("macs", "bops", "weights"))
+        table.add_row(_text(layer["name"]), layer["unit"], layer["shape"], _bits(layer), *figures)
     console.print(table)
+    nodes((node["node"], node["became"]) for node in model["nodes"])
+    ports = [
+        (kind, ", ".join(f"{name} {_kind(entry)}" for name, entry in model[f"{kind}s"].items()))
+        for kind in ("input", "output")
+    ]
+    totals = f"{_count(model['macs'])} MACs, {_count(model['bops'])} BOPs, {_count(model['weights'])} weights"
+    _pairs(console, [("model", model["model"]["name"]), *ports, ("a sample takes", totals)])
 
 
-def _summary(console: Console, report: Report, more: list[tuple[str, str]]) -> None:
+def _kind(port: Any) -> str:
+    """The dtype and shape of an input, or the dtype of an output."""
+    return str(port) if isinstance(port, str) else f"{port['dtype']} {tuple(port['shape'])}"
+
+
+def _resources(console: Console, document: Report) -> None:
     table = _table("resource", "used>", "available>", "share>")
     for key, name in _RESOURCES:
-        used, available = report["resources"][key], report["available"][key]
+        used, available = document["resources"][key], document["available"][key]
         table.add_row(name, _count(used), _count(available), _share(used, available))
     console.print(table)
-    certificate = report["certificate"]
-    _pairs(
-        console,
-        [
-            ("model", f"{report['model']['name']} on {report['target']} at {report['clock_mhz']:g} MHz"),
-            ("execution", report["execution"]),
-            ("fits", "yes" if report["fits"] else "no"),
-            ("rate", f"{_figure(report['fps'])} frames/s, bottleneck {report['bottleneck'] or _UNKNOWN}"),
-            ("latency", f"{_figure(report['latency_ms'])} ms"),
-            (
-                "thresholds",
-                f"{_count(certificate['thresholds'])}: {_count(certificate['exact'])} exact,"
-                f" {_count(certificate['proven'])} proven, {_count(certificate['ambiguous'])} ambiguous"
-                f" ({_percent(certificate['ambiguous_value_share'])} of accumulator values)",
-            ),
-            ("verified", _verified(report["verification"])),
-            ("compiled C++", _simulated(report["csim"])),
-            *more,
-        ],
-    )
 
 
-def _layers(console: Console, report: Report) -> None:
+def _summary(document: Report) -> list[tuple[str, str]]:
+    return [
+        ("model", f"{document['model']['name']} on {document['target']} at {document['clock_mhz']:g} MHz"),
+        ("execution", document["execution"]),
+        ("fits", "yes" if document["fits"] else "no"),
+        ("rate", f"{_figure(document['fps'])} frames/s, bottleneck {document['bottleneck'] or _UNKNOWN}"),
+        ("latency", f"{_figure(document['latency_ms'])} ms"),
+        ("thresholds", _certified(document["certificate"])),
+        ("verified", _verified(document["verification"])),
+        ("compiled C++", _simulated(document["csim"])),
+    ]
+
+
+def _layers(console: Console, document: Report) -> None:
     table = _table(
-        "layer", "unit", "PE>", "SIMD>", "cycles>", "bits w/in/out/acc", *(f"{name}>" for _, name in _RESOURCES), "memory"
+        "layer",
+        "unit",
+        "PE>",
+        "SIMD>",
+        "cycles>",
+        "bits w/in/out/acc",
+        *(f"{name}>" for _, name in _RESOURCES),
+        "memory",
     )
-    for layer in report["layers"]:
-        bits = "/".join(_figure(layer[f"{k}_bits"], "-") for k in ("weight", "input", "output", "accumulator"))
+    for layer in document["layers"]:
         table.add_row(
             _text(layer["name"]),
             layer["unit"],
-            _figure(layer["pe"], "-"),
-            _figure(layer["simd"], "-"),
+            _count(layer["pe"], "-"),
+            _count(layer["simd"], "-"),
             _count(layer["cycles"]),
-            bits,
+            _bits(layer),
             *(_count(layer[key]) for key, _ in _RESOURCES),
             layer["memory"] or "-",
         )
     console.print(table)
 
 
-def _verified(verification: Mapping[str, Any] | None) -> str:
+def _bits(layer: Report) -> str:
+    return "/".join(_count(layer[f"{kind}_bits"], "-") for kind in ("weight", "input", "output", "accumulator"))
+
+
+def _certified(certificate: Report) -> str:
+    kinds = (("exact", "exact"), ("proven", "proven"), ("proven_unfused", "proven as written"), ("ambiguous", "ambiguous"))
+    counts = ", ".join(f"{_count(certificate[key])} {name}" for key, name in kinds)
+    share = _percent(certificate["ambiguous_value_share"])
+    return f"{_count(certificate['thresholds'])}: {counts}; {share} of accumulator values are in an ambiguous window"
+
+
+def _verified(verification: Report | None) -> str:
     if verification is None:
         return "no"
     explained = verification["explained_by_ambiguous"]
@@ -136,7 +152,7 @@ def _verified(verification: Mapping[str, Any] | None) -> str:
     )
 
 
-def _simulated(csim: Mapping[str, Any] | None) -> str:
+def _simulated(csim: Report | None) -> str:
     if csim is None:
         return "not run (--csim)"
     return (
@@ -170,15 +186,15 @@ def _text(value: Any) -> Text:
     return Text(shown(str(value)))
 
 
-def _figure(value: float | None, unknown: str = _UNKNOWN) -> str:
-    """A figure with four significant digits, or the word for none."""
+def _figure(value: float | None) -> str:
+    """A figure with four significant digits."""
     if value is None:
-        return unknown
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return _UNKNOWN
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _count(value: int | None) -> str:
-    return _UNKNOWN if value is None else f"{value:,}"
+def _count(value: int | None, unknown: str = _UNKNOWN) -> str:
+    return unknown if value is None else f"{value:,}"
 
 
 def _percent(share: float | None) -> str:

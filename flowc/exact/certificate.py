@@ -6,8 +6,8 @@ specification may differ. The bound on the sum's error and its derivation are in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -126,12 +126,21 @@ class TensorCertificate:
     low: Array | None = None
     high: Array | None = None
 
+    @property
+    def windows(self) -> tuple[Array, Array] | None:
+        """(low, high), or None where there is no window."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Certificate:
     """The certificates of all activations."""
 
     tensors: tuple[TensorCertificate, ...]
+
+    def renamed(self, aliases: Mapping[str, str]) -> Certificate:
+        """The same, with tensors under the names by which they are compared."""
+        return Certificate(tuple(replace(t, tensor=aliases.get(t.tensor, t.tensor)) for t in self.tensors))
 
     def as_dict(self) -> dict[str, float | int]:
         """The ``certificate`` entry of a report."""
@@ -143,19 +152,21 @@ class Certificate:
     @property
     def windows(self) -> dict[str, tuple[Array, Array]]:
         """Tensor -> (low, high) where there is a window."""
-        return {t.tensor: (t.low, t.high) for t in self.tensors if t.low is not None and t.high is not None}
+        return {t.tensor: t.windows for t in self.tensors if t.windows is not None}
 
 
 def certify(
-    folded: Iterable[tuple[str, Region, Steps, ir.Value | None]], ranges: Mapping[ir.Value, tuple[Array, Array]]
-) -> Certificate:
-    """Certifies activations given as (tensor, region, steps, leaf); leaf None marks a join of two integer tensors."""
-    return Certificate(tuple(_certify_one(*item, ranges) for item in folded))
-
-
-def _certify_one(
     tensor: str, region: Region, steps: Steps, leaf: ir.Value | None, ranges: Mapping[ir.Value, tuple[Array, Array]]
 ) -> TensorCertificate:
+    """The certificate of one activation.
+
+    Args:
+        tensor: its name.
+        region: the operations that it stands for.
+        steps: the function that was found.
+        leaf: the integer tensor it is a function of; None for a join of two.
+        ranges: integer ranges of the tensors so far.
+    """
     real = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None])
     real &= np.broadcast_to(steps.step, steps.at.shape) != 0
     count, values = int(real.sum()), int((steps.hi - steps.lo + 1).sum())

@@ -37,9 +37,10 @@ def activation_cost(activation: Activation, steps: Steps) -> float:
     if isinstance(activation, Requant):
         factor = IntType.for_range(int(activation.mult.min()), int(activation.mult.max())).bits
         offset = IntType.for_range(int(activation.add.min()), int(activation.add.max())).bits
+        late = 0 if activation.late is None else activation.late.size / 64 + factor + 4
         if activation.mult.size == 1 and activation.mult[0] == 1:
-            return 2 * bits + channels * offset / 64
-        return bits * factor * 0.6 + offset + channels * (factor + offset) / 64
+            return 2 * bits + channels * offset / 64 + late
+        return bits * factor * 0.6 + offset + channels * (factor + offset) / 64 + late
     assert isinstance(activation, Table)
     return 4 + channels * activation.values.shape[1] * activation.dtype.bits / 64
 

@@ -7,13 +7,15 @@ u. Small domains always have one: ``u`` may number the pairs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
 import onnx_ir as ir
 
+from flowc.dtypes import IntType
 from flowc.exact.region import Region, Step
+from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps, assemble
 from flowc.passes.affine import trace_affine
 from flowc.units.base import Array
@@ -22,7 +24,8 @@ __all__ = ["JoinForm", "find_join"]
 
 _DOMAIN = 1 << 26
 _NUMBERED = 1 << 12
-_MAX_BITS = 16
+_MAX_BITS = 14
+_MANY = 31
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,29 +109,46 @@ def _by_scaling(region: Region, meeting: Step, ga: Array, gb: Array, levels: Arr
     if forms[0].q is not region.leaves[0]:
         alphas.reverse()
     alpha, beta = (np.broadcast_to(x, (region.sets,)) for x in alphas)
-    top = np.maximum(np.abs(alpha), np.abs(beta))
+    crude: JoinForm | None = None
     seen: set[bytes] = set()
-    for bits in range(_MAX_BITS + 1):
-        m, n = (np.rint(x / top * (1 << bits)).astype(np.int64) for x in (alpha, beta))
-        if bits == 0 and (np.minimum(np.abs(m), np.abs(n)) == 0).any():
-            continue
-        for p in range(len(m)):
-            common = gcd(int(m[p]), int(n[p])) or 1
-            m[p], n[p] = m[p] // common, n[p] // common
+    for m, n in _factors(region, alpha, beta):
         key = m.tobytes() + n.tobytes()
         if key in seen:
             continue
         seen.add(key)
         steps = _steps_over(m[:, None] * ga + n[:, None] * gb, levels, unit)
-        if steps is not None:
-            return JoinForm("add", m, n, 0, 0, steps)
-    return None
+        if steps is None:
+            continue
+        form = JoinForm("add", m, n, 0, 0, steps)
+        # Levels that go up and down, or many of them, take many thresholds: another scaling may do with fewer, or with a requantizer.
+        if steps.monotone and (steps.at.shape[1] < _MANY or find_requant(steps, IntType.for_range(*steps.reached)) is not None):
+            return form
+        if crude is None or (steps.monotone and not crude.steps.monotone):
+            crude = form
+    return crude
+
+
+def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:
+    """Integer multipliers (sets,) to try, in the ratio of the real ones: the smallest first; then such that a level is a power of two."""
+    top = np.maximum(np.abs(alpha), np.abs(beta))
+    for bits in range(_MAX_BITS + 1):
+        m, n = (np.rint(x / top * (1 << bits)).astype(np.int64) for x in (alpha, beta))
+        if bits == 0 and (np.minimum(np.abs(m), np.abs(n)) == 0).any():
+            continue
+        common = np.maximum(np.gcd(m, n), 1)
+        yield m // common, n // common
+    last = region.steps[-1]
+    if last.node.op_type == "Quantize" and last.inputs[1] is not None:
+        level = region.constant(last.inputs[1])[:, 0].astype(np.float64)
+        for bits in range(_MAX_BITS, _MAX_BITS + 7):
+            yield tuple(np.rint(x / level * (1 << bits)).astype(np.int64) for x in (alpha, beta))  # type: ignore[misc]
 
 
 def _steps_over(u: Array, levels: Array, unit: int) -> Steps | None:
     """The step function of u that gives ``levels`` (sets, pairs), or None where equal u have different levels."""
     sets = levels.shape[0]
     events: list[tuple[Array, Array]] = []
+    free: list[Array] = []
     lo, hi, base = (np.empty(sets, np.int64) for _ in range(3))
     order = None
     for p in range(sets):
@@ -144,5 +164,6 @@ def _steps_over(u: Array, levels: Array, unit: int) -> Steps | None:
         where = np.flatnonzero(delta)
         jumps = delta[where] // unit
         events.append((np.repeat(sorted_u[where + 1], np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit))
+        free.append(np.repeat(sorted_u[where] + 1, np.abs(jumps)))
         lo[p], hi[p], base[p] = sorted_u[0], sorted_u[-1], level[0]
-    return assemble(lo, hi, base, events, unit)
+    return assemble(lo, hi, base, events, unit, free)

@@ -3,12 +3,14 @@
 ``floor((m * q + b) / 2^n)`` equals the wanted levels exactly when, for every level k that is entered at q = T,
 ``m * T + b >= k * 2^n`` and ``m * (T - 1) + b < k * 2^n``: linear constraints on (m, b). For real slopes ``m / 2^n`` they
 leave one open interval, found from all pairs of thresholds; the smallest shift with an integer multiplier and an integer
-offset inside is taken. The result is checked by evaluation, so an error here could only lose a candidate.
+offset inside is taken. Float tails move thresholds by one integer here and there; then no line passes between all of them, but one
+does that is early by at most one, and a bit per level says where. The result is checked by evaluation, so an error here could
+only lose a candidate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +21,10 @@ from flowc.units.base import Array
 
 __all__ = ["find_requant"]
 
-_MAX_SHIFT = 26
-_FAR = 1 << 34
+_MAX_SHIFT = 28
+_EARLY = (0, 1, 3, 7, 15, 31)
+_FAR = 1 << 33
+_NONE = 1 << 61
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +42,25 @@ class _Constraints:
 
 
 def find_requant(steps: Steps, dtype: IntType) -> Requant | None:
-    """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found."""
+    """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found.
+
+    First a plain one is sought; then one whose levels may begin a few integers too early, with the table that says how many (``late``).
+    """
     if np.abs(steps.step).max(initial=1) != 1:
         return None
     lo, hi = steps.reached
     found = _even_shift(steps, dtype, lo, hi)
     if found is not None:
         return found
-    constraints = _constraints(steps, lo, hi)
+    for early in _EARLY if steps.free is None else _EARLY[:1]:
+        candidate = _affine(steps, dtype, lo, hi, early)
+        if candidate is not None and _equal(candidate, steps):
+            return candidate
+    return None
+
+
+def _affine(steps: Steps, dtype: IntType, lo: int, hi: int, early: int) -> Requant | None:
+    constraints = _constraints(steps, lo, hi, early)
     if constraints is None:
         return None
     low, high = _intervals(constraints)
@@ -53,15 +68,31 @@ def find_requant(steps: Steps, dtype: IntType) -> Requant | None:
         return None
     for shift in range(_MAX_SHIFT + 1):
         fit = _fit(constraints, low, high, shift)
-        if fit is not None:
-            mult, add = fit
-            candidate = Requant(dtype=dtype, mult=mult * constraints.sign, add=add, shift=shift, lo=lo, hi=hi)
-            return candidate if _equal(candidate, steps) else None
+        if fit is None:
+            continue
+        mult, add = fit[0] * constraints.sign, fit[1]
+        plain = Requant(dtype=dtype, mult=mult, add=add, shift=shift, lo=lo, hi=hi)
+        return replace(plain, late=_late(plain, steps, hi - lo, early)) if early else plain
     return None
 
 
-def _constraints(steps: Steps, lo: int, hi: int) -> _Constraints | None:
-    sets, most = steps.at.shape
+def _late(plain: Requant, steps: Steps, levels: int, early: int) -> Array:
+    """Per set and level above the least: how many integers too early the plain requantizer enters it."""
+    late = np.zeros((len(steps.base), levels), np.int64)
+    step = np.broadcast_to(steps.step, steps.at.shape)
+    inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None]) & (step != 0)
+    for distance in range(1, early + 1):
+        # An integer before the level is entered: below a rising threshold, at or above a falling one.
+        before = np.clip(np.where(step > 0, steps.at - distance, steps.at + distance - 1), steps.lo[:, None], steps.hi[:, None])
+        got, right = plain.apply(before.T).T.astype(np.int64), steps(before)
+        rows, columns = np.nonzero(inside & (got == right + 1))
+        late[rows, got[rows, columns] - plain.lo - 1] = distance
+    return late
+
+
+def _constraints(steps: Steps, lo: int, hi: int, early: int) -> _Constraints | None:
+    """The constraints of a requantizer that may enter each level up to ``early`` integers too early."""
+    most = steps.at.shape[1]
     step = np.broadcast_to(steps.step, steps.at.shape)
     before = steps.at <= steps.lo[:, None]
     inside = ~before & (steps.at <= steps.hi[:, None]) & (step != 0)
@@ -78,15 +109,16 @@ def _constraints(steps: Steps, lo: int, hi: int) -> _Constraints | None:
     bottom = np.where(falling, base - count, base)
     top = np.where(falling, base, base + count)
     # The thresholds inside, ascending, without gaps.
-    at = np.sort(np.where(inside, at, _FAR), axis=1)
+    first_at = at if steps.free is None else np.where(falling[:, None], at, np.minimum(at, steps.free))
+    at, first_at = (np.sort(np.where(inside, a, _FAR), axis=1) for a in (at, first_at))
     real = np.arange(most) < count[:, None]
     level = bottom[:, None] + 1 + np.arange(most)
-    at = np.where(real, at, 0)
+    at, first_at = np.where(real, at, 0), np.where(real, first_at, 0)
     return _Constraints(
         np.concatenate([np.where(real, level, -_FAR), np.where(bottom > lo, bottom, -_FAR)[:, None]], axis=1),
         np.concatenate([at, np.where(bottom > lo, first, 0)[:, None]], axis=1),
         np.concatenate([np.where(real, level, _FAR), np.where(top < hi, top + 1, _FAR)[:, None]], axis=1),
-        np.concatenate([at - real, np.where(top < hi, last, 0)[:, None]], axis=1),
+        np.concatenate([first_at - real * (1 + early), np.where(top < hi, last, 0)[:, None]], axis=1),
         sign,
     )
 
@@ -117,11 +149,12 @@ def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, A
     open_ = np.ones(len(low), bool)
     for guess in tries:
         m = np.rint(guess).astype(np.int64)
-        least = (c.lower_level * one - m[:, None] * c.lower_at).max(axis=1)
-        most = (c.upper_level * one - m[:, None] * c.upper_at - 1).min(axis=1)
+        lower, upper = c.lower_level > -_FAR, c.upper_level < _FAR
+        least = np.where(lower, np.where(lower, c.lower_level, 0) * one - m[:, None] * c.lower_at, -_NONE).max(axis=1)
+        most = np.where(upper, np.where(upper, c.upper_level, 0) * one - m[:, None] * c.upper_at - 1, _NONE).min(axis=1)
         good = open_ & (least <= most)
-        # Where only one side binds, the other is far away: stay near the one that binds.
-        near = np.where(least < -_FAR // 2, np.where(most > _FAR // 2, 0, most), np.where(most > _FAR // 2, least, (least + most) // 2))
+        # Where only one side binds, stay near it.
+        near = np.where(least == -_NONE, np.where(most == _NONE, 0, most), np.where(most == _NONE, least, least + (most - least) // 2))
         mult[good], add[good] = m[good], near[good]
         open_ &= ~good
         if not open_.any():
@@ -161,7 +194,11 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
 
 
 def _equal(candidate: Requant, steps: Steps) -> bool:
-    """Equality on the whole domain. Both functions are monotone between thresholds, so their edges and the ends suffice."""
-    edges = np.concatenate([steps.at, steps.at - 1, steps.lo[:, None], steps.hi[:, None]], axis=1)
+    """Equality on the whole domain: both functions are monotone between thresholds (a late level acts next to one), so their edges suffice."""
+    if steps.free is None:
+        near = [steps.at + d for d in range(-_EARLY[-1] - 1, _EARLY[-1] + 1)]
+    else:
+        near = [steps.at, steps.free - 1]
+    edges = np.concatenate([*near, steps.lo[:, None], steps.hi[:, None]], axis=1)
     edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
     return np.array_equal(candidate.apply(edges.T).astype(np.int64), steps(edges).T)

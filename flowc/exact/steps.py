@@ -36,6 +36,8 @@ class Steps:
         base: int64 (P,): the value at ``lo`` (below every threshold).
         at: int64 (P, K), ascending; ``hi + 1`` or more: never reached; ``lo`` or less: always.
         step: int64 (P, K), or (1, 1) where uniform.
+        free: int64 (P, K) or None: each threshold may lie anywhere in [free, at] without changing the function on the integers that
+            occur (the inputs of a join's function are sparse).
     """
 
     lo: Array
@@ -43,6 +45,7 @@ class Steps:
     base: Array
     at: Array
     step: Array
+    free: Array | None = None
 
     @property
     def reached(self) -> tuple[int, int]:
@@ -144,22 +147,33 @@ def steps_by_bisection(levels: Levels, lo: Array, hi: Array, direction: Array, u
     return assemble(lo, hi, first, events, unit)
 
 
-def assemble(lo: Array, hi: Array, base: Array, events: list[tuple[Array, Array]], unit: int) -> Steps:
-    """Step functions from, per set, the ascending integers at which the value changes and the signed changes (of size ``unit``)."""
+def assemble(
+    lo: Array, hi: Array, base: Array, events: list[tuple[Array, Array]], unit: int, free: list[Array] | None = None
+) -> Steps:
+    """Step functions from, per set, the ascending integers at which the value changes and the signed changes (of size ``unit``).
+
+    Args:
+        free: per set, how far down each change may move (see `Steps`).
+    """
     never = int(hi.max()) + 1
     sets = len(lo)
     if all((sign > 0).all() for _, sign in events):
         # One base and one step for all sets: a set that starts higher has thresholds that always hold.
         common = int(base.min())
-        levels = max(int(b) + unit * len(at) for b, (at, _) in zip(base, events, strict=True)) - common
-        values = np.full((sets, levels // unit), never, np.int64)
-        for p, (at, _) in enumerate(events):
-            before = (int(base[p]) - common) // unit
-            values[p, :before] = lo[p]
-            values[p, before : before + len(at)] = at
-        return Steps(lo, hi, np.full(sets, common, np.int64), values, np.full((1, 1), unit, np.int64))
-    most = max(len(at) for at, _ in events)
-    values, step = np.full((sets, most), never, np.int64), np.zeros((sets, most), np.int64)
-    for p, (at, sign) in enumerate(events):
-        values[p, : len(at)], step[p, : len(at)] = at, sign
-    return Steps(lo, hi, base, values, step)
+        levels = (max(int(b) + unit * len(at) for b, (at, _) in zip(base, events, strict=True)) - common) // unit
+        skip = [(int(b) - common) // unit for b in base]
+        base, step = np.full(sets, common, np.int64), np.full((1, 1), unit, np.int64)
+    else:
+        levels, skip = max(len(at) for at, _ in events), [0] * sets
+        step = np.zeros((sets, levels), np.int64)
+        for p, (at, sign) in enumerate(events):
+            step[p, : len(at)] = sign
+
+    def spread(rows: list[Array]) -> Array:
+        out = np.full((sets, levels), never, np.int64)
+        for p, row in enumerate(rows):
+            out[p, : skip[p]] = lo[p]
+            out[p, skip[p] : skip[p] + len(row)] = row
+        return out
+
+    return Steps(lo, hi, base, spread([at for at, _ in events]), step, None if free is None else spread(free))

@@ -19,7 +19,7 @@ from flowc.importer.integers import lower_integers
 from flowc.importer.operators import check_operators
 from flowc.importer.qonnx import lower_qonnx
 from flowc.importer.read import read_model
-from flowc.importer.shapes import infer_shapes, require_static_shapes
+from flowc.importer.shapes import require_static_shapes
 from flowc.importer.simplify import simplify
 
 __all__ = ["load_model"]
@@ -45,10 +45,8 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     fold_constants(model)
     lower_qonnx(model)
     lower_integers(model)
-    infer_shapes(model)
-    simplify(model)
     fold_constants(model)
-    infer_shapes(model)
+    simplify(model)
     require_static_shapes(model.graph)
     _require_quantizers(model.graph)
     return model

@@ -13,6 +13,7 @@ are.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import onnx_ir as ir
 
 from flowc import ir as fir
 from flowc.errors import ModelError
+from flowc.importer.check import MOST_ELEMENTS
 from flowc.importer.shapes import infer_shapes
 from flowc.quantizers import dequantize, quantize
 from flowc.runtime import run_once
@@ -32,7 +34,7 @@ _NEVER = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "Dropout"}
 )
 _BOUNDED = _LAYOUT | {"Concat", "Slice", "Cast", "Identity", "NonZero", "Split"}
-_ROUNDS = 32
+_ROUNDS = 256
 
 Array = npt.NDArray[Any]
 
@@ -173,6 +175,7 @@ def _fold_standard(model: ir.Model, editor: fir.Editor) -> bool:
     graph = editor.graph
     inside: dict[ir.Value, None] = {}
     nodes = []
+    elements = 0
     for node in graph:
         if node.domain or node.op_type in _NEVER:
             continue
@@ -183,6 +186,10 @@ def _fold_standard(model: ir.Model, editor: fir.Editor) -> bool:
         if node.inputs and all(i is None or i in inside or _is_known(i) for i in node.inputs):
             nodes.append(node)
             inside |= dict.fromkeys(node.outputs)
+            elements += sum(
+                math.prod(fir.shape_of(o)) for o in node.outputs if o.shape is not None and o.shape.is_static()
+            )
+            _check_total(elements, node)
     if not nodes:
         return False
     chosen = set(nodes)
@@ -200,6 +207,15 @@ def _fold_standard(model: ir.Model, editor: fir.Editor) -> bool:
     for node in reversed(nodes):
         editor.drop(node)
     return True
+
+
+def _check_total(elements: int, node: ir.Node) -> None:
+    """Refuse a constant part of the model that would fill the memory."""
+    if elements > MOST_ELEMENTS:
+        raise ModelError(
+            f"the constants computed up to here have {elements} elements; flowc handles up to {MOST_ELEMENTS}",
+            node=fir.label(node),
+        )
 
 
 def _known_size(node: ir.Node) -> bool:

@@ -54,7 +54,7 @@ def infer_shapes(model: ir.Model) -> None:
     proto = onnx.ModelProto(ir_version=IR_VERSION, graph=light)
     proto.opset_import.append(helper.make_opsetid("", graph.opset_imports[""]))
     try:
-        inferred = shape_inference.infer_shapes(proto, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(proto, strict_mode=True)
     except Exception as error:
         raise ModelError(f"the shapes in the model contradict each other: {error}", remedy="export it again") from error
     found = {info.name: info.type.tensor_type for info in inferred.graph.value_info}
@@ -99,7 +99,7 @@ def _outputs(graph: ir.Graph, inferred: onnx.ModelProto) -> None:
         return
     for value in missing:
         inferred.graph.output.append(onnx.ValueInfoProto(name=value.name or ""))
-    again = shape_inference.infer_shapes(inferred, strict_mode=True, data_prop=True)
+    again = shape_inference.infer_shapes(inferred, strict_mode=True)
     found = {info.name: info.type.tensor_type for info in again.graph.output}
     for value in missing:
         _assign(value, found.get(value.name or ""))

@@ -6,9 +6,9 @@ Before: ReduceMean over all spatial axes        After: GlobalAveragePool (-> Res
 Before: Split                                   After: one Slice per output
 Before: Identity, Dropout, Cast to the same     After: nothing
 
-`simplify` ends by declaring operator set 20 and batch size 1. The forms are valid in operator set 18 just as well, and that
-is what a model of opset 18 or older gets: onnxruntime sums an AveragePool of opset 19 in another order than before, and
-the reference is to give the floats that the original gives.
+`simplify` ends by declaring operator set 20 and batch size 1. The forms are valid in operator set 18 just as well, and
+that is what a model of opset 18 or older gets: onnxruntime sums an AveragePool of opset 19 in another order than before
+it, and the reference is to give the floats that the original gives.
 """
 
 from __future__ import annotations

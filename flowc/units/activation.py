@@ -120,12 +120,15 @@ class Thresholds(Activation):
 class Requant(Activation):
     """Multiply-add-shift: ``out[c] = clip((acc[c] * mult[c] + add[c]) >> shift, lo, hi)`` (arithmetic shift = floor).
 
-    With ``half_even``, the shift rounds to nearest, ties to even, instead of flooring.
+    With ``half_even``, the shift rounds to nearest, ties to even, instead of flooring. With ``late``, levels that the line enters a few
+    integers too early are put right: where ``(acc * mult + add) mod 2^shift < late[c, level] * |mult|`` (the level was entered fewer
+    than ``late`` integers ago) and lo < level <= hi, the result is one less.
 
     Attributes:
         mult, add: int64 (C,) or (1,).
         shift: bits.
         lo, hi: bounds of the result.
+        late: int64 (C, hi - lo), 0 to 31, for the levels lo + 1 to hi; or None. Not together with ``half_even``.
     """
 
     kind: ClassVar[str] = "requant"
@@ -135,10 +138,11 @@ class Requant(Activation):
     lo: int
     hi: int
     half_even: bool = False
+    late: Array | None = None
 
     @property
     def channels(self) -> int:
-        return int(max(self.mult.shape[0], self.add.shape[0]))
+        return int(max(self.mult.shape[0], self.add.shape[0], 1 if self.late is None else self.late.shape[0]))
 
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A DSP multiply-add (or an adder where the multiplier is one), the clipping, and a memory of multipliers and addends."""
@@ -162,6 +166,12 @@ class Requant(Activation):
             rest = wide - (floor << self.shift)
             half = 1 << (self.shift - 1)
             wide = floor + ((rest > half) | ((rest == half) & (floor & 1 == 1)))
+        elif self.late is not None:
+            level = wide >> self.shift
+            inside = (level > self.lo) & (level <= self.hi)
+            index = np.clip(level - self.lo - 1, 0, self.hi - self.lo - 1)
+            late = self.late[np.arange(self.late.shape[0]), index]
+            wide = level - (inside & (wide - (level << self.shift) < late * np.abs(self.mult)))
         else:
             wide >>= self.shift
         out: Array = np.clip(wide, self.lo, self.hi).astype(np.float32)

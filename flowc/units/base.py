@@ -102,6 +102,11 @@ class Unit(ABC):
         """In which of its `cycles` iterations the unit takes and gives which beats."""
 
     @property
+    def stages(self) -> int:
+        """Clock cycles from taking beats to giving what follows from them: the depth of the pipeline, estimated."""
+        return 3
+
+    @property
     @abstractmethod
     def resources(self) -> Resources:
         """What the unit costs, modelled (`docs/cost-model.md`); styles that are ``auto`` are taken as the model would choose."""

@@ -93,6 +93,11 @@ class Mvtu(Unit):
         return self.frame.pixels * (self.mh // self.pe) * (self.mw // self.simd)
 
     @property
+    def stages(self) -> int:
+        """Memory, product, adder tree of two levels per cycle, accumulator, activation."""
+        return 5 + self.simd.bit_length() // 2 + (2 if self.activation is not None else 0)
+
+    @property
     def weight_memory(self) -> tuple[int, int]:
         """(words, bits per word) of the weight memory: one word holds the ``pe * simd`` weights of a cycle."""
         return (self.mh // self.pe * (self.mw // self.simd), self.pe * self.simd * self.weight_type.bits)

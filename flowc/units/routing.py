@@ -224,12 +224,24 @@ class Permute(Unit):
     Reordering happens within chunks of ``chunk`` consecutive elements (buffered twice, so that one is written while the
     other is read): ``order`` is int64 (chunk,) and applies to each of the frame's elements / chunk chunks.
     A transposition takes the whole frame as its chunk; depth-to-space takes one row of pixels.
+    Cycles: (chunks + 1) * (chunk + gap).
     """
 
     kind: ClassVar[str] = "permute"
     frame: Frame
     out: Frame
     order: Array
+
+    @property
+    def gap(self) -> int:
+        """Idle cycles after each chunk, so that a word of the buffer is at rest for 8 cycles between its write and its read.
+
+        Chunks of up to 32 elements lie in registers and need none, and neither do transpositions.
+        """
+        chunk = int(self.order.size)
+        if chunk <= 32:
+            return 0
+        return max(0, 8 - chunk + int(np.abs(self.order - np.arange(chunk)).max()))
 
     @property
     def inputs(self) -> tuple[Frame, ...]:
@@ -249,7 +261,8 @@ class Permute(Unit):
 
     @property
     def cycles(self) -> int:
-        return self.frame.elements + int(self.order.size)
+        chunk = int(self.order.size)
+        return (self.frame.elements // chunk + 1) * (chunk + self.gap)
 
     @property
     def chunk_memory(self) -> tuple[int, int]:
@@ -258,8 +271,9 @@ class Permute(Unit):
 
     def schedule(self) -> Schedule:
         """Elements are taken at once, and given one chunk later."""
-        beats = every(self.frame.elements)
-        return Schedule(self.cycles, (beats,), (beats + self.order.size,))
+        chunk = int(self.order.size)
+        beats = grid((self.frame.elements // chunk, chunk + self.gap), (chunk, 1))
+        return Schedule(self.cycles, (beats,), (beats + chunk + self.gap,))
 
     @property
     def resources(self) -> Resources:

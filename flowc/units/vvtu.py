@@ -79,6 +79,11 @@ class Vvtu(Unit):
         return self.frame.pixels * (self.channels // self.pe) * (1 if self.parallel else self.taps)
 
     @property
+    def stages(self) -> int:
+        """As of an MVTU: memory, product, adder tree, accumulator, activation."""
+        return 6 + (self.taps.bit_length() // 2 if self.parallel else 0) + (2 if self.activation is not None else 0)
+
+    @property
     def weight_memory(self) -> tuple[int, int]:
         """(words, bits per word) of the weight memory: one word holds the weights of a cycle."""
         terms = self.taps if self.parallel else 1

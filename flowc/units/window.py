@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import ceil
 from typing import ClassVar
 
@@ -14,61 +13,7 @@ from flowc.units.base import Array, Frame, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Ring, Schedule, every, grid
 
-__all__ = ["WINDOW_GAP", "Pad", "Window", "serial_cycles"]
-
-WINDOW_GAP = 4
-"""Cycles from an access to a line buffer to the next one to the same word, at least; the buffer has twice as many spare words."""
-
-
-@cache
-def serial_cycles(
-    frame: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int],
-    words: int,
-    block_words: int,
-) -> int:
-    """Cycles per frame of a window that emits one word per cycle (at least two taps).
-
-    The unit takes a word of input whenever its buffer has room, and emits the next word of output whenever that has
-    arrived, both in one cycle. The first tap of a position is not needed again, so its words make room one by one while
-    it is emitted; what else lies before the next position makes room when the position is done. Followed here per
-    position, with a pixel's words arriving in one run; the buffer's spare words absorb its access distance, whose only trace
-    is a delay of `WINDOW_GAP`. A word-by-word simulation of the unit never takes longer.
-
-    Args:
-        frame: (H, W) of the input.
-        kernel, stride, dilation: (vertical, horizontal).
-        words: words per pixel.
-        block_words: words per pixel of a channel block.
-    """
-    (height, width), (kh, kw), (sh, sw) = frame, kernel, stride
-    taps = kh * kw
-    span = (kh - 1) * dilation[0] * width + (kw - 1) * dilation[1] + 1
-    out_h = (height - (kh - 1) * dilation[0] - 1) // sh + 1
-    out_w = (width - (kw - 1) * dilation[1] - 1) // sw + 1
-    needed = (out_h - 1) * sh * width + (out_w - 1) * sw + span
-    first_tap = ((words // block_words - 1) * taps + 1) * block_words  # from a position's start until its first tap is done
-    pixels = span  # written, or on their way
-    written = span * words  # when the last of them is
-    latest = written - words  # when it begins to be
-    emitted = 0
-    for _ in range(out_h):
-        for ox in range(out_w):
-            start = max(emitted, latest + 1 - (taps - 1) * block_words)
-            emitted = start + taps * words
-            if pixels < needed:
-                latest = max(written, start)
-                written = max(latest + words, start + first_tap)
-                pixels += 1
-            more = min((sw if ox < out_w - 1 else sh * width - (out_w - 1) * sw) - 1, needed - pixels)
-            if more > 0:
-                latest = max(written, emitted) + (more - 1) * words
-                written = latest + words
-                pixels += more
-    return max(emitted, written + (height * width - needed) * words) + WINDOW_GAP
-
+__all__ = ["Pad", "Window"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pad(Unit):

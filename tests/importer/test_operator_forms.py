@@ -1,8 +1,9 @@
-"""Every operator form of every opset: imported, run as reference, and compared with onnxruntime on the original model."""
+"""Every operator form of every opset: imported, run as reference, compared with onnxruntime on the original."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -26,14 +27,8 @@ def _f(net: Net, *numbers: float) -> str:
     return net.const(np.asarray(numbers, np.float32))
 
 
-def _conv(**attributes: object) -> Body:
-    cout = 4
-    return lambda net, x: net.conv(x, 4, cout, rounding_free_kernel(attributes), bias=True, **attributes)
-
-
-def rounding_free_kernel(attributes: dict[str, object]) -> int | tuple[int, ...]:
-    """The kernel given among the attributes (taken out of them), 3 by default."""
-    return attributes.pop("kernel", 3)  # type: ignore[return-value]
+def _conv(kernel: int | tuple[int, ...] = 3, **attributes: Any) -> Body:
+    return lambda net, x: net.conv(x, 4, 4, kernel, bias=True, **attributes)
 
 
 def _gemm_forms(net: Net, x: str) -> str:
@@ -84,7 +79,8 @@ def _split_add(net: Net, x: str) -> str:
 
 
 def _split_even(net: Net, x: str) -> str:
-    y = net.op("Split", x, axis=1, outputs=2, **({"num_outputs": 2} if net.opset >= 18 else {}))
+    count: dict[str, Any] = {"num_outputs": 2} if net.opset >= 18 else {}
+    y = net.op("Split", x, axis=1, outputs=2, **count)
     return net.op("Mul", y, f"{y}.1")
 
 
@@ -180,9 +176,7 @@ CASES: dict[str, tuple[tuple[int, ...], Body]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "opset"), [(name, opset) for name, (opsets, _) in CASES.items() for opset in opsets]
-)
+@pytest.mark.parametrize(("name", "opset"), [(name, opset) for name, (opsets, _) in CASES.items() for opset in opsets])
 def test_operator_form_computes_what_onnxruntime_computes(name: str, opset: int) -> None:
     net = Net([1, 4, 7, 6], opset=opset)
     y = CASES[name][1](net, net.quant(net.x, 0.1, bits=5, rounding="FLOOR"))
@@ -204,7 +198,9 @@ def test_operator_form_computes_what_onnxruntime_computes(name: str, opset: int)
 
 
 @pytest.mark.parametrize("declared", [1, 4, "batch"])
-@pytest.mark.parametrize("body", ["dynamic flatten", "flatten", "chunk", "softmax old", "reduce mean", "split even", "baked"])
+@pytest.mark.parametrize(
+    "body", ["dynamic flatten", "flatten", "chunk", "softmax old", "reduce mean", "split even", "baked"]
+)
 def test_batch_of_any_declared_size(declared: int | str, body: str) -> None:
     net = Net([declared, 4, 7, 6], opset=11)
     x = net.quant(net.x, 0.1, bits=5)

@@ -22,7 +22,7 @@ from flowc.units import Array, InputPort, OutputPort
 
 __all__ = ["ap_include", "compile", "count_cycles", "run", "write_vectors"]
 
-_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1")
+_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-g1")
 _INSTALL = "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
 
 

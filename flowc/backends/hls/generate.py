@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from flowc.units import InputPort, OutputPort, Unit
 
 __all__ = ["generate"]
 
-FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas"
-"""g++ options of the C simulation."""
+FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas -Wno-uninitialized -Wno-maybe-uninitialized"
+"""g++ options of the C simulation. The vendor's default constructor of ap_int touches its own uninitialized value, hence the last two."""
 
 _WIDEST_STREAM = 4096  # bits of an hls::stream element (UG1399)
 _DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes itself
@@ -105,7 +106,7 @@ def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
                 remedy="Fold these layers more (smaller PE or SIMD)",
             )
         base = f"{identifier(src.name)}_to_{identifier(dst.name)}"
-        name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 1 << 20))) if n not in taken)
+        name = next(n for n in chain([base], (f"{base}_{i}" for i in count(2))) if n not in taken)
         taken.add(name)
         frame = graph.frame(stream)
         about = f"{frame.h} x {frame.w} x {frame.c} {frame.dtype}, {src.out_widths[stream.src_port]} per beat"
@@ -171,11 +172,14 @@ class _Project:
             outs = [identifier(unit.name)]
         return ins + outs
 
+    @property
+    def calls(self) -> list[str]:
+        """The calls of all layers, in topological order."""
+        return [f"{layer.name}({', '.join(self.arguments(layer.unit))})" for layer in self.layers]
+
     def top(self) -> str:
-        calls = [f"{layer.name}({', '.join(self.arguments(layer.unit))})" for layer in self.layers]
-        return self.render(
-            "top.cpp", signature=self.top_signature, ports=[p.name for p in self.ports], streams=list(self.wires.values()), calls=calls
-        )
+        ports, streams = [p.name for p in self.ports], list(self.wires.values())
+        return self.render("top.cpp", signature=self.top_signature, ports=ports, streams=streams, calls=self.calls)
 
     # -- files ------------------------------------------------------------------------------------------------------
 
@@ -201,12 +205,19 @@ class _Project:
     def simulation(self) -> dict[str, str]:
         """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""
         sources = [f"layers/{layer.name}.cpp" for layer in self.layers]
-        count = max(1, min(2, len(sources) // (_LAYERS_PER_PART // 2)))
-        groups = [["top.cpp", "testbench.cpp", *sources[0::count]], *(sources[i::count] for i in range(1, count))]
+        parts = max(1, min(2, len(sources) // (_LAYERS_PER_PART // 2)))
+        groups = [["top.cpp", "sim/threads.cpp", "testbench.cpp", *sources[0::parts]], *(sources[i::parts] for i in range(1, parts))]
         files = {
-            f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=count, files=group) for i, group in enumerate(groups)
+            f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=parts, files=group) for i, group in enumerate(groups)
         }
-        files["Makefile"] = self.render("Makefile", flags=FLAGS, parts=count)
+        ports = ", ".join(f"{_axis(p.bytes)} {p.name}" for p in self.ports)
+        signature = f"void run_threads(unsigned frames, {ports})"
+        files["sim/threads.hpp"] = self.render("threads.hpp", signature=signature)
+        files["sim/threads.cpp"] = self.render(
+            "threads.cpp", signature=signature, streams=list(self.wires.values()), calls=self.calls
+        )
+        files["sim/bounded/hls_stream.h"] = copied("hls/sim/hls_stream.h", self.header, "//")
+        files["Makefile"] = self.render("Makefile", flags=FLAGS, parts=parts)
         return files
 
 

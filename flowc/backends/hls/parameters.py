@@ -135,6 +135,8 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
 def _requant(name: str, act: Requant, source: IntType, blocks: int, lanes: int) -> ActivationCode:
     mult, add = (_by_lane(v, blocks, lanes) for v in (act.mult, act.add))
     reach = max(abs(source.lo), source.hi) * int(np.abs(mult).max()) + int(np.abs(add).max())
+    if act.late is not None:
+        return _late_requant(name, act, source, mult, add, reach)
     wide = min(64, max(reach.bit_length() + 1, act.shift + 2, act.dtype.bits + 1))
     cpp_type = (
         f"flowc::Requant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, {blocks}, {lanes}, "
@@ -144,6 +146,26 @@ def _requant(name: str, act: Requant, source: IntType, blocks: int, lanes: int) 
     about = f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), rounding {rounding}; mult, then add, [block][lane]"
     text = ",\n".join(map(decimal_rows, (mult, add)))
     pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
+    return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
+
+
+def _late_requant(name: str, act: Requant, source: IntType, mult: Array, add: Array, reach: int) -> ActivationCode:
+    blocks, lanes = mult.shape
+    late = _by_lane(np.asarray(act.late), blocks, lanes).transpose(1, 0, 2).reshape(lanes, -1)
+    passed = int(late.max()) * int(np.abs(mult).max())
+    wide = min(64, max(reach.bit_length() + 1, act.shift + 2, act.dtype.bits + 1, passed.bit_length() + 1))
+    cpp_type = (
+        f"flowc::LateRequant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, {stored_type(late)}, "
+        f"{blocks}, {lanes}, {wide}, {act.shift}, {act.lo}, {act.hi}>"
+    )
+    about = (
+        f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), some levels later; mult, then add, [block][lane]; "
+        "then late [lane][block][level]"
+    )
+    text = ",\n".join(map(decimal_rows, (mult, add, late)))
+    pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
+    if lanes > 1:
+        pragmas.append(f"ARRAY_PARTITION variable={name}.late type=complete dim=1")
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
 
 

@@ -100,6 +100,36 @@ struct Requant {
   }
 };
 
+// As Requant without HALF_EVEN, for lines that enter some levels a few integers too early: late[lane][block * LEVELS + level - LO - 1]
+// says how many, and the level counts only once that many integers have passed since it was entered.
+template <class In, class Out, class Mult, class Add, class Late, unsigned BLOCKS, unsigned LANES, unsigned WIDE, unsigned SHIFT, int64_t LO, int64_t HI>
+struct LateRequant {
+  using Input = In;
+  using Output = Out;
+  using Result = Number<Out::VALUE_BITS, Out::SIGNED>;
+  using Sum = Number<WIDE, true>;
+  static const unsigned LEVELS = static_cast<unsigned>(HI - LO);
+  Mult mult[BLOCKS][LANES];
+  Add add[BLOCKS][LANES];
+  Late late[LANES][BLOCKS * LEVELS];
+
+  Result operator()(const Number<In::VALUE_BITS, In::SIGNED>& value, unsigned block, unsigned lane) const {
+#pragma HLS INLINE
+    const unsigned b = BLOCKS == 1 ? 0 : block;
+    const unsigned l = LANES == 1 ? 0 : lane;
+    const Sum factor = Sum(mult[b][l]);
+    const Sum sum = Sum(Sum(value) * factor) + Sum(add[b][l]);
+    const Sum level = sum >> SHIFT;
+    if (level <= Sum(LO)) return Result(LO);
+    if (level > Sum(HI)) return Result(HI);
+    const Sum rest = sum - Sum(level << SHIFT);
+    const Sum passed = factor < Sum(0) ? Sum(-factor) : factor;
+    const unsigned entry = static_cast<unsigned>(int64_t(level) - LO - 1);
+    const bool early = rest < Sum(passed * Sum(late[l][b * LEVELS + entry]));
+    return Result(int64_t(level) - (early ? 1 : 0));
+  }
+};
+
 // values[channel][value - FIRST]; ENTRIES per channel. Every lane has a copy of its own, so that each has a read port.
 template <class In, class Out, class Entry, unsigned BLOCKS, unsigned LANES, unsigned ENTRIES, int64_t FIRST>
 struct Table {

@@ -67,7 +67,7 @@ inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
 template <class Layer, class Activation>
 inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
                        hls::stream<Beat<typename Activation::Output, Layer::PE>>& out,
-                       Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED> (&sums)[Layer::BLOCKS][Layer::PE],
+                       Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED> (&sums)[Layer::PE][Layer::BLOCKS],
                        const Activation& activation) {
 #pragma HLS INLINE
   constexpr unsigned PE = Layer::PE;
@@ -84,8 +84,8 @@ inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
     unpack<typename Layer::Input, PE>(in.read(), x);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
-      const Sum sum = position == 0 ? Sum(x[p]) : Sum(sums[block][p] + x[p]);
-      sums[block][p] = sum;
+      const Sum sum = position == 0 ? Sum(x[p]) : Sum(sums[p][block] + x[p]);
+      sums[p][block] = sum;
       results[p] = activation(sum, block, p);
     }
     if (position == Layer::POSITIONS - 1) out.write(pack<typename Activation::Output, PE>(results));

@@ -9,7 +9,7 @@ namespace flowc {
 
 // Iterations between an access to the line buffer and the next one to the same word: more than the stages between the
 // buffer's read and write in any pipeline made of this loop, so that no access overtakes another.
-constexpr unsigned WINDOW_GAP = 4;
+constexpr unsigned RING_GAP = 4;
 
 // A way of WORDS words through a frame (backward if negative; sums with it wrap), and the same way round a ring of SIZE.
 template <int64_t WORDS, unsigned SIZE>
@@ -24,7 +24,7 @@ struct Way {
 // Layer holds, besides these: HEIGHT, WIDTH (input pixels), WORDS (words per pixel, BLOCKS * BLOCK_WORDS), OUT_H, OUT_W,
 // STRIDE_H, STRIDE_W, DILATION_H, DILATION_W, CYCLES. The kernel has at least two taps.
 //
-// `line` is a ring of (KERNEL_H - 1) * DILATION_H rows and (KERNEL_W - 1) * DILATION_W + 1 pixels, and 2 * WINDOW_GAP
+// `line` is a ring of (KERNEL_H - 1) * DILATION_H rows and (KERNEL_W - 1) * DILATION_W + 1 pixels, and 2 * RING_GAP
 // words. In each cycle the unit takes a word of input if the ring has room for it, and emits the next word of output if that
 // has arrived. The first tap of a position is never needed again, so each of its words makes room for one word.
 // CYCLES covers this schedule for one frame; the compiler's model computes it.
@@ -38,7 +38,7 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
   constexpr unsigned TOTAL = Layer::HEIGHT * ROW;
   constexpr unsigned LAST = (Layer::OUT_H - 1) * Layer::STRIDE_H * ROW + (Layer::OUT_W - 1) * Layer::STRIDE_W * WORDS;
   constexpr unsigned NEEDED = LAST + SPAN + WORDS;
-  static_assert(SIZE == SPAN + WORDS + 2 * WINDOW_GAP, "size of the line buffer");
+  static_assert(SIZE == SPAN + WORDS + 2 * RING_GAP, "size of the line buffer");
 
   // Ways, in words, from a position's first pixel to the next one's, and from the last word of a tap, row of taps, block,
   // position, row of positions to the first word of the next.
@@ -62,17 +62,17 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
   unsigned block = 0;
   unsigned ox = 0;
   unsigned oy = 0;
-  bool arrived[WINDOW_GAP] = {};
-  unsigned freed[WINDOW_GAP] = {};
+  bool arrived[RING_GAP] = {};
+  unsigned freed[RING_GAP] = {};
 #pragma HLS ARRAY_PARTITION variable=arrived type=complete
 #pragma HLS ARRAY_PARTITION variable=freed type=complete
 
   for (unsigned step = 0; step < Layer::CYCLES; ++step) {
 #pragma HLS PIPELINE II=1 style=flp
     FLOWC_STEP();
-    visible += arrived[WINDOW_GAP - 1] ? 1 : 0;
-    limit += freed[WINDOW_GAP - 1];
-    for (unsigned i = WINDOW_GAP - 1; i > 0; --i) {
+    visible += arrived[RING_GAP - 1] ? 1 : 0;
+    limit += freed[RING_GAP - 1];
+    for (unsigned i = RING_GAP - 1; i > 0; --i) {
 #pragma HLS UNROLL
       arrived[i] = arrived[i - 1];
       freed[i] = freed[i - 1];

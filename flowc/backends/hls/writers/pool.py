@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flowc.backends.hls.layer import Layer, element
+from flowc.backends.hls.layer import Layer, Memory, element
 from flowc.backends.hls.parameters import activation_code
 from flowc.backends.hls.text import identifier
-from flowc.units import Pool
+from flowc.units import GlobalSum, Pool
 
-__all__ = ["write_pool"]
+__all__ = ["write_global_sum", "write_pool"]
 
 
 def write_pool(unit: Pool) -> Layer:
@@ -29,6 +29,29 @@ def write_pool(unit: Pool) -> Layer:
             ("PE", unit.pe, "channels in parallel"),
         ),
         constants=activation.constants,
+        pragmas=activation.pragmas,
+        values={"activation": activation.expression},
+    )
+
+
+def write_global_sum(unit: GlobalSum) -> Layer:
+    """C++ of a sum over all positions."""
+    blocks = unit.frame.c // unit.pe
+    activation = activation_code(identifier(unit.name), unit.activation, unit.acc, blocks, unit.pe)
+    number = f"flowc::Number<{2 if unit.acc.bipolar else unit.acc.bits}, {str(unit.acc.signed).lower()}>"
+    sums = Memory("sums", number, unit.acc.bits, (unit.pe, blocks), blocks, about="[lane][block]")
+    return Layer(
+        unit,
+        "global_sum.cpp.j2",
+        ("pool.hpp",),
+        types=(("Input", element(unit.frame.dtype)),),
+        numbers=(
+            ("POSITIONS", unit.frame.pixels, f"{unit.frame.h} x {unit.frame.w}"),
+            ("BLOCKS", blocks, f"{unit.frame.c} channels / PE"),
+            ("PE", unit.pe, "channels in parallel"),
+        ),
+        constants=activation.constants,
+        memories=(sums,),
         pragmas=activation.pragmas,
         values={"activation": activation.expression},
     )

@@ -2,17 +2,96 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import gcd
 
-from flowc.backends.hls.layer import Layer
-from flowc.units import Fork, WidthConverter
+import numpy as np
 
-__all__ = ["write_fork", "write_width_converter"]
+from flowc.backends.hls.layer import SAFE_DISTANCE, Constant, Layer, Memory, word
+from flowc.backends.hls.text import hex_rows, identifier
+from flowc.units import Concat, Fork, Permute, Split, Upsample, WidthConverter
+from flowc.units.cost import memory_style
+
+__all__ = ["write_concat", "write_fork", "write_permute", "write_split", "write_upsample", "write_width_converter"]
 
 
 def write_fork(unit: Fork) -> Layer:
     """C++ of a fork."""
     return Layer(unit, "fork.cpp.j2", ("step.hpp",), numbers=(("BEATS", unit.cycles, "per frame"),))
+
+
+def write_concat(unit: Concat) -> Layer:
+    """C++ of a concatenation."""
+    ends = list(accumulate(frame.c // unit.simd for frame in unit.frames))
+    numbers = (
+        ("PIXELS", unit.out.pixels, f"{unit.out.h} x {unit.out.w}"),
+        ("WORDS", ends[-1], f"beats per pixel: {unit.out.c} channels / {unit.simd}"),
+    )
+    return Layer(unit, "concat.cpp.j2", ("step.hpp",), numbers=numbers, values={"ends": ends})
+
+
+def write_split(unit: Split) -> Layer:
+    """C++ of a split."""
+    frame = unit.frame
+    slices = [(a // unit.simd, (a + n) // unit.simd) for a, n in zip(unit.starts, unit.sizes, strict=True)]
+    numbers = (
+        ("PIXELS", frame.pixels, f"{frame.h} x {frame.w}"),
+        ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+    )
+    return Layer(unit, "split.cpp.j2", ("step.hpp",), numbers=numbers, values={"slices": slices})
+
+
+def write_upsample(unit: Upsample) -> Layer:
+    """C++ of an upsampling."""
+    frame = unit.frame
+    words = frame.c // unit.simd
+    bits = unit.simd * frame.dtype.bits
+    kept = words if words < SAFE_DISTANCE else 1
+    memories = (
+        Memory("pixel", word(bits), bits, (kept,), 0, about="the pixel that is repeated"),
+        Memory("row", word(bits), bits, (frame.w * words,), max(words, SAFE_DISTANCE), about="the row that is repeated"),
+    )
+    # A row that short comes back before a memory has settled.
+    if frame.w * unit.factor_w * words < SAFE_DISTANCE:
+        memories = (memories[0], Memory("row", word(bits), bits, (frame.w * words,), 0, about="the row that is repeated"))
+    return Layer(
+        unit,
+        "upsample.cpp.j2",
+        ("routing.hpp",),
+        numbers=(
+            ("HEIGHT", frame.h, "of the input"),
+            ("WIDTH", frame.w, ""),
+            ("WORDS", words, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+            ("FACTOR_H", unit.factor_h, ""),
+            ("FACTOR_W", unit.factor_w, ""),
+        ),
+        memories=memories,
+    )
+
+
+def write_permute(unit: Permute) -> Layer:
+    """C++ of a permutation."""
+    name = identifier(unit.name)
+    chunk = int(unit.order.size)
+    bits = unit.frame.dtype.bits
+    index = np.uint8 if chunk <= 1 << 8 else np.uint16 if chunk <= 1 << 16 else np.uint32
+    style = memory_style(chunk, max(1, (chunk - 1).bit_length()), constant=True)
+    about = f"which of {chunk} elements of a chunk leaves as its i-th"
+    order = Constant(f"{np.dtype(index).name}_t", f"{name}_order", (chunk,), hex_rows(unit.order.astype(index)), about)
+    halves = Memory("halves", word(bits), bits, (2 * chunk,), 0 if chunk <= 32 else SAFE_DISTANCE, about="two chunks")
+    return Layer(
+        unit,
+        "permute.cpp.j2",
+        ("routing.hpp",),
+        numbers=(
+            ("CHUNKS", unit.frame.elements // chunk, "per frame"),
+            ("CHUNK", chunk, "elements"),
+            ("GAP", unit.gap, "idle cycles after a chunk"),
+        ),
+        constants=(order,),
+        memories=(halves,),
+        pragmas=(f"BIND_STORAGE variable={name}_order type=rom_1p impl={style}",) if chunk > 1 else (),
+    )
 
 
 def write_width_converter(unit: WidthConverter) -> Layer:

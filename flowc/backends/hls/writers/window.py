@@ -7,13 +7,13 @@ import numpy as np
 from flowc.backends.hls.layer import Layer, Memory, word
 from flowc.backends.hls.packing import pack_rows
 from flowc.dtypes import IntType
-from flowc.units import Pad, Window
-from flowc.units.window import WINDOW_GAP
+from flowc.units import Pad, PixelPad, Window
+from flowc.units.schedule import RING_GAP
 
-__all__ = ["filler", "write_pad", "write_window"]
+__all__ = ["write_pad", "write_pixel_pad", "write_window"]
 
 
-def filler(value: int, dtype: IntType) -> int:
+def _filler(value: int, dtype: IntType) -> int:
     """The bits, as an unsigned number, of the element ``value``."""
     return int(pack_rows(np.array([[value]]), dtype, 8).view("<u8")[0, 0])
 
@@ -34,7 +34,25 @@ def write_pad(unit: Pad) -> Layer:
             ("OUT_W", unit.out.w, ""),
             ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
         ),
-        values={"function": "pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": filler(unit.value, frame.dtype)},
+        values={"function": "pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": _filler(unit.value, frame.dtype)},
+    )
+
+
+def write_pixel_pad(unit: PixelPad) -> Layer:
+    """C++ of the zero insertion of a transposed convolution."""
+    frame = unit.frame
+    return Layer(
+        unit,
+        "pad.cpp.j2",
+        ("pad.hpp",),
+        numbers=(
+            ("OUT_H", unit.out.h, ""),
+            ("OUT_W", unit.out.w, ""),
+            ("STRIDE_H", unit.stride_h, ""),
+            ("STRIDE_W", unit.stride_w, ""),
+            ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+        ),
+        values={"function": "pixel_pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": _filler(unit.value, frame.dtype)},
     )
 
 
@@ -66,8 +84,8 @@ def write_window(unit: Window) -> Layer:
             Memory("rows", word(bits), bits, rows, rows[1], unit.memory, about="what lies between the rows of taps"),
         )
         return Layer(**common, template="window_parallel.cpp.j2", numbers=tuple(numbers), memories=memories)
-    size = unit.buffer_pixels * words + 2 * WINDOW_GAP
-    about = f"{(kh - 1) * dh} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * WINDOW_GAP} words"
+    size = unit.buffer_pixels * words + 2 * RING_GAP
+    about = f"{(kh - 1) * dh} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * RING_GAP} words"
     numbers += [
         ("OUT_H", unit.out_h, ""),
         ("OUT_W", unit.out_w, ""),

@@ -1,0 +1,41 @@
+"""What the lint finds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["RULES", "Finding"]
+
+RULES = {
+    "dynamic-memory": "no new, delete, malloc and the like: hardware has no heap (UG1399, Unsupported C/C++ Constructs)",
+    "recursion": "no function may call itself, directly or through others (UG1399)",
+    "virtual": "no virtual functions and no run-time type information (UG1399; flowc needs none)",
+    "std-library": "no containers, strings, streams and other parts of the C++ library (UG1399, Standard Template Libraries)",
+    "system-call": "no calls of the operating system (UG1399)",
+    "exceptions": "no throw, try and catch",
+    "floating-point": "no float and double: all of flowc's hardware is integer",
+    "unbounded-loop": "every loop has a bound known at compile time: for loops only, with a constant in the condition",
+    "vla": "array bounds are known at compile time",
+    "include": "includes are the vendor's headers, fixed-width integers, or files of the project",
+    "int-width": "ap_int and ap_uint have at most AP_INT_MAX_W bits, which is at most 4096 (UG1399)",
+    "stream-width": "an element of a stream has at most 4096 bits (Vitis HLS refuses more)",
+    "dataflow-form": "a dataflow region consists of declarations and of calls of functions (UG1399, canonical forms)",
+    "pragma-unknown": "only pragmas of UG1399, spelled right, none that is deprecated",
+    "pragma-option": "options of pragmas exist, have legal values, are there when required and do not exclude each other",
+    "pragma-position": "a pragma stands in a function, in a scope that it can apply to",
+    "pragma-variable": "what a pragma names is declared before it and visible",
+    "partition-limit": "an array is partitioned into at most 1024 parts",
+}
+"""Every rule, with what it asks for."""
+
+
+class Finding(NamedTuple):
+    """One violation: the file relative to the folder that was checked, the line, the rule's name, and what is wrong."""
+
+    file: str
+    line: int
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.rule}: {self.message}"

@@ -1,0 +1,228 @@
+"""C++ sources as tokens, as the synthesis tool sees them: ``__SYNTHESIS__`` defined, inactive branches left out.
+
+This is a tokenizer with just enough of a preprocessor: conditionals are evaluated, quoted includes are followed, macros
+are not expanded. Rows of numbers (generated weights) are reduced to their braces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Include", "Pragma", "Token", "Unit", "tokenize", "translation_unit"]
+
+_PREDEFINED = {"__SYNTHESIS__": "1", "__VITIS_HLS__": "1", "__cplusplus": "201402L"}
+
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.DOTALL)
+_TOKEN = re.compile(
+    r"""(?P<name>[A-Za-z_]\w*)
+      | (?P<number>\.?\d(?:['.\w]|[eEpP][+-])*)
+      | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+      | (?P<mark>::|->|<<=|>>=|<=|>=|==|!=|&&|\|\||\+\+|--|<<|[-+*/%&|^]=|\.\.\.|[^\s\w])""",
+    re.VERBOSE,
+)
+_DIRECTIVE = re.compile(r"\s*#\s*(\w*)\s*(.*)", re.DOTALL)
+_DATA = re.compile(r"[\s0-9a-fA-FxXuUlL,{}+-]{40,};?\s*")
+
+
+class Token(NamedTuple):
+    """One token. ``kind`` is name, number, string or mark."""
+
+    kind: str
+    text: str
+    file: str
+    line: int
+
+
+class Pragma(NamedTuple):
+    """A ``#pragma`` line; ``before`` is the number of tokens in front of it."""
+
+    text: str
+    file: str
+    line: int
+    before: int
+
+
+class Include(NamedTuple):
+    """An ``#include``; ``found`` is whether a quoted one is there."""
+
+    name: str
+    quoted: bool
+    found: bool
+    file: str
+    line: int
+
+
+@dataclass
+class Unit:
+    """A translation unit: tokens of the file and of what it includes, in order; ``defined`` are those of macros."""
+
+    tokens: list[Token] = field(default_factory=list)
+    pragmas: list[Pragma] = field(default_factory=list)
+    includes: list[Include] = field(default_factory=list)
+    macros: dict[str, str] = field(default_factory=lambda: dict(_PREDEFINED))
+    defined: list[Token] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+
+
+def tokenize(text: str, file: str = "", line: int = 1) -> Iterator[Token]:
+    """Tokens of one line or snippet without comments and directives."""
+    for match in _TOKEN.finditer(text):
+        yield Token(match.lastgroup or "mark", match[0], file, line)
+
+
+def translation_unit(path: Path, root: Path, cache: dict[Path, list[tuple[int, str]]]) -> Unit:
+    """Reads the file `path` and the files it includes; names in it are relative to `root`.
+
+    Args:
+        cache: lines of the files read so far, for the next unit.
+    """
+    unit = Unit()
+    _read(path, root, unit, cache)
+    return unit
+
+
+def _lines(path: Path, cache: dict[Path, list[tuple[int, str]]]) -> list[tuple[int, str]]:
+    """(number, text) of the lines that hold something, comments removed, continued lines joined."""
+    if path not in cache:
+        text = _COMMENT.sub(_blanked, path.read_text(encoding="utf-8", errors="replace"))
+        numbered, held, start = [], "", 0
+        for number, line in enumerate(text.split("\n"), 1):
+            start = start if held else number
+            if line.endswith("\\"):
+                held += line[:-1] + " "
+                continue
+            if (held + line).strip():
+                numbered.append((start, held + line))
+            held = ""
+        cache[path] = numbered
+    return cache[path]
+
+
+def _blanked(match: re.Match[str]) -> str:
+    """A comment as white space with the same line breaks; a literal as it is."""
+    return match[0] if match[0][0] in "\"'" else "\n" * match[0].count("\n") or " "
+
+
+def _read(path: Path, root: Path, unit: Unit, cache: dict[Path, list[tuple[int, str]]]) -> None:
+    unit.files.add(path)
+    file = path.relative_to(root).as_posix()
+    # Per open #if: whether this branch is active, and whether any branch may still become so.
+    active, waiting = [True], [False]
+    for number, line in _lines(path, cache):
+        directive = _DIRECTIVE.fullmatch(line)
+        if directive is None:
+            if active[-1]:
+                kept = re.sub(r"[^{};]", " ", line) if _DATA.fullmatch(line) else line
+                unit.tokens.extend(tokenize(kept, file, number))
+            continue
+        word, rest = directive[1], directive[2].strip()
+        if word in ("if", "ifdef", "ifndef"):
+            holds = active[-1] and _holds(word, rest, unit.macros)
+            waiting.append(active[-1] and not holds)
+            active.append(holds)
+        elif word in ("elif", "else") and len(active) > 1:
+            active[-1] = waiting[-1] and (word == "else" or _holds("if", rest, unit.macros))
+            waiting[-1] = waiting[-1] and not active[-1]
+        elif word == "endif" and len(active) > 1:
+            active.pop()
+            waiting.pop()
+        elif active[-1]:
+            _directive(word, rest, path, root, number, unit, cache)
+
+
+def _directive(
+    word: str, rest: str, path: Path, root: Path, number: int, unit: Unit, cache: dict[Path, list[tuple[int, str]]]
+) -> None:
+    file = path.relative_to(root).as_posix()
+    if word == "define":
+        match = re.match(r"(\w+)(\([^)]*\))?\s*(.*)", rest, re.DOTALL)
+        if match is not None:
+            unit.macros[match[1]] = match[3].strip()
+            unit.defined.extend(tokenize(match[3], file, number))
+    elif word == "undef":
+        unit.macros.pop(rest.strip(), None)
+    elif word == "pragma":
+        unit.pragmas.append(Pragma(rest, file, number, len(unit.tokens)))
+    elif word == "include":
+        name = rest[1:].rstrip('>" \t')
+        quoted = rest.startswith('"')
+        target = (path.parent / name).resolve()
+        found = quoted and target.is_file() and target.is_relative_to(root)
+        unit.includes.append(Include(name, quoted, found, file, number))
+        if found and target not in unit.files:
+            _read(target, root, unit, cache)
+
+
+def _holds(word: str, rest: str, macros: dict[str, str]) -> bool:
+    """Whether the condition of #if, #ifdef or #ifndef holds."""
+    if word != "if":
+        return (rest.split()[0] in macros if rest.split() else False) == (word == "ifdef")
+    text = re.sub(r"__has_include\s*\([^)]*\)", "1", rest)
+    text = re.sub(r"defined\s*(?:\(\s*(\w+)\s*\)|(\w+))", lambda m: str(int((m[1] or m[2]) in macros)), text)
+    words: list[str] = []
+    for token in tokenize(text):
+        if token.kind == "name":
+            words.append(re.sub(r"\D.*", "", macros.get(token.text, "0")) or "0")
+        elif token.kind == "number":
+            words.append(re.sub(r"[uUlL]+$", "", token.text))
+        else:
+            words.append({"&&": " and ", "||": " or ", "!": " not "}.get(token.text, token.text))
+    return bool(_condition(words))
+
+
+def _condition(words: list[str]) -> int:
+    """Evaluates an integer condition: ``or``, ``and``, ``not``, comparisons, parentheses."""
+    position = 0
+
+    def peek() -> str:
+        return words[position].strip() if position < len(words) else ""
+
+    def take() -> str:
+        nonlocal position
+        position += 1
+        return words[position - 1].strip()
+
+    def either() -> int:
+        value = both()
+        while peek() == "or":
+            take()
+            other = both()
+            value = int(bool(value) or bool(other))
+        return value
+
+    def both() -> int:
+        value = compared()
+        while peek() == "and":
+            take()
+            other = compared()
+            value = int(bool(value) and bool(other))
+        return value
+
+    def compared() -> int:
+        value = single()
+        while peek() in ("==", "!=", "<", "<=", ">", ">="):
+            mark, other = take(), single()
+            value = int(
+                {"==": value == other, "!=": value != other, "<": value < other, "<=": value <= other}.get(
+                    mark, value > other if mark == ">" else value >= other
+                )
+            )
+        return value
+
+    def single() -> int:
+        if peek() == "not":
+            take()
+            return int(not single())
+        if peek() == "(":
+            take()
+            value = either()
+            if peek() == ")":
+                take()
+            return value
+        return int(take(), 0) if re.fullmatch(r"0[xX][0-9a-fA-F]+|\d+", peek()) else 0
+
+    return either()

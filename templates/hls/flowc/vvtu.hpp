@@ -1,0 +1,74 @@
+// Vector-vector-threshold unit: depthwise products with an activation.
+#ifndef FLOWC_VVTU_HPP
+#define FLOWC_VVTU_HPP
+
+#include "activation.hpp"
+#include "multiply.hpp"
+#include "rom.hpp"
+#include "step.hpp"
+
+namespace flowc {
+
+// acc[c * COPIES + j] = sum over taps k of weights[c * COPIES + j][k] * x[k][c], then activation(acc).
+//
+// Layer holds the types Input, Weight, Multiplier and the numbers POSITIONS, BLOCKS (channels / PE), TAPS, TAPS_PER_BEAT
+// (1, or TAPS where the window comes in one beat), PE and COPIES (outputs per channel).
+// Beats and rows of weights are ordered [tap of the beat][channel]; a row holds [tap of the beat][channel][copy].
+// One cycle per position, block and beat, nested in this order.
+template <class Layer, class Activation, class Word, unsigned ROWS>
+inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * Layer::PE>>& in,
+                 hls::stream<Beat<typename Activation::Output, Layer::PE * Layer::COPIES>>& out, const Word (&weights)[ROWS],
+                 const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned COPIES = Layer::COPIES;
+  constexpr unsigned IN_LANES = Layer::TAPS_PER_BEAT * Layer::PE;
+  constexpr unsigned LANES = Layer::PE * COPIES;
+  constexpr unsigned BEATS = Layer::TAPS / Layer::TAPS_PER_BEAT;
+  static_assert(ROWS == Layer::BLOCKS * BEATS, "one row of weights per cycle of a position");
+  using Input = typename Layer::Input;
+  using Weight = typename Layer::Weight;
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+
+  Sum sums[LANES];
+#pragma HLS ARRAY_PARTITION variable=sums type=complete
+  unsigned tap = 0;
+  unsigned block = 0;
+  unsigned address = 0;
+  for (unsigned step = 0; step < Layer::POSITIONS * ROWS; ++step) {
+#pragma HLS PIPELINE II=1 style=flp
+    FLOWC_STEP();
+    typename Input::Value x[IN_LANES];
+    typename Weight::Value w[IN_LANES * COPIES];
+#pragma HLS ARRAY_PARTITION variable=x type=complete
+#pragma HLS ARRAY_PARTITION variable=w type=complete
+    unpack<Input, IN_LANES>(in.read(), x);
+    unpack_row<Weight, IN_LANES * COPIES>(weights[address], w);
+    for (unsigned lane = 0; lane < LANES; ++lane) {
+#pragma HLS UNROLL
+      Sum sum = tap == 0 ? Sum(0) : sums[lane];
+      for (unsigned k = 0; k < Layer::TAPS_PER_BEAT; ++k) {
+#pragma HLS UNROLL
+        sum += Layer::Multiplier::template multiply<Weight, Input>(w[k * LANES + lane], x[k * Layer::PE + lane / COPIES]);
+      }
+      sums[lane] = sum;
+    }
+    address = address == ROWS - 1 ? 0 : address + 1;
+    if (tap < BEATS - 1) {
+      ++tap;
+    } else {
+      typename Activation::Result results[LANES];
+#pragma HLS ARRAY_PARTITION variable=results type=complete
+      for (unsigned lane = 0; lane < LANES; ++lane) {
+#pragma HLS UNROLL
+        results[lane] = activation(sums[lane], block, lane);
+      }
+      out.write(pack<typename Activation::Output, LANES>(results));
+      tap = 0;
+      block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+    }
+  }
+}
+
+}  // namespace flowc
+
+#endif

@@ -1,3 +1,61 @@
-"""flowc compiles quantized ONNX networks into bit-exact FPGA dataflow accelerators."""
+"""flowc compiles quantized ONNX networks into bit-exact FPGA dataflow accelerators.
+
+    design = flowc.build("net.onnx", target="ultra96", output="build/net")
+    logits = design.run(images)
+
+What is named here is imported when it is first used, so that ``import flowc`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flowc.api import build, estimate, info
+    from flowc.design import Design, load
+    from flowc.errors import FlowcError, InfeasibleError, MismatchError, ModelError, TargetError, UsageError
+    from flowc.input_type import InputType
+    from flowc.targets import Target, known_targets, load_target
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Design",
+    "FlowcError",
+    "InfeasibleError",
+    "InputType",
+    "MismatchError",
+    "ModelError",
+    "Target",
+    "TargetError",
+    "UsageError",
+    "__version__",
+    "build",
+    "estimate",
+    "info",
+    "known_targets",
+    "load",
+    "load_target",
+]
+
+_HOMES = {
+    "flowc.api": ("build", "estimate", "info"),
+    "flowc.design": ("Design", "load"),
+    "flowc.errors": ("FlowcError", "InfeasibleError", "MismatchError", "ModelError", "TargetError", "UsageError"),
+    "flowc.input_type": ("InputType",),
+    "flowc.targets": ("Target", "known_targets", "load_target"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'flowc' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -188,6 +188,7 @@ def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Desi
         reference=compiled.reference,
         windows=compiled.certificate.windows,
         report=reports.build(compiled, allocation, board),
+        target=board,
         sampling=_sampling(compiled),
         notes=explanations(compiled),
     )

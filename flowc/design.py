@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from flowc.errors import MismatchError, UsageError, shown
 from flowc.host import HostGraph
 from flowc.npz import InputSpec, check_inputs
 from flowc.serialize import dataflow_from_json, dataflow_to_json, narrow
+from flowc.targets import Target
 from flowc.units.base import Array
 from flowc.verify import compare
 
@@ -41,6 +42,7 @@ class Design:
         reference: the reference as a standard ONNX model (see docs/exactness.md).
         windows: tensor -> (low, high) int64 (C, K): accumulators in [low, high) are ambiguous.
         report: the content of ``report.json``.
+        target: the board.
         directory: where the design was written, or None.
         notes: (ONNX node, what became of it).
         sampling: model input -> (least, greatest, step): the values that verification draws.
@@ -57,6 +59,7 @@ class Design:
     reference: onnx.ModelProto
     windows: dict[str, tuple[Array, Array]]
     report: dict[str, Any]
+    target: Target
     sampling: dict[str, tuple[float, float, float | None]]
     directory: Path | None = None
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -208,6 +211,7 @@ class Design:
         whole = {
             "schema": DESIGN_SCHEMA,
             "flowc": __version__,
+            "target": asdict(self.target),
             **document,
             **tensors,
             "inputs": {n: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name} for n, s in self.inputs.items()},
@@ -239,6 +243,7 @@ def load(directory: str | os.PathLike[str]) -> Design:
             raise UsageError(f"'{shown(str(folder))}' holds no design of schema {DESIGN_SCHEMA}")
         with np.load(folder / "weights.npz", allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
+        target = Target(**document["target"])
         host = document["host"]
         graphs = {n: HostGraph(onnx.load(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
         reference = onnx.load(folder / "reference.onnx")
@@ -271,6 +276,7 @@ def load(directory: str | os.PathLike[str]) -> Design:
             for i, n in enumerate(document["windows"])
         },
         report=report,
+        target=target,
         sampling={n: (v[0], v[1], v[2]) for n, v in document["sampling"].items()},
         directory=folder,
     )

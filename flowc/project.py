@@ -10,7 +10,6 @@ from flowc.backends.hls import generate
 from flowc.backends.vivado import generate_vivado
 from flowc.design import Design
 from flowc.report import write
-from flowc.targets import load_target
 
 __all__ = ["write_project"]
 
@@ -21,7 +20,7 @@ def write_project(design: Design, directory: Path) -> None:
     Args:
         directory: exists and is empty.
     """
-    target = load_target(design.report["target"])
+    target = design.target
     clock = float(design.report["clock_mhz"])
     model = design.report["model"]
     header = f"flowc {__version__}: {model['name']} (sha256 {model['sha256'][:16]}) for {target.name} at {clock:g} MHz"

@@ -66,7 +66,16 @@ def integer_bounds(bits: int, *, signed: bool, narrow: bool) -> tuple[int, int]:
     return int(np.float32(lo)), int(np.float32(hi))
 
 
-def quantize(x: Array, scale: Array, zero_point: Array, *, lo: int, hi: int, rounding: str, style: str) -> FloatArray:
+def quantize(
+    x: npt.ArrayLike,
+    scale: npt.ArrayLike,
+    zero_point: npt.ArrayLike,
+    *,
+    lo: int,
+    hi: int,
+    rounding: str,
+    style: str,
+) -> FloatArray:
     """``flowc.Quantize`` on an array: float32 of any shape -> integer-valued float32 of the same shape.
 
     `style` "qonnx": clip(round(x / scale + zero_point), lo, hi); "onnx": clip(rint(x / scale) + zero_point, lo, hi);
@@ -90,6 +99,6 @@ def dequantize(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike
     """
     scale = np.asarray(scale)
     if scale.dtype == np.float64:
-        return np.asarray((np.asarray(q, np.float64) - zero_point) * scale, np.float32)
+        return np.asarray((np.asarray(q, np.float64) - np.asarray(zero_point)) * scale, np.float32)
     difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
     return np.multiply(difference, scale.astype(np.float32), dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -21,13 +21,15 @@ class Affine:
     Attributes:
         q: the integer tensor, of x's shape.
         scale, zero: float64, of x's rank, length 1 along axes where they do not vary.
-        roundings: float32 roundings on the way from q to x (each of relative size 2^-24 at most).
+        roundings: float32 roundings on the way from q to x, each of relative size 2^-24 at most.
+        offset: to what, besides ``q - zero``, they are relative: magnitudes of what was added on the way, in units of q.
     """
 
     q: ir.Value
     scale: Array
     zero: Array
     roundings: int
+    offset: float = 0.0
 
     @property
     def uniform(self) -> bool:
@@ -72,7 +74,7 @@ def trace_affine(value: ir.Value | None) -> Affine | None:
     op = node.op_type
     if op == "Neg":
         below = trace_affine(node.inputs[0])
-        return None if below is None else Affine(below.q, -below.scale, below.zero, below.roundings)
+        return None if below is None else replace(below, scale=-below.scale)
     if op == "BatchNormalization":
         below = trace_affine(node.inputs[0])
         parameters = [array_of(i) for i in node.inputs[1:]]
@@ -80,7 +82,7 @@ def trace_affine(value: ir.Value | None) -> Affine | None:
             return None
         gamma, beta, mean, var = (_aligned(p, rank, True) for p in parameters if p is not None)
         a = gamma / np.sqrt(var + float_attr(node, "epsilon", 1e-5))
-        return _shift(_stretch(below, a, 4), beta - mean * a)
+        return _shift(_stretch(below, a, 4), beta - mean * a, np.abs(beta) + np.abs(mean * a))
     if op not in ("Add", "Sub", "Mul", "Div"):
         return None
     sides = [constant_of(i) for i in node.inputs]
@@ -99,18 +101,21 @@ def trace_affine(value: ir.Value | None) -> Affine | None:
     if op == "Div":
         return _stretch(below, 1 / constant, 0 if _power_of_two(constant) else 1)
     if op == "Sub" and moving == 1:
-        below, constant = Affine(below.q, -below.scale, below.zero, below.roundings), constant
-        return _shift(below, constant)
+        return _shift(replace(below, scale=-below.scale), constant)
     return _shift(below, constant if op == "Add" else -constant)
 
 
 def _stretch(below: Affine, factor: Array, roundings: int) -> Affine | None:
     if not np.isfinite(factor).all() or (factor == 0).any():
         return None
-    return Affine(below.q, compress(below.scale * factor), below.zero, below.roundings + roundings)
+    return replace(below, scale=compress(below.scale * factor), roundings=below.roundings + roundings)
 
 
-def _shift(below: Affine | None, offset: Array) -> Affine | None:
+def _shift(below: Affine | None, constant: Array, magnitude: Array | None = None) -> Affine | None:
+    """``x + constant``; ``magnitude`` of what the constant was computed from, where it was computed."""
     if below is None:
         return None
-    return Affine(below.q, below.scale, compress(below.zero - offset / below.scale), below.roundings + 1)
+    zero = compress(below.zero - constant / below.scale)
+    met = [below.zero, zero, (np.abs(constant) if magnitude is None else magnitude) / below.scale]
+    offset = max(below.offset, *(2 * float(np.abs(m).max()) for m in met))
+    return replace(below, zero=zero, roundings=below.roundings + 1, offset=offset)

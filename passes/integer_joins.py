@@ -11,7 +11,7 @@ scales are equal or integer multiples of one unit, so that nothing is approximat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -77,7 +77,7 @@ class IntegerJoins(ModelPass):
         if node.op_type == "Mul":
             if left.zero_int is None or right.zero_int is None:
                 return "the zero points of its inputs are not integers"
-            attributes = {"op": "mul", "left_offset": left.zero_int, "right_offset": right.zero_int}
+            attributes: dict[str, Any] = {"op": "mul", "left_offset": left.zero_int, "right_offset": right.zero_int}
             scale, zero = left.scale * right.scale, np.zeros((1,) * rank)
             ratios = np.ones(1), np.ones(1)
         else:
@@ -87,6 +87,9 @@ class IntegerJoins(ModelPass):
             unit, multiples, zero = scaled
             attributes, ratios = {"op": "add"}, (multiples[:1], multiples[1:])
             scale = np.full((1,) * rank, unit)
+        # How exact the floats are that the model adds: for the certificate.
+        attributes |= {"roundings": left.roundings + right.roundings, "offset": max(left.offset, right.offset)}
+        attributes |= {f"{n}_zeros": [float(s.zero.min()), float(s.zero.max())] for n, s in (("left", left), ("right", right))}
         factors = [editor.constant(r.astype(np.float32), "ratio") for r in ratios]
         joined = editor.insert(node, "Join", [left.q, right.q, *factors], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape)
         parts = [editor.constant(a, n) for a, n in ((scale, "scale"), (zero, "zero"))]

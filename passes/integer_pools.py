@@ -7,7 +7,7 @@ average likewise with ``GlobalSum``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -62,10 +62,13 @@ class IntegerPools(ModelPass):
             value = editor.constant(np.float32(x.zero_int), "pad_value")
             q = editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=(*shape[:2], *spans))
         taps = int(np.prod(kernel))
+        # How exact the floats are that the model adds: for the certificate.
+        zeros = [float(x.zero.min()), float(x.zero.max())]
+        rounding: dict[str, Any] = {"roundings": x.roundings, "offset": x.offset, "zeros": zeros}
         if tuple(kernel) == tuple(shape_of(q)[2:]):
-            total = editor.insert(node, "GlobalSum", [q], domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
+            total = editor.insert(node, "GlobalSum", [q], rounding, domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
         else:
-            attributes = {"kernel_shape": kernel, "strides": strides, "dilations": dilations}
+            attributes = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, **rounding}
             total = editor.insert(node, "SumPool", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
         scale, zero = editor.constant(x.scale / taps, "scale"), editor.constant(x.zero * taps, "zero")
         mean = editor.insert(node, "Dequantize", [total, scale, zero], domain=DOMAIN, hint=f"{label(node)}/mean", shape=out)

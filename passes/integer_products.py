@@ -84,7 +84,7 @@ class _Product:
                 return "its padding is no integer of the padded tensor (zero point not one integer)"
             fill = int(zero.flat[0])
         q = self._prepare(x.q, pads, fill)
-        parts = [self._product(q, term, scale, zero, x.roundings + term.roundings) for term in terms]
+        parts = [self._product(q, term, scale, zero, x.roundings + term.roundings, x.offset) for term in terms]
         total = parts[0]
         shape = shape_of(node.outputs[0])
         for part in parts[1:]:
@@ -172,11 +172,11 @@ class _Product:
             q = self.editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=shape)
         return q
 
-    def _product(self, q: ir.Value, term: Term, scale: Array, zero: Array, roundings: int) -> ir.Value:
+    def _product(self, q: ir.Value, term: Term, scale: Array, zero: Array, roundings: int, extra: float) -> ir.Value:
         node, shape = self.node, shape_of(self.node.outputs[0])
         w = term.integers
         weights = self.editor.constant(w.astype(np.float32), f"{label(node)}/weights")
-        attributes: dict[str, object] = {"roundings": roundings, "zeros": [float(z) for z in _small(zero)]}
+        attributes: dict[str, object] = {"roundings": roundings, "offset": extra, "zeros": [float(z) for z in _small(zero)]}
         if self.matmul:
             op, offset = "IntMatMul", (w * np.broadcast_to(zero, w.shape[:1])[:, None]).sum(axis=0)
             total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[1],))

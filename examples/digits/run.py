@@ -32,8 +32,7 @@ Array = npt.NDArray[Any]
 def answers(network: str, target: str, x: Array) -> dict[str, Array]:
     """The digit each of flowc's three executions names for each image, (N,) each."""
     model = HERE / f"digits_{network}.onnx"
-    design = flowc.build(model, target=target)
-    design.save(BUILD / f"digits_{network}-{target}", force=True)
+    design = flowc.build(model, target=target, output=BUILD / f"digits_{network}-{target}", force=True)
     logits = {
         "onnxruntime": Reference(load_model(model)).run({"x": x})["y"],
         "emulator": design.run(x),

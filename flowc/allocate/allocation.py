@@ -10,18 +10,25 @@ from typing import Any
 import numpy as np
 
 from flowc.allocate.check import check
+from flowc.allocate.fifos import fifo_cost, place_fifos, size_fifos
 from flowc.allocate.foldfile import fixed_layers
-from flowc.allocate.layers import Layer, find_layers, fold_cycles
+from flowc.allocate.layers import find_layers
 from flowc.allocate.limits import RESOURCES, Limits
-from flowc.allocate.options import Option, OptionTable, vector
-from flowc.allocate.select import Floats, Selection
+from flowc.allocate.options import Option, vector
+from flowc.allocate.search import Chosen, Search
+from flowc.allocate.select import Floats
+from flowc.allocate.simulation import simulate
 from flowc.dataflow import Dataflow, Stream
 from flowc.errors import InfeasibleError, UsageError
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
+from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
-from flowc.units.cost import Resources, fifo
+from flowc.units.cost import LUTS_PER_BLOCK, Resources
 
-__all__ = ["Allocation", "allocate", "fifo_cost"]
+__all__ = ["Allocation", "allocate"]
+
+_SIMULATED_BEATS = 4_000_000
+_LUTS_PER_BLOCK = (LUTS_PER_BLOCK, 40, 2000)
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,8 @@ class Allocation:
         graph: folded, with width converters, FIFO depths and memories.
         clock_mhz: the clock that rates are for.
         fps: frames per second in steady state.
-        interval_cycles: cycles between frames in steady state.
-        latency_cycles: from a frame's first beat in to its last beat out, the pipeline being empty.
+        interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
+        latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
         bottleneck: name of the unit that sets the interval.
         resources: sum over units and FIFOs; None for what is not known.
         unit_resources: per unit.
@@ -59,63 +66,6 @@ class Allocation:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """A selection at an interval, with the options it chose from."""
-
-    limit: int
-    selection: Selection
-    options: list[Option]
-
-
-class _Search:
-    """The search for the options of all layers."""
-
-    def __init__(self, graph: Dataflow, layers: list[Layer], target: Target, limits: Limits) -> None:
-        self.layers = layers
-        self.table = OptionTable(graph, layers, uram=target.uram > 0)
-        self.budget = limits.budget(target)
-        self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
-        available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
-        self.weights = np.where(np.array(RESOURCES) == "ff", 0.05, 1.0) / available
-        self.reserve = np.zeros(len(RESOURCES))
-
-    def at(self, limit: int) -> _Chosen:
-        """The cheapest choice of at most ``limit`` cycles."""
-        problem, options = self.table.problem(limit)
-        selection = problem.solve(np.maximum(self.budgets - self.reserve, 0.0), self.weights)
-        chosen = [found[i] for found, i in zip(options, selection.choice, strict=True)]
-        return _Chosen(limit, selection, chosen)
-
-    def slowest_least(self) -> tuple[int, Layer]:
-        """The least interval that every layer can reach regardless of cost, and the layer that sets it."""
-        return max(((min(_cycles(layer)), layer) for layer in self.layers), key=lambda pair: pair[0])
-
-    def fastest(self) -> _Chosen:
-        """The choice of the least interval that fits. Raises InfeasibleError where nothing does."""
-        floor, _ = self.slowest_least()
-        intervals = sorted({c for layer in self.layers for c in _cycles(layer) if c >= floor})
-        low, high = 0, len(intervals) - 1
-        best = self.at(intervals[high])
-        if not best.selection.fits:
-            raise _does_not_fit(self, best)
-        while low < high:
-            middle = (low + high) // 2
-            trial = self.at(intervals[middle])
-            if trial.selection.fits:
-                best, high = trial, middle
-            else:
-                low = middle + 1
-        return best
-
-
-def _cycles(layer: Layer) -> list[int]:
-    """Intervals at which something changes for a layer."""
-    if not layer.pinned:
-        return fold_cycles(layer)
-    return [min(fold.cycles for fold in layer.folds(0))]
-
-
 def allocate(
     graph: Dataflow,
     target: Target,
@@ -135,6 +85,9 @@ def allocate(
         folding: what the user fixes, see `flowc.allocate.foldfile`.
         utilization: shares of the target that may be used.
 
+    Returns:
+        The allocation. It fits, unless ``folding`` fixes every layer: then ``fits`` says whether it does.
+
     Raises:
         UsageError: a clock, rate or folding that makes no sense.
         InfeasibleError: the rate can't be reached, or nothing fits.
@@ -142,60 +95,47 @@ def allocate(
     limits = utilization if utilization is not None else Limits()
     clock = _checked_clock(clock_mhz, target)
     wanted = _checked_interval(fps, clock)
-    base = remove_width_converters(graph)
+    base = remove_whole_windows(remove_width_converters(graph))
     layers = fixed_layers(find_layers(base), folding or {})
-    search = _Search(base, layers, target, limits)
-    chosen = search.fastest() if wanted is None else _reach(search, wanted, fps or 0.0, clock)
-    folded = insert_width_converters(_apply(base, chosen.options))
-    check(folded)
-    return _allocation(folded, search, clock, target)
+    search = Search(base, layers, target, limits)
+    pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
+    for _ in range(4):
+        chosen = _choose(search, wanted, fps, clock, pinned)
+        folded = insert_width_converters(_apply(base, chosen.options))
+        check(folded)
+        sized = _placed(size_fifos(folded), search.budgets, uram=target.uram > 0)
+        over = _use(sized) - search.budgets
+        if pinned or (over <= 0).all():
+            break
+        # FIFOs cost more than the two beats that each was priced at.
+        search.reserve = search.reserve + np.maximum(over, 0.0) * 1.02
+    return _allocation(sized, search, clock, target)
 
 
-def _reach(search: _Search, wanted: int, fps: float, clock: float) -> _Chosen:
-    """The cheapest choice of at most ``wanted`` cycles. Raises InfeasibleError that names what binds."""
-    floor, layer = search.slowest_least()
-    if floor > wanted:
-        why = "its folding is fixed" if layer.pinned else "fully unfolded"
+def _choose(search: Search, wanted: int | None, fps: float | None, clock: float, pinned: bool) -> Chosen:
+    if pinned:
+        slowest, _ = search.slowest_least()
+        chosen = search.at(slowest)
+        if wanted is None or slowest <= wanted:
+            return chosen
+    if wanted is None:
+        return search.fastest()
+    about = f"{fps:g} fps at {clock:g} MHz are {wanted:,} cycles per frame"
+    remedy = "Ask for a lower rate, a higher clock or utilization limit, or take a larger target"
+    try:
+        chosen = search.reach(wanted)
+    except InfeasibleError as error:
+        floor, _ = search.slowest_least()
         raise InfeasibleError(
-            f"{fps:g} fps at {clock:g} MHz leave {wanted:,} cycles per frame, but layer '{layer.name}' ({why}) takes "
-            f"{floor:,}: at most {clock * 1e6 / floor:,.0f} fps",
-            remedy="Ask for a lower rate, raise the clock, or change the layer",
-        )
-    chosen = search.at(wanted)
+            f"{about}, but {error.message.rstrip('.')}: at most {clock * 1e6 / floor:,.1f} fps", remedy=remedy
+        ) from None
     if chosen.selection.fits:
         return chosen
-    raise _rate_does_not_fit(search, chosen, fps, clock)
-
-
-def _rate_does_not_fit(search: _Search, chosen: _Chosen, fps: float, clock: float) -> InfeasibleError:
-    over = _overrun(search, chosen)
-    try:
-        best = search.fastest()
-    except InfeasibleError as error:
-        return error
-    limit = max(o.fold.cycles for o in best.options)
-    return InfeasibleError(
-        f"{fps:g} fps at {clock:g} MHz do not fit: {over}. The highest rate that fits is {clock * 1e6 / limit:,.0f} fps",
-        remedy="Ask for a lower rate, a higher clock or utilization limit, or a larger target",
+    fastest = search.fastest()
+    rate = clock * 1e6 / max(o.fold.cycles for o in fastest.options)
+    raise InfeasibleError(
+        f"{about}, and that does not fit: {search.overrun(chosen)}. The highest rate that fits is {rate:,.1f} fps", remedy=remedy
     )
-
-
-def _does_not_fit(search: _Search, chosen: _Chosen) -> InfeasibleError:
-    return InfeasibleError(
-        f"the network does not fit on chip, however slow: {_overrun(search, chosen)}",
-        remedy="Take a larger target, fewer weight bits, or a smaller network; execution from external memory is not available yet",
-    )
-
-
-def _overrun(search: _Search, chosen: _Chosen) -> str:
-    """Which resource binds, and its three biggest consumers."""
-    use = chosen.selection.use + search.reserve
-    share = use / np.maximum(search.budgets, 1.0)
-    k = int(np.argmax(share))
-    name = RESOURCES[k]
-    parts = sorted(zip((o.use[k] for o in chosen.options), search.layers, strict=True), key=lambda p: -p[0])[:3]
-    listed = ", ".join(f"'{layer.name}' {amount:,.0f}" for amount, layer in parts)
-    return f"{use[k]:,.0f} {name} needed of {search.budgets[k]:,.0f} allowed; the biggest are {listed}"
 
 
 def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
@@ -203,31 +143,70 @@ def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
     return graph.with_units(changed)
 
 
-def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
-    """What a sized stream's FIFO costs."""
-    width = graph[stream.src].out_widths[stream.src_port] * graph.frame(stream).dtype.bits
-    return fifo(stream.depth or 2, width, stream.memory or "srl")
+def _use(graph: Dataflow) -> Floats:
+    return vector(Resources.total([*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]))
 
 
-def _allocation(graph: Dataflow, search: _Search, clock: float, target: Target) -> Allocation:
+def _placed(graph: Dataflow, budgets: Floats, *, uram: bool) -> Dataflow:
+    """FIFOs in the memories whose exchange rate suits what the device has left."""
+    tries = [place_fifos(graph, rate, uram=uram) for rate in _LUTS_PER_BLOCK]
+    return min(tries, key=lambda g: float(np.maximum(_use(g) / np.maximum(budgets, 1.0) - 1, 0).sum()))
+
+
+def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -> Allocation:
     units = {u.name: u.resources for u in graph}
     fifos = {s: fifo_cost(graph, s) for s in graph.streams}
     total = Resources.total([*units.values(), *fifos.values()])
     slowest = max(graph, key=lambda u: u.cycles)
+    beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
+    seen = simulate(graph, max(1, min(4, _SIMULATED_BEATS // max(1, beats))))
+    interval = seen.interval if seen.interval is not None else slowest.cycles
+    fits = bool((vector(total) <= search.budgets).all())
     return Allocation(
         graph=graph,
         clock_mhz=clock,
-        fps=clock * 1e6 / slowest.cycles,
-        interval_cycles=slowest.cycles,
-        latency_cycles=sum(u.cycles for u in graph),
+        fps=clock * 1e6 / interval,
+        interval_cycles=interval,
+        latency_cycles=seen.latency,
         bottleneck=slowest.name,
         resources=total,
         unit_resources=units,
         fifo_resources=fifos,
         available=target.available,
         budget=search.budget,
-        fits=bool((vector(total) <= search.budgets).all()),
+        fits=fits,
+        notes=_notes(units, fifos, total, search.budget, slowest.name, fits),
     )
+
+
+def _notes(
+    units: Mapping[str, Resources],
+    fifos: Mapping[Stream, Resources],
+    total: Resources,
+    budget: Mapping[str, int],
+    bottleneck: str,
+    fits: bool,
+) -> tuple[str, ...]:
+    """The tightest resource with its three biggest consumers, what FIFOs take, and what to change where it does not fit."""
+    shares = {n: (getattr(total, n) or 0) / budget[n] for n in RESOURCES if budget[n]}
+    tight = max(shares, key=lambda n: shares[n])
+    biggest = sorted(units, key=lambda n: -(getattr(units[n], tight) or 0))[:3]
+    listed = ", ".join(f"'{n}' {getattr(units[n], tight):,}" for n in biggest if getattr(units[n], tight))
+    notes = [
+        f"{getattr(total, tight):,} {tight}, {shares[tight]:.0%} of what may be used, is the tightest resource; the biggest "
+        f"consumers are {listed}",
+        f"'{bottleneck}' sets the frame rate",
+    ]
+    buffers = Resources.total(fifos.values())
+    notes.append(f"FIFOs take {buffers.lut:,} lut, {buffers.bram18:,} bram18 and {buffers.uram:,} uram of the total")
+    over = {n: (getattr(total, n) or 0) - budget[n] for n in RESOURCES if (getattr(total, n) or 0) > budget[n]}
+    if not fits:
+        much = ", ".join(f"{amount:,} {n}" for n, amount in over.items())
+        notes.append(f"does not fit: {much} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit")
+    missing = [n for n in RESOURCES if getattr(total, n) is None]
+    if missing:
+        notes.append(f"not known for every unit, so not counted: {', '.join(missing)}")
+    return tuple(notes)
 
 
 def _checked_clock(clock_mhz: float | None, target: Target) -> float:

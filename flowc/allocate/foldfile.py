@@ -6,8 +6,8 @@
      "conv1": {"pe": 16, "simd": 3},
      "conv2": {"pe": 32, "simd": 32, "memory": "lutram", "multiplier": "lut"}}
 
-Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram),
-``multiplier`` (auto, lut, dsp), ``window_memory`` (line buffer), ``window_simd`` (channels per cycle into the window),
+Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram),
+``multiplier`` (auto, lut, dsp), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle into the window),
 ``parallel`` (the window leaves in one beat). ``defaults`` holds styles for every layer that has them.
 """
 

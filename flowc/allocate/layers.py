@@ -99,7 +99,7 @@ class Layer:
         if key == "simd":
             return self._simds()
         if key == "memory" and isinstance(main, Mvtu | Vvtu):
-            return ["auto", "lutram", "bram", "uram"]
+            return ["auto", "lutram", "bram"]  # a bitstream can't initialize an UltraRAM
         if key == "multiplier" and isinstance(main, Mvtu | Vvtu):
             return ["auto", "lut", "dsp"]
         if key == "window_memory" and self.window is not None:

@@ -20,8 +20,12 @@ from flowc.units.cost import Resources, converter, fifo
 __all__ = ["Option", "OptionTable", "vector"]
 
 _FIFO_DEPTH = 2
-_MOST_LUTS_PER_BLOCK = 2500
-"""A memory style that costs more look-up tables per block RAM saved than this is not looked at, nor its opposite."""
+
+_RATES = (8, 40, 80, 160, 320, 640, 1280, 2560)
+_EXCHANGE = np.array(
+    [[1.0, 0.0, block, 10 * uram, dsp] for block in _RATES for uram in _RATES for dsp in _RATES]
+).T  # in the order of RESOURCES
+"""Prices in look-up tables, of all resources, at which styles are compared."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class Option:
 
     fold: Fold
     changes: Mapping[str, Mapping[str, Any]]
+    use: Floats
+
+
+@dataclass(frozen=True)
+class _Style:
+    """One unit with its folding and styles, and what it uses."""
+
+    unit: str
+    changes: Mapping[str, Any]
     use: Floats
 
 
@@ -46,7 +59,7 @@ class OptionTable:
         self._graph = graph
         self._uram = uram
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
-        self._used: dict[tuple[Any, ...], Floats] = {}
+        self._known: dict[tuple[Any, ...], list[_Style]] = {}
         self._pairs: dict[tuple[int, int, int], Floats] = {}
 
     def options(self, layer: Layer, limit: int) -> list[Option]:
@@ -92,59 +105,66 @@ class OptionTable:
             self._pairs[key] = vector(Resources.total(parts))
         return self._pairs[key]
 
-    def _cost(self, unit: Unit, changes: Mapping[str, Any]) -> Floats:
-        key = (unit.name, *changes.items())
-        if key not in self._used:
-            self._used[key] = vector(unit.with_(**changes).resources)
-        return self._used[key]
-
     def _styled(self, layer: Layer, fold: Fold) -> list[Option]:
         """The fold with every combination of styles that is worth a look."""
-        per_unit: list[list[tuple[str, dict[str, Any], Floats]]] = []
-        for unit in layer.units:
-            changes = dict(fold.changes.get(unit.name, {}))
-            fixed = layer.fixed
-            if isinstance(unit, Window):
-                memories = [fixed["window_memory"]] if "window_memory" in fixed else self._memories()
-                choices = [{"memory": m} for m in memories]
-            elif isinstance(unit, Mvtu | Vvtu):
-                memories = [fixed["memory"]] if "memory" in fixed else self._memories()
-                lut_only = min(unit.weight_type.bits, unit.frame.dtype.bits) == 1
-                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else ["lut", *([] if lut_only else ["dsp"])]
-                choices = [{"memory": m, "multiplier": x} for x in multipliers for m in memories]
-            else:
-                choices = [{}]
-            styled = [(unit.name, {**changes, **c}, self._cost(unit, {**changes, **c})) for c in choices]
-            per_unit.append(_worthwhile(styled))
+        per_unit = [self._styles(layer, unit, fold.changes.get(unit.name, {})) for unit in layer.units]
         extra = np.zeros(len(RESOURCES))
         if fold.converter is not None:
-            extra += self._pair(*fold.converter)
-        # FIFOs between the members of the layer
-        for unit in layer.units[1:]:
-            width = unit.with_(**fold.changes.get(unit.name, {})).in_widths[0] * unit.inputs[0].dtype.bits
-            extra += vector(fifo(_FIFO_DEPTH, width, "srl"))
+            extra = extra + self._pair(*fold.converter)
+        for unit in layer.units[1:]:  # FIFOs between the members of the layer
+            width = self._in_width(unit, fold.changes.get(unit.name, {}))
+            extra = extra + self._pair(unit.inputs[0].dtype.bits, width, width)
         return [
-            Option(fold, {name: changes for name, changes, _ in combo}, np.sum([use for _, _, use in combo], axis=0) + extra)
+            Option(fold, {s.unit: s.changes for s in combo}, np.sum([s.use for s in combo], axis=0) + extra)
             for combo in product(*per_unit)
         ]
 
-    def _memories(self) -> list[str]:
-        return ["lutram", "bram", "uram"] if self._uram else ["lutram", "bram"]
+    @staticmethod
+    def _in_width(unit: Unit, changes: Mapping[str, Any]) -> int:
+        if isinstance(unit, Vvtu):
+            return unit.with_(**changes).in_widths[0]
+        return int(changes.get("simd", changes.get("pe", unit.in_widths[0])))
+
+    def _styles(self, layer: Layer, unit: Unit, changes: Mapping[str, Any]) -> list[_Style]:
+        """The unit with every memory and multiplier style that is worth a look."""
+        key = (unit.name, *changes.items())
+        if key not in self._known:
+            fixed = layer.fixed
+            folded = unit.with_(**changes)
+            if isinstance(unit, Window):
+                memories = ["lutram", "bram", *(["uram"] if self._uram else [])]
+                memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
+                styles = _varied(folded, {"memory": memories})
+            elif isinstance(unit, Mvtu | Vvtu):
+                memories = [fixed["memory"]] if "memory" in fixed else ["lutram", "bram"]
+                single = min(unit.weight_type.bits, unit.frame.dtype.bits) == 1
+                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else ["lut"] if single else ["lut", "dsp"]
+                styles = _varied(folded, {"memory": memories, "multiplier": multipliers})
+            else:
+                styles = [({}, vector(folded.resources))]
+            self._known[key] = _worthwhile([_Style(unit.name, {**changes, **c}, use) for c, use in styles])
+        return self._known[key]
 
 
-def _worthwhile(styled: list[tuple[str, dict[str, Any], Floats]]) -> list[tuple[str, dict[str, Any], Floats]]:
-    """Styles without those that another beats, or that trade too much of one resource for another."""
-    prices = np.array([1.0, 0.0, 160.0, 1600.0, 200.0])
-    dear = np.array([1.0, 0.0, _MOST_LUTS_PER_BLOCK, 16 * _MOST_LUTS_PER_BLOCK, _MOST_LUTS_PER_BLOCK])
-    cheap = np.array([1.0, 0.0, 12.0, 120.0, 12.0])
-    kept = []
-    for i, (name, changes, use) in enumerate(styled):
-        beaten = any(
-            (other[2] <= use).all() and ((other[2] < use).any() or j < i) for j, other in enumerate(styled) if j != i
-        )
-        if not beaten and any(use @ p <= min(o[2] @ p for o in styled) for p in (prices, dear, cheap)):
-            kept.append((name, changes, use))
-    return kept
+def _varied(unit: Unit, choices: dict[str, list[str]]) -> list[tuple[dict[str, Any], Floats]]:
+    """Every combination of styles, and what the unit then uses. Styles of different keys add up."""
+    first = {key: values[0] for key, values in choices.items()}
+    base = vector(unit.with_(**first).resources)
+    extra = {
+        (key, value): vector(unit.with_(**{**first, key: value}).resources) - base
+        for key, values in choices.items()
+        for value in values[1:]
+    }
+    combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
+
+
+def _worthwhile(styled: list[_Style]) -> list[_Style]:
+    """Styles that are the cheapest for some exchange rate of look-up tables against the other resources, of those tried."""
+    if len(styled) == 1:
+        return styled
+    costs = np.array([s.use for s in styled]) @ _EXCHANGE
+    return [styled[i] for i in sorted(set(costs.argmin(axis=0).tolist()))]
 
 
 def _pareto(options: list[Option]) -> list[Option]:

@@ -9,7 +9,7 @@ choice uses, which proves that budgets can't be kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST_STATES = 20_000
-_ROUNDS = 40
+_ROUNDS = 30
+_HALVINGS = 10
 
 
 @dataclass(frozen=True)
@@ -153,47 +154,64 @@ class Problem:
             choice[i] = int(step.best[enter, width[i]])
         return tuple(choice)
 
-    def solve(self, budgets: Floats, weights: Floats) -> Selection:
-        """The choice of least weighted use that keeps the budgets; where none is found, one that exceeds them least.
+    def solve(self, budgets: Floats, weights: Floats, *, optimal: bool = True) -> Selection:
+        """The choice of least weighted use that keeps the budgets; where none is found, one that exceeds them little.
 
         Args:
             budgets: per resource; a resource with budget 0 can't be used.
             weights: cost of one unit of each resource.
+            optimal: False: any choice that keeps the budgets will do.
         """
         safe = np.maximum(budgets, 1e-9)
-        best: tuple[int, ...] | None = None
-        best_cost, bound = np.inf, 0.0
-        nearest: tuple[float, tuple[int, ...]] = (np.inf, ())
-        for prices, pure in self._prices(safe, weights):
-            choice = self.cheapest(prices)
+        choice = self.cheapest(weights)
+        if (self.use(choice) <= safe).all():
+            return self._selection(choice, safe, 0.0)
+        share, bound, nearest = self._balance(safe, stop=not optimal)
+        if bound > 1:
+            return self._selection(nearest, safe, bound)
+        fitting = self._improve(nearest, safe, weights)
+        if not optimal:
+            return self._selection(fitting, safe, bound)
+        # Raise the prices of what is scarce, as little as makes the choice fit.
+        scale = float(weights @ safe) / safe
+        low, high, best = 0.0, 16.0, fitting
+        for _ in range(_HALVINGS):
+            raised = (low * high) ** 0.5 if low > 0 else high / 4
+            choice = self._improve(self.cheapest(weights + raised * share * scale), safe, weights)
             use = self.use(choice)
-            if pure:  # sum of prices * budgets is 1: a lower bound of the largest share
-                bound = max(bound, float(use @ prices))
-            over = float((use / safe).max())
-            self._overrun = use / safe
-            nearest = min(nearest, (over, choice))
-            if over <= 1 and float(use @ weights) < best_cost:
-                best, best_cost = choice, float(use @ weights)
-            if bound > 1 or (over <= 1 and not pure and np.array_equal(prices, weights)):
-                break
-        start = best if best is not None else nearest[1]
-        choice = start if bound > 1 else self._improve(start, safe, weights)
-        use = self.use(choice)
-        return Selection(choice, use, bool((use <= safe).all()), bound)
+            if (use <= safe).all():
+                high = raised
+                if not (self.use(best) <= safe).all() or use @ weights < self.use(best) @ weights:
+                    best = choice
+            else:
+                low = raised
+        return self._selection(best, safe, bound)
 
-    def _prices(self, budgets: Floats, weights: Floats) -> Iterator[tuple[Floats, bool]]:
-        """Prices to try: the weights; then, raised by multiplicative weights on what was overrun, pure and added to the weights."""
-        yield weights, False
-        if (self._overrun <= 1).all():
-            return
+    def _selection(self, choice: tuple[int, ...], budgets: Floats, bound: float) -> Selection:
+        use = self.use(choice)
+        return Selection(choice, use, bool((use <= budgets).all()), bound)
+
+    def _balance(self, budgets: Floats, *, stop: bool) -> tuple[Floats, float, tuple[int, ...]]:
+        """Multiplicative weights on the budgets' shares: the shares that bound from below, the bound, the nearest choice.
+
+        For any shares that sum to 1, the least of (sum of share * use / budget) over all choices is a lower bound of the
+        largest use / budget. Ends when the bound is above 1, or with ``stop`` when a choice fits.
+        """
         force = np.ones(budgets.size)
-        scale = float(weights @ budgets)
+        bound, best_share = 0.0, force / budgets.size
+        nearest: tuple[float, tuple[int, ...]] = (np.inf, ())
         for k in range(_ROUNDS):
             share = force / force.sum()
-            yield share / budgets, True
-            force = force * np.exp((self._overrun - self._overrun.max()) * (1.5 / (1 + k / 8)))
+            choice = self.cheapest(share / budgets)
+            load = self.use(choice) / budgets
+            if float(load @ share) > bound:
+                bound, best_share = float(load @ share), share
+            nearest = min(nearest, (float(load.max()), choice))
+            if bound > 1 or (stop and nearest[0] <= 1):
+                break
+            force = force * np.exp((load - load.max()) * (1.5 / (1 + k / 8)))
             force = np.maximum(force, force.max() * 1e-6)
-            yield weights + share / budgets * scale * min(8.0, 0.25 * (k + 1)), False
+        return best_share, bound, nearest[1]
 
     def _improve(self, choice: Sequence[int], budgets: Floats, weights: Floats) -> tuple[int, ...]:
         """Exchanges single options as long as the excess over the budgets, or else the cost, falls."""

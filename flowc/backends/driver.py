@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.wire import HostPort, boundary
 from flowc.dataflow import Dataflow
@@ -65,7 +66,10 @@ def generate_driver(
         write(out / name, copied(f"driver/{name}", header, "#"))
     write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
     names = sorted(host or {})
-    write(out / "README.md", render("driver/README.md.j2", graph=graph.name, target=target.description, host=names))
+    write(
+        out / "README.md",
+        render("driver/README.md.j2", graph=comment(graph.name), target=target.description, host=names),
+    )
     orders = {name: unit.order for name, unit in units.items() if unit.order is not None}
     try:
         (out / "orders.npz").write_bytes(_npz(orders))
@@ -76,11 +80,11 @@ def generate_driver(
 
 
 def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:
-    """The fields of the driver's ``Stream``."""
+    """The fields of the driver's ``Stream``; `shape` is the tensor's, with its batch of 1."""
     return {
         "name": port.name,
         "tensor": port.tensor,
-        "shape": list(shape),
+        "shape": list(shape[1:]),
         "bits": port.dtype.bits,
         "signed": port.dtype.signed,
         "bipolar": port.dtype.bipolar,

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.hls.text import comment, identifier, top_name
 from flowc.backends.render import commented, copied, render, write
 from flowc.backends.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.dataflow import Dataflow
@@ -42,7 +43,7 @@ def generate_vivado(
         target: the board.
         clock_mhz: clock of the accelerator, in MHz.
         header: what made the files from what, plain text of some lines; written at the top of each.
-        accelerator: ``vendor:library:name:version`` of the exported IP; by default ``flowc:hls:<name of graph>:1.0``.
+        accelerator: ``vendor:library:name:version`` of the exported IP; by default ``flowc:hls:<top function>:1.0``.
 
     Raises:
         InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
@@ -53,16 +54,17 @@ def generate_vivado(
     reason = _why_ip_only(target)
     values: dict[str, Any] = {
         "heading": commented(header, "#"),
-        "graph": graph.name,
+        "graph": comment(graph.name),
         "target": target.description,
         "version": catalog()["vivado"]["version"],
         "system": SYSTEM,
         "part": target.part,
         "board_part": target.board_part,
-        "accelerator": accelerator or f"flowc:hls:{graph.name}:1.0",
+        "accelerator": accelerator or f"flowc:hls:{top_name(graph.name)}:1.0",
         "clock_mhz": f"{clock_mhz:g}",
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,
+        "pins": {port.name: identifier(port.name) for port in ports},
         "ip_only": reason is not None,
         "reason": reason,
         "note": f"**IP only:** {reason}" if reason else f"Block design and bitstream scripts for part `{target.part}`.",

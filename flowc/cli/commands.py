@@ -19,6 +19,7 @@ from flowc.errors import MismatchError, UsageError
 
 __all__ = ["cli"]
 
+_SAMPLES = 4
 _PATH = click.Path(path_type=Path)
 _model = click.argument("model", type=_PATH)
 _directory = click.argument("directory", metavar="DIR", type=_PATH)
@@ -150,7 +151,10 @@ def run(directory: Path, source: Path, sink: Path) -> None:
 @_directory
 @click.option("--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with.")
 @click.option(
-    "--samples", type=click.IntRange(1), metavar="N", help="Random samples, where no input is given. [default: 4]"
+    "--samples",
+    type=click.IntRange(1),
+    metavar="N",
+    help=f"Random samples, where no input is given. [default: {_SAMPLES}]",
 )
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed of the random samples. [default: 0]")
 @click.option("--csim", is_flag=True, help="Check the generated C++ as well.")
@@ -165,23 +169,24 @@ def verify(
     flowc verify build/net-ultra96 --samples 100 --csim
     """
     from flowc.cli import show
+    from flowc.csim import check
     from flowc.design import load
     from flowc.npz import read_inputs
-    from flowc.report import csim_entry
 
     if source is not None and (samples is not None or seed is not None):
         raise UsageError("--input names the samples, --samples and --seed draw random ones: use one or the other")
     design = load(directory)
     inputs = None if source is None else read_inputs(source, design.inputs)
+    count, start = samples or _SAMPLES, seed or 0
     mismatch = None
     found: dict[str, Any] = {"verification": None, "csim": None}
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
-            found["verification"] = design.verify(inputs, samples=samples or 4, seed=seed or 0)
+            found["verification"] = design.verify(inputs, samples=count, seed=start)
             if csim:
                 tell("compiling and running the generated C++")
-                found["csim"] = csim_entry(design, directory)
+                found["csim"] = check(design, directory / "hls", samples=count, seed=start, inputs=inputs)
         except MismatchError as error:
             mismatch = error
             found["verification"] = design.report["verification"]

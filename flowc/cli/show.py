@@ -35,7 +35,9 @@ def report(document: Report, more: Iterable[tuple[str, str]]) -> None:
     """The layers, the resources and the summary of a design; `more` adds lines to the summary."""
     console = _console()
     _layers(console, document)
+    console.print()
     _resources(console, document)
+    console.print()
     _pairs(console, [*_summary(document), *more])
 
 
@@ -135,7 +137,12 @@ def _bits(layer: Report) -> str:
 
 
 def _certified(certificate: Report) -> str:
-    kinds = (("exact", "exact"), ("proven", "proven"), ("proven_unfused", "proven as written"), ("ambiguous", "ambiguous"))
+    kinds = (
+        ("exact", "exact"),
+        ("proven", "proven"),
+        ("proven_unfused", "proven as written"),
+        ("ambiguous", "ambiguous"),
+    )
     counts = ", ".join(f"{_count(certificate[key])} {name}" for key, name in kinds)
     share = _percent(certificate["ambiguous_value_share"])
     return f"{_count(certificate['thresholds'])}: {counts}; {share} of accumulator values are in an ambiguous window"

@@ -2,7 +2,9 @@
 
 For ``f(a, b)``, the model's float32 operations on two integer tensors, integers ``m`` and ``n`` are sought such that f depends on
 ``u = m * a + n * b`` (or on the product ``(a - y) * (b - z)``) alone, at every pair (a, b) that can occur. Then f is a step function of
-u. Small domains always have one: ``u`` may number the pairs.
+u. For sums the proof needs no walk over all pairs: f is monotone in a, so for every b and every level k one bisection finds the
+least a at which the level is reached; ``u`` separates level k if all these pairs lie on its far side and all their neighbours below on
+its near side. Small domains always have a form: ``u`` may number the pairs.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import onnx_ir as ir
 from flowc.dtypes import IntType
 from flowc.exact.region import Region, Step
 from flowc.exact.requant import find_requant
-from flowc.exact.steps import Steps, assemble
+from flowc.exact.steps import Steps, assemble, bisect
 from flowc.passes.affine import trace_affine
 from flowc.units.base import Array
 
@@ -24,7 +26,7 @@ __all__ = ["JoinForm", "find_join"]
 
 _DOMAIN = 1 << 26
 _NUMBERED = 1 << 12
-_MAX_BITS = 14
+_MAX_BITS = 24
 _MANY = 31
 
 
@@ -49,43 +51,41 @@ def find_join(region: Region, unit: int) -> JoinForm | str:
     Args:
         unit: difference between neighbouring levels.
     """
-    a, b = region.leaves
-    (alo, ahi), (blo, bhi) = region.limits(a), region.limits(b)
-    # One rectangle of pairs for every set: the widest ranges.
-    va, vb = np.arange(alo.min(), ahi.max() + 1), np.arange(blo.min(), bhi.max() + 1)
-    pairs = len(va) * len(vb)
-    if pairs * region.sets > _DOMAIN:
-        return f"a function of two integers with {pairs} pairs and {region.sets} parameter sets is too large to prove"
-    ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
-    rows = max(1, (1 << 22) // pairs)
-    parts = [
-        np.broadcast_to(
-            region.evaluate({a: ga, b: gb}, rows=slice(i, i + rows)), (min(rows, region.sets - i), pairs)
-        )
-        for i in range(0, region.sets, rows)
-    ]
-    levels = np.concatenate(parts).astype(np.int64)
     meeting = _meeting(region)
-    if meeting is not None and meeting.node.op_type == "Mul":
-        forms = [trace_affine(v) for v in meeting.inputs]
-        if all(f is not None and f.zero_int is not None for f in forms):
-            y, z = (f.zero_int or 0 for f in forms if f is not None)
-            if forms[0] is not None and forms[0].q is b:
-                y, z = z, y
-            steps = _steps_over((ga - y) * (gb - z), levels, unit)
-            if steps is not None:
-                ones = np.ones(region.sets, np.int64)
-                return JoinForm("mul", ones, ones, y, z, steps)
-    elif meeting is not None:
-        form = _by_scaling(region, meeting, ga, gb, levels, unit)
+    if meeting is not None and meeting.node.op_type != "Mul":
+        form = _sum_form(region, meeting, unit)
         if form is not None:
             return form
-    if pairs <= _NUMBERED:
-        left, right = np.full(region.sets, len(vb), np.int64), np.ones(region.sets, np.int64)
-        steps = _steps_over(len(vb) * ga + gb, levels, unit)
-        assert steps is not None
-        return JoinForm("add", left, right, 0, 0, steps)
-    return f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs} pairs"
+    a, b = region.leaves
+    (alo, ahi), (blo, bhi) = region.limits(a), region.limits(b)
+    va, vb = np.arange(alo.min(), ahi.max() + 1), np.arange(blo.min(), bhi.max() + 1)
+    pairs = len(va) * len(vb)
+    product = meeting is not None and meeting.node.op_type == "Mul"
+    if pairs * region.sets > _DOMAIN or not (product or pairs <= _NUMBERED):
+        return f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs} pairs of its inputs"
+    ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
+    levels = _levels(region, a, b, ga, gb)
+    if product and meeting is not None:
+        form = _product_form(meeting, b, ga, gb, levels, unit)
+        if form is not None:
+            return form
+    if pairs > _NUMBERED:
+        return f"it is no function of the product of its inputs on all {pairs} pairs"
+    left, right = np.full(region.sets, len(vb), np.int64), np.ones(region.sets, np.int64)
+    steps = _steps_over(len(vb) * ga + gb, levels, unit)
+    assert steps is not None
+    return JoinForm("add", left, right, 0, 0, steps)
+
+
+def _levels(region: Region, a: ir.Value, b: ir.Value, ga: Array, gb: Array) -> Array:
+    """Levels (sets, pairs) of all pairs."""
+    rows = max(1, (1 << 22) // ga.size)
+    parts = []
+    for start in range(0, region.sets, rows):
+        count = min(rows, region.sets - start)
+        out = region.evaluate({a: ga, b: gb}, rows=slice(start, start + count))
+        parts.append(np.broadcast_to(out, (count, ga.size)))
+    return np.concatenate(parts).astype(np.int64)
 
 
 def _meeting(region: Region) -> Step | None:
@@ -99,33 +99,118 @@ def _meeting(region: Region) -> Step | None:
     return None
 
 
-def _by_scaling(region: Region, meeting: Step, ga: Array, gb: Array, levels: Array, unit: int) -> JoinForm | None:
+def _product_form(meeting: Step, b: ir.Value, ga: Array, gb: Array, levels: Array, unit: int) -> JoinForm | None:
+    forms = [trace_affine(v) for v in meeting.inputs]
+    if forms[0] is None or forms[1] is None or forms[0].zero_int is None or forms[1].zero_int is None:
+        return None
+    y, z = forms[0].zero_int, forms[1].zero_int
+    if forms[0].q is b:
+        y, z = z, y
+    steps = _steps_over((ga - y) * (gb - z), levels, unit)
+    ones = np.ones(levels.shape[0], np.int64)
+    return None if steps is None else JoinForm("mul", ones, ones, y, z, steps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Crossings:
+    """Where levels begin, for a (mirrored so that levels rise with it) against every b.
+
+    ``at`` int64 (sets, nb, K): least a of level k at b, ``high + 1`` where it is not reached; low, high, sign: (sets,).
+    """
+
+    at: Array
+    b: Array
+    low: Array
+    high: Array
+    sign: Array
+    base: int
+
+
+def _sum_form(region: Region, meeting: Step, unit: int) -> JoinForm | None:
     forms = [trace_affine(v) for v in meeting.inputs]
     if forms[0] is None or forms[1] is None:
         return None
-    alphas = [region.as_sets(f.scale)[:, 0] for f in forms if f is not None]
+    slopes = [np.broadcast_to(region.as_sets(f.scale)[:, 0], (region.sets,)) for f in forms if f is not None]
     if meeting.node.op_type == "Sub":
-        alphas[1] = -alphas[1]
+        slopes[1] = -slopes[1]
     if forms[0].q is not region.leaves[0]:
-        alphas.reverse()
-    alpha, beta = (np.broadcast_to(x, (region.sets,)) for x in alphas)
+        slopes.reverse()
+    first, second = region.leaves
+    swap = _span(region, first) < _span(region, second)
+    if swap:
+        first, second = second, first
+        slopes.reverse()
+    crossings = _crossings(region, first, second, unit)
+    if crossings is None:
+        return None
     crude: JoinForm | None = None
     seen: set[bytes] = set()
-    for m, n in _factors(region, alpha, beta):
+    for m, n in _factors(region, slopes[0], slopes[1]):
+        # Levels must rise with u, and so with the mirrored a.
+        flip = np.where(m * crossings.sign < 0, -1, 1)
+        m, n = m * flip, n * flip
         key = m.tobytes() + n.tobytes()
-        if key in seen:
+        if key in seen or (m == 0).any():
             continue
         seen.add(key)
-        steps = _steps_over(m[:, None] * ga + n[:, None] * gb, levels, unit)
+        steps = _separate(crossings, m * crossings.sign, n, unit)
         if steps is None:
             continue
-        form = JoinForm("add", m, n, 0, 0, steps)
-        # Levels that go up and down, or many of them, take many thresholds: another scaling may do with fewer, or with a requantizer.
-        if steps.monotone and (steps.at.shape[1] < _MANY or find_requant(steps, IntType.for_range(*steps.reached)) is not None):
+        form = JoinForm("add", *((n, m) if swap else (m, n)), 0, 0, steps)
+        # Many levels take many thresholds: another scaling may do with a requantizer.
+        if steps.at.shape[1] < _MANY or find_requant(steps, IntType.for_range(*steps.reached)) is not None:
             return form
-        if crude is None or (steps.monotone and not crude.steps.monotone):
-            crude = form
+        crude = crude or form
     return crude
+
+
+def _span(region: Region, leaf: ir.Value) -> int:
+    lo, hi = region.limits(leaf)
+    return int(hi.max() - lo.min())
+
+
+def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> _Crossings | None:
+    direction = region.monotone(a)
+    if direction is None:
+        return None
+    sign = np.where(np.broadcast_to(direction.reshape(-1), (region.sets,)) < 0, -1, 1).astype(np.int64)
+    (alo, ahi), (blo, bhi) = region.limits(a), region.limits(b)
+    low, high = np.where(sign < 0, -ahi, alo), np.where(sign < 0, -alo, ahi)
+    vb = np.arange(blo.min(), bhi.max() + 1)
+
+    def levels(q: Array, other: Array) -> Array:
+        return np.broadcast_to(region.evaluate({a: sign[:, None] * q, b: other}), q.shape).astype(np.int64)
+
+    ends = [levels(np.broadcast_to(e[:, None], (region.sets, len(vb))), vb[None]) for e in (low, high)]
+    base, top = int(min(e.min() for e in ends)), int(max(e.max() for e in ends))
+    count = (top - base) // unit
+    if count * len(vb) * region.sets > _DOMAIN // 4:
+        return None
+    wanted = np.tile(base + unit * (1 + np.arange(count)), len(vb))[None]
+    others = np.repeat(vb, count)[None]
+    shape = (region.sets, len(vb) * count)
+    at = bisect(
+        lambda q: levels(q, others) >= wanted, np.broadcast_to(low[:, None], shape), np.broadcast_to(high[:, None], shape)
+    )
+    return _Crossings(at.reshape(region.sets, len(vb), count), vb, low, high, sign, base)
+
+
+def _separate(c: _Crossings, m: Array, n: Array, unit: int) -> Steps | None:
+    """The step function of ``u = m * a + n * b`` (a mirrored, m > 0), or None where u does not separate every level."""
+    low, high, m = c.low[:, None, None], c.high[:, None, None], m[:, None, None]
+    shift = n[:, None] * c.b
+    reached, avoidable = c.at <= high, c.at > low
+    none = np.int64(1) << 60
+    first = np.where(reached, m * c.at + shift[:, :, None], none).min(axis=1)
+    last = np.where(avoidable, m * (c.at - 1) + shift[:, :, None], -none).max(axis=1)
+    if (first <= last).any():
+        return None
+    lo = (m[:, 0] * c.low[:, None] + shift).min(axis=1)
+    hi = (m[:, 0] * c.high[:, None] + shift).max(axis=1)
+    at = np.where(first == none, int(hi.max()) + 1, np.maximum(first, lo[:, None]))
+    free = np.where(first == none, at, np.maximum(last + 1, lo[:, None]))
+    base, step = np.full(len(lo), c.base, np.int64), np.full((1, 1), unit, np.int64)
+    return Steps(lo, hi, base, at, step, free)
 
 
 def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:
@@ -137,33 +222,27 @@ def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array,
             continue
         common = np.maximum(np.gcd(m, n), 1)
         yield m // common, n // common
-    last = region.steps[-1]
-    if last.node.op_type == "Quantize" and last.inputs[1] is not None:
-        level = region.constant(last.inputs[1])[:, 0].astype(np.float64)
-        for bits in range(_MAX_BITS, _MAX_BITS + 7):
+        last = region.steps[-1]
+        if bits >= 12 and last.node.op_type == "Quantize" and last.inputs[1] is not None:
+            level = region.constant(last.inputs[1])[:, 0].astype(np.float64)
             yield tuple(np.rint(x / level * (1 << bits)).astype(np.int64) for x in (alpha, beta))  # type: ignore[misc]
 
 
 def _steps_over(u: Array, levels: Array, unit: int) -> Steps | None:
     """The step function of u that gives ``levels`` (sets, pairs), or None where equal u have different levels."""
-    sets = levels.shape[0]
     events: list[tuple[Array, Array]] = []
     free: list[Array] = []
-    lo, hi, base = (np.empty(sets, np.int64) for _ in range(3))
-    order = None
-    for p in range(sets):
-        if order is None or u.shape[0] > 1:
-            row = u[min(p, u.shape[0] - 1)]
-            order = np.argsort(row, kind="stable")
-            sorted_u = row[order]
-            new = np.diff(sorted_u) != 0
-        level = levels[p, order]
+    lo, hi, base = (np.empty(levels.shape[0], np.int64) for _ in range(3))
+    order = np.argsort(u[0], kind="stable")
+    row = u[0][order]
+    new = np.diff(row) != 0
+    for p, level in enumerate(levels[:, order]):
         delta = np.diff(level)
         if (delta[~new] != 0).any():
             return None
         where = np.flatnonzero(delta)
         jumps = delta[where] // unit
-        events.append((np.repeat(sorted_u[where + 1], np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit))
-        free.append(np.repeat(sorted_u[where] + 1, np.abs(jumps)))
-        lo[p], hi[p], base[p] = sorted_u[0], sorted_u[-1], level[0]
+        events.append((np.repeat(row[where + 1], np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit))
+        free.append(np.repeat(row[where] + 1, np.abs(jumps)))
+        lo[p], hi[p], base[p] = row[0], row[-1], level[0]
     return assemble(lo, hi, base, events, unit, free)

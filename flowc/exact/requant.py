@@ -25,6 +25,7 @@ _MAX_SHIFT = 28
 _EARLY = (0, 1, 3, 7, 15, 31)
 _FAR = 1 << 33
 _NONE = 1 << 61
+_PAIRWISE = 1 << 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,8 @@ def _intervals(c: _Constraints) -> tuple[Array, Array]:
     """Open intervals of feasible slopes: from ``i - s * T_i <= b < j - s * U_j`` for all lower i and upper j."""
     sets, width = c.lower_at.shape
     low, high = np.zeros(sets), np.full(sets, np.inf)
+    if width > _PAIRWISE:
+        return _searched_intervals(c)
     rows = max(1, (1 << 22) // (width * width))
     for start in range(0, sets, rows):
         part = slice(start, start + rows)
@@ -138,6 +141,34 @@ def _intervals(c: _Constraints) -> tuple[Array, Array]:
         high[part] = np.where(run < 0, slope, np.inf).min(axis=(1, 2), initial=np.inf)
         low[part][((run == 0) & (level >= 0)).any(axis=(1, 2))] = np.inf
     return low, high
+
+
+def _searched_intervals(c: _Constraints) -> tuple[Array, Array]:
+    """The same for many constraints: the room between them is a concave function of the slope, so its positive part is found by search."""
+
+    def room(slope: Array) -> Array:
+        upper = np.where(c.upper_level < _FAR, c.upper_level - slope[:, None] * c.upper_at, np.inf).min(axis=1)
+        lower = np.where(c.lower_level > -_FAR, c.lower_level - slope[:, None] * c.lower_at, -np.inf).max(axis=1)
+        return upper - lower
+
+    rise = np.where(c.lower_level > -_FAR, c.lower_level, 0)
+    least, most = np.zeros(len(rise)), (rise.max(axis=1) - rise.min(axis=1) + 2.0)
+    low, high = least.copy(), most.copy()
+    for _ in range(120):
+        third = (high - low) / 3
+        worse = room(low + third) < room(high - third)
+        low, high = np.where(worse, low + third, low), np.where(worse, high, high - third)
+    peak = (low + high) / 2
+    feasible = room(peak) > 0
+    ends = []
+    for outer in (least, most):
+        inside, outside = peak.copy(), outer.copy()
+        for _ in range(80):
+            middle = (inside + outside) / 2
+            good = room(middle) > 0
+            inside, outside = np.where(good, middle, inside), np.where(good, outside, middle)
+        ends.append(inside)
+    return np.where(feasible, ends[0], 1.0), np.where(feasible, ends[1], 0.0)
 
 
 def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, Array] | None:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from flowc.hls_lint.structure import Scope, Variable, split
 from flowc.hls_lint.tokens import Token, tokenize
 
-__all__ = ["evaluate", "is_constant", "runtime_names", "stream_bits", "type_bits"]
+__all__ = ["Aliases", "evaluate", "is_constant", "runtime_names", "stream_bits", "type_bits"]
+
+Aliases = dict[str, tuple[list[str], tuple[Token, ...]]]
+"""``using`` declarations: name to (template parameters, type)."""
 
 _DEPTH = 20
 
@@ -19,7 +22,9 @@ def is_constant(variable: Variable, scope: Scope, depth: int = 0) -> bool:
         return variable.kind == "template"
     if "constexpr" in words:
         return True
-    return "const" in words and bool(variable.value) and depth < _DEPTH and not runtime_names(variable.value, scope, depth + 1)
+    if "const" not in words or not variable.value or depth >= _DEPTH:
+        return False
+    return not runtime_names(variable.value, scope, depth + 1)
 
 
 def runtime_names(tokens: Sequence[Token], scope: Scope, depth: int = 0) -> list[str]:
@@ -39,7 +44,7 @@ def runtime_names(tokens: Sequence[Token], scope: Scope, depth: int = 0) -> list
 
 
 def evaluate(tokens: Sequence[Token], scope: Scope, depth: int = 0) -> int | None:
-    """Value of an integer expression of literals, constants, + - * / % << >> and brackets; None if it is anything else."""
+    """Value of an integer expression of literals, constants, + - * / % << >> and brackets; None for all else."""
     words: list[int | str] = []
     i = 0
     while i < len(tokens):
@@ -77,7 +82,8 @@ def _named(path: Sequence[str], scope: Scope, depth: int) -> int | None:
         return None
     holder: Scope | None = scope
     for name in path[:-1]:
-        holder = next((c for s in scope.around() for c in s.children if c.kind in ("class", "namespace") and c.name == name), None)
+        inner = (c for s in scope.around() for part in s.parts() for c in part.children)
+        holder = next((c for c in inner if c.kind in ("class", "namespace") and c.name == name), None)
         if holder is None:
             return None
         scope = holder
@@ -136,12 +142,8 @@ def _arithmetic(words: Sequence[int | str]) -> int | None:
     return value if position == len(words) else None
 
 
-def type_bits(tokens: Sequence[Token], scope: Scope, aliases: dict[str, tuple[list[str], tuple[Token, ...]]]) -> int | None:
-    """Bits of ap_int, ap_uint and ap_axiu types, also behind alias templates; None for other types.
-
-    Args:
-        aliases: name -> (parameters, type) of ``using`` declarations.
-    """
+def type_bits(tokens: Sequence[Token], scope: Scope, aliases: Aliases) -> int | None:
+    """Bits of ap_int, ap_uint and ap_axiu types, also behind alias templates; None for other types."""
     for _ in range(_DEPTH):
         words = [t for t in tokens if t.text not in ("const", "typename", "&", "struct")]
         while len(words) > 2 and words[1].text == "::":
@@ -161,21 +163,20 @@ def type_bits(tokens: Sequence[Token], scope: Scope, aliases: dict[str, tuple[li
     return None
 
 
-def stream_bits(
-    variable: Variable, scope: Scope, aliases: dict[str, tuple[list[str], tuple[Token, ...]]]
-) -> int | None:
+def stream_bits(variable: Variable, scope: Scope, aliases: Aliases) -> int | None:
     """Bits of an element of an ``hls::stream`` variable; None if it is no stream or its type is not known."""
     texts = [t.text for t in variable.type]
     if "stream" not in texts:
         return None
     at = texts.index("stream")
     inner = variable.type[at + 2 :]
-    depth, end = 1, 0
-    for end, token in enumerate(inner):
-        depth += {"<": 1, ">": -1, ">>": -2}.get(token.text, 0)
-        if depth <= 0:
+    depth = end = 0
+    while end < len(inner):
+        depth += {"<": 1, ">": -1, ">>": -2}.get(inner[end].text, 0)
+        if depth < 0:
             break
+        end += 1
     element = inner[:end]
-    if depth < 0:  # the last '>' of a '>>' belongs to the element
+    if depth == -1 and end < len(inner) and inner[end].text == ">>":  # its first '>' belongs to the element
         element = (*element, next(tokenize(">")))
     return type_bits(split(element, ",")[0] if element else (), scope, aliases)

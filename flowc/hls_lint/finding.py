@@ -7,10 +7,10 @@ from typing import NamedTuple
 __all__ = ["RULES", "Finding"]
 
 RULES = {
-    "dynamic-memory": "no new, delete, malloc and the like: hardware has no heap (UG1399, Unsupported C/C++ Constructs)",
+    "dynamic-memory": "no new, delete, malloc and the like: hardware has no heap (UG1399, Unsupported C/C++)",
     "recursion": "no function may call itself, directly or through others (UG1399)",
     "virtual": "no virtual functions and no run-time type information (UG1399; flowc needs none)",
-    "std-library": "no containers, strings, streams and other parts of the C++ library (UG1399, Standard Template Libraries)",
+    "std-library": "no containers, strings and the like of the C++ library (UG1399, Standard Template Libraries)",
     "system-call": "no calls of the operating system (UG1399)",
     "exceptions": "no throw, try and catch",
     "floating-point": "no float and double: all of flowc's hardware is integer",
@@ -21,7 +21,7 @@ RULES = {
     "stream-width": "an element of a stream has at most 4096 bits (Vitis HLS refuses more)",
     "dataflow-form": "a dataflow region consists of declarations and of calls of functions (UG1399, canonical forms)",
     "pragma-unknown": "only pragmas of UG1399, spelled right, none that is deprecated",
-    "pragma-option": "options of pragmas exist, have legal values, are there when required and do not exclude each other",
+    "pragma-option": "options exist, have legal values, are there when required and do not exclude each other",
     "pragma-position": "a pragma stands in a function, in a scope that it can apply to",
     "pragma-variable": "what a pragma names is declared before it and visible",
     "partition-limit": "an array is partitioned into at most 1024 parts",

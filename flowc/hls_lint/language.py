@@ -6,36 +6,45 @@ from collections.abc import Iterator, Sequence
 
 import networkx as nx
 
-from flowc.hls_lint.constants import evaluate, runtime_names, stream_bits
+from flowc.hls_lint.constants import Aliases, evaluate, runtime_names, stream_bits
 from flowc.hls_lint.finding import Finding
+from flowc.hls_lint.loops import declared_here, loop_findings
 from flowc.hls_lint.structure import Scope, matching, split
 from flowc.hls_lint.tokens import Token, Unit, tokenize
 
-__all__ = ["WIDEST", "Aliases", "aliases_of", "language_findings"]
+__all__ = ["WIDEST", "aliases_of", "language_findings"]
 
 WIDEST = 4096
 """Most bits of an arbitrary-precision integer and of a stream's element."""
 
 _DEFAULT_WIDEST = 1024  # of ap_int, where AP_INT_MAX_W is not defined
 
-Aliases = dict[str, tuple[list[str], tuple[Token, ...]]]
 
-_HEADERS = frozenset(
-    """ap_int.h ap_fixed.h ap_axi_sdata.h ap_utils.h hls_stream.h hls_vector.h hls_streamofblocks.h hls_task.h stdint.h
-    stddef.h cstdint cstddef climits limits.h type_traits""".split()
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_HEADERS = _words(
+    """
+    ap_int.h ap_fixed.h ap_axi_sdata.h ap_utils.h hls_stream.h hls_vector.h hls_streamofblocks.h hls_task.h
+    stdint.h stddef.h cstdint cstddef climits limits.h type_traits
+    """
 )
-_MEMORY = frozenset("malloc calloc realloc free alloca aligned_alloc posix_memalign".split())
-_SMART = frozenset("unique_ptr shared_ptr weak_ptr make_unique make_shared allocator".split())
-_STD = frozenset(
-    """size_t ptrdiff_t int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t enable_if enable_if_t conditional
-    conditional_t is_same integral_constant true_type false_type declval numeric_limits""".split()
+_MEMORY = _words("malloc calloc realloc free alloca aligned_alloc posix_memalign")
+_SMART = _words("unique_ptr shared_ptr weak_ptr make_unique make_shared allocator")
+_STD = _words(
+    """
+    size_t ptrdiff_t int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t enable_if enable_if_t
+    conditional conditional_t is_same integral_constant true_type false_type declval numeric_limits
+    """
 )
-_SYSTEM = frozenset(
-    """printf fprintf sprintf snprintf puts putchar scanf fscanf fopen fclose fread fwrite fflush getc getchar getenv setenv
-    system exit abort atexit time clock gettimeofday clock_gettime sleep usleep nanosleep fork execve execl execvp pipe
-    signal raise pthread_create pthread_join rand srand random open close read write ioctl mmap socket""".split()
+_SYSTEM = _words(
+    """
+    printf fprintf sprintf snprintf puts putchar scanf fscanf fopen fclose fread fwrite fflush getc getchar getenv
+    setenv system exit abort atexit time clock gettimeofday clock_gettime sleep usleep nanosleep fork execve execl
+    execvp pipe signal raise pthread_create pthread_join rand srand random open close read write ioctl mmap socket
+    """
 )
-_MEMBER_NAMES = frozenset("read write open close time".split())  # also names of members of streams and the like
 
 
 def aliases_of(tokens: Sequence[Token]) -> Aliases:
@@ -55,20 +64,20 @@ def aliases_of(tokens: Sequence[Token]) -> Aliases:
 
 def language_findings(unit: Unit, root: Scope) -> Iterator[Finding]:
     """Violations of the language rules in a translation unit."""
-    yield from _words(unit.tokens)
-    yield from _words(unit.defined)
+    yield from _keywords(unit.tokens)
+    yield from _keywords(unit.defined)
     for include in unit.includes:
         if include.quoted and not include.found:
             yield Finding(include.file, include.line, "include", f"'{include.name}' is not in the project")
         elif not include.quoted and include.name not in _HEADERS:
             yield Finding(include.file, include.line, "include", f"<{include.name}> is not for synthesis")
-    yield from _loops(unit.tokens, root)
+    yield from loop_findings(unit.tokens, root)
     yield from _arrays(unit.tokens, root)
     yield from _widths(unit, root)
     yield from _recursion(unit.tokens, root)
 
 
-def _words(tokens: Sequence[Token]) -> Iterator[Finding]:
+def _keywords(tokens: Sequence[Token]) -> Iterator[Finding]:
     """Rules that a word alone breaks."""
     for i, token in enumerate(tokens):
         if token.kind != "name":
@@ -77,12 +86,10 @@ def _words(tokens: Sequence[Token]) -> Iterator[Finding]:
         before = tokens[i - 1].text if i else ""
         called = i + 1 < len(tokens) and tokens[i + 1].text == "("
         qualified = before == "::" and i >= 2 and tokens[i - 2].kind == "name"
+        member = before in (".", "->")
         rule = None
-        if text in ("new", "delete") and before not in ("operator", "="):
-            rule = "dynamic-memory"
-        elif text == "delete" and before == "=" and (i + 1 >= len(tokens) or tokens[i + 1].text != ";"):
-            rule = "dynamic-memory"
-        elif text in _SMART or (text in _MEMORY and called and before not in (".", "->")):
+        removed = text == "delete" and before == "="  # "= delete" removes a function
+        if text in _SMART or (text in _MEMORY and called and not member) or (text in ("new", "delete") and not removed):
             rule = "dynamic-memory"
         elif text in ("virtual", "override", "final", "dynamic_cast", "typeid"):
             rule = "virtual"
@@ -94,59 +101,11 @@ def _words(tokens: Sequence[Token]) -> Iterator[Finding]:
             rule = "unbounded-loop"
         elif qualified and tokens[i - 2].text == "std" and text not in _STD:
             rule = "std-library"
-        elif text in _SYSTEM and called and before not in (".", "->") and not qualified and not _declared_here(tokens, i):
+        elif text in _SYSTEM and called and not (member or qualified or declared_here(tokens, i)):
             rule = "system-call"
         if rule is not None:
             shown = f"std::{text}" if rule == "std-library" else text
             yield Finding(token.file, token.line, rule, f"'{shown}'")
-
-
-def _declared_here(tokens: Sequence[Token], index: int) -> bool:
-    """Whether the name at `index` is declared, not called: a type stands in front of it."""
-    before = tokens[index - 1] if index else None
-    if before is None:
-        return False
-    return before.text in (">", "&", "*") or (before.kind == "name" and before.text not in ("return", "else", "do"))
-
-
-def _loops(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
-    for i, token in enumerate(tokens):
-        if token.text in ("while", "do") and token.kind == "name":
-            yield Finding(token.file, token.line, "unbounded-loop", f"'{token.text}' loop: use 'for' with a constant bound")
-        elif token.text == "for" and i + 1 < len(tokens) and tokens[i + 1].text == "(":
-            end = matching(tokens, i + 1)
-            parts = split(tokens[i + 2 : end], ";", angles=False)
-            if len(parts) == 3:
-                # Look names up from inside the loop's body, where its own variable is known.
-                inside = end + 2 if end + 1 < len(tokens) and tokens[end + 1].text == "{" else i
-                message = _unbounded(parts[0], parts[1], parts[2], root.at(inside))
-                if message is not None:
-                    yield Finding(token.file, token.line, "unbounded-loop", message)
-
-
-def _unbounded(
-    initial: Sequence[Token], condition: Sequence[Token], step: Sequence[Token], scope: Scope
-) -> str | None:
-    """Why a for loop has no constant bound, or None if it has one."""
-    if not condition or not step:
-        return "the loop has no condition or no step"
-    counters = {t.text for t in step if t.kind == "name"}
-    comparisons = [t for t in condition if t.text in ("<", "<=", ">", ">=", "!=")]
-    if not comparisons or not counters & {t.text for t in condition}:
-        return "the condition does not compare the loop's counter with a bound"
-    if "&&" not in (t.text for t in condition):
-        at = next(i for i, t in enumerate(condition) if t.text in ("<", "<=", ">", ">=", "!="))
-        sides = (condition[:at], condition[at + 1 :])
-        bound = sides[1] if counters & {t.text for t in sides[0]} else sides[0]
-    else:
-        bound = condition
-    names = [name for name in runtime_names(bound, scope) if name not in counters]
-    if names:
-        return f"the bound depends on '{names[0]}', which is not known at compile time"
-    if any(t.text == "(" and k and bound[k - 1].kind == "name" and k > 1 and bound[k - 2].text in (".", "->")
-           for k, t in enumerate(bound)):  # fmt: skip
-        return "the bound is a call of a member function"
-    return None
 
 
 def _arrays(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
@@ -205,11 +164,11 @@ def _recursion(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
     by_path: dict[tuple[str, ...], list[Scope]] = {}
     for function in functions:
         by_path.setdefault(function.path, []).append(function)
+    numbers = {id(function): number for number, function in enumerate(functions)}
     graph: nx.DiGraph[int] = nx.DiGraph()
     for number, function in enumerate(functions):
         graph.add_node(number)
-        for callee in _calls(tokens, function, by_path):
-            graph.add_edge(number, next(k for k, f in enumerate(functions) if f is callee))
+        graph.add_edges_from((number, numbers[id(callee)]) for callee in _calls(tokens, function, by_path))
     for component in nx.strongly_connected_components(graph):
         members = sorted(component)
         if len(members) > 1 or graph.has_edge(members[0], members[0]):

@@ -13,15 +13,24 @@ from flowc.hls_lint.tokens import Token
 
 __all__ = ["Scope", "Variable", "matching", "read_scopes", "split"]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _OPEN = {"(": ")", "[": "]", "{": "}"}
 _CLOSE = {")": "(", "]": "[", "}": "{"}
 _CONTROL = ("for", "while", "if", "switch", "catch")
-_SPECIFIERS = frozenset(
-    "static const constexpr inline typename unsigned signed long short volatile register mutable extern struct auto".split()
+_SPECIFIERS = _words(
+    """
+    static const constexpr inline typename unsigned signed long short volatile register mutable extern struct auto
+    """
 )
-_NO_TYPE = frozenset(
-    """return new delete throw goto case default else do using typedef namespace template public private protected friend
-    operator sizeof static_assert if for while switch break continue enum class union try catch""".split()
+_NO_TYPE = _words(
+    """
+    return new delete throw goto case default else do using typedef namespace template public private protected
+    friend operator sizeof static_assert if for while switch break continue enum class union try catch
+    """
 )
 
 
@@ -93,10 +102,18 @@ class Scope:
     def find(self, name: str, index: int | None = None) -> Variable | None:
         """The variable that `name` means here; with `index`, only if it is declared before that token."""
         for scope in self.around():
-            found = scope.variables.get(name)
-            if found is not None and (index is None or found.index < index or scope.kind == "class"):
-                return found
+            for part in scope.parts():
+                found = part.variables.get(name)
+                if found is not None and (index is None or found.index < index or scope.kind == "class"):
+                    return found
         return None
+
+    def parts(self) -> Iterator[Scope]:
+        """This scope; for a namespace, all its parts."""
+        yield self
+        if self.kind == "namespace" and self.parent is not None:
+            siblings = (s for s in self.parent.children if s.kind == "namespace" and s.name == self.name)
+            yield from (s for s in siblings if s is not self)
 
     @property
     def function(self) -> Scope | None:
@@ -165,9 +182,9 @@ def read_scopes(tokens: Sequence[Token]) -> Scope:
             if ends_statement or (i + 1 < len(tokens) and tokens[i + 1].text == ";"):
                 start = i + 1
         elif text == ";":
-            _declare(current, tokens, start, i)
+            _declare(current, tokens[start:i], start)
             start = i + 1
-        elif text == ":" and i > start and tokens[i - 1].text in ("public", "private", "protected", "default"):
+        elif text == ":" and (i == start + 1 or tokens[start].text == "case"):  # a label, public:, case 1:
             start = i + 1
         elif text in ("(", "["):
             i = matching(tokens, i)  # braces in it are no scopes
@@ -193,9 +210,9 @@ def _classify(head: tuple[Token, ...], current: Scope) -> tuple[str, str]:
         if first in _CONTROL and words[-1] == ")":
             return ("loop" if first in ("for", "while") else "branch"), first
         if first in ("else", "do", "try"):
-            kind = "loop" if first == "do" or "for" in words or "while" in words else "branch"
-            return kind, "do" if first == "do" else ("for" if "for" in words else "while" if "while" in words else first)
-        if "]" in words and words[-1] in (")", "]", "mutable") or "->" in words:
+            loop = next((w for w in ("do", "for", "while") if w in words), None)
+            return ("loop", loop) if loop is not None else ("branch", first)
+        if ("]" in words and words[-1] in (")", "]", "mutable")) or "->" in words:
             return "function", ""
         return "initializer", ""
     if "(" in leading and "=" not in _outer(body):
@@ -261,9 +278,11 @@ def _declare_head(scope: Scope, start: int) -> None:
         if [t.text for t in body[opening - 1 : opening + 2]] == ["operator", "(", ")"]:
             opening += 2
         inner = body[opening + 1 : matching(body, opening)]
-        parts = split(inner, ",") if scope.kind == "function" else split(_before(inner, ";"), ",")
-        for part in parts:
-            found = _variable(part, start, "parameter" if scope.kind == "function" else "variable")
+        if scope.kind == "loop":
+            _declare(scope, _before(inner, ";"), start)
+            return
+        for part in split(inner, ","):
+            found = _variable(part, start, "parameter")
             if found is not None:
                 scope.variables[found.name] = found
     elif scope.kind == "initializer" and scope.parent is not None:
@@ -277,9 +296,9 @@ def _before(tokens: Sequence[Token], mark: str) -> tuple[Token, ...]:
     return tuple(tokens[: next((i for i, t in enumerate(tokens) if t.text == mark), len(tokens))])
 
 
-def _declare(scope: Scope, tokens: Sequence[Token], start: int, end: int) -> None:
-    """The variables that the statement tokens[start:end] declares."""
-    parts = split(tokens[start:end], ",")
+def _declare(scope: Scope, statement: Sequence[Token], start: int) -> None:
+    """The variables that a statement, at token position `start`, declares."""
+    parts = split(statement, ",")
     first = _variable(parts[0], start) if parts else None
     if first is None:
         return

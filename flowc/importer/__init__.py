@@ -17,6 +17,7 @@ from flowc.importer.check import check_graph, check_names
 from flowc.importer.fold import fold_constants
 from flowc.importer.integers import lower_integers
 from flowc.importer.operators import check_operators
+from flowc.importer.opsets import upgrade
 from flowc.importer.qonnx import lower_qonnx
 from flowc.importer.read import read_model
 from flowc.importer.shapes import require_static_shapes
@@ -43,6 +44,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     check_graph(proto.graph)
     model = build(proto)
     fold_constants(model)
+    upgrade(model)
     lower_qonnx(model)
     lower_integers(model)
     fold_constants(model)

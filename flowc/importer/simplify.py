@@ -3,12 +3,9 @@
 Before: Gemm(x, w, c; transB=1)                 After: MatMul(x, w^T) -> Add(., c)
 Before: Flatten / Squeeze / Unsqueeze           After: Reshape to a constant shape
 Before: ReduceMean over all spatial axes        After: GlobalAveragePool (-> Reshape)
-Before: Split                                   After: one Slice per output
 Before: Identity, Dropout, Cast to the same     After: nothing
 
-`simplify` ends by declaring operator set 20 and batch size 1. The forms are valid in operator set 18 just as well, and
-that is what a model of opset 18 or older gets: onnxruntime sums an AveragePool of opset 19 in another order than before
-it, and the reference is to give the floats that the original gives.
+Needs operators in their opset-20 form (`flowc.importer.opsets`); leaves a graph of batch size 1.
 """
 
 from __future__ import annotations
@@ -20,14 +17,12 @@ import onnx_ir as ir
 
 from flowc import ir as fir
 from flowc.errors import ModelError
-from flowc.importer import attributes, spatial
+from flowc.importer import opsets, spatial
 from flowc.importer.fold import fold_constants
 from flowc.ir import Editor
-from flowc.runtime import OPSET
 
 __all__ = ["simplify"]
 
-_OLD_KERNELS = 18
 _EXPORT_BATCH_1 = "export the model with a sample input of batch size 1, or a dynamic batch dimension"
 
 
@@ -38,16 +33,10 @@ def simplify(model: ir.Model) -> None:
         ModelError: an operator uses a feature that has no equivalent in hardware or on the host.
     """
     editor = Editor(model.graph)
-    opset = model.graph.opset_imports[""]
     for node in list(model.graph):
-        if node.domain:
-            continue
-        attributes.upgrade(editor, node, opset)
         handler = _HANDLERS.get(node.op_type)
-        if handler is not None:
+        if handler is not None and not node.domain:
             handler(editor, node)
-    model.graph.opset_imports.clear()
-    model.graph.opset_imports.update({"": OPSET if opset > _OLD_KERNELS else _OLD_KERNELS, fir.DOMAIN: 1})
     _one_sample(model)
 
 
@@ -68,6 +57,20 @@ def _cast(editor: Editor, node: ir.Node) -> None:
     source = fir.required(node, 0)
     if source.dtype is not None and fir.int_attr(node, "to", 0) == int(source.dtype):
         _remove(editor, node)
+
+
+def _clip(editor: Editor, node: ir.Node) -> None:
+    """Both bounds as float32 constants; a bound that is absent becomes the largest float."""
+    if fir.required(node, 0).dtype != ir.DataType.FLOAT:
+        return
+    bounds = {}
+    for index, default in ((1, -opsets.LARGEST), (2, opsets.LARGEST)):
+        value = fir.optional(node, index)
+        array = fir.array_of(value) if value is not None else np.asarray(default)
+        if array is None or array.size != 1:
+            raise ModelError("its bounds are not constant numbers", node=fir.label(node))
+        bounds[index] = array.reshape(()).astype(np.float32)
+    opsets.set_inputs(editor, node, bounds, 3)
 
 
 def _reshape(editor: Editor, node: ir.Node) -> None:
@@ -123,7 +126,7 @@ def _scaled(editor: Editor, node: ir.Node, value: ir.Value, factor: float) -> ir
 def _reduce_mean(editor: Editor, node: ir.Node) -> None:
     source, output = fir.required(node, 0), node.outputs[0]
     shape = fir.shape_of(source)
-    axes = attributes.constant_ints(node, 1)
+    axes = opsets.constant_ints(node, 1)
     if axes is None:
         axes = () if fir.int_attr(node, "noop_with_empty_axes", 0) else tuple(range(len(shape)))
     if sorted(a % len(shape) for a in axes) != list(range(2, len(shape))) or len(shape) < 3:
@@ -134,20 +137,6 @@ def _reduce_mean(editor: Editor, node: ir.Node) -> None:
         target = editor.constant(np.asarray((1, shape[1]), np.int64), f"{output.name}/shape")
         y = editor.insert(node, "Reshape", [y, target], shape=shape[:2])
     editor.replace(node, y)
-
-
-def _split(editor: Editor, node: ir.Node) -> None:
-    source = fir.required(node, 0)
-    axis = fir.int_attr(node, "axis", 0) % len(fir.shape_of(source))
-    start = 0
-    for output in node.outputs:
-        size = fir.shape_of(output)[axis]
-        numbers = (start, start + size, axis, 1)
-        bounds = [editor.constant(np.asarray([v], np.int64), f"{output.name}/slice") for v in numbers]
-        value = editor.insert(node, "Slice", [source, *bounds], shape=fir.shape_of(output), dtype=source.dtype)
-        editor.substitute(output, value, before=node)
-        start += size
-    editor.drop(node)
 
 
 def _sum(editor: Editor, node: ir.Node) -> None:
@@ -169,26 +158,10 @@ def _expand(editor: Editor, node: ir.Node) -> None:
         _remove(editor, node)
 
 
-def _batch_norm(_editor: Editor, node: ir.Node) -> None:
-    if fir.int_attr(node, "training_mode", 0):
-        raise ModelError("it is in training mode", node=fir.label(node), remedy="export the model with model.eval()")
-    if any(fir.array_of(fir.required(node, i)) is None for i in range(1, 5)):
-        raise ModelError("its parameters are not constant", node=fir.label(node))
-    variance = fir.array_of(node.inputs[4])
-    if variance is not None and (variance + fir.float_attr(node, "epsilon", 1e-5) <= 0).any():
-        raise ModelError("its variance is not above zero", node=fir.label(node), remedy="repair or retrain the model")
-    if any(o.uses() or o.is_graph_output() for o in node.outputs[1:]):
-        raise ModelError("its running statistics are used", node=fir.label(node), remedy="export it with model.eval()")
-    node.resize_outputs(1)
-    epsilon = fir.float_attr(node, "epsilon", 1e-5)
-    node.attributes.clear()
-    node.attributes["epsilon"] = ir.AttrFloat32("epsilon", epsilon)
-
-
 _HANDLERS: dict[str, Callable[[Editor, ir.Node], None]] = {
     "AveragePool": spatial.pool,
-    "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "Clip": _clip,
     "Conv": spatial.conv,
     "ConvTranspose": spatial.conv_transpose,
     "Dropout": _dropout,
@@ -202,7 +175,6 @@ _HANDLERS: dict[str, Callable[[Editor, ir.Node], None]] = {
     "ReduceMean": _reduce_mean,
     "Reshape": _reshape,
     "Resize": spatial.resize,
-    "Split": _split,
     "Squeeze": _reshape,
     "Sum": _sum,
     "Transpose": _transpose,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import ClassVar
 
@@ -78,14 +79,19 @@ class Thresholds(Activation):
         """Thresholds per channel (K)."""
         return int(self.values.shape[1])
 
+    @cached_property
+    def _bases(self) -> tuple[bool, bool]:
+        """Whether some base is not zero, and whether they differ."""
+        return bool(self.base.any()), bool((self.base != self.base[0]).any())
+
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
         count = cost.popcount_luts(self.levels)
         if self.uniform_step is None:
             count = cost.adder_tree_luts(self.levels, self.dtype.bits)
-        own_base = self.channels > 1 and bool((self.base != self.base[0]).any())
+        any_base, own_base = self._bases
         per_lane = self.levels * cost.comparator_luts(acc.bits) + count
-        per_lane += self.dtype.bits if self.base.any() and not self.dtype.bipolar else 0
+        per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
         width = self.levels * (acc.bits + (self.dtype.bits if self.step.shape[0] > 1 else 0))
         width += self.dtype.bits if own_base else 0
         params = cost.parameters(self.channels, lanes, channels, width)
@@ -144,11 +150,16 @@ class Requant(Activation):
     def channels(self) -> int:
         return int(max(self.mult.shape[0], self.add.shape[0], 1 if self.late is None else self.late.shape[0]))
 
-    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
-        """A DSP multiply-add (or an adder where the multiplier is one), the clipping, and a memory of multipliers and addends."""
-        mult = int(np.abs(self.mult).max())
-        factor = 0 if mult == 1 else mult.bit_length() + 1
+    @cached_property
+    def _widths(self) -> tuple[int, int]:
+        """Bits of the multipliers (0: all are one) and of the addends (0: all are zero)."""
+        factor = int(np.abs(self.mult).max())
         addend = IntType.for_range(int(self.add.min()), int(self.add.max())).bits if self.add.any() else 0
+        return 0 if factor == 1 else factor.bit_length() + 1, addend
+
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """A DSP multiply-add (an adder where the multiplier is one), the clipping, a memory of multipliers and addends."""
+        factor, addend = self._widths
         product = max(acc.bits + max(0, factor - 1), addend) + 1
         dsp = cost.multiplier_dsps(acc.bits, factor) if factor else 0
         luts = float(product if addend and not dsp else 0) + (product if dsp > 1 else 0)
@@ -157,6 +168,11 @@ class Requant(Activation):
         luts += self.shift / 5 + product - self.shift if self.half_even and self.shift else 0
         width = (factor if self.mult.shape[0] > 1 else 0) + (addend if self.add.shape[0] > 1 else 0)
         params = cost.parameters(self.channels, lanes, channels, width)
+        if self.late is not None:
+            bits = max(1, int(self.late.max()).bit_length())
+            depth = (self.hi - self.lo) * (ceil(channels / lanes) if self.late.shape[0] > 1 else 1)
+            params += Resources.total([cost.memory(depth, bits, "auto", constant=True)] * lanes)
+            luts += cost.multiplier_luts(bits, max(1, factor)) + cost.comparator_luts(self.shift) + self.dtype.bits
         return params + Resources(lut=ceil(lanes * luts), ff=lanes * (product + self.dtype.bits), dsp=lanes * dsp)
 
     def apply(self, acc: Array) -> Array:

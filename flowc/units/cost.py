@@ -47,6 +47,9 @@ ULTRA_SHAPE = (4096, 72)
 LUTS_PER_BLOCK = 160
 """Look-up tables that are worth one 18 kbit block, where a memory's style is left open (ratio of the two on mid-size parts)."""
 
+BLOCKS_PER_ULTRA = 10
+"""18 kbit blocks that an UltraRAM is worth: it holds 16, but has one shape."""
+
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
 
@@ -96,35 +99,30 @@ def ultra_rams(depth: int, width: int) -> int:
     return ceil(depth / ULTRA_SHAPE[0]) * ceil(width / ULTRA_SHAPE[1])
 
 
-def _wide_mux_luts(ways: int) -> int:
-    """Look-up tables per bit of a multiplexer behind memories: 4 ways in one table, the F7 and F8 multiplexers join four tables."""
-    return 0 if ways <= 4 else ceil((ways - 1) / 12) * 4
+def _mux_luts(ways: int) -> int:
+    """Look-up tables per bit of a multiplexer: one table for the first four ways, one more for every three."""
+    return ceil((ways - 1) / 3)
 
 
 def _rom_luts(depth: int, width: int) -> int:
-    """A constant memory in look-up tables: 64 words of one bit each, or 32 words of two."""
-    if depth <= 1:
-        return 0
+    """A constant memory in look-up tables: 64 words of one bit each, or 32 of two; F7 and F8 join four tables for nothing."""
     if depth <= 32:
         return ceil(width / 2)
-    banks = ceil(depth / 64)
-    return width * (banks + _wide_mux_luts(banks))
+    return width * (ceil(depth / 64) + _mux_luts(ceil(depth / 256)))
 
 
 def _ram_luts(depth: int, width: int) -> int:
-    """A written memory with one write and one read port in look-up tables (RAM32M: 6 bits in 4 tables; RAM64M: 3 bits in 4)."""
+    """A written memory with one write and one read port in look-up tables: 4 hold 6 bits of 32 words or 3 bits of 64."""
     if depth <= 32:
         return ceil(width / 6) * 4
-    banks = ceil(depth / 64)
-    return ceil(width / 3) * 4 * banks + width * _wide_mux_luts(banks)
+    return ceil(width / 3) * 4 * ceil(depth / 64) + width * _mux_luts(ceil(depth / 64))
 
 
 def shift_register_luts(depth: int, width: int) -> int:
-    """Addressable shift registers: two bits of 16 stages per table, one bit of 32 stages; 4 tables join for nothing."""
+    """Addressable shift registers: two bits of 16 stages per table, or one of 32; F7 and F8 join four tables for nothing."""
     if depth <= 16:
         return ceil(width / 2)
-    banks = ceil(depth / 32)
-    return width * (banks + _wide_mux_luts(banks))
+    return width * (ceil(depth / 32) + _mux_luts(ceil(depth / 128)))
 
 
 def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Resources:
@@ -142,7 +140,7 @@ def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Res
         style = memory_style(depth, width, constant=constant)
     if style == "bram":
         banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d)) for d, w in BLOCK_SHAPES)[1]
-        return Resources(lut=width * _wide_mux_luts(banks), bram18=block_rams(depth, width))
+        return Resources(lut=width * _mux_luts(banks), bram18=block_rams(depth, width))
     if style == "uram":
         return Resources(uram=ultra_rams(depth, width))
     return Resources(lut=_rom_luts(depth, width) if constant else _ram_luts(depth, width), ff=width)
@@ -166,10 +164,12 @@ def parameters(sets: int, lanes: int, channels: int, width: int) -> Resources:
     return Resources() if sets == 1 else memory(ceil(channels / lanes), lanes * width, "auto", constant=True)
 
 
-def fifo_memory(depth: int, width: int) -> str:
-    """srl or bram: the cheaper for a FIFO of ``depth`` beats of ``width`` bits, at `LUTS_PER_BLOCK`."""
-    tables = {"srl": shift_register_luts(depth, width), "bram": LUTS_PER_BLOCK * block_rams(depth, width)}
-    return min(tables, key=lambda style: tables[style])
+def fifo_memory(depth: int, width: int, luts_per_block: float = LUTS_PER_BLOCK, *, uram: bool = False) -> str:
+    """The cheaper storage, srl, bram or (where the device has it) uram, for a FIFO of ``depth`` beats of ``width`` bits."""
+    price = {"srl": float(shift_register_luts(depth, width)), "bram": luts_per_block * block_rams(depth, width)}
+    if uram:
+        price["uram"] = BLOCKS_PER_ULTRA * luts_per_block * ultra_rams(depth, width)
+    return min(price, key=lambda style: price[style])
 
 
 def fifo(depth: int, width: int, style: str) -> Resources:
@@ -261,9 +261,8 @@ def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
     small, large = sorted((wide_in, wide_out))
     if small == large:
         return Resources()
-    if large % small == 0:
-        # narrowing: a word that shifts; widening: a word filled by position
-        return Resources(lut=20 + large * bits, ff=(large + small) * bits + 8)
+    if large % small == 0:  # a wide word that is filled by position, or shifts out
+        word = large * bits
+        return Resources(lut=20 + (word if wide_in > wide_out else 0), ff=word + small * bits + 8)
     held = (wide_in + wide_out) * bits
-    return Resources(lut=30 + held * max(1, ceil(large / small)), ff=held + 8)
-
+    return Resources(lut=30 + 3 * held, ff=held + 8)

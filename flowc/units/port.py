@@ -16,7 +16,7 @@ __all__ = ["InputPort", "OutputPort"]
 class _Port(Unit):
     """A boundary stream of ``simd`` elements per beat.
 
-    ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape per sample (no batch dimension) and
+    ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape, with a batch of 1 in front, and
     ``order`` says where each stream element lies in it: stream element i is ``tensor.flat[order[i]]``; None: the same order.
     """
 

@@ -89,15 +89,15 @@ class Accelerator:
             ValueError: an input is missing, has the wrong shape, or holds values outside its type.
         """
         if self._design is not None:
-            results = dict(self._design.run(x))
-        else:
-            known = dict(self._named(x))
-            if self._head is not None:
-                known.update(self._head(known))
-            known.update(self.run_integers({s.tensor: known[s.tensor] for s in self.inputs}))
-            if self._tail is not None:
-                known.update(self._tail(known))
-            results = {name: known[name].astype(dtype, copy=False) for name, dtype in self._results.items()}
+            emulated: Union[Array, Dict[str, Array]] = self._design.run(x)
+            return emulated
+        known = dict(self._named(x))
+        if self._head is not None:
+            known.update(self._head(known))
+        known.update(self.run_integers({s.tensor: known[s.tensor] for s in self.inputs}))
+        if self._tail is not None:
+            known.update(self._tail(known))
+        results = {name: known[name].astype(dtype, copy=False) for name, dtype in self._results.items()}
         return next(iter(results.values())) if len(results) == 1 else results
 
     def run_integers(self, tensors: Mapping[str, Array]) -> Dict[str, Array]:

@@ -73,7 +73,7 @@ class HostGraph:
             self._session.run(self.outputs, {name: array[i : i + 1] for name, array in ready.items()})
             for i in range(frames)
         ]
-        return {name: np.concatenate([part[k] for part in parts]) for k, name in enumerate(self.outputs)}
+        return {name: _stacked([part[k] for part in parts]) for k, name in enumerate(self.outputs)}
 
     def _checked(self, name: str, array: Array) -> Array:
         dtype, shape = self._graph.inputs[name]
@@ -100,11 +100,19 @@ def _session(path: Path) -> Any:
 def _evaluate(graph: Graph, feeds: Mapping[str, Array], frames: int) -> Dict[str, Array]:
     """The graph's outputs for a batch of `frames`."""
     values: Dict[str, Array] = {**graph.constants, **feeds}
+    batched = set(feeds)
     with np.errstate(all="ignore"):
         for node in graph.nodes:
             args = [values[name] if name else None for name in node.inputs]
-            values[node.outputs[0]] = np.asarray(_OPERATORS[node.op](node, args, frames))
-    return {name: values[name] for name in graph.outputs}
+            moving = bool(batched.intersection(node.inputs))
+            values[node.outputs[0]] = np.asarray(_OPERATORS[node.op](node, args, frames if moving else 1))
+            batched.update(node.outputs if moving else ())
+    return {name: values[name] if name in batched else _stacked([values[name]] * frames) for name in graph.outputs}
+
+
+def _stacked(parts: List[Array]) -> Array:
+    """The results of samples as one array."""
+    return np.concatenate(parts) if parts[0].ndim else np.stack(parts)
 
 
 def _batchable(graph: Graph) -> bool:
@@ -131,7 +139,7 @@ def _batchable(graph: Graph) -> bool:
             result = values[node.outputs[0]] = np.asarray(_OPERATORS[node.op](node, args, 1))
             if node.outputs[0] in batched and result.shape[:1] != (1,):
                 return False
-    return batched.issuperset(graph.outputs)
+    return bool(batched.intersection(graph.outputs))
 
 
 def _keeps_batch(node: Node, args: Sequence[Any], batched: Set[str]) -> bool:

@@ -13,8 +13,8 @@ import numpy as np
 
 from flowc.backends.wire import DMA_LENGTH_BITS, boundary
 from flowc.dtypes import IntType
+from flowc.emulator import emulate
 from flowc.units import InputPort
-from tests.backends.graphs import emulate
 
 
 class Buffer(np.ndarray):

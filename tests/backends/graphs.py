@@ -43,9 +43,9 @@ def mlp(name="tiny", *, dtype=UINT3, inputs=12, outputs=6, out=UINT2, simd=6, pe
     return Dataflow(
         name,
         [
-            InputPort(name="x", tensor="x_q", tensor_shape=(inputs,), frame=x, simd=simd),
+            InputPort(name="x", tensor="x_q", tensor_shape=(1, inputs), frame=x, simd=simd),
             fc,
-            OutputPort(name="y", tensor="y_q", tensor_shape=(outputs,), frame=fc.outputs[0], simd=pe),
+            OutputPort(name="y", tensor="y_q", tensor_shape=(1, outputs), frame=fc.outputs[0], simd=pe),
         ],
         [Stream("x", "fc"), Stream("fc", "y")],
     )
@@ -60,31 +60,18 @@ def two_inputs(seed=0):
     """Two images added, in (C, H, W) tensors: two inputs, signed and bipolar types, widths that fill no bytes."""
     frame_a, frame_b = Frame(2, 3, 5, SInt(3)), Frame(2, 3, 5, BIPOLAR)
     one = np.ones(1, np.int64)
-    join = Join(
-        name="add", left=frame_a, right=frame_b, op="add", acc=SInt(4), left_scale=one, right_scale=one, pe=5
-    )
+    join = Join(name="add", left=frame_a, right=frame_b, op="add", acc=SInt(4), left_scale=one, right_scale=one, pe=5)
     order = image_order(5, 2, 3)
     return Dataflow(
         "two_inputs",
         [
-            InputPort(name="a", tensor="a_q", tensor_shape=(5, 2, 3), order=order, frame=frame_a, simd=5),
-            InputPort(name="b", tensor="b_q", tensor_shape=(5, 2, 3), order=order, frame=frame_b, simd=5),
+            InputPort(name="a", tensor="a_q", tensor_shape=(1, 5, 2, 3), order=order, frame=frame_a, simd=5),
+            InputPort(name="b", tensor="b_q", tensor_shape=(1, 5, 2, 3), order=order, frame=frame_b, simd=5),
             join,
-            OutputPort(name="s", tensor="s_q", tensor_shape=(5, 2, 3), order=order, frame=join.outputs[0], simd=5),
+            OutputPort(name="s", tensor="s_q", tensor_shape=(1, 5, 2, 3), order=order, frame=join.outputs[0], simd=5),
         ],
         [Stream("a", "add"), Stream("b", "add", dst_port=1), Stream("add", "s")],
     )
-
-
-def emulate(graph, inputs):
-    """The frames (N, H, W, C) at every output port, by the units' own functions, from those at the input ports."""
-    values = {}
-    for unit in graph:
-        streams = graph.into(unit.name)
-        xs = [inputs[unit.name]] if isinstance(unit, InputPort) else [values[s.src, s.src_port] for s in streams]
-        for port, y in enumerate(unit.emulate(*xs)):
-            values[unit.name, port] = y
-    return {unit.name: values[unit.name, 0] for unit in graph.outputs}
 
 
 def random_values(rng, dtype: IntType, shape):

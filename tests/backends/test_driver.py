@@ -13,9 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flowc.backends.driver import generate_driver
 from flowc.dtypes import BIPOLAR, SInt, UInt
+from flowc.emulator import emulate
 from flowc.targets import load_target
 from tests.backends.fake_pynq import make_pynq
-from tests.backends.graphs import emulate, mlp, random_values, two_inputs
+from tests.backends.graphs import mlp, random_values, two_inputs
 
 TARGET = load_target("pynq-z2")
 HEADER = "made by flowc"
@@ -112,7 +113,7 @@ def test_integers_through_the_board_equal_the_emulator(generated, graph, frames)
     rng = np.random.default_rng(frames)
     feeds, ports = {}, {}
     for unit in graph.inputs:
-        x = feeds[unit.tensor] = random_values(rng, unit.frame.dtype, (frames, *unit.tensor_shape))
+        x = feeds[unit.tensor] = random_values(rng, unit.frame.dtype, (frames, *unit.tensor_shape[1:]))
         flat = x.reshape(frames, unit.frame.elements)
         ports[unit.name] = (flat if unit.order is None else flat[:, unit.order]).reshape(frames, *unit.frame.shape)
     got = accelerator(feeds)
@@ -121,9 +122,9 @@ def test_integers_through_the_board_equal_the_emulator(generated, graph, frames)
         stream = emulate(graph, ports)[unit.name].reshape(frames, -1)
         expected = np.empty_like(stream)
         expected[:, np.arange(stream.shape[1]) if unit.order is None else unit.order] = stream
-        assert np.array_equal(got, expected.reshape(frames, *unit.tensor_shape))
+        assert np.array_equal(got, expected.reshape(frames, *unit.tensor_shape[1:]))
     assert got.dtype == np.int64
-    assert got.shape == (frames, *graph.outputs[0].tensor_shape)
+    assert got.shape == (frames, *graph.outputs[0].tensor_shape[1:])
     assert pynq.overlays[0].batches == [7] * (frames // 7) + ([frames % 7] if frames % 7 else [])
     accelerator.close()
 
@@ -190,7 +191,7 @@ def test_without_a_board_the_emulator_runs_the_model(generated, monkeypatch, tmp
 
     class Design:
         def run(self, x):
-            return {"y": x + 1}
+            return x + 1
 
     flowc = sys.modules["flowc"]
     monkeypatch.setattr(flowc, "load", lambda path: asked.append(path) or Design(), raising=False)

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from flowc.backends.hls import generate
 from flowc.backends.vivado import SYSTEM, catalog, generate_vivado
 from flowc.backends.wire import boundary
+from flowc.dataflow import Dataflow, Stream
 from flowc.dtypes import SInt, UInt
 from flowc.errors import InfeasibleError
 from flowc.targets import Target, known_targets, load_target
@@ -21,11 +23,11 @@ needs_tclsh = pytest.mark.skipif(TCLSH is None, reason="tclsh is not installed: 
 HEADER = "made by flowc\nfrom model"
 
 
-def run(folder, *, boards, slack="0.5"):
-    """Runs build.tcl; returns (exit code, stderr, stdout, recorded calls)."""
+def run(folder, *, boards, slack="0.5", script="build.tcl"):
+    """Runs a script; returns (exit code, stderr, stdout, recorded calls)."""
     record = folder / "record.txt"
     done = subprocess.run(
-        [TCLSH, STUB, folder / "build.tcl", record],
+        [TCLSH, STUB, folder / script, record],
         env={"STUB_BOARDS": boards, "STUB_SLACK": slack},
         capture_output=True,
         text=True,
@@ -229,6 +231,31 @@ def test_a_target_without_board_files_gets_the_ip_alone(tmp_path):
     target = Target(**{f: getattr(known, f) for f in known.__dataclass_fields__ if f != "board_part"})
     generate_vivado(mlp(), tmp_path, target=target, clock_mhz=100, header=HEADER)
     assert "the target names no board_part" in (tmp_path / "README.md").read_text()
+
+
+@needs_tclsh
+def test_names_are_those_of_the_exported_ip(tmp_path):
+    """Names that C++ reserves are changed by the C++ backend; the script of Vitis HLS exports what Vivado wants."""
+    graph = mlp("3 odd; name")
+    unit = graph.inputs[0].with_(name="register")
+    graph = Dataflow(graph.name, [unit, graph["fc"], graph["y"]], [Stream("register", "fc"), Stream("fc", "y")])
+    target = load_target("pynq-z2")
+    out = generated(tmp_path, graph, target)
+    code, err, _, calls = run(out, boards=target.board_part)
+    assert (code, err) == (0, "")
+    assert ("fit_register/m_axis", "accelerator/n_register") in Design(calls).joined
+
+    generate(graph, tmp_path / "hls", part=target.part, clock_mhz=100, header=HEADER)
+    _, _, _, exported = run(tmp_path / "hls", boards="", script="vitis_hls.tcl")
+    (call,) = [call for call in exported if call[0] == "export_design"]
+    options = dict(zip(call[1::2], call[2::2], strict=True))
+    vlnv = ":".join(options[f"-{key}"] for key in ("vendor", "library", "ipname", "version"))
+    assert ["get_ipdefs", "-quiet", vlnv] in calls
+    assert ["set_part", target.part] in exported
+    assert ["create_clock", "-period", "10", "-name", "default"] in exported
+    signature = (tmp_path / "hls" / "top.cpp").read_text().split("void ")[1]
+    assert signature.startswith(options["-ipname"] + "(")
+    assert "& n_register," in signature
 
 
 def test_files_are_headed_and_the_readme_is_honest(tmp_path):

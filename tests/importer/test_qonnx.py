@@ -100,6 +100,14 @@ def test_trunc_version_2(rounding: str, signed: int, narrow: int, zero_point: fl
     assert np.array_equal(Reference(load_model(net.model(y))).run({"x": x})[y], expected.astype(np.float32))
 
 
+def test_trunc_in_an_operator_set_without_round() -> None:
+    x = ties_and_others(0.125, 6)
+    net = Net([1, x.shape[1]], opset=9)
+    y = net.flatten(net.trunc(net.x, 0.125, 8, 5))
+    expected = trunc_functions.trunc_v1(x, *(np.float32(v) for v in (0.125, 0, 8, 5)), "FLOOR")
+    assert np.array_equal(Reference(load_model(net.model(y))).run({"x": x})[y], expected.astype(np.float32))
+
+
 def test_bipolar_quant_and_its_old_name() -> None:
     x = np.asarray([[-1.0, -0.0, 0.0, 1e-30, -1e-30, 5.0]], np.float32)
     for name in ("BipolarQuant", "BinaryQuant"):

@@ -168,6 +168,20 @@ def test_a_chain_with_constants_of_its_own_and_several_outputs(tmp_path):
     assert np.array_equal(got["z"], -got["y"])
 
 
+@pytest.mark.parametrize("operator", ["Neg", "Exp"])  # in numpy, in onnxruntime
+def test_outputs_that_no_input_reaches_come_once_per_sample(tmp_path, operator):
+    nodes = [
+        helper.make_node(operator, ["x"], ["y"]),
+        helper.make_node("Identity", ["c"], ["scalar"]),
+        helper.make_node("Identity", ["d"], ["vector"]),
+    ]
+    path = save(tmp_path / "part.onnx", nodes, {"c": np.float32(3), "d": f32(2)}, outputs=("y", "scalar", "vector"))
+    got = HostGraph(path)({"x": f32(3, 4, 6)})
+    assert got["y"].shape == (3, 4, 6)
+    assert np.array_equal(got["scalar"], np.full(3, 3, np.float32))
+    assert got["vector"].shape == (6,)
+
+
 def test_a_missing_part_is_none_and_a_wrong_shape_is_refused(tmp_path):
     assert HostGraph.load(tmp_path / "none.onnx") is None
     graph = HostGraph.load(save(tmp_path / "part.onnx", [node("Relu", ["x"])], {}))

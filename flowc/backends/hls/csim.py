@@ -17,13 +17,20 @@ from flowc.backends.hls.packing import pack_rows, unpack_rows
 from flowc.backends.hls.text import identifier
 from flowc.backends.hls.writers.port import port_bytes
 from flowc.dataflow import Dataflow
-from flowc.errors import MismatchError, UsageError
+from flowc.errors import FlowcError, MismatchError, UsageError
 from flowc.units import Array, InputPort, OutputPort
 
-__all__ = ["ap_include", "compile", "count_cycles", "run", "write_vectors"]
+__all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run", "write_vectors"]
 
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-g1")
+_REPORT = "Please report this, with the model"
 _INSTALL = "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
+
+
+class GeneratedCodeError(FlowcError):
+    """The compiler rejects what flowc wrote: a bug of flowc, or a compiler or AP headers it was never tried with."""
+
+    exit_code = 1
 
 
 def ap_include() -> Path:
@@ -71,7 +78,8 @@ def compile(
         The program, in ``folder/build``.
 
     Raises:
-        UsageError: g++ or the AP types are missing, or g++ rejects the code (then with its first messages).
+        UsageError: g++ or the AP types are missing.
+        GeneratedCodeError: g++ rejects the code; holds its first messages.
     """
     compiler, include = _compiler(), ap_include()
     build = folder / "build"
@@ -96,12 +104,12 @@ def compile(
     messages = [job.communicate()[0] for job, _ in jobs]
     for (job, _), text in zip(jobs, messages, strict=True):
         if job.returncode != 0:
-            raise UsageError(f"g++ rejects the generated code: {_head(text)}", remedy="This is a bug of flowc: report it")
+            raise GeneratedCodeError(f"{compiler} rejects the generated code: {_head(text)}", remedy=_REPORT)
     binary = build / stem
     link = [compiler, *flags, "-o", str(binary), *(str(target) for _, target in jobs)]
     done = subprocess.run(link, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise UsageError(f"g++ can't link the C simulation: {_head(done.stderr)}", remedy="This is a bug of flowc: report it")
+        raise GeneratedCodeError(f"{compiler} can't link the C simulation: {_head(done.stderr)}", remedy=_REPORT)
     return binary
 
 

@@ -192,7 +192,8 @@ class _Project:
             origin = comment(", ".join(unit.origin)) if unit.origin else "no ONNX node of its own"
             files[f"layers/{layer.name}.cpp"] = render(
                 f"hls/units/{layer.template}", layer=layer, heading=heading, origin=origin, shapes=_shapes(unit),
-                signature=self.signature(layer), bits_in=[w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True)],
+                signature=self.signature(layer), ins=self._names("in", len(unit.inputs)), outs=self._names("out", len(unit.outputs)),
+                bits_in=[w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True)],
                 **layer.values,
             )  # fmt: skip
             if layer.constants:
@@ -211,7 +212,7 @@ class _Project:
             f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=parts, files=group) for i, group in enumerate(groups)
         }
         ports = ", ".join(f"{_axis(p.bytes)} {p.name}" for p in self.ports)
-        signature = f"void run_threads(unsigned frames, {ports})"
+        signature = f"void run_threads(std::size_t frames, {ports})"
         files["sim/threads.hpp"] = self.render("threads.hpp", signature=signature)
         files["sim/threads.cpp"] = self.render(
             "threads.cpp", signature=signature, streams=list(self.wires.values()), calls=self.calls

@@ -81,8 +81,8 @@ class Memory:
         return [
             *split,
             f"BIND_STORAGE variable={self.name} type=ram_s2p impl={style}",
-            f"DEPENDENCE variable={self.name} type=inter false",
-            f"DEPENDENCE variable={self.name} type=intra false",
+            f"DEPENDENCE variable={self.name} type=inter dependent=false",
+            f"DEPENDENCE variable={self.name} type=intra dependent=false",
         ]
 
 

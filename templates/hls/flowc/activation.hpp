@@ -39,11 +39,12 @@ struct Thresholds {
 
   Result operator()(const Number<In::VALUE_BITS, In::SIGNED>& value, unsigned block, unsigned lane) const {
 #pragma HLS INLINE
-    const Threshold(&levels)[LEVELS] = values[BLOCKS == 1 ? 0 : block][LANES == 1 ? 0 : lane];
+    const unsigned b = BLOCKS == 1 ? 0 : block;
+    const unsigned l = LANES == 1 ? 0 : lane;
     int count = 0;
     for (unsigned k = 0; k < LEVELS; ++k) {
 #pragma HLS UNROLL
-      count += reached(value, levels[k]) ? 1 : 0;
+      count += reached(value, values[b][l][k]) ? 1 : 0;
     }
     return Result(BASE + STEP * count);
   }

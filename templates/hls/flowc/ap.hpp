@@ -30,6 +30,11 @@ struct ap_axiu {
 };
 #endif
 
+// C simulation computes in native integers; synthesis, or with FLOWC_EXACT also simulation, in ap_int of the stated widths.
+#if !defined(__SYNTHESIS__) && !defined(FLOWC_EXACT)
+#define FLOWC_NATIVE
+#endif
+
 namespace flowc {
 
 // One AXI4-Stream transfer of BYTES bytes, with TKEEP, TSTRB and TLAST.

@@ -2,6 +2,7 @@
 #ifndef FLOWC_ARGMAX_HPP
 #define FLOWC_ARGMAX_HPP
 
+#include "count.hpp"
 #include "element.hpp"
 #include "step.hpp"
 
@@ -18,12 +19,12 @@ inline void argmax(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in, hls:
   using Index = Number<Output::BITS, false>;
   Value best = 0;
   Index where = 0;
-  unsigned block = 0;
+  Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Input::Value x[Layer::PE];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
     unpack<Input, Layer::PE>(in.read(), x);
     Value top = x[0];
     unsigned lane = 0;
@@ -38,13 +39,11 @@ inline void argmax(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in, hls:
       best = top;
       where = Index(block * Layer::PE + lane);
     }
-    if (block < Layer::BLOCKS - 1) {
-      ++block;
-    } else {
+    if (block == Layer::BLOCKS - 1) {
       const Index result[1] = {where};
       out.write(pack<Output, 1>(result));
-      block = 0;
     }
+    block = next<Layer::BLOCKS>(block);
   }
 }
 

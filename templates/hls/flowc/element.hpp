@@ -4,15 +4,11 @@
 //
 // Synthesis computes in ap_int / ap_uint of exactly the stated widths. C simulation computes in the native integers that
 // hold the same values, which is some fifty times faster; the stated widths hold every value that occurs, so the results
-// are equal. Define FLOWC_EXACT to simulate in the exact widths too.
+// are equal. Define FLOWC_EXACT to simulate in the stated widths too.
 #ifndef FLOWC_ELEMENT_HPP
 #define FLOWC_ELEMENT_HPP
 
 #include "ap.hpp"
-
-#if !defined(__SYNTHESIS__) && !defined(FLOWC_EXACT)
-#define FLOWC_NATIVE
-#endif
 
 namespace flowc {
 
@@ -20,30 +16,50 @@ namespace flowc {
 namespace native {
 
 template <unsigned BITS, bool SIGNED, unsigned WIDTH = (BITS <= 8 ? 8 : BITS <= 16 ? 16
-                                                        : BITS <= 32   ? 32
-                                                                       : 64)>
+                                                                    : BITS <= 32   ? 32
+                                                                                   : 64)>
 struct Storage;
 template <unsigned BITS>
-struct Storage<BITS, true, 8> { using type = int8_t; };
+struct Storage<BITS, true, 8> {
+  using type = int8_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, true, 16> { using type = int16_t; };
+struct Storage<BITS, true, 16> {
+  using type = int16_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, true, 32> { using type = int32_t; };
+struct Storage<BITS, true, 32> {
+  using type = int32_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, true, 64> { using type = int64_t; };
+struct Storage<BITS, true, 64> {
+  using type = int64_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, false, 8> { using type = uint8_t; };
+struct Storage<BITS, false, 8> {
+  using type = uint8_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, false, 16> { using type = uint16_t; };
+struct Storage<BITS, false, 16> {
+  using type = uint16_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, false, 32> { using type = uint32_t; };
+struct Storage<BITS, false, 32> {
+  using type = uint32_t;
+};
 template <unsigned BITS>
-struct Storage<BITS, false, 64> { using type = uint64_t; };
+struct Storage<BITS, false, 64> {
+  using type = uint64_t;
+};
 
 template <bool WIDE>
-struct Arithmetic { using type = int32_t; };
+struct Arithmetic {
+  using type = int32_t;
+};
 template <>
-struct Arithmetic<true> { using type = int64_t; };
+struct Arithmetic<true> {
+  using type = int64_t;
+};
 
 }  // namespace native
 
@@ -61,9 +77,13 @@ using Raw = uint64_t;
 namespace exact {
 
 template <unsigned BITS, bool SIGNED>
-struct Integer { using type = ap_uint<BITS>; };
+struct Integer {
+  using type = ap_uint<BITS>;
+};
 template <unsigned BITS>
-struct Integer<BITS, true> { using type = ap_int<BITS>; };
+struct Integer<BITS, true> {
+  using type = ap_int<BITS>;
+};
 
 }  // namespace exact
 

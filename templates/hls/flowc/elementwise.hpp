@@ -3,6 +3,7 @@
 #define FLOWC_ELEMENTWISE_HPP
 
 #include "activation.hpp"
+#include "count.hpp"
 #include "multiply.hpp"
 #include "step.hpp"
 
@@ -15,21 +16,21 @@ inline void activate(hls::stream<Beat<typename Activation::Input, Layer::PE>>& i
 #pragma HLS INLINE
   constexpr unsigned PE = Layer::PE;
   using Input = typename Activation::Input;
-  unsigned block = 0;
+  Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Input::Value x[PE];
     typename Activation::Result results[PE];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
     unpack<Input, PE>(in.read(), x);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
       results[p] = activation(Number<Input::VALUE_BITS, Input::SIGNED>(x[p]), block, p);
     }
     out.write(pack<typename Activation::Output, PE>(results));
-    block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+    block = next<Layer::BLOCKS>(block);
   }
 }
 
@@ -67,16 +68,16 @@ inline void join(hls::stream<Beat<typename Layer::Left, Layer::PE>>& left, hls::
   constexpr unsigned PE = Layer::PE;
   using Wide = Number<Layer::WIDE, true>;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
-  unsigned block = 0;
+  Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Layer::Left::Value a[PE];
     typename Layer::Right::Value b[PE];
     typename Activation::Result results[PE];
-#pragma HLS ARRAY_PARTITION variable=a type=complete
-#pragma HLS ARRAY_PARTITION variable=b type=complete
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = a type = complete
+#pragma HLS ARRAY_PARTITION variable = b type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
     unpack<typename Layer::Left, PE>(left.read(), a);
     unpack<typename Layer::Right, PE>(right.read(), b);
     for (unsigned p = 0; p < PE; ++p) {
@@ -84,7 +85,7 @@ inline void join(hls::stream<Beat<typename Layer::Left, Layer::PE>>& left, hls::
       results[p] = activation(Sum(operation.template combine<Wide>(a[p], b[p], block, p)), block, p);
     }
     out.write(pack<typename Activation::Output, PE>(results));
-    block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+    block = next<Layer::BLOCKS>(block);
   }
 }
 

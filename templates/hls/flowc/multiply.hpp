@@ -10,16 +10,24 @@ namespace flowc {
 template <class A, class B>
 using Product = Number<A::VALUE_BITS + B::VALUE_BITS + ((A::SIGNED || B::SIGNED) ? 1 : 0), A::SIGNED || B::SIGNED>;
 
+// An operand of that product: as narrow as it is in synthesis, wide enough for the product in C simulation.
+#ifdef FLOWC_NATIVE
+template <class A, class B, class Value>
+inline Product<A, B> operand(const Value& value) { return static_cast<Product<A, B>>(value); }
+#else
+template <class A, class B, class Value>
+inline const Value& operand(const Value& value) {
+#pragma HLS INLINE
+  return value;
+}
+#endif
+
 struct Any {
   template <class A, class B>
   static Product<A, B> multiply(const typename A::Value& a, const typename B::Value& b) {
 #pragma HLS INLINE
-#ifdef FLOWC_NATIVE
-    return static_cast<Product<A, B>>(a) * static_cast<Product<A, B>>(b);
-#else
-    const Product<A, B> product = a * b;
+    const Product<A, B> product = operand<A, B>(a) * operand<A, B>(b);
     return product;
-#endif
   }
 };
 
@@ -27,8 +35,8 @@ struct Fabric {
   template <class A, class B>
   static Product<A, B> multiply(const typename A::Value& a, const typename B::Value& b) {
 #pragma HLS INLINE
-    const Product<A, B> product = Any::multiply<A, B>(a, b);
-#pragma HLS BIND_OP variable=product op=mul impl=fabric
+    const Product<A, B> product = operand<A, B>(a) * operand<A, B>(b);
+#pragma HLS BIND_OP variable = product op = mul impl = fabric
     return product;
   }
 };
@@ -37,8 +45,8 @@ struct Dsp {
   template <class A, class B>
   static Product<A, B> multiply(const typename A::Value& a, const typename B::Value& b) {
 #pragma HLS INLINE
-    const Product<A, B> product = Any::multiply<A, B>(a, b);
-#pragma HLS BIND_OP variable=product op=mul impl=dsp
+    const Product<A, B> product = operand<A, B>(a) * operand<A, B>(b);
+#pragma HLS BIND_OP variable = product op = mul impl = dsp
     return product;
   }
 };

@@ -3,6 +3,7 @@
 #define FLOWC_MVTU_HPP
 
 #include "activation.hpp"
+#include "count.hpp"
 #include "multiply.hpp"
 #include "rom.hpp"
 #include "step.hpp"
@@ -17,8 +18,8 @@ struct DotProducts {
 #pragma HLS INLINE
     typename Input::Value x[SIMD];
     typename Weight::Value w[PE * SIMD];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
-#pragma HLS ARRAY_PARTITION variable=w type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, SIMD>(beat, x);
     unpack_row<Weight, PE * SIMD>(row, w);
     for (unsigned p = 0; p < PE; ++p) {
@@ -61,12 +62,12 @@ struct DotProducts<Bipolar, Bipolar, Multiplier, PE, SIMD> {
 #pragma HLS UNROLL
       const ap_uint<SIMD> weights = w.range((p + 1) * SIMD - 1, p * SIMD);
       const ap_uint<SIMD> equal = ~(beat ^ weights);
-      Sum sum = -static_cast<int>(SIMD);
+      ap_uint<bits_for(SIMD)> count = 0;
       for (unsigned s = 0; s < SIMD; ++s) {
 #pragma HLS UNROLL
-        sum += equal[s] ? 2 : 0;
+        count += equal[s];
       }
-      sums[p] = sum;
+      sums[p] = 2 * count - static_cast<int>(SIMD);
     }
 #endif
   }
@@ -92,15 +93,15 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
 
   Sum sums[PE];
-#pragma HLS ARRAY_PARTITION variable=sums type=complete
-  unsigned column = 0;
-  unsigned row = 0;
-  unsigned block = 0;
-  unsigned address = 0;
+#pragma HLS ARRAY_PARTITION variable = sums type = complete
+  Count<Layer::COLUMN_FOLDS> column = 0;
+  Count<Layer::ROW_FOLDS> row = 0;
+  Count<BLOCKS> block = 0;
+  Count<ROWS> address = 0;
   for (unsigned step = 0; step < STEPS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
-    const unsigned slot = HELD == 1 ? 0 : column;
+    const unsigned slot = HELD == 1 ? 0 : static_cast<unsigned>(column);
     Beat<Input, Layer::SIMD> beat;
     if (row == 0) {
       beat = in.read();
@@ -109,7 +110,7 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
       beat = held[slot];
     }
     Sum partial[PE];
-#pragma HLS ARRAY_PARTITION variable=partial type=complete
+#pragma HLS ARRAY_PARTITION variable = partial type = complete
     DotProducts<Input, typename Layer::Weight, typename Layer::Multiplier, PE, Layer::SIMD>::compute(beat, weights[address], partial);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
@@ -117,21 +118,19 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
     }
     if (column == Layer::COLUMN_FOLDS - 1) {
       typename Activation::Result results[PE];
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
       for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
         results[p] = activation(sums[p], block, p);
       }
       out.write(pack<Output, PE>(results));
     }
-    address = address == ROWS - 1 ? 0 : address + 1;
+    address = next<ROWS>(address);
     if (column == Layer::COLUMN_FOLDS - 1) {
-      column = 0;
-      row = row == Layer::ROW_FOLDS - 1 ? 0 : row + 1;
-      block = block == BLOCKS - 1 ? 0 : block + 1;
-    } else {
-      ++column;
+      row = next<Layer::ROW_FOLDS>(row);
+      block = next<BLOCKS>(block);
     }
+    column = next<Layer::COLUMN_FOLDS>(column);
   }
 }
 

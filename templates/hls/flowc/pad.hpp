@@ -2,7 +2,7 @@
 #ifndef FLOWC_PAD_HPP
 #define FLOWC_PAD_HPP
 
-#include "ap.hpp"
+#include "count.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -24,26 +24,22 @@ inline ap_uint<LANES * BITS> repeated(uint64_t bits) {
 template <class Layer, class Word>
 inline void pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& filler) {
 #pragma HLS INLINE
-  unsigned word = 0;
-  unsigned x = 0;
-  unsigned y = 0;
+  Count<Layer::WORDS> word = 0;
+  Count<Layer::OUT_W> x = 0;
+  Count<Layer::OUT_H> y = 0;
   for (unsigned step = 0; step < Layer::OUT_H * Layer::OUT_W * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
-    // Unsigned differences: what lies above or left of the frame becomes large.
-    const bool inside = y - Layer::TOP < Layer::HEIGHT && x - Layer::LEFT < Layer::WIDTH;
-    out.write(inside ? in.read() : filler);
-    if (word < Layer::WORDS - 1) {
-      ++word;
-    } else {
-      word = 0;
-      if (x < Layer::OUT_W - 1) {
-        ++x;
-      } else {
-        x = 0;
-        ++y;
-      }
+    const bool rows = y + 1 > Layer::TOP && y < Layer::TOP + Layer::HEIGHT;
+    const bool columns = x + 1 > Layer::LEFT && x < Layer::LEFT + Layer::WIDTH;
+    Word beat = filler;
+    if (rows && columns) beat = in.read();
+    out.write(beat);
+    if (word == Layer::WORDS - 1) {
+      if (x == Layer::OUT_W - 1) y = next<Layer::OUT_H>(y);
+      x = next<Layer::OUT_W>(x);
     }
+    word = next<Layer::WORDS>(word);
   }
 }
 
@@ -52,27 +48,26 @@ inline void pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& fille
 template <class Layer, class Word>
 inline void pixel_pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& filler) {
 #pragma HLS INLINE
-  unsigned word = 0;
-  unsigned x = 0;
-  unsigned phase_x = 0;
-  unsigned phase_y = 0;
+  Count<Layer::WORDS> word = 0;
+  Count<Layer::OUT_W> x = 0;
+  Count<Layer::STRIDE_W> phase_x = 0;
+  Count<Layer::STRIDE_H> phase_y = 0;
   for (unsigned step = 0; step < Layer::OUT_H * Layer::OUT_W * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
-    out.write(phase_x == 0 && phase_y == 0 ? in.read() : filler);
-    if (word < Layer::WORDS - 1) {
-      ++word;
-    } else {
-      word = 0;
-      if (x < Layer::OUT_W - 1) {
-        ++x;
-        phase_x = phase_x == Layer::STRIDE_W - 1 ? 0 : phase_x + 1;
-      } else {
-        x = 0;
+    Word beat = filler;
+    if (phase_x == 0 && phase_y == 0) beat = in.read();
+    out.write(beat);
+    if (word == Layer::WORDS - 1) {
+      if (x == Layer::OUT_W - 1) {
         phase_x = 0;
-        phase_y = phase_y == Layer::STRIDE_H - 1 ? 0 : phase_y + 1;
+        phase_y = next<Layer::STRIDE_H>(phase_y);
+      } else {
+        phase_x = next<Layer::STRIDE_W>(phase_x);
       }
+      x = next<Layer::OUT_W>(x);
     }
+    word = next<Layer::WORDS>(word);
   }
 }
 

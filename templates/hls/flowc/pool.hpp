@@ -3,6 +3,7 @@
 #define FLOWC_POOL_HPP
 
 #include "activation.hpp"
+#include "count.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -33,32 +34,30 @@ inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
   constexpr unsigned PE = Layer::PE;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
   Sum sums[PE];
-#pragma HLS ARRAY_PARTITION variable=sums type=complete
-  unsigned tap = 0;
-  unsigned block = 0;
+#pragma HLS ARRAY_PARTITION variable = sums type = complete
+  Count<Layer::TAPS> tap = 0;
+  Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS * Layer::TAPS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Layer::Input::Value x[PE];
     typename Activation::Result results[PE];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
     unpack<typename Layer::Input, PE>(in.read(), x);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
       sums[p] = tap == 0 ? Sum(x[p]) : Layer::Reduction::combine(sums[p], Sum(x[p]));
     }
-    if (tap < Layer::TAPS - 1) {
-      ++tap;
-    } else {
+    if (tap == Layer::TAPS - 1) {
       for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
         results[p] = activation(sums[p], block, p);
       }
       out.write(pack<typename Activation::Output, PE>(results));
-      tap = 0;
-      block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+      block = next<Layer::BLOCKS>(block);
     }
+    tap = next<Layer::TAPS>(tap);
   }
 }
 
@@ -72,15 +71,15 @@ inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
 #pragma HLS INLINE
   constexpr unsigned PE = Layer::PE;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
-  unsigned block = 0;
-  unsigned position = 0;
+  Count<Layer::BLOCKS> block = 0;
+  Count<Layer::POSITIONS> position = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Layer::Input::Value x[PE];
     typename Activation::Result results[PE];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
     unpack<typename Layer::Input, PE>(in.read(), x);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
@@ -89,12 +88,8 @@ inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
       results[p] = activation(sum, block, p);
     }
     if (position == Layer::POSITIONS - 1) out.write(pack<typename Activation::Output, PE>(results));
-    if (block < Layer::BLOCKS - 1) {
-      ++block;
-    } else {
-      block = 0;
-      ++position;
-    }
+    if (block == Layer::BLOCKS - 1) position = next<Layer::POSITIONS>(position);
+    block = next<Layer::BLOCKS>(block);
   }
 }
 

@@ -2,7 +2,7 @@
 #ifndef FLOWC_ROUTING_HPP
 #define FLOWC_ROUTING_HPP
 
-#include "ap.hpp"
+#include "count.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -15,40 +15,37 @@ inline void upsample(hls::stream<Word>& in, hls::stream<Word>& out, Word (&pixel
 #pragma HLS INLINE
   constexpr bool SHORT = Layer::WORDS < 8;
   static_assert(KEPT == (SHORT ? Layer::WORDS : 1), "size of the pixel's registers");
-  unsigned word = 0;
-  unsigned repeat_x = 0;
-  unsigned first = 0;  // word of the row where the pixel begins
-  unsigned repeat_y = 0;
+  Count<Layer::WORDS> word = 0;
+  Count<Layer::FACTOR_W> repeat_x = 0;
+  Count<Layer::WIDTH * Layer::WORDS> first = 0;  // word of the row where the pixel begins
+  Count<Layer::FACTOR_H> repeat_y = 0;
   for (unsigned step = 0; step < Layer::HEIGHT * Layer::FACTOR_H * Layer::WIDTH * Layer::FACTOR_W * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
+    const unsigned kept = SHORT ? static_cast<unsigned>(word) : 0;
     Word beat = 0;
     if (repeat_x == 0 && repeat_y == 0) {
       beat = in.read();
       row[first + word] = beat;
     } else if (repeat_x != 0 && SHORT) {
-      beat = pixel[SHORT ? word : 0];
+      beat = pixel[kept];
     } else {
       beat = row[first + word];
     }
-    if (SHORT) pixel[SHORT ? word : 0] = beat;
+    if (SHORT) pixel[kept] = beat;
     out.write(beat);
-    if (word < Layer::WORDS - 1) {
-      ++word;
-    } else {
-      word = 0;
-      if (repeat_x < Layer::FACTOR_W - 1) {
-        ++repeat_x;
-      } else {
-        repeat_x = 0;
-        if (first < (Layer::WIDTH - 1) * Layer::WORDS) {
-          first += Layer::WORDS;
-        } else {
+    if (word == Layer::WORDS - 1) {
+      if (repeat_x == Layer::FACTOR_W - 1) {
+        if (first == (Layer::WIDTH - 1) * Layer::WORDS) {
           first = 0;
-          repeat_y = repeat_y == Layer::FACTOR_H - 1 ? 0 : repeat_y + 1;
+          repeat_y = next<Layer::FACTOR_H>(repeat_y);
+        } else {
+          first += Layer::WORDS;
         }
       }
+      repeat_x = next<Layer::FACTOR_W>(repeat_x);
     }
+    word = next<Layer::WORDS>(word);
   }
 }
 
@@ -58,23 +55,22 @@ inline void upsample(hls::stream<Word>& in, hls::stream<Word>& out, Word (&pixel
 template <class Layer, class Word, class Index>
 inline void permute(hls::stream<Word>& in, hls::stream<Word>& out, Word (&halves)[2 * Layer::CHUNK], const Index (&order)[Layer::CHUNK]) {
 #pragma HLS INLINE
-  unsigned chunk = 0;
-  unsigned element = 0;
+  constexpr unsigned PERIOD = Layer::CHUNK + Layer::GAP;
+  Count<Layer::CHUNKS + 1> chunk = 0;
+  Count<PERIOD> element = 0;
   bool second = false;
-  for (unsigned step = 0; step < (Layer::CHUNKS + 1) * (Layer::CHUNK + Layer::GAP); ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+  for (unsigned step = 0; step < (Layer::CHUNKS + 1) * PERIOD; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     if (element < Layer::CHUNK) {
       if (chunk > 0) out.write(halves[(second ? 0 : Layer::CHUNK) + order[element]]);
       if (chunk < Layer::CHUNKS) halves[(second ? Layer::CHUNK : 0) + element] = in.read();
     }
-    if (element < Layer::CHUNK + Layer::GAP - 1) {
-      ++element;
-    } else {
-      element = 0;
+    if (element == PERIOD - 1) {
       second = !second;
-      ++chunk;
+      chunk = next<Layer::CHUNKS + 1>(chunk);
     }
+    element = next<PERIOD>(element);
   }
 }
 

@@ -3,6 +3,7 @@
 #define FLOWC_VVTU_HPP
 
 #include "activation.hpp"
+#include "count.hpp"
 #include "multiply.hpp"
 #include "rom.hpp"
 #include "step.hpp"
@@ -30,17 +31,17 @@ inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * 
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
 
   Sum sums[LANES];
-#pragma HLS ARRAY_PARTITION variable=sums type=complete
-  unsigned tap = 0;
-  unsigned block = 0;
-  unsigned address = 0;
+#pragma HLS ARRAY_PARTITION variable = sums type = complete
+  Count<BEATS> tap = 0;
+  Count<Layer::BLOCKS> block = 0;
+  Count<ROWS> address = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * ROWS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     typename Input::Value x[IN_LANES];
     typename Weight::Value w[IN_LANES * COPIES];
-#pragma HLS ARRAY_PARTITION variable=x type=complete
-#pragma HLS ARRAY_PARTITION variable=w type=complete
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, IN_LANES>(in.read(), x);
     unpack_row<Weight, IN_LANES * COPIES>(weights[address], w);
     for (unsigned lane = 0; lane < LANES; ++lane) {
@@ -52,20 +53,18 @@ inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * 
       }
       sums[lane] = sum;
     }
-    address = address == ROWS - 1 ? 0 : address + 1;
-    if (tap < BEATS - 1) {
-      ++tap;
-    } else {
+    if (tap == BEATS - 1) {
       typename Activation::Result results[LANES];
-#pragma HLS ARRAY_PARTITION variable=results type=complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
       for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
         results[lane] = activation(sums[lane], block, lane);
       }
       out.write(pack<typename Activation::Output, LANES>(results));
-      tap = 0;
-      block = block == Layer::BLOCKS - 1 ? 0 : block + 1;
+      block = next<Layer::BLOCKS>(block);
     }
+    tap = next<BEATS>(tap);
+    address = next<ROWS>(address);
   }
 }
 

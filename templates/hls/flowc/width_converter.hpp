@@ -2,7 +2,7 @@
 #ifndef FLOWC_WIDTH_CONVERTER_HPP
 #define FLOWC_WIDTH_CONVERTER_HPP
 
-#include "ap.hpp"
+#include "count.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -13,14 +13,14 @@ inline void narrow(hls::stream<Wide>& in, hls::stream<Narrow>& out) {
 #pragma HLS INLINE
   constexpr unsigned RATIO = Wide::width / Narrow::width;
   Wide held = 0;
-  unsigned part = 0;
+  Count<RATIO> part = 0;
   for (unsigned step = 0; step < BEATS_OUT; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     if (part == 0) held = in.read();
     out.write(Narrow(held));
     held >>= Narrow::width;
-    part = part == RATIO - 1 ? 0 : part + 1;
+    part = next<RATIO>(part);
   }
 }
 
@@ -30,18 +30,14 @@ inline void widen(hls::stream<Narrow>& in, hls::stream<Wide>& out) {
 #pragma HLS INLINE
   constexpr unsigned RATIO = Wide::width / Narrow::width;
   Wide held = 0;
-  unsigned part = 0;
+  Count<RATIO> part = 0;
   for (unsigned step = 0; step < BEATS_IN; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     held >>= Narrow::width;
     held.range(Wide::width - 1, Wide::width - Narrow::width) = in.read();
-    if (part < RATIO - 1) {
-      ++part;
-    } else {
-      out.write(held);
-      part = 0;
-    }
+    if (part == RATIO - 1) out.write(held);
+    part = next<RATIO>(part);
   }
 }
 
@@ -54,9 +50,9 @@ inline void convert(hls::stream<In>& in, hls::stream<Out>& out) {
   constexpr unsigned OUT_UNITS = Out::width / UNIT;
   using Held = ap_uint<In::width + Out::width>;
   Held held = 0;
-  unsigned units = 0;
+  Count<IN_UNITS + OUT_UNITS> units = 0;
   for (unsigned step = 0; step < (BEATS_IN > BEATS_OUT ? BEATS_IN : BEATS_OUT); ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     if (IN_UNITS < OUT_UNITS || units < OUT_UNITS) {
       held |= Held(in.read()) << (units * UNIT);

@@ -2,7 +2,7 @@
 #ifndef FLOWC_WINDOW_HPP
 #define FLOWC_WINDOW_HPP
 
-#include "ap.hpp"
+#include "count.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -50,25 +50,27 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
   using NextPosition = Way<int64_t(STEP_X) - SPAN - (WORDS - 1), SIZE>;
   using NextRow = Way<int64_t(STEP_Y) - SPAN - (WORDS - 1), SIZE>;
 
-  unsigned received = 0;  // words taken from the input
-  unsigned limit = SIZE;  // words that may have been taken so far
-  unsigned visible = 0;   // words that may be emitted
-  unsigned write_at = 0;
-  unsigned wanted = 0;  // the word to emit next: its number in the frame
-  unsigned read_at = 0;   // and its place in the ring
-  unsigned word = 0;
-  unsigned kx = 0;
-  unsigned ky = 0;
-  unsigned block = 0;
-  unsigned ox = 0;
-  unsigned oy = 0;
+  // Holds the number of any word that is ever allowed for, also behind the frame's end.
+  using Number = Count<TOTAL + SIZE + Layer::STRIDE_H * ROW>;
+  Number received = 0;  // words taken from the input
+  Number limit = SIZE;  // words that may have been taken so far
+  Number visible = 0;  // words that may be emitted
+  Number wanted = 0;  // the word to emit next: its number in the frame
+  Count<2 * SIZE> read_at = 0;  // and its place in the ring
+  Count<SIZE> write_at = 0;
+  Count<Layer::BLOCK_WORDS> word = 0;
+  Count<Layer::KERNEL_W> kx = 0;
+  Count<Layer::KERNEL_H> ky = 0;
+  Count<Layer::BLOCKS> block = 0;
+  Count<Layer::OUT_W> ox = 0;
+  Count<Layer::OUT_H + 1> oy = 0;
   bool arrived[RING_GAP] = {};
-  unsigned freed[RING_GAP] = {};
-#pragma HLS ARRAY_PARTITION variable=arrived type=complete
-#pragma HLS ARRAY_PARTITION variable=freed type=complete
+  Number freed[RING_GAP] = {};
+#pragma HLS ARRAY_PARTITION variable = arrived type = complete
+#pragma HLS ARRAY_PARTITION variable = freed type = complete
 
   for (unsigned step = 0; step < Layer::CYCLES; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     visible += arrived[RING_GAP - 1] ? 1 : 0;
     limit += freed[RING_GAP - 1];
@@ -132,7 +134,7 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
       const Word taken = in.read();
       if (received < NEEDED) {
         line[write_at] = taken;
-        write_at = write_at == SIZE - 1 ? 0 : write_at + 1;
+        write_at = next<SIZE>(write_at);
         arrived[0] = true;
       }
       ++received;
@@ -144,28 +146,25 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
 template <class Layer, class Word>
 inline void subsample(hls::stream<Word>& in, hls::stream<Word>& out) {
 #pragma HLS INLINE
-  unsigned word = 0;
-  unsigned x = 0;
-  unsigned phase_x = 0;
-  unsigned phase_y = 0;
+  Count<Layer::WORDS> word = 0;
+  Count<Layer::WIDTH> x = 0;
+  Count<Layer::STRIDE_W> phase_x = 0;
+  Count<Layer::STRIDE_H> phase_y = 0;
   for (unsigned step = 0; step < Layer::HEIGHT * Layer::WIDTH * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     const Word taken = in.read();
     if (phase_x == 0 && phase_y == 0) out.write(taken);
-    if (word < Layer::WORDS - 1) {
-      ++word;
-    } else {
-      word = 0;
-      if (x < Layer::WIDTH - 1) {
-        ++x;
-        phase_x = phase_x == Layer::STRIDE_W - 1 ? 0 : phase_x + 1;
-      } else {
-        x = 0;
+    if (word == Layer::WORDS - 1) {
+      if (x == Layer::WIDTH - 1) {
         phase_x = 0;
-        phase_y = phase_y == Layer::STRIDE_H - 1 ? 0 : phase_y + 1;
+        phase_y = next<Layer::STRIDE_H>(phase_y);
+      } else {
+        phase_x = next<Layer::STRIDE_W>(phase_x);
       }
+      x = next<Layer::WIDTH>(x);
     }
+    word = next<Layer::WORDS>(word);
   }
 }
 
@@ -184,15 +183,15 @@ inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::wid
   constexpr unsigned FIRST_X = (KW - 1) * Layer::DILATION_W;
   static_assert(COLUMN_DELAY == (KW == 1 ? 1 : Layer::DILATION_W * Layer::WORDS), "a tap's delay");
   static_assert(ROW_DELAY == (KH == 1 ? 1 : (Layer::DILATION_H * Layer::WIDTH - FIRST_X) * Layer::WORDS), "a row's delay");
-  unsigned word = 0;
-  unsigned x = 0;
-  unsigned y = 0;
-  unsigned phase_x = 0;  // x - FIRST_X modulo the stride
-  unsigned phase_y = 0;
-  unsigned column_at = 0;
-  unsigned row_at = 0;
+  Count<Layer::WORDS> word = 0;
+  Count<Layer::WIDTH> x = 0;
+  Count<Layer::HEIGHT> y = 0;
+  Count<Layer::STRIDE_W> phase_x = 0;  // x - FIRST_X modulo the stride
+  Count<Layer::STRIDE_H> phase_y = 0;
+  Count<COLUMN_DELAY> column_at = 0;
+  Count<ROW_DELAY> row_at = 0;
   for (unsigned step = 0; step < Layer::HEIGHT * Layer::WIDTH * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
     ap_uint<Word::width * KH * KW> taps = 0;
     Word moving = in.read();
@@ -212,24 +211,23 @@ inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::wid
         moving = delayed;
       }
     }
-    if (y >= FIRST_Y && x >= FIRST_X && phase_x == 0 && phase_y == 0) out.write(taps);
+    const bool right = x + 1 > FIRST_X;
+    const bool below = y + 1 > FIRST_Y;
+    if (right && below && phase_x == 0 && phase_y == 0) out.write(taps);
 
-    column_at = column_at == COLUMN_DELAY - 1 ? 0 : column_at + 1;
-    row_at = row_at == ROW_DELAY - 1 ? 0 : row_at + 1;
-    if (word < Layer::WORDS - 1) {
-      ++word;
-    } else {
-      word = 0;
-      if (x < Layer::WIDTH - 1) {
-        phase_x = x < FIRST_X || phase_x == Layer::STRIDE_W - 1 ? 0 : phase_x + 1;
-        ++x;
-      } else {
-        x = 0;
+    column_at = next<COLUMN_DELAY>(column_at);
+    row_at = next<ROW_DELAY>(row_at);
+    if (word == Layer::WORDS - 1) {
+      if (x == Layer::WIDTH - 1) {
         phase_x = 0;
-        phase_y = y < FIRST_Y || phase_y == Layer::STRIDE_H - 1 ? 0 : phase_y + 1;
-        ++y;
+        if (below) phase_y = next<Layer::STRIDE_H>(phase_y);
+        y = next<Layer::HEIGHT>(y);
+      } else if (right) {
+        phase_x = next<Layer::STRIDE_W>(phase_x);
       }
+      x = next<Layer::WIDTH>(x);
     }
+    word = next<Layer::WORDS>(word);
   }
 }
 

@@ -65,7 +65,9 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
     """Any activation over the whole range of ``source``, with thresholds beyond it and exact ties."""
     lo, hi = source.lo, source.hi
     sets = pick(rng, [1, channels])
-    kind = pick(rng, ["none", "thresholds", "stepped", "requant", "half_even", "table" if hi - lo < 1024 else "thresholds"])
+    kind = pick(
+        rng, ["none", "thresholds", "stepped", "requant", "half_even", "table" if hi - lo < 1024 else "thresholds"]
+    )
     if kind == "none":
         return None
     if kind in ("thresholds", "stepped"):
@@ -75,7 +77,9 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
             if levels == 1 and rng.random() < 0.5:
                 base, step = np.full(sets, -1), np.full((1, 1), 2)
                 return Thresholds(dtype=BIPOLAR, values=values, base=base, step=step)
-            return Thresholds(dtype=UInt(4), values=values, base=np.zeros(sets, np.int64), step=np.ones((1, 1), np.int64))
+            return Thresholds(
+                dtype=UInt(4), values=values, base=np.zeros(sets, np.int64), step=np.ones((1, 1), np.int64)
+            )
         step = rng.integers(-3, 4, (sets, levels))
         return Thresholds(dtype=SInt(8), values=values, base=rng.integers(-50, 50, sets), step=step)
     if kind in ("requant", "half_even"):
@@ -85,7 +89,9 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
         shift = int(rng.integers(0, 14))
         if kind == "half_even":
             mult, add, shift = np.ones_like(mult), np.zeros_like(add), int(rng.integers(0, 5))
-        return Requant(dtype=out, mult=mult, add=add, shift=shift, lo=out.lo, hi=out.hi - 1, half_even=kind == "half_even")
+        return Requant(
+            dtype=out, mult=mult, add=add, shift=shift, lo=out.lo, hi=out.hi - 1, half_even=kind == "half_even"
+        )
     values = rng.integers(-8, 8, (sets, hi - lo + 1))
     return Table(dtype=SInt(4), lo=lo, values=values)
 
@@ -133,7 +139,13 @@ def make_pixel_pad(rng: Random, name: str) -> PixelPad:
     out = Frame((h - 1) * sh + 1, (w - 1) * sw + 1, c, dtype)
     value = int(integers(rng, dtype, (1,))[0])
     return PixelPad(
-        name=name, frame=Frame(h, w, c, dtype), out=out, stride_h=sh, stride_w=sw, value=value, simd=pick(rng, divisors(c))
+        name=name,
+        frame=Frame(h, w, c, dtype),
+        out=out,
+        stride_h=sh,
+        stride_w=sw,
+        value=value,
+        simd=pick(rng, divisors(c)),
     )
 
 
@@ -217,7 +229,9 @@ def make_join(rng: Random, name: str) -> Join:
 
 
 def make_fork(rng: Random, name: str) -> Fork:
-    return Fork(name=name, frame=Frame(2, 2, 6, element_type(rng)), simd=pick(rng, divisors(6)), ways=pick(rng, [1, 2, 3]))
+    return Fork(
+        name=name, frame=Frame(2, 2, 6, element_type(rng)), simd=pick(rng, divisors(6)), ways=pick(rng, [1, 2, 3])
+    )
 
 
 def make_concat(rng: Random, name: str) -> Concat:

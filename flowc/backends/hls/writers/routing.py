@@ -17,7 +17,7 @@ __all__ = ["write_concat", "write_fork", "write_permute", "write_split", "write_
 
 def write_fork(unit: Fork) -> Layer:
     """C++ of a fork."""
-    return Layer(unit, "fork.cpp.j2", ("step.hpp",), numbers=(("BEATS", unit.cycles, "per frame"),))
+    return Layer(unit, "fork.cpp.j2", ("count.hpp", "step.hpp"), numbers=(("BEATS", unit.cycles, "per frame"),))
 
 
 def write_concat(unit: Concat) -> Layer:
@@ -27,7 +27,7 @@ def write_concat(unit: Concat) -> Layer:
         ("PIXELS", unit.out.pixels, f"{unit.out.h} x {unit.out.w}"),
         ("WORDS", ends[-1], f"beats per pixel: {unit.out.c} channels / {unit.simd}"),
     )
-    return Layer(unit, "concat.cpp.j2", ("step.hpp",), numbers=numbers, values={"ends": ends})
+    return Layer(unit, "concat.cpp.j2", ("count.hpp", "step.hpp"), numbers=numbers, values={"ends": ends})
 
 
 def write_split(unit: Split) -> Layer:
@@ -38,7 +38,7 @@ def write_split(unit: Split) -> Layer:
         ("PIXELS", frame.pixels, f"{frame.h} x {frame.w}"),
         ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
     )
-    return Layer(unit, "split.cpp.j2", ("step.hpp",), numbers=numbers, values={"slices": slices})
+    return Layer(unit, "split.cpp.j2", ("count.hpp", "step.hpp"), numbers=numbers, values={"slices": slices})
 
 
 def write_upsample(unit: Upsample) -> Layer:

@@ -1,14 +1,15 @@
 """Operators whose attributes and inputs changed from opset to opset, brought into their opset-20 form.
 
-Before: Clip(x; min, max), ReduceMean(x; axes), Slice(x; starts, ends), Pad(x; pads), Split(x; split), Upsample(x, s)
-After:  Clip(x, min, max), ReduceMean(x, axes), Slice(x, starts, ends, axes, steps), Pad(x, pads, value), ..., Resize
+Before: Clip(x; min, max), ReduceMean(x; axes), Slice(x; starts, ends), Pad(x; pads), Upsample(x, s), Split
+After:  Clip(x, min, max), ReduceMean(x, axes), Slice(x, starts, ends, axes, steps), Pad(x, pads, value), Resize, Slices
 Defaults that later stages would otherwise have to know (axis, alpha, keepdims ...) are written out, and negative
 axes made positive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +18,35 @@ import onnx_ir as ir
 from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.ir import Editor
+from flowc.runtime import OPSET
 
-__all__ = ["constant_ints", "set_inputs", "upgrade"]
+__all__ = ["LARGEST", "constant_ints", "set_inputs", "upgrade"]
 
-_LARGEST = float(np.finfo(np.float32).max)
+_OLD_KERNELS = 18
+LARGEST = float(np.finfo(np.float32).max)
+"""Bound of a Clip that has none."""
 
 
-def upgrade(editor: Editor, node: ir.Node, opset: int) -> None:
-    """Bring `node`, of operator set `opset`, into its opset-20 form, in place.
+def upgrade(model: ir.Model) -> None:
+    """Bring every standard operator into its opset-20 form, and declare that opset. Needs shapes.
+
+    The forms are valid in operator set 18 just as well, and that is what a model of opset 18 or older gets: onnxruntime
+    sums an AveragePool of opset 19 in another order than before it, and the reference is to give the floats that the
+    original gives.
 
     Raises:
-        ModelError: an input that must be constant is not.
+        ModelError: an input that must be constant is not, or a feature has no equivalent.
     """
+    editor = Editor(model.graph)
+    opset = model.graph.opset_imports[""]
+    for node in list(model.graph):
+        if not node.domain:
+            _upgrade_node(editor, node, opset)
+    model.graph.opset_imports.clear()
+    model.graph.opset_imports.update({"": OPSET if opset > _OLD_KERNELS else _OLD_KERNELS, fir.DOMAIN: 1})
+
+
+def _upgrade_node(editor: Editor, node: ir.Node, opset: int) -> None:
     handler = _UPGRADES.get(node.op_type)
     if handler is not None:
         handler(editor, node, opset)
@@ -60,7 +78,7 @@ def constant_ints(node: ir.Node, index: int) -> tuple[int, ...] | None:
     return tuple(int(v) for v in array.reshape(-1))
 
 
-def set_inputs(editor: Editor, node: ir.Node, arrays: dict[int, npt.ArrayLike | None], count: int) -> None:
+def set_inputs(editor: Editor, node: ir.Node, arrays: Mapping[int, npt.ArrayLike | None], count: int) -> None:
     """Give `node` exactly `count` inputs, replacing those named in `arrays` by new constants (None: absent)."""
     if len(node.inputs) != count:
         node.resize_inputs(count)
@@ -104,28 +122,21 @@ def _softmax(editor: Editor, node: ir.Node, opset: int) -> None:
     node.attributes["axis"] = ir.AttrInt64("axis", axis)
     if opset >= 13 or all(d == 1 for d in shape[axis + 1 :]):
         return
-    shape = (1, *shape[1:]) if axis else shape
-    flat = (int(np.prod(shape[:axis])), int(np.prod(shape[axis:])))
+    rows, row = math.prod(shape[1:axis]), math.prod(shape[axis:])
+    flat = (shape[0], rows, row) if axis else (1, row)
     y = editor.insert(node, "Reshape", [source, editor.constant(np.asarray(flat, np.int64), "flat")], shape=flat)
-    y = editor.insert(node, node.op_type, [y], {"axis": 1}, shape=flat)
+    y = editor.insert(node, node.op_type, [y], {"axis": len(flat) - 1}, shape=flat)
     y = editor.insert(node, "Reshape", [y, editor.constant(np.asarray(shape, np.int64), "shape")], shape=shape)
     y.shape = output.shape
     editor.substitute(output, y, before=node)
 
 
-def _clip(editor: Editor, node: ir.Node, _opset: int) -> None:
-    bounds = []
-    for index, (name, default) in enumerate((("min", -_LARGEST), ("max", _LARGEST)), 1):
-        bound = fir.float_attr(node, name, default)
-        value = fir.optional(node, index)
-        if value is not None:
-            array = fir.array_of(value)
-            if array is None or array.size != 1:
-                raise ModelError("its bounds are not constant numbers", node=fir.label(node))
-            bound = float(array.reshape(()))
-        node.attributes.pop(name, None)
-        bounds.append(np.asarray(bound, np.float32))
-    set_inputs(editor, node, {1: bounds[0], 2: bounds[1]}, 3)
+def _clip(editor: Editor, node: ir.Node, opset: int) -> None:
+    """Until opset 10 the bounds were attributes."""
+    if opset < 11:
+        bounds = [fir.float_attr(node, name, default) for name, default in (("min", -LARGEST), ("max", LARGEST))]
+        node.attributes.clear()
+        set_inputs(editor, node, {1 + i: np.asarray(bound, np.float32) for i, bound in enumerate(bounds)}, 3)
 
 
 def _slice(editor: Editor, node: ir.Node, _opset: int) -> None:
@@ -151,10 +162,45 @@ def _slice(editor: Editor, node: ir.Node, _opset: int) -> None:
     set_inputs(editor, node, {1 + i: table[:, i].copy() for i in range(4)}, 5)
 
 
-def _split(_editor: Editor, node: ir.Node, _opset: int) -> None:
-    """The sizes are in the inferred shapes of the outputs; nothing else of the node matters."""
+def _split(editor: Editor, node: ir.Node, _opset: int) -> None:
+    """One Slice per output."""
     if any(o.shape is None or not o.shape.is_static() for o in node.outputs):
         raise ModelError("its sizes are not constant", node=fir.label(node))
+    source = fir.required(node, 0)
+    axis = fir.int_attr(node, "axis", 0) % len(fir.shape_of(source))
+    start = 0
+    for output in node.outputs:
+        size = fir.shape_of(output)[axis]
+        numbers = (start, start + size, axis, 1)
+        bounds = [editor.constant(np.asarray([v], np.int64), f"{output.name}/slice") for v in numbers]
+        value = editor.insert(node, "Slice", [source, *bounds], shape=fir.shape_of(output), dtype=source.dtype)
+        editor.substitute(output, value, before=node)
+        start += size
+    editor.drop(node)
+
+
+def _axes_only(editor: Editor, node: ir.Node, _opset: int) -> None:
+    """Squeeze and Unsqueeze: axes as attribute -> as input."""
+    axes = fir.ints_attr(node, "axes")
+    if axes is not None:
+        node.attributes.pop("axes")
+        set_inputs(editor, node, {1: np.asarray(axes, np.int64)}, 2)
+
+
+def _batch_norm(_editor: Editor, node: ir.Node, _opset: int) -> None:
+    if fir.int_attr(node, "training_mode", 0):
+        raise ModelError("it is in training mode", node=fir.label(node), remedy="export the model with model.eval()")
+    if any(fir.array_of(fir.required(node, i)) is None for i in range(1, 5)):
+        raise ModelError("its parameters are not constant", node=fir.label(node))
+    variance = fir.array_of(node.inputs[4])
+    if variance is not None and (variance + fir.float_attr(node, "epsilon", 1e-5) <= 0).any():
+        raise ModelError("its variance is not above zero", node=fir.label(node), remedy="repair or retrain the model")
+    if any(o.uses() or o.is_graph_output() for o in node.outputs[1:]):
+        raise ModelError("its running statistics are used", node=fir.label(node), remedy="export it with model.eval()")
+    node.resize_outputs(1)
+    epsilon = fir.float_attr(node, "epsilon", 1e-5)
+    node.attributes.clear()
+    node.attributes["epsilon"] = ir.AttrFloat32("epsilon", epsilon)
 
 
 def _pad(editor: Editor, node: ir.Node, _opset: int) -> None:
@@ -225,6 +271,7 @@ _UPGRADES: dict[str, Callable[[Editor, ir.Node, int], None]] = {
     **{f"Reduce{name}": _axes_input for name in _REDUCTIONS},
     "ArgMax": _arg,
     "ArgMin": _arg,
+    "BatchNormalization": _batch_norm,
     "Clip": _clip,
     "Concat": _axis(0),
     "DepthToSpace": _depth_to_space,
@@ -236,6 +283,8 @@ _UPGRADES: dict[str, Callable[[Editor, ir.Node, int], None]] = {
     "Slice": _slice,
     "Softmax": _softmax,
     "Split": _split,
+    "Squeeze": _axes_only,
     "TopK": _top_k,
+    "Unsqueeze": _axes_only,
     "Upsample": _resize,
 }

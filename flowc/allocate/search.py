@@ -1,0 +1,114 @@
+"""The search for every layer's option: the cheapest at an interval, and the least interval that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowc.allocate.layers import Layer, fold_cycles
+from flowc.allocate.limits import RESOURCES, Limits
+from flowc.allocate.options import Option, OptionTable
+from flowc.allocate.select import Floats, Selection
+from flowc.dataflow import Dataflow
+from flowc.errors import InfeasibleError
+from flowc.targets import Target
+
+__all__ = ["Chosen", "Search"]
+
+
+_COUNTED = np.array([0.05 if name == "ff" else 1.0 for name in RESOURCES])
+"""Flip-flops come with the look-up tables that feed them, and there are twice as many; they hardly count."""
+
+_REPRICINGS = 4
+_LEAST_PRICE = 0.1
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A selection at an interval, with the options it chose from."""
+
+    limit: int
+    selection: Selection
+    options: list[Option]
+
+
+class Search:
+    """The search for the options of all layers."""
+
+    def __init__(self, graph: Dataflow, layers: list[Layer], target: Target, limits: Limits) -> None:
+        self.layers = layers
+        self.table = OptionTable(graph, layers, uram=target.uram > 0)
+        self.budget = limits.budget(target)
+        self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
+        self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
+        self.reserve = np.zeros(len(RESOURCES))
+
+    def at(self, limit: int, *, optimal: bool = True) -> Chosen:
+        """The cheapest choice of at most ``limit`` cycles; without ``optimal``, any that fits.
+
+        Cost is the root of the sum of the squares of the shares of the device: it uses no resource up while another lies idle. Its
+        slope at the last choice gives the prices for the next, a few times.
+        """
+        problem, options = self.table.problem(limit)
+        budgets = np.maximum(self.budgets - self.reserve, 0.0)
+        share = _COUNTED.copy()
+        found: list[tuple[bool, float, Selection]] = []
+        for _ in range(_REPRICINGS if optimal else 1):
+            selection = problem.solve(budgets, share / self.available, optimal=optimal)
+            share = _COUNTED * (selection.use + self.reserve) / self.available
+            found.append((not selection.fits, float(np.linalg.norm(share)), selection))
+            share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())
+        best = min(found, key=lambda f: f[:2])[2]
+        return Chosen(limit, best, [o[i] for o, i in zip(options, best.choice, strict=True)])
+
+    def slowest_least(self) -> tuple[int, Layer]:
+        """The least interval that every layer can reach regardless of cost, and the layer that sets it."""
+        return max(((min(_cycles(layer)), layer) for layer in self.layers), key=lambda pair: pair[0])
+
+    def fastest(self) -> Chosen:
+        """The choice of the least interval that fits. Raises InfeasibleError where nothing does."""
+        floor, _ = self.slowest_least()
+        intervals = sorted({c for layer in self.layers for c in _cycles(layer) if c >= floor})
+        low, high = 0, len(intervals) - 1
+        slowest = self.at(intervals[high])
+        if not slowest.selection.fits:
+            raise InfeasibleError(
+                f"the network does not fit on the chip, however slow: {self.overrun(slowest)}",
+                remedy="Take a larger target, weights of fewer bits, or a smaller network",
+            )
+        while low < high:
+            middle = (low + high) // 2
+            if self.at(intervals[middle], optimal=False).selection.fits:
+                high = middle
+            else:
+                low = middle + 1
+        return self.at(intervals[high])
+
+    def reach(self, wanted: int) -> Chosen:
+        """The cheapest choice of at most ``wanted`` cycles; it need not fit.
+
+        Raises:
+            InfeasibleError: a layer is slower than that at any cost.
+        """
+        floor, layer = self.slowest_least()
+        if floor > wanted:
+            why = "as its folding is fixed" if layer.pinned else "even fully unfolded"
+            raise InfeasibleError(f"layer '{layer.name}' takes {floor:,} cycles per frame {why}")
+        return self.at(wanted)
+
+    def overrun(self, chosen: Chosen) -> str:
+        """Which resource binds, and its three biggest consumers."""
+        use = chosen.selection.use + self.reserve
+        k = int(np.argmax(use / np.maximum(self.budgets, 1.0)))
+        parts = zip((float(o.use[k]) for o in chosen.options), self.layers, strict=True)
+        biggest = sorted(parts, key=lambda part: -part[0])[:3]
+        listed = ", ".join(f"'{layer.name}' {amount:,.0f}" for amount, layer in biggest)
+        return f"{use[k]:,.0f} {RESOURCES[k]} needed of {self.budgets[k]:,.0f} allowed; the biggest are {listed}"
+
+
+def _cycles(layer: Layer) -> list[int]:
+    """Intervals at which something changes for a layer."""
+    if not layer.pinned:
+        return fold_cycles(layer)
+    return [min(fold.cycles for fold in layer.folds(0))]

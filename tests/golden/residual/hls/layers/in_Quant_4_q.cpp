@@ -1,0 +1,22 @@
+// flowc: golden design residual for kv260 at 100 MHz
+//
+// in_Quant_4_q: input made from no ONNX node of its own.
+// In: (8, 8, 2) int4, 2 per beat.
+// Out: (8, 8, 2) int4, 2 per beat.
+// 64 cycles per frame.
+#include "../layers.hpp"
+#include "../flowc/port.hpp"
+
+namespace layers {
+
+struct in_Quant_4_q_layer {
+  static constexpr unsigned BEATS = 64;  // per frame
+  static constexpr unsigned BYTES = 1;  // 2 x 4 bits, in whole bytes
+};
+
+void in_Quant_4_q(hls::stream<flowc::Axis<1>>& in, hls::stream<ap_uint<8>>& out) {
+  FLOWC_UNIT(in_Quant_4_q);
+  flowc::receive<in_Quant_4_q_layer::BEATS, in_Quant_4_q_layer::BYTES>(in, out);
+}
+
+}  // namespace layers

@@ -1,0 +1,22 @@
+// flowc: golden design residual for kv260 at 100 MHz
+//
+// out_n_Gemm_49_MatMul_acc: output made from no ONNX node of its own.
+// In: (1, 1, 5) int12, 1 per beat.
+// Out: (1, 1, 5) int12, 1 per beat.
+// 5 cycles per frame.
+#include "../layers.hpp"
+#include "../flowc/port.hpp"
+
+namespace layers {
+
+struct out_n_Gemm_49_MatMul_acc_layer {
+  static constexpr unsigned BEATS = 5;  // per frame
+  static constexpr unsigned BYTES = 2;  // 1 x 12 bits, in whole bytes
+};
+
+void out_n_Gemm_49_MatMul_acc(hls::stream<ap_uint<12>>& in, hls::stream<flowc::Axis<2>>& out) {
+  FLOWC_UNIT(out_n_Gemm_49_MatMul_acc);
+  flowc::send<out_n_Gemm_49_MatMul_acc_layer::BEATS, out_n_Gemm_49_MatMul_acc_layer::BYTES>(in, out);
+}
+
+}  // namespace layers

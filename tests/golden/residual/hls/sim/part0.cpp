@@ -1,0 +1,21 @@
+// flowc: golden design residual for kv260 at 100 MHz
+//
+// Part 1 of 1 of the C simulation: compiling several files as one costs the vendor headers once.
+#include "../top.cpp"
+#include "../sim/threads.cpp"
+#include "../testbench.cpp"
+#include "../layers/in_Quant_4_q.cpp"
+#include "../layers/n_Conv_10_pad.cpp"
+#include "../layers/n_Conv_10_window.cpp"
+#include "../layers/n_Conv_10.cpp"
+#include "../layers/n_MaxPool_21_window.cpp"
+#include "../layers/n_MaxPool_21.cpp"
+#include "../layers/n_MaxPool_21_fork.cpp"
+#include "../layers/n_Conv_27_pad.cpp"
+#include "../layers/n_Conv_27_window.cpp"
+#include "../layers/n_Conv_27.cpp"
+#include "../layers/n_Add_37_width.cpp"
+#include "../layers/n_Add_37.cpp"
+#include "../layers/n_Gemm_49_width.cpp"
+#include "../layers/n_Gemm_49.cpp"
+#include "../layers/out_n_Gemm_49_MatMul_acc.cpp"

@@ -1,0 +1,13 @@
+// flowc: golden design residual for kv260 at 100 MHz
+//
+// The accelerator with every unit in a thread of its own.
+#ifndef SIM_THREADS_HPP
+#define SIM_THREADS_HPP
+
+#include "../flowc/ap.hpp"
+
+#include <cstddef>
+
+void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>& out_n_Gemm_49_MatMul_acc);
+
+#endif

@@ -1,0 +1,13 @@
+// flowc: golden design two_inputs for pynq-z2 at 100 MHz
+//
+// The accelerator with every unit in a thread of its own.
+#ifndef SIM_THREADS_HPP
+#define SIM_THREADS_HPP
+
+#include "../flowc/ap.hpp"
+
+#include <cstddef>
+
+void run_threads(std::size_t frames, hls::stream<flowc::Axis<2>>& a, hls::stream<flowc::Axis<1>>& b, hls::stream<flowc::Axis<3>>& s);
+
+#endif

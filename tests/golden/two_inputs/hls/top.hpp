@@ -1,0 +1,11 @@
+// flowc: golden design two_inputs for pynq-z2 at 100 MHz
+//
+// The accelerator.
+#ifndef TOP_HPP
+#define TOP_HPP
+
+#include "flowc/ap.hpp"
+
+void two_inputs(hls::stream<flowc::Axis<2>>& a, hls::stream<flowc::Axis<1>>& b, hls::stream<flowc::Axis<3>>& s);
+
+#endif

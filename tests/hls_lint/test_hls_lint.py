@@ -1,0 +1,407 @@
+"""The lint: planted violations prove that every rule fires, where it should; sound code stays without findings."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flowc.errors import UsageError
+from flowc.hls_lint import RULES, Finding, lint
+
+CLEAN = """
+#include <ap_int.h>
+#include <hls_stream.h>
+#include "unit.hpp"
+/* while (new virtual) in a comment, and a "string with while" */
+void top(hls::stream<ap_uint<8>>& x, hls::stream<ap_uint<8>>& y) {
+#pragma HLS INTERFACE mode=axis port=x
+#pragma HLS INTERFACE axis port=y register_mode=both
+#pragma HLS INTERFACE mode=ap_ctrl_none port=return
+#pragma HLS DATAFLOW
+  hls::stream<ap_uint<64>> middle("middle");
+#pragma HLS STREAM variable=middle depth=2 type=fifo
+#pragma HLS BIND_STORAGE variable=middle type=fifo impl=srl
+  unit::widen<8>(x, middle);
+  unit::narrow(middle, y);
+}
+"""
+UNIT = """
+#ifndef UNIT_HPP
+#define UNIT_HPP
+#ifndef __SYNTHESIS__
+#include <vector>
+static std::vector<int> seen;
+#elif defined(NEVER) && NEVER > 3
+float never;
+#else
+static const int always = 1;
+#endif
+namespace unit {
+constexpr unsigned RATIO = 8;
+struct Layer { static constexpr unsigned STEPS = 4 * RATIO; };
+static const int table[4] = {
+1, 2,
+3, 4};
+template <unsigned N, class In, class Out>
+inline void widen(hls::stream<In>& in, hls::stream<Out>& out) {
+#pragma HLS INLINE
+  ap_uint<8> held[N][4];
+#pragma HLS ARRAY_PARTITION variable=held type=complete dim=0
+#pragma HLS ARRAY_PARTITION variable=table type=cyclic factor=2 dim=1
+  const unsigned total = N * Layer::STEPS;
+  for (unsigned step = 0; step < total; ++step) {
+#pragma HLS PIPELINE II=1 style=flp
+#pragma HLS DEPENDENCE variable=held type=inter false
+    for (int i = int(N) - 1; i >= 0; --i) {
+#pragma HLS UNROLL
+      const ap_uint<8> value = in.read();
+#pragma HLS BIND_OP variable=value op=mul impl=dsp
+      held[i][0] = value;
+    }
+    if (step % RATIO == 0) out.write(held[0][0]);
+  }
+}
+template <class In, class Out>
+void narrow(hls::stream<In>& in, hls::stream<Out>& out) {
+  Narrow: for (unsigned i = 0; i < RATIO; i++) {
+#pragma HLS pipeline
+    out.write(Out(in.read()));
+  }
+}
+}  // namespace unit
+#endif
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Writes a project; ``unit`` replaces or extends the unit header, ``extra`` is added to the top file."""
+
+    def make(extra="", *, unit=UNIT, top=CLEAN):
+        (tmp_path / "top.cpp").write_text(top + extra)
+        (tmp_path / "unit.hpp").write_text(unit)
+        (tmp_path / "vitis_hls.tcl").write_text("open_project -reset top\nset_top top\n")
+        (tmp_path / "testbench.cpp").write_text("#include <vector>\nint main() { while (true) new int; }\n")
+        (tmp_path / "sim").mkdir(exist_ok=True)
+        (tmp_path / "sim" / "threads.hpp").write_text("#include <thread>\n")
+        return tmp_path
+
+    return make
+
+
+def planted(code):
+    """(code, line numbers after ``CLEAN`` with a ``// !`` mark, by rule)."""
+    start = CLEAN.count("\n") + 1
+    marks = []
+    for number, line in enumerate(code.split("\n"), start):
+        if "// !" in line:
+            marks.extend((number, rule) for rule in line.split("// !")[1].split())
+    return sorted(marks)
+
+
+def test_sound_code_has_no_findings(project):
+    assert lint(project()) == []
+
+
+PLANTED = {
+    "dynamic-memory": """
+int* f1() { return new int; }  // ! dynamic-memory
+void f2(int* p) { delete p; }  // ! dynamic-memory
+void f3() { void* p = malloc(4); }  // ! dynamic-memory
+struct S { S(const S&) = delete; };
+void f4(int n) { unique_ptr<int> p; }  // ! dynamic-memory
+""",
+    "recursion": """
+int direct(int n) {  // ! recursion
+  return n == 0 ? 1 : n * direct(n - 1);
+}
+int odd(int n);
+int even(int n) {  // ! recursion
+  return n == 0 ? 1 : odd(n - 1);
+}
+int odd(int n) { return n == 0 ? 0 : even(n - 1); }
+namespace a { int same(int n) { return n; } }
+namespace b { int same(int n) { return a::same(n); } }
+int overloaded(int n, int m) { return n + m; }
+int overloaded(int n) { return overloaded(n, 1); }
+template <class T> struct Tree {
+  static int depth(int n) {  // ! recursion
+    return Tree::depth(n - 1);
+  }
+};
+""",
+    "virtual": """
+struct Base { virtual int f() const = 0; };  // ! virtual
+struct Derived : Base { int f() const override { return 1; } };  // ! virtual
+""",
+    "std-library": """
+void g1() { std::vector<int> v; }  // ! std-library
+void g2(std::size_t n, std::uint8_t m) { std::sort(&n, &n); }  // ! std-library
+""",
+    "system-call": """
+void h1() { printf("x"); }  // ! system-call
+void h2() { exit(1); }  // ! system-call
+struct File { int read(int n); void open() { read(3); } };  // ! system-call
+void h3(File& f) { f.read(2); }
+""",
+    "exceptions": """
+void t() { throw 1; }  // ! exceptions
+""",
+    "floating-point": """
+float half = 0;  // ! floating-point
+""",
+    "unbounded-loop": """
+void l1(int n) {
+  while (n > 0) --n;  // ! unbounded-loop
+  do { ++n; } while (n < 3);  // ! unbounded-loop unbounded-loop
+  for (;;) {}  // ! unbounded-loop
+  for (int i = 0; i < n; ++i) {}  // ! unbounded-loop
+  for (int i = 0; n < 4; ++i) {}  // ! unbounded-loop
+  const int m = n + 1;
+  for (int i = m; i >= 0; --i) {}
+  for (int i = 0; i < m; ++i) {}  // ! unbounded-loop
+  constexpr int k = 3;
+  for (int i = 0; i < k && i < 7; ++i) {}
+  for (int i = 0, j = 9; i < j; ++i) {}  // ! unbounded-loop
+  goto end;  // ! unbounded-loop
+end:
+  return;
+}
+constexpr unsigned bits(unsigned n) {
+  unsigned b = 1;
+  while (n >>= 1) ++b;
+  return b;
+}
+template <unsigned SIZE> using Counter = ap_uint<bits(SIZE)>;
+template <unsigned SIZE> int l3(int n) {
+  ap_uint<bits(SIZE - 1)> counter = bits(2 * SIZE);
+  return bits(n);  // ! unbounded-loop
+}
+void l2(hls::stream<int>& in) {
+  for (int i = 0; i < in.read(); ++i) {}  // ! unbounded-loop
+}
+""",
+    "vla": """
+void v(int n) {
+  int a[n];  // ! vla
+  const int m = 2 * n;
+  int b[3][m + 1];  // ! vla
+  const int k = 4;
+  int c[k];
+}
+template <int N> void w(int (&x)[N]) { int y[N]; }
+""",
+    "include": """
+#include <iostream>  // ! include
+#include "missing.hpp"  // ! include
+""",
+    "int-width": """
+ap_uint<1025> wide;  // ! int-width
+constexpr int HALF = 600;
+ap_int<2 * HALF> wider;  // ! int-width
+ap_int<HALF> fits;
+""",
+    "stream-width": """
+#define AP_INT_MAX_W 8192
+template <unsigned BYTES>
+using Axis = ap_axiu<8 * BYTES, 0, 0, 0>;
+void s() {
+  hls::stream<ap_uint<4096>> fits;
+  hls::stream<Axis<512>> fits_too;
+  hls::stream<Axis<513>> wide;  // ! stream-width
+  hls::stream<ap_uint<4097>, 4> wider;  // ! stream-width int-width
+}
+""",
+    "dataflow-form": """
+void d(hls::stream<int>& in, hls::stream<int>& out) {
+#pragma HLS DATAFLOW
+  int n = 3;
+  n = n + 1;  // ! dataflow-form
+  unit::narrow(in, out);
+}
+void e(hls::stream<int>& in, hls::stream<int>& out) {
+#pragma HLS DATAFLOW
+  for (int i = 0; i < 3; ++i) {  // ! dataflow-form
+    unit::narrow(in, out);
+  }
+}
+""",
+    "pragma-unknown": """
+void p1() {
+#pragma HLS PIPLINE II=1  // ! pragma-unknown
+#pragma HLS RESOURCE variable=x core=RAM  // ! pragma-unknown
+#pragma GCC unroll 4  // ! pragma-unknown
+#pragma HLS  // ! pragma-unknown
+}
+""",
+    "pragma-option": """
+void p2(int x[8], int y, hls::stream<int>& s) {
+#pragma HLS PIPELINE I=1  // ! pragma-option
+#pragma HLS INLINE of  // ! pragma-option
+#pragma HLS ARRAY_PARTITION variable=x type=complet  // ! pragma-option
+#pragma HLS ARRAY_PARTITION variable=x type=cyclic  // ! pragma-option
+#pragma HLS ARRAY_PARTITION variable=x type=complete factor=2  // ! pragma-option
+#pragma HLS ARRAY_PARTITION variable=x cyclic factor=0  // ! pragma-option
+#pragma HLS ARRAY_PARTITION variable=x complete dim=3  // ! pragma-option
+#pragma HLS ARRAY_PARTITION type=complete  // ! pragma-option
+#pragma HLS BIND_STORAGE variable=x type=rom_1p impl=uram  // ! pragma-option
+#pragma HLS BIND_STORAGE variable=x impl=bram  // ! pragma-option
+#pragma HLS BIND_OP variable=y op=div  // ! pragma-option
+#pragma HLS STREAM variable=s depth=0  // ! pragma-option
+#pragma HLS STREAM variable=s depth=2 depth=3  // ! pragma-option
+#pragma HLS DEPENDENCE variable=x type=inter  // ! pragma-option
+#pragma HLS DEPENDENCE variable=x inter false distance=2  // ! pragma-option
+#pragma HLS DEPENDENCE variable=x class=array false  // ! pragma-option
+#pragma HLS LATENCY  // ! pragma-option
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS UNROLL factor=two+  // ! pragma-option
+#pragma HLS PIPELINE off II=1  // ! pragma-option
+  }
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS PIPELINE rewind style=frp  // ! pragma-option
+#pragma HLS LOOP_TRIPCOUNT min=1  // ! pragma-option
+  }
+}
+""",
+    "pragma-position": """
+#pragma HLS INLINE  // ! pragma-position
+void p3(int x) {
+#pragma HLS UNROLL  // ! pragma-position
+#pragma HLS INTERFACE mode=ap_none port=x  // ! pragma-position
+  for (int i = 0; i < 4; ++i)
+#pragma HLS PIPELINE  // ! pragma-position
+    x += i;
+  if (x > 3) {
+#pragma HLS PIPELINE  // ! pragma-position
+    x = 3;
+  }
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS INLINE  // ! pragma-position
+    x += 1;
+  }
+}
+void p4(int x) {
+#pragma HLS PIPELINE
+#pragma HLS DATAFLOW  // ! pragma-position
+  f(x);
+}
+""",
+    "pragma-variable": """
+void p5() {
+#pragma HLS ARRAY_PARTITION variable=later complete  // ! pragma-variable
+  int later[4];
+  int scalar;
+#pragma HLS ARRAY_PARTITION variable=scalar complete  // ! pragma-variable
+#pragma HLS ARRAY_PARTITION variable=absent complete  // ! pragma-variable
+  for (int i = 0; i < 3; ++i) {
+    int inner[2];
+  }
+#pragma HLS ARRAY_PARTITION variable=inner complete  // ! pragma-variable
+}
+struct Member {
+  int values[4];
+  int get() {
+#pragma HLS ARRAY_PARTITION variable=values complete
+#pragma HLS ARRAY_PARTITION variable=this->values complete
+    return values[0];
+  }
+};
+""",
+    "partition-limit": """
+void p6() {
+  constexpr int N = 64;
+  int a[1025], b[N][17], c[1024];
+#pragma HLS ARRAY_PARTITION variable=a complete  // ! partition-limit
+#pragma HLS ARRAY_PARTITION variable=b complete dim=0  // ! partition-limit
+#pragma HLS ARRAY_PARTITION variable=b complete dim=2
+#pragma HLS ARRAY_PARTITION variable=c
+#pragma HLS ARRAY_PARTITION variable=a cyclic factor=2*N*N  // ! partition-limit
+}
+""",
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_fires_where_it_should(project, rule):
+    code = PLANTED[rule]
+    found = lint(project(code.replace("// !", "//")))
+    assert sorted((f.line, f.rule) for f in found) == planted(code), "\n".join(map(str, found))
+    assert all(f.file == "top.cpp" and f.message for f in found)
+    assert rule in {f.rule for f in found}
+
+
+TOP_FAULTS = {
+    "port=x\n": ("port=z\n", "pragma-variable", "port 'z' is no parameter of top"),
+    "mode=axis port=x": ("port=x mode=axis", "pragma-option", "the mode must come first"),
+    "mode=ap_ctrl_none port=return": ("mode=ap_ctrl_none port=x", "pragma-option", "belongs to port=return"),
+    "register_mode=both": ("bundle=control", "pragma-option", "mode=axis has no option 'bundle'"),
+    "variable=middle depth=2 type=fifo": ("variable=x depth=2", "pragma-variable", "an argument of the top function"),
+}
+
+
+@pytest.mark.parametrize("sound", TOP_FAULTS)
+def test_faults_of_the_top_function(project, sound):
+    broken, rule, message = TOP_FAULTS[sound]
+    (finding,) = lint(project(top=CLEAN.replace(sound, broken)))
+    assert finding.rule == rule
+    assert message in finding.message
+
+
+def test_headers_are_checked_once_and_by_their_own_name(project, tmp_path):
+    project(unit=UNIT + "static float x;\n")
+    (tmp_path / "other.cpp").write_text('#include "unit.hpp"\n')
+    (tmp_path / "alone.hpp").write_text("double y;\n")
+    assert lint(tmp_path) == [
+        Finding("alone.hpp", 1, "floating-point", "'double'"),
+        Finding("unit.hpp", UNIT.count("\n") + 1, "floating-point", "'float'"),
+    ]
+
+
+def test_what_is_not_synthesized_is_not_checked(project):
+    code = """
+#ifndef __SYNTHESIS__
+void debug() { while (true) printf("x"); }
+#endif
+#if !defined(__SYNTHESIS__) || 0
+float a;
+#elif defined __SYNTHESIS__ && !defined(FLOWC_EXACT) && __cplusplus >= 201402
+int b;
+#else
+float c;
+#endif
+#define CALL printf("x")
+"""
+    (finding,) = lint(project(code))
+    assert (finding.rule, finding.message) == ("system-call", "'printf'")
+
+
+def test_the_ap_int_limit_follows_the_macro(project):
+    code = "\nap_uint<2000> wide;\n"
+    assert [f.rule for f in lint(project(code))] == ["int-width"]
+    top = CLEAN.replace("#include <ap_int.h>", "#define AP_INT_MAX_W 4096\n#include <ap_int.h>")
+    assert lint(project(code, top=top)) == []
+
+
+def test_rows_of_numbers_are_passed_over(project):
+    rows = ",\n".join("{" + ", ".join(["0x00c0ffee"] * 40) + "}" for _ in range(2000))
+    assert lint(project(f"\nstatic const unsigned weights[2000][40] = {{\n{rows}}};\nint after[2];\n")) == []
+
+
+def test_the_command(project, tmp_path):
+    def run(*arguments):
+        command = [sys.executable, "-m", "flowc.hls_lint", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    clean = run(str(project()))
+    assert (clean.returncode, clean.stdout, clean.stderr) == (0, "", "")
+    dirty = run(str(project("\nfloat x;\n")))
+    assert dirty.returncode == 1
+    assert dirty.stdout == f"top.cpp:{CLEAN.count(chr(10)) + 2}: floating-point: 'float'\n"
+    (tmp_path / "empty").mkdir()
+    assert run(str(tmp_path / "empty")).returncode == 2
+    assert "rules:" in run().stderr
+
+
+def test_a_folder_without_code_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no C\+\+\. Name the hls/ folder of a generated design\."):
+        lint(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -11,11 +11,12 @@ from onnx import helper
 
 from flowc.errors import ModelError, UnsupportedError
 from flowc.ir import DOMAIN, is_op, label, origins, shape_of
+from flowc.passes.affine import trace_affine
 from flowc.passes.base import Note
 from flowc.passes.integer_ranges import Ranges
 from flowc.passes.movement import MOVES
 from flowc.reference import expand
-from flowc.runtime import IR_VERSION, OPSET
+from flowc.runtime import IR_VERSION
 
 __all__ = ["Partition", "extract", "partition"]
 
@@ -46,6 +47,19 @@ def _is_integer_node(node: ir.Node, ranges: Ranges) -> bool:
     return (node.op_type in MOVES or node.op_type == "ArgMax") and node.outputs[0] in ranges
 
 
+def _late_values(graph: ir.Graph, ranges: Ranges) -> set[ir.Value]:
+    """Values behind a quantizer that floats from the accelerator lead to: they are the host's, the tail quantizes again."""
+    behind: set[ir.Value] = set()
+    late: set[ir.Value] = set()
+    for node in graph:
+        inputs = [v for v in node.inputs if v is not None]
+        if any(v in late for v in inputs) or (is_op(node, "Quantize", DOMAIN) and inputs[0] in behind):
+            late.update(node.outputs)
+        elif _is_integer_node(node, ranges) or any(v in behind for v in inputs):
+            behind.update(node.outputs)
+    return late
+
+
 def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partition:
     """Cuts the graph.
 
@@ -54,7 +68,8 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
         ModelError: nothing of the model is quantized.
     """
     graph = model.graph
-    exits = _boundary(graph, ranges)
+    late = _late_values(graph, ranges)
+    exits = _boundary(graph, ranges, late)
     nodes: list[ir.Node] = []
     entries: dict[ir.Value, None] = {}
     seen: set[ir.Node] = set()
@@ -69,7 +84,7 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
             stack.extend(v for v in node.inputs if v is not None and v.producer() is not None)
         else:
             entries[node.outputs[0]] = None
-    _check_heads(graph, entries, ranges, notes)
+    _check_late(graph, ranges, late, notes)
     inner = set(nodes)
     if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
         reasons = "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes)) or "it has no matrix product or convolution"
@@ -91,7 +106,7 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
     )
 
 
-def _boundary(graph: ir.Graph, ranges: Ranges) -> list[ir.Value]:
+def _boundary(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Value]:
     """Integer tensors from which the model's outputs are computed on the host."""
     found: dict[ir.Value, None] = {}
     seen: set[ir.Value] = set()
@@ -101,7 +116,7 @@ def _boundary(graph: ir.Graph, ranges: Ranges) -> list[ir.Value]:
         if value in seen:
             continue
         seen.add(value)
-        if value in ranges:
+        if value in ranges and value not in late:
             found[value] = None
             continue
         node = value.producer()
@@ -110,38 +125,44 @@ def _boundary(graph: ir.Graph, ranges: Ranges) -> list[ir.Value]:
     return list(found)
 
 
-def _check_heads(graph: ir.Graph, entries: Iterable[ir.Value], ranges: Ranges, notes: Iterable[Note]) -> None:
-    """What leads to a quantizer on the host may not come from the accelerator."""
-    products = {n for n in graph if n.domain == DOMAIN and n.op_type not in ("Quantize", "Dequantize")}
-    offending: dict[ir.Node, None] = {}
-    for entry in entries:
-        between: list[ir.Node] = []
-        seen: set[ir.Node] = set()
-        stack, mixed = [entry], False
-        while stack:
-            node = stack.pop().producer()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            if node in products:
-                mixed = True
-                continue
-            if not is_op(node, "Dequantize", DOMAIN):
-                between.append(node)
-            stack.extend(v for v in node.inputs if v is not None)
-        if mixed:
-            offending.update(dict.fromkeys(reversed(between)))
+def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], notes: Iterable[Note]) -> None:
+    """Integer layers may not depend on floats that the accelerator's results lead to, and no quantized layer may stay on the host."""
+    why = {note.node: note.text for note in notes}
+    offending: dict[ir.Node, str] = {}
+    for node in graph:
+        if node.op_type in ("IntMatMul", "IntConv", "SumPool", "GlobalSum", "Join") and node.inputs[0] in late:
+            for culprit in _floats_before(node.inputs[0], ranges, late):
+                offending.setdefault(culprit, why.get(label(culprit)) or why.get(culprit.outputs[0].name or "") or "")
+        elif node.domain == "" and node.op_type in ("MatMul", "Conv", "ConvTranspose") and trace_affine(node.inputs[0]) is not None:
+            # A layer on integers that has no integer form; one with float weights may be the host's.
+            reason = why.get(label(node), "")
+            if "weights are float" not in reason:
+                offending.setdefault(node, reason)
     if not offending:
         return
-    why: dict[str, str] = {}
-    for note in notes:
-        why[note.node] = note.text
-    names = [(origins(n) or (label(n),))[0] for n in offending]
-    reasons = [why.get(label(n)) or why.get(n.outputs[0].name or "") for n in offending]
-    listed = [(name, n.op_type, reason) for name, n, reason in zip(names, offending, reasons, strict=True) if reason]
-    if not listed:
-        listed = [(name, n.op_type, "it lies between integer tensors but has no integer form") for name, n in zip(names, offending, strict=True)]
-    raise UnsupportedError(listed)
+    listed = [
+        ((origins(n) or (label(n),))[0], n.op_type, reason or "it lies between integer tensors but has no integer form")
+        for n, reason in offending.items()
+    ]
+    reasoned = [entry for entry, reason in zip(listed, offending.values(), strict=True) if reason]
+    raise UnsupportedError(reasoned or listed)
+
+
+def _floats_before(value: ir.Value | None, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Node]:
+    """The float operations between the accelerator's integers and a late value, in graph order."""
+    found: list[ir.Node] = []
+    seen: set[ir.Node] = set()
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        node = None if current is None else current.producer()
+        if node is None or current is None or node in seen or (current in ranges and current not in late):
+            continue
+        seen.add(node)
+        if not is_op(node, "Dequantize", DOMAIN):
+            found.append(node)
+        stack.extend(node.inputs)
+    return found[::-1]
 
 
 def _about_layers(graph: ir.Graph, notes: Iterable[Note]) -> list[Note]:
@@ -178,6 +199,6 @@ def extract(
         known[n] if n in known else helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape_of(values[n])) for n in outputs
     ]
     graph = helper.make_graph(nodes, "host", inputs, results, [i for i in whole.graph.initializer if i.name in read])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model = helper.make_model(graph, opset_imports=whole.opset_import, ir_version=IR_VERSION)
     model.producer_name = "flowc"
     return model

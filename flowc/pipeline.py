@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from flowc.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
+from flowc.passes.expand_broadcasts import ExpandBroadcasts
 from flowc.exact.certificate import Certificate
 from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.hoist_quantizers import HoistQuantizers
@@ -21,6 +22,7 @@ from flowc.passes.sink_dequantizers import SinkDequantizers
 __all__ = ["STREAMLINE", "Streamlined", "streamline"]
 
 STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
+    (ExpandBroadcasts,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.
     (SinkDequantizers, IntegerProducts, IntegerPools, IntegerJoins),

@@ -16,7 +16,7 @@ import onnx
 from flowc.dataflow import Dataflow, Stream
 from flowc.emulator import emulate
 from flowc.runtime import open_session
-from flowc.units import Mvtu, Vvtu
+from flowc.units import Activate, GlobalSum, Join, Mvtu, Pool, Vvtu
 from flowc.units.base import Array
 
 if TYPE_CHECKING:
@@ -158,11 +158,14 @@ def _windows(design: Design, graph: Dataflow, stream: Stream, before: Mapping[st
     """A function that says where (boolean frames) the accumulators behind a stream lie in a window of the certificate."""
     windows = design.windows.get(stream.tensor or "")
     unit = graph[stream.src]
-    if windows is None or not isinstance(unit, Mvtu | Vvtu):
+    if windows is None or not isinstance(unit, Mvtu | Vvtu | Pool | GlobalSum | Activate | Join):
+        return None
+    if len(windows[0]) not in (1, unit.outputs[0].c):
         return None
 
     def inside() -> Array:
-        acc = unit.accumulate(before[f"{unit.name}.0"].reshape(-1, *unit.frame.shape))
+        inputs = [before[f"{unit.name}.{port}"].reshape(-1, *f.shape) for port, f in enumerate(unit.inputs)]
+        acc = unit.accumulate(*inputs)
         low, high = windows
         hit = np.zeros(acc.shape, bool)
         for k in range(low.shape[1]):

@@ -1,7 +1,8 @@
 """Average pools on integers.
 
 Before: ``AveragePool(Dequantize(q, s, z))``  →  after: ``Dequantize(SumPool(Pad(q, z)), s / n, n * z)`` with n taps; a global
-average likewise with ``GlobalSum``.
+average likewise with ``GlobalSum``. Where windows at the edge divide by fewer taps (padding not counted, ceil_mode), the scale varies
+over positions. A ReduceMean over all axes but one becomes a global average behind a transposition.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
+from flowc.exact.region import compress
+from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, label, shape_of
 from flowc.passes.affine import trace_affine
 from flowc.passes.base import ModelPass
 
@@ -29,13 +31,35 @@ class IntegerPools(ModelPass):
         editor = Editor(graph)
         changed = False
         for node in list(graph):
-            if node.domain == "" and node.op_type in ("AveragePool", "GlobalAveragePool"):
+            if node.domain == "" and node.op_type == "ReduceMean":
+                changed |= self._spread_mean(editor, node)
+            elif node.domain == "" and node.op_type in ("AveragePool", "GlobalAveragePool"):
                 reason = self._rewrite(editor, node)
                 if reason is None:
                     changed = True
                 else:
                     self.note(label(node), reason)
         return changed
+
+    def _spread_mean(self, editor: Editor, node: ir.Node) -> bool:
+        """ReduceMean over all axes but the batch and one: as a global average over trailing axes."""
+        source = node.inputs[0]
+        axes = array_of(node.inputs[1]) if len(node.inputs) > 1 else None
+        if source is None or axes is None:
+            return False
+        shape = shape_of(source)
+        reduced = sorted(int(a) % len(shape) for a in axes.reshape(-1))
+        kept = [axis for axis in range(1, len(shape)) if axis not in reduced]
+        if 0 in reduced or len(kept) != 1 or len(shape) not in (3, 4):
+            return False
+        perm = [0, *kept, *reduced]
+        turned = [shape[axis] for axis in perm]
+        moved = editor.insert(node, "Transpose", [source], {"perm": perm}, hint=f"{label(node)}/turned", shape=turned)
+        mean = editor.insert(node, "GlobalAveragePool", [moved], hint=f"{label(node)}/average", shape=[*turned[:2], *(1 for _ in reduced)])
+        out = shape_of(node.outputs[0])
+        target = editor.constant(np.array(out, np.int64), "shape")
+        editor.replace(node, editor.insert(node, "Reshape", [mean, target], hint=f"{label(node)}/mean", shape=out))
+        return True
 
     def _rewrite(self, editor: Editor, node: ir.Node) -> str | None:
         x = trace_affine(node.inputs[0])
@@ -48,17 +72,23 @@ class IntegerPools(ModelPass):
         if any(n > 1 for a in (x.scale, x.zero) for n in a.shape[2:]):
             return "its input's scale varies over positions"
         q = x.q
-        spans = [n + a + b for n, a, b in zip(shape[2:], pads[: len(kernel)], pads[len(kernel) :], strict=True)]
         dilations = ints_attr(node, "dilations") or (1,) * len(kernel)
         reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(out[2:], strides, kernel, dilations, strict=True)]
-        if any(r > n for r, n in zip(reach, spans, strict=True)):
-            return "a ceil_mode average whose last window hangs over the edge divides by another number there"
-        if any(pads):
-            if not int_attr(node, "count_include_pad", 0):
-                return "an average that does not count the padding divides by another number at the edges"
+        begins, ends = pads[: len(kernel)], pads[len(kernel) :]
+        counted = bool(int_attr(node, "count_include_pad", 0))
+        divisors = np.ones((1, 1))
+        full = []
+        for i, (size, begin, end, far) in enumerate(zip(shape[2:], begins, ends, reach, strict=True)):
+            full.append(max(end, far - size - begin))
+            positions = np.arange(out[2 + i])[:, None] * strides[i] + np.arange(kernel[i]) * dilations[i]
+            low, high = (0, begin + size + end) if counted else (begin, begin + size)
+            count = ((positions >= low) & (positions < high)).sum(axis=1)
+            divisors = divisors[..., None] * count
+        if any(begins) or any(full):
             if x.zero_int is None:
                 return "its padding is no integer of the padded tensor"
-            amounts = editor.constant(np.array([0, 0, *pads[: len(kernel)], 0, 0, *pads[len(kernel) :]], np.int64), "pads")
+            spans = [n + a + b for n, a, b in zip(shape[2:], begins, full, strict=True)]
+            amounts = editor.constant(np.array([0, 0, *begins, 0, 0, *full], np.int64), "pads")
             value = editor.constant(np.float32(x.zero_int), "pad_value")
             q = editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=(*shape[:2], *spans))
         taps = int(np.prod(kernel))
@@ -70,7 +100,7 @@ class IntegerPools(ModelPass):
         else:
             attributes = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, **rounding}
             total = editor.insert(node, "SumPool", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
-        scale, zero = editor.constant(x.scale / taps, "scale"), editor.constant(x.zero * taps, "zero")
+        scale, zero = editor.constant(compress(x.scale / divisors), "scale"), editor.constant(x.zero * taps, "zero")
         mean = editor.insert(node, "Dequantize", [total, scale, zero], domain=DOMAIN, hint=f"{label(node)}/mean", shape=out)
         editor.replace(node, mean)
         return None

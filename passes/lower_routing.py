@@ -36,12 +36,22 @@ def _slice(low: Lowering, node: ir.Node) -> None:
     target = np.full(int(np.prod(shape)), -1)
     target[kept] = np.arange(kept.size)
     order = target[place.order]
-    taken = (order >= 0).all(axis=(0, 1))
-    if not ((order >= 0) == taken).all() or not taken.any():
-        raise CannotLower("only slices of channels are supported")
-    start, size = int(np.argmax(taken)), int(taken.sum())
-    if not taken[start : start + size].all():
-        raise CannotLower("only slices of neighbouring channels are supported")
+    kept_channels = (order >= 0).all(axis=(0, 1))
+    by_channel = bool(((order >= 0) == kept_channels).all())
+    start, size = int(np.argmax(kept_channels)), int(kept_channels.sum())
+    if not by_channel:
+        # A crop: the kept elements are brought to the front of the frame.
+        back = np.empty(kept.size, np.int64)
+        back[order[order >= 0]] = place.order[order >= 0]
+        front = back[canonical_order(shape_of(node.outputs[0])).reshape(-1)]
+        wanted = np.concatenate([front, place.order[order < 0]])
+        place = low.at_order(node.inputs[0], wanted.reshape(1, 1, -1))
+        start, size = 0, kept.size
+    elif not kept_channels[start : start + size].all():
+        wanted = np.concatenate([place.order[..., kept_channels], place.order[..., ~kept_channels]], axis=2)
+        place = low.at_order(node.inputs[0], wanted)
+        start = 0
+    order = target[place.order]
     unit = Split(name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, starts=(start,), sizes=(size,))
     low.add(unit, place)
     low.place(node.outputs[0], unit, order[..., start : start + size])

@@ -88,4 +88,4 @@ def test_the_code_of_a_page_runs(
     namespace: dict[str, object] = {"__name__": page.stem}
     for language, title, text in blocks:
         if language == "python":
-            exec(compile(text, title or page.name, "exec"), namespace)
+            exec(compile(text, title or page.name, "exec", dont_inherit=True), namespace)

@@ -17,8 +17,9 @@ from flowc.targets import Target
 __all__ = ["Chosen", "Search"]
 
 
-_COUNTED = np.array([0.05 if name == "ff" else 1.0 for name in RESOURCES])
-"""Flip-flops come with the look-up tables that feed them, and there are twice as many; they hardly count."""
+_COUNTED = np.array([{"lut": 1.5, "ff": 0.05}.get(name, 1.0) for name in RESOURCES])
+"""How much a share of each resource counts. Look-up tables are estimates, and crowding them costs clock rate; memories are
+counted exactly. Flip-flops come with the look-up tables that feed them, and there are twice as many."""
 
 _REPRICINGS = 4
 _LEAST_PRICE = 0.1
@@ -52,10 +53,10 @@ class Search:
         """
         problem, options = self.table.problem(limit)
         budgets = np.maximum(self.budgets - self.reserve, 0.0)
-        share = _COUNTED.copy()
+        share = _COUNTED / np.linalg.norm(_COUNTED)
         found: list[tuple[bool, float, Selection]] = []
         for _ in range(_REPRICINGS if optimal else 1):
-            selection = problem.solve(budgets, share / self.available, optimal=optimal)
+            selection = problem.solve(budgets, _COUNTED * share / self.available, optimal=optimal)
             share = _COUNTED * (selection.use + self.reserve) / self.available
             found.append((not selection.fits, float(np.linalg.norm(share)), selection))
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())

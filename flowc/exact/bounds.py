@@ -31,14 +31,18 @@ class SumBound:
     """What bounds the float error of a tensor that the model computes as float sums; in units of the tensor's integers.
 
     Attributes:
-        prefix: float64 (rows, M + 1): greatest magnitude of a partial sum of m terms (prefix sums of the descending per-term maxima).
+        up, down: float64 (rows, M + 1): greatest and (negated) least partial sum of m terms: prefix sums of the descending extremes of
+            the terms.
+        size: float64 (rows,): greatest sum of the terms' magnitudes.
         carried: float64 (rows,): by how much the terms are off together before they are multiplied and added.
         rounded: whether products round; without, all factors are powers of two times small integers.
         exact: whether nothing rounds: as ``rounded``, and no sum reaches 2^24.
         rows: int64, broadcastable against the tensor: which row bounds which element.
     """
 
-    prefix: Array
+    up: Array
+    down: Array
+    size: Array
     carried: Array
     rounded: bool
     exact: bool
@@ -48,64 +52,69 @@ class SumBound:
         """The same with one row per parameter set of the region, or one in all."""
         if all(n == 1 or axis in region.axes for axis, n in enumerate(self.rows.shape)):
             index = region.as_sets(self.rows)[:, 0]
-            return replace(self, prefix=self.prefix[index], carried=self.carried[index])
-        return replace(self, prefix=self.prefix.max(axis=0, keepdims=True), carried=self.carried.max(keepdims=True))
+            return replace(
+                self, up=self.up[index], down=self.down[index], size=self.size[index], carried=self.carried[index]
+            )
+        return self.merged()
 
-    def error(self, total: Array, scale: Array, offset: Array, *, fused: bool = False) -> Array:
+    def merged(self) -> SumBound:
+        """One row that holds for every element."""
+        up, down, size, carried = (a.max(axis=0, keepdims=True) for a in (self.up, self.down, self.size, self.carried))
+        return replace(self, up=up, down=down, size=size, carried=carried, rows=np.zeros([1] * self.rows.ndim, np.int64))
+
+    def error(self, total: Array, span: float, scale: Array, offset: Array, *, fused: bool = False) -> Array:
         """Bound on ``|float sum - exact sum|``, in units of the integers; float64 (sets, K).
 
         Summing M terms in any order makes M - 1 additions. The one that completes a partial sum of m terms rounds by half an ulp of
-        that partial sum at most, and no partial sum of m terms exceeds ``min(prefix[m], |total| + prefix[M - m])``.
+        that partial sum at most. No partial sum of m terms lies above ``min(up[m], total + down[M - m])``, because the other terms must
+        make up the rest, and none below ``-min(down[m], up[M - m] - total)``.
 
         Args:
-            total: (sets, K): magnitude of the exact sums.
+            total: (sets, K): exact sums.
+            span: how far the sums may be from ``total``.
             scale: (sets or 1,): value of one unit (it decides where binades begin).
             offset: (sets or 1,): magnitude of a bias that a runtime may add at any time, in units.
             fused: a batch normalization was multiplied into the weights.
         """
         if self.exact and not fused and not offset.any():
             return np.zeros(total.shape)
-        sets = max(len(total), len(self.prefix))
+        sets = max(len(total), len(self.up))
         mantissa = 2 * np.frexp(np.abs(np.broadcast_to(scale, (sets,))))[0]
         mantissa = np.where(mantissa > 0, mantissa, 1.0)
         bias = np.broadcast_to(offset, (sets,))
         result = np.empty((sets, total.shape[1]))
         for row in range(sets):
-            prefix = self.prefix[min(row, len(self.prefix) - 1)]
-            result[row] = _additions(prefix, total[min(row, len(total) - 1)], float(bias[row]), float(mantissa[row]))
-        carried = self.carried
-        if fused:
-            carried = carried + _FUSED * UNIT * self.prefix[:, -1]
-        if fused or self.rounded:
-            terms = np.diff(self.prefix, axis=1)
-            result += _half_ulp(terms * mantissa[: len(terms), None]).sum(axis=1)[:, None] / mantissa[:, None]
-        return (result + carried[:, None]) * _SLACK
+            mine = min(row, len(self.up) - 1)
+            sums = total[min(row, len(total) - 1)]
+            result[row] = _additions(self.up[mine], self.down[mine], sums, span, float(bias[row]), float(mantissa[row]))
+        factors = _FUSED + 1 if fused else int(self.rounded)
+        return (result + (self.carried + factors * UNIT * self.size)[:, None]) * _SLACK
 
 
-def _half_ulp(magnitude: Array) -> Array:
-    """Half an ulp of float32 numbers of that magnitude; 0 at 0."""
-    return np.where(magnitude > 0, np.exp2(np.floor(np.log2(np.maximum(magnitude, 1e-30))) - 24), 0.0)
-
-
-def _additions(prefix: Array, total: Array, offset: float, mantissa: float) -> Array:
+def _additions(up: Array, down: Array, total: Array, span: float, offset: float, mantissa: float) -> Array:
     """Half ulps of the greatest partial sums of every number of terms, added up; (K,).
 
-    Both arguments of the minimum are monotone in m, so the additions at or above the start of a binade are counted by two searches.
+    Each side of the minima is monotone in m, so the additions at or above the start of a binade are counted by searching.
     """
-    terms = len(prefix) - 1
+    terms = len(up) - 1
     first = 1 if offset else 2
-    if terms < first or not prefix[-1]:
+    if terms < first or not up[-1] + down[-1]:
         return np.zeros(total.shape)
-    top = int(np.ceil(np.log2((prefix[-1] + offset + 1) * 4)))
+    top = int(np.ceil(np.log2((max(up[-1], down[-1]) + offset + 1) * 4)))
     powers = np.arange(_LEAST, top + 1)
     edges = np.exp2(powers) / (mantissa * _SLACK) - offset
-    alone = np.maximum(np.searchsorted(prefix, edges), first)
-    rest = np.searchsorted(prefix, edges[:, None] - total[None, :])
-    count = np.maximum(terms - rest - alone[:, None] + 1, 0)
+    ranges = []
+    for own, other, most in ((up, down, total + span), (down, up, span - total)):
+        begin = np.maximum(np.searchsorted(own, edges), first)[:, None]
+        end = terms - np.searchsorted(other, edges[:, None] - most[None, :])
+        ranges.append((begin, np.maximum(end, begin - 1)))
+    (a, b), (c, d) = ranges
+    count = (b - a + 1) + (d - c + 1) - np.maximum(np.minimum(b, d) - np.maximum(a, c) + 1, 0)
     count[0] = terms - first + 1
     weights = np.exp2(powers - 24.0)
     weights[1:] /= 2
-    return weights @ count / mantissa
+    half_ulps: Array = weights @ count / mantissa
+    return half_ulps
 
 
 def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:
@@ -134,14 +143,19 @@ def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:
     return None
 
 
-def _make(terms: Array, factors: Array, roundings: int, inherited: Array, rows: Array) -> SumBound:
-    """The bound of sums whose term magnitudes are ``terms`` (rows, M); ``factors``: the magnitudes to which roundings are relative."""
-    descending = -np.sort(-terms, axis=1)
-    prefix = np.concatenate([np.zeros((len(terms), 1)), np.cumsum(descending, axis=1)], axis=1)
+def _make(up: Array, down: Array, factors: Array, roundings: int, inherited: Array, rows: Array) -> SumBound:
+    """The bound of sums whose terms lie in [-down, up], (rows, M); ``factors``: the magnitudes to which roundings are relative."""
+    terms = np.maximum(up, down)
+    size = terms.sum(axis=1)
     clean = roundings == 0 and not inherited.any()
     rounded = not clean or float(terms.max(initial=0)) >= 1 << 24
-    exact = clean and float(prefix[:, -1].max(initial=0)) < 1 << 24
-    return SumBound(prefix, roundings * UNIT * factors + inherited, rounded, exact, rows)
+    exact = clean and float(size.max(initial=0)) < 1 << 24
+    return SumBound(_prefix(up), _prefix(down), size, roundings * UNIT * factors + inherited, rounded, exact, rows)
+
+
+def _prefix(terms: Array) -> Array:
+    """0, the greatest term, the two greatest together, ..."""
+    return np.concatenate([np.zeros((len(terms), 1)), np.cumsum(-np.sort(-terms, axis=1), axis=1)], axis=1)
 
 
 def _source(node: ir.Node, index: int) -> ir.Value:
@@ -155,15 +169,15 @@ def _inherited(value: ir.Value, ranges: RangeMap, offset: float) -> float:
     bound = sum_bound(value, ranges)
     if bound is None:
         return 0.0
-    top = bound.prefix[:, -1].max(keepdims=True)
+    top = float(bound.size.max())
     # Of unknown scale: a binade may begin anywhere, which at most doubles half ulps.
-    return 2 * float(bound.error(np.full((1, 1), top), np.ones(1), np.array([offset])).max())
+    return 2 * float(bound.error(np.zeros((1, 1)), top, np.ones(1), np.array([offset])).max())
 
 
-def _peak(bounds: tuple[Array, Array], zeros: Sequence[float]) -> float:
-    """Greatest ``|q - zero|``."""
-    lo, hi = float(bounds[0].min()), float(bounds[1].max())
-    return max(abs(end - z) for end in (lo, hi) for z in zeros)
+def _extremes(bounds: tuple[Array, Array], zeros: Sequence[float]) -> tuple[float, float]:
+    """(up, down): greatest ``q - zero`` and ``zero - q``, or 0."""
+    up, down = float(bounds[1].max()) - min(zeros), max(zeros) - float(bounds[0].min())
+    return max(up, 0.0), max(down, 0.0)
 
 
 def _product(node: ir.Node, ranges: RangeMap) -> SumBound | None:
@@ -174,20 +188,24 @@ def _product(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     zeros = np.asarray(node.attributes["zeros"].value, np.float64)
     axis = lo.ndim - 1 if node.op_type == "IntMatMul" else 1
     zeros = zeros.reshape([-1 if i == axis else 1 for i in range(lo.ndim)])
-    peak = np.maximum(np.abs(lo - zeros), np.abs(hi - zeros))
-    peak = np.moveaxis(peak, axis, -1).reshape(-1, peak.shape[axis]).max(axis=0)
-    offset, w = float_attr(node, "offset", 0.0), np.abs(weights.astype(np.float64))
-    terms = _weighted(node, w, peak)
-    spread = _weighted(node, w, np.ones(1)).sum(axis=1)
+    sides = []
+    for side in (hi - zeros, zeros - lo):
+        sides.append(np.maximum(np.moveaxis(side, axis, -1).reshape(-1, side.shape[axis]).max(axis=0), 0))
+    w = weights.astype(np.float64)
+    plus, minus = np.maximum(w, 0), np.maximum(-w, 0)
+    up = _weighted(node, plus, sides[0]) + _weighted(node, minus, sides[1])
+    down = _weighted(node, plus, sides[1]) + _weighted(node, minus, sides[0])
+    spread = _weighted(node, np.abs(w), np.ones(1)).sum(axis=1)
     shape = [1] * len(shape_of(node.outputs[0]))
-    shape[axis] = len(terms)
+    shape[axis] = len(up)
+    offset = float_attr(node, "offset", 0.0)
+    factors = np.maximum(up, down).sum(axis=1) + spread * offset
     inherited = spread * _inherited(source, ranges, offset)
-    rows = np.arange(len(terms)).reshape(shape)
-    return _make(terms, terms.sum(axis=1) + spread * offset, int_attr(node, "roundings", 2), inherited, rows)
+    return _make(up, down, factors, int_attr(node, "roundings", 2), inherited, np.arange(len(up)).reshape(shape))
 
 
 def _weighted(node: ir.Node, weights: Array, channels: Array) -> Array:
-    """``|w| * value of its input channel`` for every term, (outputs, M)."""
+    """``w * value of its input channel`` for every term, (outputs, M)."""
     if node.op_type == "IntMatMul":
         rows = np.broadcast_to(channels, (weights.shape[0],))
         product: Array = (weights * rows[:, None]).T
@@ -207,33 +225,33 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     if source not in ranges:
         return None
     taps = int(np.prod(ints_attr(node, "kernel_shape") or shape_of(source)[2:]))
-    peak = _peak(ranges[source], node.attributes["zeros"].value)
+    up, down = (np.full((1, taps), e) for e in _extremes(ranges[source], node.attributes["zeros"].value))
     offset = float_attr(node, "offset", 0.0)
     # The division by the number of taps rounds twice at most, unless it is a power of two.
     roundings = int_attr(node, "roundings", 1) + (2 if taps & (taps - 1) else 0)
     inherited = np.array([taps * _inherited(source, ranges, offset)])
-    return _make(np.full((1, taps), peak), np.array([taps * (peak + offset)]), roundings, inherited, _one_row(node))
+    factors = np.maximum(up, down).sum(axis=1) + taps * offset
+    return _make(up, down, factors, roundings, inherited, _one_row(node))
 
 
 def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     sources = [_source(node, i) for i in (0, 1)]
     if not all(s in ranges for s in sources):
         return None
-    zeros = [node.attributes[f"{side}_zeros"].value for side in ("left", "right")]
     offset, roundings = float_attr(node, "offset", 0.0), int_attr(node, "roundings", 2)
-    peaks = [_peak(ranges[s], z) for s, z in zip(sources, zeros, strict=True)]
-    off = [_inherited(s, ranges, offset) for s in sources]
+    off = np.array([_inherited(s, ranges, offset) for s in sources])
+    sides = [_extremes(ranges[s], node.attributes[f"{n}_zeros"].value) for s, n in zip(sources, ("left", "right"), strict=True)]
+    (a, b), (c, d) = sides
+    peaks = np.array([max(a, b), max(c, d)])
     if str_attr(node, "op", "add") == "mul":
-        a, b = peaks
-        inherited = a * off[1] + b * off[0] + off[0] * off[1]
-        return _make(
-            np.array([[a * b]]), np.array([(a + offset) * (b + offset)]), roundings, np.array([inherited]), _one_row(node)
-        )
-    ratios = [float(np.abs(np.asarray(array_of(node.inputs[i]))).max()) for i in (2, 3)]
-    terms = np.array([[r * p for r, p in zip(ratios, peaks, strict=True)]])
-    factors = np.array([sum(r * (p + offset) for r, p in zip(ratios, peaks, strict=True))])
-    inherited = np.array([sum(r * o for r, o in zip(ratios, off, strict=True))])
-    return _make(terms, factors, roundings, inherited, _one_row(node))
+        up, down = np.array([[max(a * c, b * d)]]), np.array([[max(a * d, b * c)]])
+        inherited = np.array([peaks @ off[::-1] + off.prod()])
+        return _make(up, down, np.array([(peaks + offset).prod()]), roundings, inherited, _one_row(node))
+    ratios = np.array([float(np.asarray(array_of(node.inputs[i])).reshape(())) for i in (2, 3)])
+    up = np.array([[r * (u if r > 0 else -v) for r, (u, v) in zip(ratios, sides, strict=True)]])
+    down = np.array([[r * (v if r > 0 else -u) for r, (u, v) in zip(ratios, sides, strict=True)]])
+    sizes = np.abs(ratios)
+    return _make(up, down, np.array([sizes @ (peaks + offset)]), roundings, np.array([sizes @ off]), _one_row(node))
 
 
 def _moved(node: ir.Node, ranges: RangeMap) -> SumBound | None:
@@ -243,14 +261,19 @@ def _moved(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     if all(b is None for b in found):
         return None
     shapes = [shape_of(s) for s in sources]
-    none = [SumBound(np.zeros((1, 2)), np.zeros(1), False, True, np.zeros([1] * len(s), np.int64)) for s in shapes]
-    bounds = [b or n for b, n in zip(found, none, strict=True)]
-    width = max(b.prefix.shape[1] for b in bounds)
-    prefix = np.concatenate([np.pad(b.prefix, ((0, 0), (0, width - b.prefix.shape[1])), mode="edge") for b in bounds])
-    carried = np.concatenate([b.carried for b in bounds])
-    starts = np.cumsum([0] + [len(b.prefix) for b in bounds])
+    none, zero = np.zeros((1, 2)), np.zeros(1)
+    bounds = [
+        b or SumBound(none, none, zero, zero, False, True, np.zeros([1] * len(s), np.int64))
+        for b, s in zip(found, shapes, strict=True)
+    ]
+    width = max(b.up.shape[1] for b in bounds)
+    up, down = (
+        np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), mode="edge") for a in part])
+        for part in ([b.up for b in bounds], [b.down for b in bounds])
+    )
+    size, carried = (np.concatenate(part) for part in ([b.size for b in bounds], [b.carried for b in bounds]))
+    starts = np.cumsum([0, *(len(b.up) for b in bounds)])
     rows = move_arrays(node, [b.rows + start for b, start in zip(bounds, starts, strict=False)], shapes)
     rounded, exact = any(b.rounded for b in bounds), all(b.exact for b in bounds)
-    if rows is None:
-        prefix, carried, rows = prefix.max(axis=0, keepdims=True), carried.max(keepdims=True), _one_row(node)
-    return SumBound(prefix, carried, rounded, exact, rows)
+    whole = SumBound(up, down, size, carried, rounded, exact, _one_row(node) if rows is None else rows)
+    return whole.merged() if rows is None else whole

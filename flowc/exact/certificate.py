@@ -19,7 +19,7 @@ from flowc.exact.steps import Steps, bisect
 from flowc.ir import float_attr
 from flowc.units.base import Array
 
-__all__ = ["Certificate", "TensorCertificate", "certify"]
+__all__ = ["Certificate", "TensorCertificate", "certify", "windows"]
 
 _NEAR = 64
 _WIDER = 16
@@ -120,6 +120,18 @@ def certify(
     return TensorCertificate(tensor, count, 0, proven, unfused, ambiguous, inside, values, low, high)
 
 
+def windows(
+    region: Region, steps: Steps, leaf: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]], *, fused: bool = False
+) -> tuple[Array, Array]:
+    """(low, high), int64 (sets, K): at integers in [low, high) a conforming runtime may decide otherwise than the reference function.
+
+    Args:
+        fused: the runtime may multiply a batch normalization into the weights, or compute it in another way; else as written.
+    """
+    view = _Windows(region, leaf, _Thresholds.of(steps), sum_bound(leaf, ranges), fused=fused)
+    return view.find()
+
+
 @dataclass(frozen=True, eq=False)
 class _Thresholds:
     """The thresholds of a step function one by one, (sets, K + 2): those inside the domain, and one beyond each end.
@@ -168,12 +180,13 @@ class _Windows:
     """Windows of one activation: where perturbed sums are quantized otherwise than exact ones."""
 
     def __init__(self, region: Region, leaf: ir.Value, thresholds: _Thresholds, bound: SumBound | None, *, fused: bool) -> None:
-        self.region, self.leaf, self.thresholds, self.fused = region, leaf, thresholds, fused
+        self.region, self.leaf, self.thresholds = region, leaf, thresholds
         self.bound = None if bound is None else bound.at_sets(region)
         (self.entry,) = region.dequantized(leaf)
         scale, zero = region.scale(self.entry)
         self.scale, self.zero = scale.astype(np.float64), zero.astype(np.float64)
         self.bias, self.norm = self._shape()
+        self.fused = fused and self.norm is not None
 
     def _shape(self) -> tuple[Array, Step | None]:
         """The bias added to the sum, and the batch normalization behind it."""
@@ -191,7 +204,7 @@ class _Windows:
     def aligned(self) -> bool:
         """Whether the bias is a multiple of the scale, so small that exact sums stay exact wherever it is added."""
         steps = self.bias / self.scale
-        top = 0.0 if self.bound is None else float(self.bound.prefix[:, -1].max(initial=0))
+        top = 0.0 if self.bound is None else float(self.bound.size.max())
         return bool((steps == np.rint(steps)).all()) and top + float(np.abs(steps).max()) < 1 << 24
 
     def find(self) -> tuple[Array, Array]:
@@ -238,14 +251,13 @@ class _Windows:
             return np.zeros(at.shape)
         offset = np.abs(self.bias / self.scale)
         scale = self.scale
-        if self.fused and self.norm is not None:
+        if self.fused:
             a, b, _ = self._fused_norm()
             scale = scale * np.where(a == 0, 1, a)
             offset = np.maximum(offset, np.abs(np.where(a == 0, 0, b) / scale))
         elif self.bound.exact and self.aligned:
             return np.zeros(at.shape)
-        total = np.abs(at - self.zero) + span
-        return self.bound.error(total, scale[:, 0], offset[:, 0], fused=self.fused)
+        return self.bound.error(at - self.zero, span, scale[:, 0], offset[:, 0], fused=self.fused)
 
     def _levels(self, q: Array, error: Array) -> list[Array]:
         """Levels at the reference's value, and at the ends of the interval of values that a conforming runtime may compute."""
@@ -253,12 +265,13 @@ class _Windows:
         spread = error * np.abs(self.scale)
         results = []
         for side in (0.0, -1.0, 1.0):
+            given: dict[ir.Value, Array] = {}
             if self.fused and side:
-                target, value = self._normalized(x, spread, side)
-            else:
-                target, value = self.entry, _outward(x + side * spread, side)
+                given = self._normalized(x, spread, side)
+            elif self.bound is not None:
+                given = {self.entry: _outward(x + side * spread, side)}
             for nudge in (-1, 1) if side else (0,):
-                results.append(self.region.evaluate({self.leaf: q}, {target: value}, nudge=nudge).astype(np.int64))
+                results.append(self.region.evaluate({self.leaf: q}, given, nudge=nudge).astype(np.int64))
         return results
 
     def _fused_norm(self) -> tuple[Array, Array, Array]:
@@ -268,13 +281,13 @@ class _Windows:
         a = gamma / np.sqrt(var + float_attr(self.norm.node, "epsilon", 1e-5))
         return a, beta + (self.bias - mean) * a, np.abs(beta) + (np.abs(mean) + np.abs(self.bias)) * np.abs(a)
 
-    def _normalized(self, x: Array, spread: Array, side: float) -> tuple[ir.Value, Array]:
+    def _normalized(self, x: Array, spread: Array, side: float) -> dict[ir.Value, Array]:
         """The fused form: weights times a, one rounding each, the bias folded; or any other way to compute the normalization."""
         assert self.norm is not None
         a, b, magnitude = self._fused_norm()
         y = x * a + b
         wide = np.abs(a) * spread + 8 * UNIT * (magnitude + np.abs(x * a))
-        return self.norm.output, _outward(y + side * wide, side)
+        return {self.norm.output: _outward(y + side * wide, side)}
 
 
 def _outward(value: Array, side: float) -> Array:

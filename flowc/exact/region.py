@@ -194,7 +194,7 @@ class Region:
             floats: float32 values to take for some intermediate results instead of computing them (the certificate
                 puts perturbed sums here).
             rows: evaluate these parameter sets only.
-            nudge: -1 or +1 moves every result of a function whose last bits are the runtime's choice two floats down or up.
+            nudge: -1 or +1 moves every result of a function whose last bits are the runtime's choice down or up by as much as it leaves open.
 
         Returns:
             float32 (sets or 1, n).
@@ -207,8 +207,9 @@ class Region:
         for step in self.steps:
             result = step.output
             if result not in known:
-                exact = ops.evaluate(step.node, [None if i is None else known[i] for i in step.inputs])
-                known[result] = ops.nudged(step.node, exact, nudge) if nudge else exact
+                args = [None if i is None else known[i] for i in step.inputs]
+                exact = ops.evaluate(step.node, args)
+                known[result] = ops.nudged(step.node, args, exact, nudge) if nudge else exact
         return known[self.output]
 
     def monotone(self, leaf: ir.Value) -> Array | None:

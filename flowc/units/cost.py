@@ -105,9 +105,7 @@ def _mux_luts(ways: int) -> int:
 
 
 def _rom_luts(depth: int, width: int) -> int:
-    """A constant memory in look-up tables: 64 words of one bit each, or 32 of two; F7 and F8 join four tables for nothing."""
-    if depth <= 32:
-        return ceil(width / 2)
+    """A constant memory in look-up tables, 64 words of one bit in each; F7 and F8 join four tables for nothing."""
     return width * (ceil(depth / 64) + _mux_luts(ceil(depth / 256)))
 
 
@@ -220,7 +218,7 @@ def multiplier_luts(a: int, b: int) -> float:
 def dot_luts(n: int, w: IntType, a: IntType) -> float:
     """``n`` products of types ``w`` and ``a``, and their sum."""
     if w.bipolar and a.bipolar:
-        return 2.2 * n
+        return 3.1 * n
     if w.bipolar or a.bipolar:
         bits = a.bits if w.bipolar else w.bits
         return n * 1.15 * bits + adder_tree_luts(n, bits + 1)

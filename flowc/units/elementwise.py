@@ -59,6 +59,10 @@ class Activate(Unit):
         own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
+    def accumulate(self, x: Array) -> Array:
+        """What the activation is applied to: the input."""
+        return x
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (self.activation.apply(xs[0]),)
 
@@ -133,10 +137,15 @@ class Join(Unit):
             total += self.activation.resources(self.pe, self.left.c, self.acc)
         return total
 
-    def emulate(self, *xs: Array) -> tuple[Array, ...]:
-        a, b = (x.astype(np.int64) for x in xs)
+    def accumulate(self, left: Array, right: Array) -> Array:
+        """The sums or products (N, H, W, C), before the activation."""
+        a, b = left.astype(np.int64), right.astype(np.int64)
         if self.op == "add":
-            acc = a * self.left_scale + b * self.right_scale
-        else:
-            acc = (a - self.left_offset) * (b - self.right_offset)
+            total: Array = a * self.left_scale + b * self.right_scale
+            return total
+        product: Array = (a - self.left_offset) * (b - self.right_offset)
+        return product
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        acc = self.accumulate(*xs)
         return (acc if self.activation is None else self.activation.apply(acc),)

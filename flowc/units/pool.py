@@ -73,15 +73,17 @@ class Pool(Unit):
             total += self.activation.resources(self.pe, self.channels, self.acc)
         return total
 
-    def emulate(self, *xs: Array) -> tuple[Array, ...]:
-        (x,) = xs
+    def accumulate(self, x: Array) -> Array:
+        """The reductions (N, H, W, C), before the activation."""
         n, h, w, _ = x.shape
         x = x.reshape(n, h, w, self.channels // self.pe, self.taps, self.pe)
         if self.op == "max":
-            out = x.max(axis=4).reshape(n, h, w, self.channels)
-        else:
-            wide = np.float32 if max(abs(self.acc.lo), self.acc.hi) < 1 << 24 else np.float64
-            out = x.sum(axis=4, dtype=wide).reshape(n, h, w, self.channels)
+            return x.max(axis=4).reshape(n, h, w, self.channels)
+        wide = np.float32 if max(abs(self.acc.lo), self.acc.hi) < 1 << 24 else np.float64
+        return x.sum(axis=4, dtype=wide).reshape(n, h, w, self.channels)
+
+    def emulate(self, *xs: Array) -> tuple[Array, ...]:
+        out = self.accumulate(xs[0])
         return (out if self.activation is None else self.activation.apply(out),)
 
 
@@ -133,6 +135,10 @@ class GlobalSum(Unit):
             total += self.activation.resources(self.pe, self.frame.c, self.acc)
         return total
 
+    def accumulate(self, x: Array) -> Array:
+        """The sums (N, 1, 1, C), before the activation."""
+        return x.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
-        acc = xs[0].sum(axis=(1, 2), keepdims=True, dtype=np.float64)
+        acc = self.accumulate(xs[0])
         return (acc if self.activation is None else self.activation.apply(acc),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class Layer:
         return np.broadcast_to(np.float64(F(self.sx)) * np.asarray(self.sw, F).astype(np.float64), (self.outputs,))
 
     def model(self) -> onnx.ModelProto:
-        """The layer as a QONNX model: quantizer, MatMul, Add, BatchNormalization, Relu, quantizer, then a small last layer."""
+        """The layer as a QONNX model: quantizer, MatMul, Add, BatchNormalization, Relu, quantizer."""
         net = Net([1, self.inputs])
         bits = max(int(self.hi - self.lo).bit_length(), 1)
         x = net.quant(net.x, self.sx, float(self.zx), bits, signed=self.lo < 0)
@@ -82,13 +82,36 @@ class Layer:
             y = net.op("Add", y, net.const(self.bias, "bias"))
         if self.bn is not None:
             y = net.op("BatchNormalization", y, *(net.const(p, "bn") for p in self.bn), epsilon=self.epsilon)
-        y = net.quant(net.relu(y), self.so, 0.0, self.bits, signed=False)
-        return net.model(net.linear(y, self.outputs, 2, bits=4))
+        return net.model(net.quant(net.relu(y), self.so, 0.0, self.bits, signed=False))
 
-    def tail(self, values: Array, *, fused: bool = False) -> Array:
-        """Levels (..., outputs) of float32 sums, by onnxruntime; ``fused``: bias and batch normalization are in the sum already."""
-        result: Array = _tail_session(self, fused).run(None, {"v": np.ascontiguousarray(values, F)})[0]
-        return result.astype(np.int64)
+    def tail(self, rows: Array, values: Array, *, biased: bool = False, fused: bool = False) -> Array:
+        """Levels (B,) of float32 sums at outputs ``rows``, by onnxruntime.
+
+        Args:
+            biased: the bias is in the sum already; fused: bias and batch normalization are.
+        """
+        full = np.zeros((len(rows), self.outputs), F)
+        full[np.arange(len(rows)), rows] = values
+        levels: Array = _tail_session(self, biased, fused).run(None, {"v": full})[0]
+        return levels[np.arange(len(rows)), rows].astype(np.int64)
+
+    def real(self, rows: Array, sums: Array) -> tuple[Array, Array]:
+        """In float64: what is rounded by the quantizer for exact sums at outputs ``rows``, and how much it changes per integer."""
+        value, slope = sums * self.scale[rows], self.scale[rows]
+        if self.bias is not None:
+            value = value + self.bias.astype(np.float64)[rows]
+        if self.bn is not None:
+            gamma, beta, mean, var = (p.astype(np.float64)[rows] for p in self.bn)
+            a = gamma / np.sqrt(var + np.float64(F(self.epsilon)))
+            value, slope = (value - mean) * a + beta, slope * a
+        step = np.float64(F(self.so))
+        return np.maximum(value, 0) / step, np.abs(slope) / step
+
+    def normalized(self, rows: Array, values: Array) -> Array:
+        """Batch normalization by the formula of the specification, one rounding per operation; float32 sums with bias."""
+        assert self.bn is not None
+        gamma, beta, mean, var = (p.astype(F)[rows] for p in self.bn)
+        return ((values - mean) / np.sqrt(var + F(self.epsilon)) * gamma + beta).astype(F)
 
     def fused(self) -> tuple[Array, Array]:
         """Weights and bias of a runtime that fuses the batch normalization, float32."""
@@ -99,7 +122,8 @@ class Layer:
         return (self.wf * a[:, None]).astype(F), ((bias - mean) * a + beta).astype(F)
 
 
-def _tail_session(layer: Layer, fused: bool) -> ort.InferenceSession:
+@lru_cache(maxsize=64)
+def _tail_session(layer: Layer, biased: bool, fused: bool) -> ort.InferenceSession:
     nodes, constants, value = [], {}, "v"
 
     def op(kind: str, *arrays: Array, **attributes: Any) -> None:
@@ -111,7 +135,7 @@ def _tail_session(layer: Layer, fused: bool) -> ort.InferenceSession:
         nodes.append(helper.make_node(kind, [value, *names], [f"t{len(nodes)}"], **attributes))
         value = f"t{len(nodes) - 1}"
 
-    if not fused and layer.bias is not None:
+    if not (biased or fused) and layer.bias is not None:
         op("Add", layer.bias)
     if not fused and layer.bn is not None:
         op("BatchNormalization", *layer.bn, epsilon=layer.epsilon)
@@ -132,28 +156,23 @@ def _tail_session(layer: Layer, fused: bool) -> ort.InferenceSession:
 
 
 def reach(layer: Layer, rows: Array, sums: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Inputs (B, M) whose exact products with the weight rows ``rows`` are ``sums``, large terms of both signs by preference.
+    """Inputs (B, M) whose exact products with the weight rows ``rows`` are ``sums``, of terms as large as can be.
 
     Returns the inputs that were found and which of the B they are.
     """
     found, which = [], []
+    ends = np.array([layer.lo, layer.hi])
+    far = ends[np.abs(ends - layer.zx).argmax()]
     for i, (row, total) in enumerate(zip(rows, sums, strict=True)):
         w = layer.wq[row].astype(np.int64)
-        ends = np.array([layer.lo, layer.hi])
-        # Terms of alternating sign, as large as they can be, so that partial sums grow.
-        up = np.where(w > 0, layer.hi, layer.lo)
-        q = np.where(rng.random(len(w)) < 0.5, up, ends.sum() - up)
-        for _ in range(4):
-            for j in rng.permutation(len(w))[np.argsort(-np.abs(w), kind="stable")[: len(w)].argsort()]:
-                rest = int(total - (w * (q - layer.zx)).sum())
-                if rest == 0:
-                    break
-                if w[j]:
-                    q[j] = int(np.clip(q[j] + int(rest / w[j]), layer.lo, layer.hi))
-            small = np.flatnonzero(np.abs(w) == 1)
-            for j in small:
-                rest = int(total - (w * (q - layer.zx)).sum())
-                q[j] = int(np.clip(q[j] + rest * w[j], layer.lo, layer.hi))
+        q = np.where(rng.random(len(w)) < 0.9, far, rng.integers(layer.lo, layer.hi + 1, len(w)))
+        if layer.lo < layer.zx:
+            q = rng.choice(ends, len(w))
+        # Large weights first bring the sum near, then those of +1 and -1 hit it.
+        for j in sorted(rng.permutation(len(w)), key=lambda j: -abs(w[j])):
+            rest = int(total - (w * (q - layer.zx)).sum())
+            if w[j]:
+                q[j] = int(np.clip(q[j] + int(rest / w[j]), layer.lo, layer.hi))
         if int((w * (q - layer.zx)).sum()) == total:
             found.append(q)
             which.append(i)
@@ -201,7 +220,7 @@ def _greedy(terms: Array, sign: float, start: int) -> Array:
     return total
 
 
-def orders(count: int, rng: np.random.Generator, *, randoms: int = 6) -> Iterator[tuple[str, Sum]]:
+def orders(count: int, rng: np.random.Generator, *, randoms: int = 2) -> Iterator[tuple[str, Sum]]:
     """Named ways to add ``count`` terms."""
     yield "in order", lambda t: _in_order(t, np.broadcast_to(np.arange(count), t.shape))
     yield "backwards", lambda t: _in_order(t, np.broadcast_to(np.arange(count)[::-1], t.shape))
@@ -214,8 +233,8 @@ def orders(count: int, rng: np.random.Generator, *, randoms: int = 6) -> Iterato
     for i in range(randoms):
         yield f"random {i}", lambda t: _in_order(t, rng.permuted(np.broadcast_to(np.arange(count), t.shape), axis=1))
     for sign in (1.0, -1.0):
-        for start in {0, count // 4, count // 2}:
-            yield f"greedy {sign:+.0f} after {start}", lambda t, sign=sign, start=start: _greedy(t, sign, start)
+        for start in (0, count // 4, count // 2):
+            yield f"greedy {sign:+.0f} after {start}", partial(_greedy, sign=sign, start=start)
 
 
 def multiply_add(x: Array, w: Array, order: Array) -> Array:
@@ -224,3 +243,35 @@ def multiply_add(x: Array, w: Array, order: Array) -> Array:
     for j in order:
         total = (total.astype(np.float64) + x[:, j].astype(np.float64) * w[:, j].astype(np.float64)).astype(F)
     return total
+
+
+def attempts(layer: Layer, q: Array, rows: Array, rng: np.random.Generator) -> Iterator[tuple[str, bool, Array]]:
+    """(how, whether batch normalization was fused or rewritten, levels (B,)) of what conforming runtimes may compute.
+
+    Args:
+        q: integers of the inputs, (B, M); rows: the output asked for in each.
+    """
+    x, w = layer.xf(q), layer.wf[rows]
+    terms = (x * w).astype(F)
+    plain = dict(_sums(terms, rng)) | {"multiply-add": multiply_add(x, w, rng.permutation(layer.inputs))}
+    for name, total in plain.items():
+        yield name, False, layer.tail(rows, total)
+    if layer.bias is not None:
+        first = layer.bias.astype(F)[rows]
+        for name, total in _sums(np.concatenate([first[:, None], terms], axis=1), rng):
+            yield f"{name}, bias among the terms", False, layer.tail(rows, total, biased=True)
+    if layer.bn is not None:
+        fused, offset = layer.fused()
+        terms = (x * fused[rows]).astype(F)
+        for name, total in _sums(terms, rng):
+            yield f"{name}, fused", True, layer.tail(rows, total + offset[rows], fused=True)
+        for name, total in _sums(np.concatenate([offset[rows][:, None], terms], axis=1), rng):
+            yield f"{name}, fused, bias among the terms", True, layer.tail(rows, total, fused=True)
+        bias = F(0) if layer.bias is None else layer.bias.astype(F)[rows]
+        for name, total in plain.items():
+            yield f"{name}, specification", True, layer.tail(rows, layer.normalized(rows, total + bias), fused=True)
+
+
+def _sums(terms: Array, rng: np.random.Generator) -> Iterator[tuple[str, Array]]:
+    for name, add in orders(terms.shape[1], rng):
+        yield name, add(terms)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -22,14 +21,18 @@ ROUNDINGS = ("ROUND", "FLOOR", "CEIL", "UP", "DOWN", "HALF_UP", "HALF_DOWN")
 
 
 class Choices:
-    """hypothesis' draw in the forms the generator uses."""
+    """Choices in the forms the generator uses.
 
-    def __init__(self, draw: DrawFn) -> None:
-        self._draw = draw
+    Args:
+        random: hypothesis' random numbers (every one is a choice that hypothesis records and shrinks), or plain ones.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
 
     def pick(self, options: Sequence[T]) -> T:
         """One of `options`."""
-        return self._draw(st.sampled_from(options))
+        return options[self.integer(0, len(options) - 1)]
 
     def weighted(self, options: dict[T, int]) -> T:
         """One of the keys, with odds in the ratio of the values."""
@@ -46,7 +49,7 @@ class Choices:
 
     def integer(self, lo: int, hi: int) -> int:
         """An integer of [lo, hi]."""
-        return self._draw(st.integers(lo, hi))
+        return self._random.randint(lo, hi)
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,6 +101,8 @@ def weights(w: Writer, shape: Sequence[int], output_axis: int) -> tuple[str, flo
         return w.const(values.astype(np.float32), "w"), base, None
     if kind in ("raw", "two-level"):
         levels = w.rng.integers(-7, 8, shape)
+        # The step of each output is recovered from its least weight.
+        levels[tuple(slice(None) if axis == output_axis else 0 for axis in range(len(shape)))] = 1
         return w.const((levels * scale).astype(np.float32), "w"), 4 * base, None
     if kind == "binary":
         grid = Grid(1, True, False, scale, bipolar=True)

@@ -24,7 +24,9 @@ __all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run",
 
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-g1")
 _REPORT = "Please report this, with the model"
-_INSTALL = "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
+_INSTALL = (
+    "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
+)
 
 
 class GeneratedCodeError(FlowcError):
@@ -52,17 +54,21 @@ def ap_include() -> Path:
     for folder in candidates:
         if (folder / "ap_int.h").is_file() and (folder / "hls_stream.h").is_file():
             return folder
-    raise UsageError("C simulation needs the vendor's AP types (ap_int.h, hls_stream.h), which were not found", remedy=_INSTALL)
+    raise UsageError(
+        "C simulation needs the vendor's AP types (ap_int.h, hls_stream.h), which were not found", remedy=_INSTALL
+    )
 
 
 def _compiler() -> str:
     found = shutil.which(os.environ.get("CXX", "g++"))
     if found is None:
-        raise UsageError("C simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX")
+        raise UsageError(
+            "C simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"
+        )
     return found
 
 
-def compile(
+def compile(  # noqa: A001 - csim.compile reads well
     folder: Path, *, threads: bool = False, sanitize: bool = False, cycles: bool = False, exact: bool = False
 ) -> Path:
     """Compiles a generated project, its parts side by side.
@@ -84,7 +90,11 @@ def compile(
     compiler, include = _compiler(), ap_include()
     build = folder / "build"
     build.mkdir(exist_ok=True)
-    chosen = [n for n, wanted in (("threads", threads), ("sanitize", sanitize), ("cycles", cycles), ("exact", exact)) if wanted]
+    chosen = [
+        n
+        for n, wanted in (("threads", threads), ("sanitize", sanitize), ("cycles", cycles), ("exact", exact))
+        if wanted
+    ]
     stem = "_".join(["csim", *chosen])
     flags = FLAGS.split()
     if threads:
@@ -133,9 +143,11 @@ def write_vectors(folder: Path, graph: Dataflow, inputs: Sequence[Array], output
         outputs: golden integers (N, H, W, C) per output port; none: only the inputs are written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for ports, arrays in ((graph.inputs, inputs), (graph.outputs if len(outputs) else [], outputs)):
-        for unit, frames in zip(ports, arrays, strict=True):
-            (folder / f"{identifier(unit.name)}.bin").write_bytes(_beats(unit, frames))
+    ports: list[InputPort | OutputPort] = [*graph.inputs]
+    if len(outputs):
+        ports += graph.outputs
+    for unit, frames in zip(ports, [*inputs, *outputs], strict=True):
+        (folder / f"{identifier(unit.name)}.bin").write_bytes(_beats(unit, frames))
 
 
 def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[list[Array], str]:
@@ -173,7 +185,7 @@ def run(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> list[Array]:
 
 
 def count_cycles(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> dict[str, int]:
-    """Iterations of each unit's pipelined loop over all frames, by unit name. ``binary`` was compiled with ``cycles``."""
+    """Iterations of each unit's pipelined loop over all frames, by unit name; ``binary`` was compiled with ``cycles``."""
     lines = (line.split() for line in _simulate(binary, graph, inputs)[1].splitlines() if line.startswith("cycles "))
     counts = {name: int(count) for _, name, count in lines}
     return {unit.name: counts.get(identifier(unit.name), 0) for unit in graph}

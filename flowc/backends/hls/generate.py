@@ -20,7 +20,7 @@ from flowc.units import InputPort, OutputPort, Unit
 __all__ = ["generate"]
 
 FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas -Wno-uninitialized -Wno-maybe-uninitialized"
-"""g++ options of the C simulation. The vendor's default constructor of ap_int touches its own uninitialized value, hence the last two."""
+"""g++ options of the C simulation; the last two because the default constructor of the vendor's ap_int reads its value."""
 
 _WIDEST_STREAM = 4096  # bits of an hls::stream element (UG1399)
 _DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes itself
@@ -68,7 +68,9 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
         UnsupportedError: the graph has units that this backend doesn't know.
         InfeasibleError: a stream is wider than 4096 bits.
     """
-    unknown = [(", ".join(u.origin) or u.name, u.kind, "no HLS C++ for this unit") for u in graph if u.kind not in WRITERS]
+    unknown = [
+        (", ".join(u.origin) or u.name, u.kind, "no HLS C++ for this unit") for u in graph if u.kind not in WRITERS
+    ]
     if unknown:
         raise UnsupportedError(unknown)
     layers = [WRITERS[u.kind](u) for u in graph]
@@ -102,7 +104,8 @@ def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
         bits = src.out_widths[stream.src_port] * src.outputs[stream.src_port].dtype.bits
         if bits > _WIDEST_STREAM:
             raise InfeasibleError(
-                f"the stream from '{src.name}' to '{dst.name}' is {bits} bits wide; an HLS stream holds at most {_WIDEST_STREAM}",
+                f"the stream from '{src.name}' to '{dst.name}' is {bits} bits wide; "
+                f"an HLS stream holds at most {_WIDEST_STREAM}",
                 remedy="Fold these layers more (smaller PE or SIMD)",
             )
         base = f"{identifier(src.name)}_to_{identifier(dst.name)}"
@@ -125,7 +128,8 @@ class _Project:
         self.wires = wires
         self.header = "\n".join(comment(line) for line in header.splitlines())
         self.name = top_name(graph.name)
-        self.ports = [self._port(u) for u in (*graph.inputs, *graph.outputs)]
+        ports: list[InputPort | OutputPort] = [*graph.inputs, *graph.outputs]
+        self.ports = [self._port(u) for u in ports]
         self.top_signature = f"void {self.name}({', '.join(f'{_axis(p.bytes)} {p.name}' for p in self.ports)})"
 
     @staticmethod
@@ -191,11 +195,17 @@ class _Project:
             unit = layer.unit
             origin = comment(", ".join(unit.origin)) if unit.origin else "no ONNX node of its own"
             files[f"layers/{layer.name}.cpp"] = render(
-                f"hls/units/{layer.template}", layer=layer, heading=heading, origin=origin, shapes=_shapes(unit),
-                signature=self.signature(layer), ins=self._names("in", len(unit.inputs)), outs=self._names("out", len(unit.outputs)),
+                f"hls/units/{layer.template}",
+                layer=layer,
+                heading=heading,
+                origin=origin,
+                shapes=_shapes(unit),
+                signature=self.signature(layer),
+                ins=self._names("in", len(unit.inputs)),
+                outs=self._names("out", len(unit.outputs)),
                 bits_in=[w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True)],
                 **layer.values,
-            )  # fmt: skip
+            )
             if layer.constants:
                 files[f"params/{layer.name}.hpp"] = self.render("params.hpp", layer=layer, origin=origin)
         library = importlib.resources.files("flowc.templates").joinpath("hls", "flowc")
@@ -207,9 +217,13 @@ class _Project:
         """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""
         sources = [f"layers/{layer.name}.cpp" for layer in self.layers]
         parts = max(1, min(2, len(sources) // (_LAYERS_PER_PART // 2)))
-        groups = [["top.cpp", "sim/threads.cpp", "testbench.cpp", *sources[0::parts]], *(sources[i::parts] for i in range(1, parts))]
+        groups = [
+            ["top.cpp", "sim/threads.cpp", "testbench.cpp", *sources[0::parts]],
+            *(sources[i::parts] for i in range(1, parts)),
+        ]
         files = {
-            f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=parts, files=group) for i, group in enumerate(groups)
+            f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=parts, files=group)
+            for i, group in enumerate(groups)
         }
         ports = ", ".join(f"{_axis(p.bytes)} {p.name}" for p in self.ports)
         signature = f"void run_threads(std::size_t frames, {ports})"

@@ -73,16 +73,18 @@ class Memory:
     def pragmas(self) -> list[str]:
         """Registers where a word returns too soon for a memory, else a simple dual-port memory."""
         if self.distance < SAFE_DISTANCE or self.bounds[-1] == 1:
-            return [f"ARRAY_PARTITION variable={self.name} type=complete dim=0"]
+            return [f"ARRAY_PARTITION variable = {self.name} type = complete dim = 0"]
         style = memory_style(self.bounds[-1], self.bits) if self.style == "auto" else self.style
         split = [
-            f"ARRAY_RESHAPE variable={self.name} type=complete dim={d + 1}" for d, n in enumerate(self.bounds[:-1]) if n > 1
+            f"ARRAY_RESHAPE variable = {self.name} type = complete dim = {d + 1}"
+            for d, n in enumerate(self.bounds[:-1])
+            if n > 1
         ]
         return [
             *split,
-            f"BIND_STORAGE variable={self.name} type=ram_s2p impl={style}",
-            f"DEPENDENCE variable={self.name} type=inter dependent=false",
-            f"DEPENDENCE variable={self.name} type=intra dependent=false",
+            f"BIND_STORAGE variable = {self.name} type = ram_s2p impl = {style}",
+            f"DEPENDENCE variable = {self.name} type = inter dependent = false",
+            f"DEPENDENCE variable = {self.name} type = intra dependent = false",
         ]
 
 

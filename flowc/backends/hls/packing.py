@@ -27,7 +27,9 @@ def pack_rows(values: Array, dtype: IntType, row_bytes: int | None = None) -> Ar
     out = np.zeros((rows, row_bytes), np.uint8)
     used = -(-lanes * bits // 8)
     if bits in (8, 16, 32, 64):
-        out[:, :used] = np.ascontiguousarray(values).astype(f"<i{bits // 8}" if dtype.signed else f"<u{bits // 8}").view(np.uint8)
+        out[:, :used] = (
+            np.ascontiguousarray(values).astype(f"<i{bits // 8}" if dtype.signed else f"<u{bits // 8}").view(np.uint8)
+        )
         return out
     raw = (values > 0).astype(np.uint8) if dtype.bipolar else values.astype(np.int64)
     if bits < 8:

@@ -50,7 +50,7 @@ def weight_rom(layer: str, rows: Array, dtype: IntType, memory: str, about: str)
     bits = lanes * dtype.bits
     about = f"{depth} rows of {lanes} x {dtype} = {bits} bits; {about}"
     style = memory_style(depth, bits, constant=True) if memory == "auto" else memory
-    pragmas = [f"BIND_STORAGE variable={name} type=rom_1p impl={style}"] if depth > 1 else []
+    pragmas = [f"BIND_STORAGE variable = {name} type = rom_1p impl = {style}"] if depth > 1 else []
     if bits <= 64:
         size = next(w for w in (8, 16, 32, 64) if w >= bits)
         words = pack_rows(rows, dtype, size // 8).view(f"<u{size // 8}")[:, 0]
@@ -58,7 +58,7 @@ def weight_rom(layer: str, rows: Array, dtype: IntType, memory: str, about: str)
     count = -(-bits // 64)
     words = pack_rows(rows, dtype, 8 * count).view("<u8")
     how = "ARRAY_RESHAPE" if count <= _WIDEST_RESHAPED else "ARRAY_PARTITION"
-    pragmas.insert(0, f"{how} variable={name} type=complete dim=2")
+    pragmas.insert(0, f"{how} variable = {name} type = complete dim = 2")
     return Constant("uint64_t", name, (depth, count), hex_rows(words), about), tuple(pragmas)
 
 
@@ -72,7 +72,9 @@ class ActivationCode:
     pragmas: tuple[str, ...] = ()
 
 
-def activation_code(layer: str, activation: Activation | None, source: IntType, blocks: int, lanes: int) -> ActivationCode:
+def activation_code(
+    layer: str, activation: Activation | None, source: IntType, blocks: int, lanes: int
+) -> ActivationCode:
     """The C++ object of an activation.
 
     Args:
@@ -106,7 +108,9 @@ def _by_lane(values: Array, blocks: int, lanes: int) -> Array:
 
 def _partitions(name: str, member: str, shape: tuple[int, ...]) -> list[str]:
     return [
-        f"ARRAY_PARTITION variable={name}.{member} type=complete dim={d + 1}" for d in range(1, len(shape)) if shape[d] > 1
+        f"ARRAY_PARTITION variable = {name}.{member} type = complete dim = {d + 1}"
+        for d in range(1, len(shape))
+        if shape[d] > 1
     ]
 
 
@@ -122,10 +126,14 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
     step = act.uniform_step
     if step is not None and (base == base.flat[0]).all():
         cpp_type = f"flowc::Thresholds<{types}, {sizes}, {int(base.flat[0])}, {step}>"
-        return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), decimal_rows(values), about),), tuple(pragmas))
+        return ActivationCode(
+            name, cpp_type, (Constant(cpp_type, name, (), decimal_rows(values), about),), tuple(pragmas)
+        )
     steps = np.broadcast_to(act.step, act.values.shape)
     steps = _by_lane(steps, blocks, lanes)
-    cpp_type = f"flowc::SteppedThresholds<{types}, {stored_type(np.concatenate([base.ravel(), steps.ravel()]))}, {sizes}>"
+    cpp_type = (
+        f"flowc::SteppedThresholds<{types}, {stored_type(np.concatenate([base.ravel(), steps.ravel()]))}, {sizes}>"
+    )
     text = ",\n".join(map(decimal_rows, (values, base, steps)))
     pragmas += _partitions(name, "base", shape[:2]) + _partitions(name, "steps", shape)
     about += "; then base [block][lane]; then steps [block][lane][level]"
@@ -139,11 +147,13 @@ def _requant(name: str, act: Requant, source: IntType, blocks: int, lanes: int) 
         return _late_requant(name, act, source, mult, add, reach)
     wide = min(64, max(reach.bit_length() + 1, act.shift + 2, act.dtype.bits + 1))
     cpp_type = (
-        f"flowc::Requant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, {blocks}, {lanes}, "
-        f"{wide}, {act.shift}, {act.lo}, {act.hi}, {str(act.half_even).lower()}>"
+        f"flowc::Requant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, "
+        f"{blocks}, {lanes}, {wide}, {act.shift}, {act.lo}, {act.hi}, {str(act.half_even).lower()}>"
     )
     rounding = "to nearest, ties to even" if act.half_even else "down"
-    about = f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), rounding {rounding}; mult, then add, [block][lane]"
+    about = (
+        f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), rounding {rounding}; mult, then add, [block][lane]"
+    )
     text = ",\n".join(map(decimal_rows, (mult, add)))
     pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
@@ -155,8 +165,8 @@ def _late_requant(name: str, act: Requant, source: IntType, mult: Array, add: Ar
     passed = int(late.max()) * int(np.abs(mult).max())
     wide = min(64, max(reach.bit_length() + 1, act.shift + 2, act.dtype.bits + 1, passed.bit_length() + 1))
     cpp_type = (
-        f"flowc::LateRequant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, {stored_type(late)}, "
-        f"{blocks}, {lanes}, {wide}, {act.shift}, {act.lo}, {act.hi}>"
+        f"flowc::LateRequant<{element(source)}, {element(act.dtype)}, {stored_type(mult)}, {stored_type(add)}, "
+        f"{stored_type(late)}, {blocks}, {lanes}, {wide}, {act.shift}, {act.lo}, {act.hi}>"
     )
     about = (
         f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), some levels later; mult, then add, [block][lane]; "
@@ -165,7 +175,7 @@ def _late_requant(name: str, act: Requant, source: IntType, mult: Array, add: Ar
     text = ",\n".join(map(decimal_rows, (mult, add, late)))
     pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
     if lanes > 1:
-        pragmas.append(f"ARRAY_PARTITION variable={name}.late type=complete dim=1")
+        pragmas.append(f"ARRAY_PARTITION variable = {name}.late type = complete dim = 1")
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
 
 
@@ -173,8 +183,9 @@ def _table(name: str, act: Table, source: IntType, blocks: int, lanes: int) -> A
     entries = act.values.shape[1]
     values = _by_lane(act.values, blocks, lanes).transpose(1, 0, 2).reshape(lanes, blocks * entries)
     cpp_type = (
-        f"flowc::Table<{element(source)}, {element(act.dtype)}, {stored_type(values)}, {blocks}, {lanes}, {entries}, {act.lo}>"
+        f"flowc::Table<{element(source)}, {element(act.dtype)}, {stored_type(values)}, "
+        f"{blocks}, {lanes}, {entries}, {act.lo}>"
     )
     about = f"results {act.dtype} of the arguments {act.lo} to {act.lo + entries - 1}, [lane][block][argument]"
-    pragmas = [f"ARRAY_PARTITION variable={name}.values type=complete dim=1"] if lanes > 1 else []
+    pragmas = [f"ARRAY_PARTITION variable = {name}.values type = complete dim = 1"] if lanes > 1 else []
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), decimal_rows(values), about),), tuple(pragmas))

@@ -11,14 +11,15 @@ from flowc.units import Array
 
 __all__ = ["comment", "decimal_rows", "hex_rows", "identifier", "integer", "top_name"]
 
-_RESERVED = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const
+_KEYWORDS = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const
     const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false
     float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
     protected public register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch
     template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t
-    while xor xor_eq main flowc hls layers std""".split()
-)
+    while xor xor_eq
+"""
+_RESERVED = frozenset(_KEYWORDS.split()) | {"main", "flowc", "hls", "layers", "std"}
 
 
 def identifier(name: str) -> str:
@@ -58,7 +59,9 @@ def hex_rows(words: Array) -> str:
     The text holds one source line per row, or lines of about 100 characters for one-word rows.
     """
     digits = words.dtype.itemsize * 2
-    flat = np.frombuffer(words.astype(words.dtype.newbyteorder(">")).tobytes().hex().encode(), np.uint8).reshape(-1, digits)
+    flat = np.frombuffer(words.astype(words.dtype.newbyteorder(">")).tobytes().hex().encode(), np.uint8).reshape(
+        -1, digits
+    )
     prefix = np.broadcast_to(np.frombuffer(b"0x", np.uint8), (len(flat), 2))
     if words.ndim == 1:
         per_line = max(1, 100 // (digits + 4))

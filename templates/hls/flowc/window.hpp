@@ -64,10 +64,15 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
   Count<Layer::BLOCKS> block = 0;
   Count<Layer::OUT_W> ox = 0;
   Count<Layer::OUT_H + 1> oy = 0;
-  bool arrived[RING_GAP] = {};
-  Number freed[RING_GAP] = {};
+  bool arrived[RING_GAP];
+  Number freed[RING_GAP];
 #pragma HLS ARRAY_PARTITION variable = arrived type = complete
 #pragma HLS ARRAY_PARTITION variable = freed type = complete
+  for (unsigned i = 0; i < RING_GAP; ++i) {
+#pragma HLS UNROLL
+    arrived[i] = false;
+    freed[i] = 0;
+  }
 
   for (unsigned step = 0; step < Layer::CYCLES; ++step) {
 #pragma HLS PIPELINE II = 1 style = flp

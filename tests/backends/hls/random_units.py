@@ -163,8 +163,8 @@ def make_mvtu(rng: Random, name: str) -> Mvtu:
     acc = accumulator(weights, dtype)
     return Mvtu(
         name=name, frame=Frame(int(rng.integers(1, 3)), int(rng.integers(1, 4)), groups * mw, dtype), weights=weights,
-        weight_type=weight_type, acc=acc, activation=activation(rng, acc, groups * rows), groups=groups, taps=taps, block=block,
-        pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)), memory=pick(rng, ["auto", "lutram", "bram"]),
+        weight_type=weight_type, acc=acc, activation=activation(rng, acc, groups * rows), groups=groups, taps=taps,
+        block=block, pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)), memory=pick(rng, ["auto", "lutram", "bram"]),
         multiplier=pick(rng, ["auto", "lut", "dsp"]),
     )  # fmt: skip
 
@@ -175,9 +175,9 @@ def make_vvtu(rng: Random, name: str) -> Vvtu:
     weights = integers(rng, weight_type, (c * copies, taps))
     acc = accumulator(weights, dtype)
     return Vvtu(
-        name=name, frame=Frame(2, int(rng.integers(1, 4)), taps * c, dtype), channels=c, weights=weights, weight_type=weight_type,
-        acc=acc, activation=activation(rng, acc, c * copies), pe=pick(rng, divisors(c)), parallel=bool(rng.random() < 0.5),
-        multiplier=pick(rng, ["auto", "lut", "dsp"]),
+        name=name, frame=Frame(2, int(rng.integers(1, 4)), taps * c, dtype), channels=c, weights=weights,
+        weight_type=weight_type, acc=acc, activation=activation(rng, acc, c * copies), pe=pick(rng, divisors(c)),
+        parallel=bool(rng.random() < 0.5), multiplier=pick(rng, ["auto", "lut", "dsp"]),
     )  # fmt: skip
 
 

@@ -48,13 +48,15 @@ def write_join(unit: Join) -> Layer:
     if unit.op == "add":
         shared = unit.left_scale.size == unit.right_scale.size == 1
         shape = (1, 1) if shared else (blocks, unit.pe)
-        scales = [np.broadcast_to(s, (shape[0] * shape[1],)).reshape(shape) for s in (unit.left_scale, unit.right_scale)]
+        scales = [
+            np.broadcast_to(s, (shape[0] * shape[1],)).reshape(shape) for s in (unit.left_scale, unit.right_scale)
+        ]
         operation = f"flowc::ScaledSum<{stored_type(np.stack(scales))}, {shape[0]}, {shape[1]}>"
         about = "factors of the left, then of the right operand, [block][lane]"
         constants.append(Constant(operation, f"{name}_scales", (), ",\n".join(map(decimal_rows, scales)), about))
         for member in ("left", "right"):
             if shape[1] > 1:
-                pragmas.append(f"ARRAY_PARTITION variable={name}_scales.{member} type=complete dim=2")
+                pragmas.append(f"ARRAY_PARTITION variable = {name}_scales.{member} type = complete dim = 2")
         expression = f"{name}_scales"
         reach = sum(
             _reach(f.dtype, int(np.abs(s).max()), 0)

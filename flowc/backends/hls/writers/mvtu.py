@@ -31,10 +31,9 @@ def write_mvtu(unit: Mvtu) -> Layer:
         name, _rows(unit), unit.weight_type, unit.memory,
         "rows ordered [group][row fold][column fold], each [PE][SIMD]; columns in the stream order of the window",
     )  # fmt: skip
-    held = Memory(
-        "held", word(unit.simd * dtype.bits), unit.simd * dtype.bits, (column_folds if row_folds > 1 else 1,), column_folds,
-        about="inputs of a position, read again for every row fold but the first",
-    )  # fmt: skip
+    bits = unit.simd * dtype.bits
+    about = "inputs of a position, read again for every row fold but the first"
+    held = Memory("held", word(bits), bits, (column_folds if row_folds > 1 else 1,), column_folds, about=about)
     return Layer(
         unit,
         "mvtu.cpp.j2",

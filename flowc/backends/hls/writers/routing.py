@@ -49,11 +49,16 @@ def write_upsample(unit: Upsample) -> Layer:
     kept = words if words < SAFE_DISTANCE else 1
     memories = (
         Memory("pixel", word(bits), bits, (kept,), 0, about="the pixel that is repeated"),
-        Memory("row", word(bits), bits, (frame.w * words,), max(words, SAFE_DISTANCE), about="the row that is repeated"),
+        Memory(
+            "row", word(bits), bits, (frame.w * words,), max(words, SAFE_DISTANCE), about="the row that is repeated"
+        ),
     )
     # A row that short comes back before a memory has settled.
     if frame.w * unit.factor_w * words < SAFE_DISTANCE:
-        memories = (memories[0], Memory("row", word(bits), bits, (frame.w * words,), 0, about="the row that is repeated"))
+        memories = (
+            memories[0],
+            Memory("row", word(bits), bits, (frame.w * words,), 0, about="the row that is repeated"),
+        )
     return Layer(
         unit,
         "upsample.cpp.j2",
@@ -90,7 +95,7 @@ def write_permute(unit: Permute) -> Layer:
         ),
         constants=(order,),
         memories=(halves,),
-        pragmas=(f"BIND_STORAGE variable={name}_order type=rom_1p impl={style}",) if chunk > 1 else (),
+        pragmas=(f"BIND_STORAGE variable = {name}_order type = rom_1p impl = {style}",) if chunk > 1 else (),
     )
 
 

@@ -24,7 +24,9 @@ def write_vvtu(unit: Vvtu) -> Layer:
     name = identifier(unit.name)
     blocks, copies = unit.channels // unit.pe, unit.depth_multiplier
     activation = activation_code(name, unit.activation, unit.acc, blocks, unit.pe * copies)
-    order = "rows ordered [block], each [tap][PE][copy]" if unit.parallel else "rows ordered [block][tap], each [PE][copy]"
+    order = (
+        "rows ordered [block], each [tap][PE][copy]" if unit.parallel else "rows ordered [block][tap], each [PE][copy]"
+    )
     rom, rom_pragmas = weight_rom(name, _rows(unit), unit.weight_type, unit.memory, order)
     return Layer(
         unit,

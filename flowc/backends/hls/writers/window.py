@@ -34,7 +34,12 @@ def write_pad(unit: Pad) -> Layer:
             ("OUT_W", unit.out.w, ""),
             ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
         ),
-        values={"function": "pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": _filler(unit.value, frame.dtype)},
+        values={
+            "function": "pad",
+            "lanes": unit.simd,
+            "bits": frame.dtype.bits,
+            "filler": _filler(unit.value, frame.dtype),
+        },
     )
 
 
@@ -52,7 +57,12 @@ def write_pixel_pad(unit: PixelPad) -> Layer:
             ("STRIDE_W", unit.stride_w, ""),
             ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
         ),
-        values={"function": "pixel_pad", "lanes": unit.simd, "bits": frame.dtype.bits, "filler": _filler(unit.value, frame.dtype)},
+        values={
+            "function": "pixel_pad",
+            "lanes": unit.simd,
+            "bits": frame.dtype.bits,
+            "filler": _filler(unit.value, frame.dtype),
+        },
     )
 
 
@@ -60,38 +70,48 @@ def write_window(unit: Window) -> Layer:
     """C++ of a sliding window."""
     frame = unit.frame
     (kh, kw), (sh, sw), (dh, dw) = unit.kernel, unit.stride, unit.dilation
-    words = frame.c // unit.simd
-    bits = unit.simd * frame.dtype.bits
-    numbers = [
+    numbers = (
         ("HEIGHT", frame.h, "of the input"),
         ("WIDTH", frame.w, ""),
-        ("WORDS", words, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+        ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
         ("KERNEL_H", kh, ""),
         ("KERNEL_W", kw, ""),
         ("STRIDE_H", sh, ""),
         ("STRIDE_W", sw, ""),
         ("DILATION_H", dh, ""),
         ("DILATION_W", dw, ""),
-    ]
-    common = {"unit": unit, "includes": ("window.hpp",)}
+    )
     if kh == kw == 1:
-        return Layer(**common, template="subsample.cpp.j2", numbers=tuple(numbers))
-    if unit.parallel:
-        columns = (kh * (kw - 1) or 1, dw * words if kw > 1 else 1)
-        rows = (kh - 1 or 1, (dh * frame.w - (kw - 1) * dw) * words if kh > 1 else 1)
-        memories = (
-            Memory("columns", word(bits), bits, columns, columns[1], about="what lies between neighbouring taps of a row"),
-            Memory("rows", word(bits), bits, rows, rows[1], unit.memory, about="what lies between the rows of taps"),
-        )
-        return Layer(**common, template="window_parallel.cpp.j2", numbers=tuple(numbers), memories=memories)
+        return Layer(unit, "subsample.cpp.j2", ("window.hpp",), numbers=numbers)
+    return _parallel(unit, numbers) if unit.parallel else _serial(unit, numbers)
+
+
+def _parallel(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
+    (kh, kw), (dh, dw), width = unit.kernel, unit.dilation, unit.frame.w
+    words = unit.frame.c // unit.simd
+    bits = unit.simd * unit.frame.dtype.bits
+    columns = (kh * (kw - 1) or 1, dw * words if kw > 1 else 1)
+    rows = (kh - 1 or 1, (dh * width - (kw - 1) * dw) * words if kh > 1 else 1)
+    between = "what lies between neighbouring taps of a row", "what lies between the rows of taps"
+    memories = (
+        Memory("columns", word(bits), bits, columns, columns[1], about=between[0]),
+        Memory("rows", word(bits), bits, rows, rows[1], unit.memory, about=between[1]),
+    )
+    return Layer(unit, "window_parallel.cpp.j2", ("window.hpp",), numbers=numbers, memories=memories)
+
+
+def _serial(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
+    (kh, kw), (dh, dw), frame = unit.kernel, unit.dilation, unit.frame
+    words = frame.c // unit.simd
+    bits = unit.simd * frame.dtype.bits
     size = unit.buffer_pixels * words + 2 * RING_GAP
     about = f"{(kh - 1) * dh} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * RING_GAP} words"
-    numbers += [
+    more = (
         ("OUT_H", unit.out_h, ""),
         ("OUT_W", unit.out_w, ""),
         ("BLOCKS", frame.c // unit.block, "channel blocks"),
         ("BLOCK_WORDS", unit.block // unit.simd, "beats per block and tap"),
         ("CYCLES", unit.cycles, "per frame"),
-    ]
+    )
     line = Memory("line", word(bits), bits, (size,), size, unit.memory, about=about)
-    return Layer(**common, template="window.cpp.j2", numbers=tuple(numbers), memories=(line,))
+    return Layer(unit, "window.cpp.j2", ("window.hpp",), numbers=(*numbers, *more), memories=(line,))

@@ -23,7 +23,7 @@ typedef std::vector<unsigned char> Bytes;
 // A port's file.
 struct File {
   const char* name;
-  std::size_t beat;   // bytes
+  std::size_t beat;  // bytes
   std::size_t frame;  // bytes
   Bytes data;
 

@@ -17,7 +17,7 @@ set_property -dict [list \
     CONFIG.PSU__USE__IRQ0 {1} \
 ] [get_bd_cells ps]
 
-create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 reset
+create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 sys_reset
 
 # ---- control bus: processor -> registers ----------------------------------------------------------------------------
 create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 control
@@ -93,22 +93,22 @@ connect_bd_intf_net [get_bd_intf_pins fit_out_n_Gemm_49_MatMul_acc/m_axis] [get_
 foreach pin {
     ps/maxihpm0_fpd_aclk
     ps/saxihp0_fpd_aclk
-    reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
+    sys_reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
     dma_in_Quant_4_q/s_axi_lite_aclk dma_in_Quant_4_q/m_axi_mm2s_aclk fit_in_Quant_4_q/aclk
     dma_out_n_Gemm_49_MatMul_acc/s_axi_lite_aclk dma_out_n_Gemm_49_MatMul_acc/m_axi_s2mm_aclk fit_out_n_Gemm_49_MatMul_acc/aclk
 } {
     connect_bd_net [get_bd_pins ps/pl_clk0] [get_bd_pins $pin]
 }
-connect_bd_net [get_bd_pins ps/pl_resetn0] [get_bd_pins reset/ext_reset_in]
+connect_bd_net [get_bd_pins ps/pl_resetn0] [get_bd_pins sys_reset/ext_reset_in]
 foreach pin { control/aresetn memory/aresetn } {
-    connect_bd_net [get_bd_pins reset/interconnect_aresetn] [get_bd_pins $pin]
+    connect_bd_net [get_bd_pins sys_reset/interconnect_aresetn] [get_bd_pins $pin]
 }
 foreach pin {
     frames/s_axi_aresetn interrupts/s_axi_aresetn accelerator/ap_rst_n
     dma_in_Quant_4_q/axi_resetn fit_in_Quant_4_q/aresetn
     dma_out_n_Gemm_49_MatMul_acc/axi_resetn fit_out_n_Gemm_49_MatMul_acc/aresetn
 } {
-    connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins $pin]
+    connect_bd_net [get_bd_pins sys_reset/peripheral_aresetn] [get_bd_pins $pin]
 }
 
 # ---- address map ----------------------------------------------------------------------------------------------------

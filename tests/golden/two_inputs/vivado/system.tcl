@@ -16,7 +16,7 @@ set_property -dict [list \
     CONFIG.PCW_IRQ_F2P_INTR {1} \
 ] [get_bd_cells ps]
 
-create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 reset
+create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 sys_reset
 
 # ---- control bus: processor -> registers ----------------------------------------------------------------------------
 create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 control
@@ -113,16 +113,16 @@ connect_bd_intf_net [get_bd_intf_pins fit_s/m_axis] [get_bd_intf_pins dma_s/S_AX
 foreach pin {
     ps/M_AXI_GP0_ACLK
     ps/S_AXI_HP0_ACLK
-    reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
+    sys_reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
     dma_a/s_axi_lite_aclk dma_a/m_axi_mm2s_aclk fit_a/aclk
     dma_b/s_axi_lite_aclk dma_b/m_axi_mm2s_aclk fit_b/aclk
     dma_s/s_axi_lite_aclk dma_s/m_axi_s2mm_aclk fit_s/aclk
 } {
     connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins $pin]
 }
-connect_bd_net [get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins reset/ext_reset_in]
+connect_bd_net [get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins sys_reset/ext_reset_in]
 foreach pin { control/aresetn memory/aresetn } {
-    connect_bd_net [get_bd_pins reset/interconnect_aresetn] [get_bd_pins $pin]
+    connect_bd_net [get_bd_pins sys_reset/interconnect_aresetn] [get_bd_pins $pin]
 }
 foreach pin {
     frames/s_axi_aresetn interrupts/s_axi_aresetn accelerator/ap_rst_n
@@ -130,7 +130,7 @@ foreach pin {
     dma_b/axi_resetn fit_b/aresetn
     dma_s/axi_resetn fit_s/aresetn
 } {
-    connect_bd_net [get_bd_pins reset/peripheral_aresetn] [get_bd_pins $pin]
+    connect_bd_net [get_bd_pins sys_reset/peripheral_aresetn] [get_bd_pins $pin]
 }
 
 # ---- address map ----------------------------------------------------------------------------------------------------

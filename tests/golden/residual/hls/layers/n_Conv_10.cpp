@@ -23,13 +23,12 @@ struct n_Conv_10_layer {
 };
 
 void n_Conv_10(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<16>>& out) {
-#pragma HLS ARRAY_RESHAPE variable=n_Conv_10_weights type=complete dim=2
-#pragma HLS ARRAY_PARTITION variable=n_Conv_10_activation.mult type=complete dim=2
-#pragma HLS ARRAY_PARTITION variable=n_Conv_10_activation.add type=complete dim=2
+#pragma HLS ARRAY_RESHAPE variable = n_Conv_10_weights type = complete dim = 2
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation.mult type = complete dim = 2
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation.add type = complete dim = 2
   FLOWC_UNIT(n_Conv_10);
   ap_uint<72> held[1];  // inputs of a position, read again for every row fold but the first
-
-#pragma HLS ARRAY_PARTITION variable=held type=complete dim=0
+#pragma HLS ARRAY_PARTITION variable = held type = complete dim = 0
   flowc::mvtu<n_Conv_10_layer>(in, out, held, n_Conv_10_weights, n_Conv_10_activation);
 }
 

@@ -23,12 +23,11 @@ struct n_Conv_27_layer {
 };
 
 void n_Conv_27(hls::stream<ap_uint<144>>& in, hls::stream<ap_uint<4>>& out) {
-#pragma HLS ARRAY_RESHAPE variable=n_Conv_27_weights type=complete dim=2
-#pragma HLS BIND_STORAGE variable=n_Conv_27_weights type=rom_1p impl=lutram
+#pragma HLS ARRAY_RESHAPE variable = n_Conv_27_weights type = complete dim = 2
+#pragma HLS BIND_STORAGE variable = n_Conv_27_weights type = rom_1p impl = lutram
   FLOWC_UNIT(n_Conv_27);
   ap_uint<144> held[1];  // inputs of a position, read again for every row fold but the first
-
-#pragma HLS ARRAY_PARTITION variable=held type=complete dim=0
+#pragma HLS ARRAY_PARTITION variable = held type = complete dim = 0
   flowc::mvtu<n_Conv_27_layer>(in, out, held, n_Conv_27_weights, n_Conv_27_activation);
 }
 

@@ -24,11 +24,9 @@ struct n_Conv_27_window_layer {
 void n_Conv_27_window(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<144>>& out) {
   FLOWC_UNIT(n_Conv_27_window);
   ap_uint<16> columns[6][1];  // what lies between neighbouring taps of a row
-
-#pragma HLS ARRAY_PARTITION variable=columns type=complete dim=0
+#pragma HLS ARRAY_PARTITION variable = columns type = complete dim = 0
   ap_uint<16> rows[2][4];  // what lies between the rows of taps
-
-#pragma HLS ARRAY_PARTITION variable=rows type=complete dim=0
+#pragma HLS ARRAY_PARTITION variable = rows type = complete dim = 0
   flowc::window_parallel<n_Conv_27_window_layer>(in, out, columns, rows);
 }
 

@@ -29,10 +29,9 @@ struct n_MaxPool_21_window_layer {
 void n_MaxPool_21_window(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>& out) {
   FLOWC_UNIT(n_MaxPool_21_window);
   ap_uint<16> line[18];  // 1 rows and 2 pixels of 1 words, and 8 words
-
-#pragma HLS BIND_STORAGE variable=line type=ram_s2p impl=lutram
-#pragma HLS DEPENDENCE variable=line type=inter dependent=false
-#pragma HLS DEPENDENCE variable=line type=intra dependent=false
+#pragma HLS BIND_STORAGE variable = line type = ram_s2p impl = lutram
+#pragma HLS DEPENDENCE variable = line type = inter dependent = false
+#pragma HLS DEPENDENCE variable = line type = intra dependent = false
   flowc::window<n_MaxPool_21_window_layer>(in, out, line);
 }
 

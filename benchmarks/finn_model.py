@@ -1,9 +1,11 @@
 """A second opinion on resources: the formulas that FINN estimates with, on flowc's folding.
 
-LUTs of a matrix unit follow FINN-R (Blott et al., ACM TRETS 2018): products, adder tree, accumulator, thresholds and
-comparators per processing element, plus a constant and, for weights in LUTs, their storage. Block RAMs follow the
-memory shapes of the devices' user guides as FINN tabulates them. Written anew from the published formulas; it shares
-nothing with `flowc.units.cost`. As in FINN's estimate reports, FIFOs and width converters are not counted.
+LUTs of a matrix unit follow FINN-R (Blott et al., ACM TRETS 2018): products, adder tree, accumulator and, where asked
+for, thresholds and comparators per processing element, plus a constant and, for weights in LUTs, their storage. Block
+RAMs follow the memory shapes of the devices' user guides as FINN tabulates them. Written anew from the published
+formulas; it shares nothing with `flowc.units.cost`. As in FINN's estimate reports, FIFOs, width converters and max
+pools (with their windows) are not counted, and thresholds only where their memory is set to LUTs, which FINN's default
+does not: its own figures are without them.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from flowc.dataflow import Dataflow
-from flowc.units import Mvtu, Unit, Vvtu, Window
+from flowc.units import Mvtu, Pool, Unit, Vvtu, WidthConverter, Window
 
 __all__ = ["Estimate", "finn_estimate", "finn_unit"]
 
@@ -32,23 +34,30 @@ class Estimate:
         return Estimate(self.lut + other.lut, self.bram18 + other.bram18, self.dsp + other.dsp)
 
 
-def finn_estimate(graph: Dataflow) -> Estimate:
-    """The sum over all units that FINN has a formula for: matrix units and sliding windows (also those of pools)."""
+def finn_estimate(graph: Dataflow, *, thresholds: bool = False) -> Estimate:
+    """The sum over all units that FINN has a formula for: matrix units and their sliding windows."""
     total = Estimate()
     for unit in graph:
-        total += finn_unit(unit)
+        if not (isinstance(unit, Window) and _feeds_pool(graph, unit)):
+            total += finn_unit(unit, thresholds=thresholds)
     return total
 
 
-def finn_unit(unit: Unit) -> Estimate:
+def _feeds_pool(graph: Dataflow, window: Window) -> bool:
+    unit: Unit = window
+    while isinstance(unit, Window | WidthConverter):
+        unit = graph[graph.out_of(unit.name)[0].dst]
+    return isinstance(unit, Pool)
+
+
+def finn_unit(unit: Unit, *, thresholds: bool = False) -> Estimate:
     """One unit's estimate; zero for kinds without a formula."""
     if isinstance(unit, Mvtu):
-        return _matrix(unit, unit.pe, unit.simd, unit.mw, unit.mw // unit.simd * (unit.mh // unit.pe), unit.mh // unit.pe)
+        levels = unit.mh // unit.pe if thresholds else 0
+        return _matrix(unit, unit.pe, unit.simd, unit.mw, unit.mw // unit.simd * (unit.mh // unit.pe), levels)
     if isinstance(unit, Vvtu):
-        simd = unit.taps if unit.parallel else 1
-        return _matrix(
-            unit, unit.pe, simd, unit.taps, unit.taps // simd * (unit.channels // unit.pe), unit.channels // unit.pe
-        )
+        simd, folds = unit.taps if unit.parallel else 1, unit.channels // unit.pe
+        return _matrix(unit, unit.pe, simd, unit.taps, unit.taps // simd * folds, folds if thresholds else 0)
     if isinstance(unit, Window):
         return _window(unit)
     return Estimate()
@@ -62,7 +71,7 @@ def _matrix(unit: Mvtu | Vvtu, pe: int, simd: int, inputs: int, words: int, thre
     alpha = log2(inputs) + w + a - 1 - int(unit.frame.dtype.signed)
     acc = min(unit.acc.bits, ceil(alpha + log2(1 + 2**-alpha) + 1))
     thresholds = 0
-    if unit.activation is not None:
+    if unit.activation is not None and threshold_words:
         levels = 2**unit.activation.dtype.bits - 1
         thresholds = levels * acc * ceil(threshold_words / 64) + levels * acc
     storage = pe * simd * w * ceil(words / 64) if in_luts else 0

@@ -187,6 +187,7 @@ def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Desi
         accumulators=compiled.accumulators,
         reference=compiled.reference,
         windows=compiled.certificate.windows,
+        argmax_slack=compiled.argmax_slack,
         report=reports.build(compiled, allocation, board),
         target=board,
         sampling=_sampling(compiled),

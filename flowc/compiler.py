@@ -17,13 +17,14 @@ import onnx_ir as ir
 import flowc.expansions  # noqa: F401  (registers the expanders)
 from flowc.dataflow import Dataflow
 from flowc.dtypes import BIPOLAR, IntType
+from flowc.errors import shown
 from flowc.exact.certificate import Certificate
 from flowc.host import HostGraph
 from flowc.importer import load_model
 from flowc.input_type import InputType
 from flowc.ir import DOMAIN, array_of, int_attr, is_op, shape_of, str_attr
 from flowc.npz import InputSpec
-from flowc.partition import Partition, partition
+from flowc.partition import INPUT_TYPE_ADVICE, Partition, partition
 from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
 from flowc.passes.apply_input_type import ApplyInputType
 from flowc.passes.base import Note
@@ -84,6 +85,8 @@ class Compiled:
         accumulators: last integer tensors and what they are in the reference.
         reference: standard ONNX model with every integer tensor as an extra output.
         certificate: what is proven of each activation.
+        argmax_slack: argmax result -> how close channels must be to count as a tie (see the pass integer_argmax).
+        advice: what the user should know, and may want to do, about layers that stay on the host.
         notes: what became of each node.
     """
 
@@ -99,6 +102,8 @@ class Compiled:
     accumulators: list[Accumulator]
     reference: onnx.ModelProto
     certificate: Certificate
+    argmax_slack: dict[str, Array]
+    advice: list[str]
     notes: list[Note]
     model: ir.Model
     seconds: dict[str, float] = field(default_factory=dict)
@@ -160,6 +165,8 @@ def compile_model(
         accumulators=accumulators,
         reference=reference,
         certificate=streamlined.certificate.renamed(low.aliases()),
+        argmax_slack=streamlined.argmax_slack,
+        advice=_advice(parts),
         notes=streamlined.notes,
         model=imported,
         seconds=seconds,
@@ -180,6 +187,20 @@ def _identity(model: str | os.PathLike[str] | onnx.ModelProto, imported: ir.Mode
         return imported.graph.name or "model", hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     path = Path(model)
     return path.stem, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _advice(parts: Partition) -> list[str]:
+    """What to say of layers that stay on the host."""
+    said = []
+    for host, text in (
+        (parts.head, f"read a float input and stay on the host; {INPUT_TYPE_ADVICE}"),
+        (parts.tail, "have float weights and stay on the host; quantize them to have them in hardware"),
+    ):
+        layers = [] if host is None else [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
+        if layers:
+            names = ", ".join(f"'{shown(n.name.removesuffix('/' + n.op_type) or n.output[0])}'" for n in layers[:5])
+            said.append(f"{len(layers)} layer{'s' if len(layers) > 1 else ''} ({names}) {text}")
+    return said
 
 
 def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:

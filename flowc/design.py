@@ -41,6 +41,7 @@ class Design:
         accumulators: last integer tensors and their float form in the reference.
         reference: the reference as a standard ONNX model (see docs/exactness.md).
         windows: tensor -> (low, high) int64 (C, K): accumulators in [low, high) are ambiguous.
+        argmax_slack: argmax result -> int64 (C or 1,): channels closer than the sum of theirs are a tie that the model leaves open.
         report: the content of ``report.json``.
         target: the board.
         directory: where the design was written, or None.
@@ -58,6 +59,7 @@ class Design:
     accumulators: list[Accumulator]
     reference: onnx.ModelProto
     windows: dict[str, tuple[Array, Array]]
+    argmax_slack: dict[str, Array]
     report: dict[str, Any]
     target: Target
     sampling: dict[str, tuple[float, float, float | None]]
@@ -218,6 +220,7 @@ class Design:
             "outputs": {n: d.name for n, d in self.outputs.items()},
             "accumulators": [{"tensor": a.tensor, "reference": a.reference} for a in self.accumulators],
             "windows": list(self.windows),
+            "argmax_slack": {n: a.tolist() for n, a in self.argmax_slack.items()},
             "sampling": {n: list(v) for n, v in self.sampling.items()},
             "host": {"head": self.head is not None, "tail": self.tail is not None},
         }
@@ -275,6 +278,7 @@ def load(directory: str | os.PathLike[str]) -> Design:
             n: (arrays[f"window.{i}.low"].astype(np.int64), arrays[f"window.{i}.high"].astype(np.int64))
             for i, n in enumerate(document["windows"])
         },
+        argmax_slack={n: np.array(a, np.int64) for n, a in document["argmax_slack"].items()},
         report=report,
         target=target,
         sampling={n: (v[0], v[1], v[2]) for n, v in document["sampling"].items()},

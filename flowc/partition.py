@@ -18,7 +18,13 @@ from flowc.passes.movement import MOVES
 from flowc.reference import expand
 from flowc.runtime import IR_VERSION
 
-__all__ = ["Partition", "extract", "partition"]
+__all__ = ["INPUT_TYPE_ADVICE", "Partition", "extract", "partition"]
+
+INPUT_TYPE_ADVICE = (
+    "to have such a layer in hardware, state the integer type of the input, for instance --input-type uint8:0.00392156886 "
+    "(bytes that stand for 0 to 1)"
+)
+"""What to do about a float input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +94,12 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
     inner = set(nodes)
     if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
         reasons = "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes)) or "it has no matrix product or convolution"
+        unquantized_input = "its input is not quantized" in reasons and any(is_op(n, "Dequantize", DOMAIN) for n in graph)
         raise ModelError(
             f"no quantized layer: {reasons}",
-            remedy="Quantize weights and activations, for instance with Brevitas, and export with export_qonnx",
+            remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
+            if unquantized_input
+            else "Quantize weights and activations, for instance with Brevitas, and export with Brevitas' export_qonnx",
         )
     passed = tuple(v for v in exits if v in entries)
     whole = expand(model)

@@ -18,6 +18,7 @@ from flowc.passes.integer_joins import IntegerJoins
 from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
+from flowc.units.base import Array
 
 __all__ = ["STREAMLINE", "Streamlined", "streamline"]
 
@@ -39,6 +40,7 @@ class Streamlined:
 
     model: ir.Model
     certificate: Certificate = field(default_factory=lambda: Certificate(()))
+    argmax_slack: dict[str, Array] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
 
@@ -53,6 +55,8 @@ def streamline(model: ir.Model, observer: Observer | None = None) -> Streamlined
         result.notes.extend(step.notes)
         if isinstance(step, FoldActivations):
             result.certificate = Certificate((*result.certificate.tensors, *step.certificates))
+        if isinstance(step, IntegerArgmax):
+            result.argmax_slack |= step.slack
         if observer is not None and step.changed:
             observer(step.name, model)
     return result

@@ -54,7 +54,7 @@ def build(compiled: Compiled, allocation: Allocation, target: Target) -> dict[st
             {"from": s.src, "to": s.dst, "depth": s.depth, "width": graph.frame(s).dtype.bits * graph[s.src].out_widths[s.src_port]}
             for s in graph.streams
         ],
-        "notes": list(allocation.notes),
+        "notes": [*compiled.advice, *allocation.notes],
         "certificate": compiled.certificate.as_dict(),
         "verification": None,
         "csim": None,

@@ -7,19 +7,20 @@ per-channel constants the accumulators themselves are compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
 
 from flowc.dtypes import IntType
+from flowc.exact.bounds import UNIT, sum_bound
 from flowc.exact.region import Blocked, Region
 from flowc.ir import Editor, int_attr, label, origins, shape_of
 from flowc.passes.affine import trace_affine
 from flowc.passes.base import ModelPass
 from flowc.passes.fold_activations import write_activation
-from flowc.passes.integer_ranges import integer_ranges
+from flowc.passes.integer_ranges import Ranges, integer_ranges
 from flowc.passes.rename import rename
 from flowc.units.activation import Requant
 from flowc.units.base import Array
@@ -32,9 +33,14 @@ _MAX_BITS = 20
 
 @dataclass
 class IntegerArgmax(ModelPass):
-    """See the module."""
+    """See the module.
+
+    ``slack`` collects, per result, how much closer than what the unit compares two channels may be in a conforming runtime: int64
+    (channels or 1,). Channels whose values differ by less than the sum of theirs are a tie that the model does not decide.
+    """
 
     name: ClassVar[str] = "integer_argmax"
+    slack: dict[str, Array] = field(default_factory=dict, repr=False)
 
     def rewrite(self, graph: ir.Graph) -> bool:
         editor = Editor(graph)
@@ -89,7 +95,20 @@ class IntegerArgmax(ModelPass):
             shape=shape_of(node.outputs[0]), dtype=ir.DataType.INT64,
         )  # fmt: skip
         rename(editor, node, result)
+        self.slack[result.name or ""] = self._slack(region, leaf, ranges, values, factor)
         return None
+
+    @staticmethod
+    def _slack(region: Region, leaf: ir.Value, ranges: Ranges, values: Array, factor: int) -> Array:
+        """The float error of each channel's value, in units of what the unit compares."""
+        scale = np.abs(region.scale(region.dequantized(leaf)[0])[0].astype(np.float64).reshape(-1))
+        peak = np.abs(values).max(axis=1).astype(np.float64) / scale
+        error = len(region.steps) * UNIT * peak
+        bound = sum_bound(leaf, ranges)
+        if bound is not None:
+            sums = np.broadcast_to(peak, (region.sets,))[:, None]
+            error = error + bound.at_sets(region).error(sums, 0.0, scale, peak).max(axis=1)
+        return np.ceil(error * factor).astype(np.int64)
 
     @staticmethod
     def _order(q: Array, values: Array, offsets: Array) -> tuple[int, Array] | None:

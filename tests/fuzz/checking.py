@@ -128,7 +128,7 @@ def _compare(net: RandomNet, design: Design, outcome: Outcome) -> None:
     reference = ReferenceRunner(design.reference, threads=1)
     count = len(next(iter(inputs.values())))
     samples = [reference.run(inputs, i) for i in range(count)]
-    opinion = second_opinion(net.model, net.inputs, samples)
+    opinion = second_opinion(net.model, net.seen, samples)
     outcome.second_values, outcome.on_edge = opinion.values, opinion.on_edge
     if opinion.wrong:
         outcome.fail(f"the reference itself is wrong in '{opinion.wrong[0]}'")

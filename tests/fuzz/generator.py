@@ -28,6 +28,7 @@ class RandomNet:
         model: as an exporter would write it.
         inputs: input name -> samples (N, ...), float32.
         input_type: for ``--input-type``, where the model leaves its input float.
+        seen: the inputs as the model sees them: behind the quantizer that the input type stands for.
         tags: constructs in it.
         blocks: their number.
     """
@@ -35,6 +36,7 @@ class RandomNet:
     model: onnx.ModelProto
     inputs: dict[str, Array]
     input_type: str | None
+    seen: dict[str, Array]
     tags: frozenset[str]
     blocks: int
 
@@ -62,7 +64,9 @@ def random_net(random: Random) -> RandomNet:
         x = _block(w, x)
     outputs, elem_type = _tail(w, x)
     model = w.model(*outputs, elem_type=elem_type)
-    return RandomNet(model, {"x": _samples(w, shape, grid)}, input_type, frozenset(w.tags), blocks)
+    samples = _samples(w, shape, grid)
+    seen = samples if input_type is None else _typed(samples, grid)
+    return RandomNet(model, {"x": samples}, input_type, {"x": seen}, frozenset(w.tags), blocks)
 
 
 def random_nets() -> SearchStrategy[RandomNet]:
@@ -157,6 +161,14 @@ def _tail(w: Writer, x: Tensor) -> tuple[list[str], int]:
 
 def _nothing(w: Writer, x: Tensor) -> Tensor:
     return x
+
+
+def _typed(x: Array, grid: Grid) -> Array:
+    """What an input type makes of float inputs."""
+    if grid.bipolar:
+        return np.where(x >= 0, grid.scale, -grid.scale).astype(np.float32)
+    q = np.clip(np.rint(x / grid.scale + np.float32(grid.zero)), grid.lo, grid.hi).astype(np.float32)
+    return (q - np.float32(grid.zero)) * grid.scale
 
 
 def _samples(w: Writer, shape: tuple[int, ...], grid: Grid) -> Array:

@@ -185,7 +185,7 @@ def run(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> list[Array]:
 
 
 def count_cycles(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> dict[str, int]:
-    """Iterations of each unit's pipelined loop over all frames, by unit name; ``binary`` was compiled with ``cycles``."""
+    """Iterations of each unit's pipelined loop over all frames, by name; ``binary`` was compiled with ``cycles``."""
     lines = (line.split() for line in _simulate(binary, graph, inputs)[1].splitlines() if line.startswith("cycles "))
     counts = {name: int(count) for _, name, count in lines}
     return {unit.name: counts.get(identifier(unit.name), 0) for unit in graph}

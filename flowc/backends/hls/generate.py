@@ -20,11 +20,11 @@ from flowc.units import InputPort, OutputPort, Unit
 __all__ = ["generate"]
 
 FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas -Wno-uninitialized -Wno-maybe-uninitialized"
-"""g++ options of the C simulation; the last two because the default constructor of the vendor's ap_int reads its value."""
+"""g++ options of the C simulation; the last two because the default constructor of ap_int reads its own value."""
 
 _WIDEST_STREAM = 4096  # bits of an hls::stream element (UG1399)
 _DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes itself
-_LAYERS_PER_PART = 24
+_COMMON_EFFORT = 8  # of compiling top level and test bench, in layers
 
 
 @dataclass(frozen=True)
@@ -215,12 +215,8 @@ class _Project:
 
     def simulation(self) -> dict[str, str]:
         """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""
-        sources = [f"layers/{layer.name}.cpp" for layer in self.layers]
-        parts = max(1, min(2, len(sources) // (_LAYERS_PER_PART // 2)))
-        groups = [
-            ["top.cpp", "sim/threads.cpp", "testbench.cpp", *sources[0::parts]],
-            *(sources[i::parts] for i in range(1, parts)),
-        ]
+        groups = _parts([f"layers/{layer.name}.cpp" for layer in self.layers])
+        parts = len(groups)
         files = {
             f"sim/part{i}.cpp": self.render("part.cpp", part=i + 1, parts=parts, files=group)
             for i, group in enumerate(groups)
@@ -234,6 +230,15 @@ class _Project:
         files["sim/bounded/hls_stream.h"] = copied("hls/sim/hls_stream.h", self.header, "//")
         files["Makefile"] = self.render("Makefile", flags=FLAGS, parts=parts)
         return files
+
+
+def _parts(layers: list[str]) -> list[list[str]]:
+    """The sources of the C simulation in two parts of about equal effort, or in one if there are few."""
+    common = ["top.cpp", "sim/threads.cpp", "testbench.cpp"]
+    if len(layers) < 2 * _COMMON_EFFORT:
+        return [[*common, *layers]]
+    alone = layers[: (len(layers) + _COMMON_EFFORT) // 2]
+    return [[*common, *layers[len(alone) :]], alone]
 
 
 def _axis(count: int) -> str:

@@ -58,6 +58,7 @@ class Memory:
         bounds: array bounds; the last one is addressed, the others are separate memories.
         distance: least number of cycles between the write of a word and its reading.
         style: auto, lutram, bram or uram.
+        apart: in one cycle, what is read and what is written are different words (or it is one or the other).
         about: what it holds.
     """
 
@@ -67,6 +68,7 @@ class Memory:
     bounds: tuple[int, ...]
     distance: int
     style: str = "auto"
+    apart: bool = False
     about: str = ""
 
     @property
@@ -84,7 +86,7 @@ class Memory:
             *split,
             f"BIND_STORAGE variable = {self.name} type = ram_s2p impl = {style}",
             f"DEPENDENCE variable = {self.name} type = inter dependent = false",
-            f"DEPENDENCE variable = {self.name} type = intra dependent = false",
+            *([f"DEPENDENCE variable = {self.name} type = intra dependent = false"] if self.apart else []),
         ]
 
 

@@ -123,7 +123,7 @@ struct LateRequant {
     const Sum level = sum >> SHIFT;
     if (level <= Sum(LO)) return Result(LO);
     if (level > Sum(HI)) return Result(HI);
-    const Sum rest = sum - Sum(level << SHIFT);
+    const Sum rest = sum & Sum((Sum(1) << SHIFT) - 1);
     const Sum passed = factor < Sum(0) ? Sum(-factor) : factor;
     const unsigned entry = static_cast<unsigned>(int64_t(level) - LO - 1);
     const bool early = rest < Sum(passed * Sum(late[l][b * LEVELS + entry]));

@@ -205,14 +205,13 @@ inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::wid
       const unsigned tap = KH * KW - 1 - i;
       taps.range(static_cast<int>((tap + 1) * Word::width - 1), static_cast<int>(tap * Word::width)) = moving;
       if (tap % KW != 0) {
-        Word& cell = columns[tap / KW * (KW - 1) + tap % KW - 1][column_at];
-        const Word delayed = cell;
-        cell = moving;
+        const unsigned column = tap / KW * (KW - 1) + tap % KW - 1;
+        const Word delayed = columns[column][column_at];
+        columns[column][column_at] = moving;
         moving = delayed;
       } else if (tap != 0) {
-        Word& cell = rows[tap / KW - 1][row_at];
-        const Word delayed = cell;
-        cell = moving;
+        const Word delayed = rows[tap / KW - 1][row_at];
+        rows[tap / KW - 1][row_at] = moving;
         moving = delayed;
       }
     }

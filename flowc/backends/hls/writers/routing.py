@@ -83,7 +83,8 @@ def write_permute(unit: Permute) -> Layer:
     style = memory_style(chunk, max(1, (chunk - 1).bit_length()), constant=True)
     about = f"which of {chunk} elements of a chunk leaves as its i-th"
     order = Constant(f"{np.dtype(index).name}_t", f"{name}_order", (chunk,), hex_rows(unit.order.astype(index)), about)
-    halves = Memory("halves", word(bits), bits, (2 * chunk,), 0 if chunk <= 32 else SAFE_DISTANCE, about="two chunks")
+    distance = 0 if chunk <= 32 else SAFE_DISTANCE
+    halves = Memory("halves", word(bits), bits, (2 * chunk,), distance, apart=True, about="two chunks")
     return Layer(
         unit,
         "permute.cpp.j2",

@@ -113,5 +113,5 @@ def _serial(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
         ("BLOCK_WORDS", unit.block // unit.simd, "beats per block and tap"),
         ("CYCLES", unit.cycles, "per frame"),
     )
-    line = Memory("line", word(bits), bits, (size,), size, unit.memory, about=about)
+    line = Memory("line", word(bits), bits, (size,), size, unit.memory, apart=True, about=about)
     return Layer(unit, "window.cpp.j2", ("window.hpp",), numbers=(*numbers, *more), memories=(line,))

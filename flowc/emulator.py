@@ -4,20 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from flowc.dataflow import Dataflow, Stream
-from flowc.units import InputPort, OutputPort
+from flowc.units import InputPort, Mvtu, OutputPort, Pool, Unit, Vvtu, WidthConverter, Window
 from flowc.units.base import Array
 
-__all__ = ["emulate"]
+__all__ = ["emulate", "unfolded"]
 
 _CHUNK_BYTES = 48 << 20
 
 Probe = Callable[[Stream, Array], Array]
 """Called with every stream and its frames (N, H, W, C); what it returns is what flows on."""
+
+
+_UNFOLDED: WeakKeyDictionary[Dataflow, Dataflow] = WeakKeyDictionary()
+
+
+def unfolded(graph: Dataflow) -> Dataflow:
+    """The same function in the order that numpy likes: windows of whole pixels, no width converters.
+
+    Folding decides in which order the elements under a kernel travel; what comes out of the layer does not depend on it.
+    """
+    if graph not in _UNFOLDED:
+        _UNFOLDED[graph] = _unfold(graph)
+    return _UNFOLDED[graph]
+
+
+def _unfold(graph: Dataflow) -> Dataflow:
+    units: dict[str, Unit] = {}
+    streams: list[Stream] = []
+    for unit in graph:
+        if isinstance(unit, WidthConverter):
+            continue
+        units.setdefault(unit.name, unit)
+        for stream in graph.out_of(unit.name):
+            end = stream
+            while isinstance(graph[end.dst], WidthConverter):
+                (end,) = graph.out_of(end.dst)
+            streams.append(replace(stream, dst=end.dst, dst_port=end.dst_port))
+            reader = graph[end.dst]
+            if not isinstance(unit, Window):
+                continue
+            whole = unit.frame.c // (reader.groups if isinstance(reader, Mvtu) else 1)
+            units[unit.name] = unit.with_(block=whole, simd=whole, parallel=False)
+            if isinstance(reader, Mvtu):
+                units[reader.name] = reader.with_(block=whole)
+            elif isinstance(reader, Vvtu):
+                units[reader.name] = reader.with_(pe=whole, parallel=False)
+            elif isinstance(reader, Pool):
+                units[reader.name] = reader.with_(pe=whole)
+    return Dataflow(graph.name, units.values(), streams)
 
 
 def emulate(graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, probe: Probe | None = None) -> dict[str, Array]:
@@ -31,6 +72,7 @@ def emulate(graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, p
     Returns:
         output port name -> integers (N, H, W, C) as int64.
     """
+    graph = unfolded(graph)
     count = len(next(iter(inputs.values())))
     if probe is not None:
         return _run(graph, inputs, probe)

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from flowc.dataflow import Dataflow, Stream
-from flowc.emulator import emulate
+from flowc.emulator import emulate, unfolded
 from flowc.runtime import open_session
 from flowc.units import Activate, ArgMax, GlobalSum, Join, Mvtu, Pool, Vvtu
 from flowc.units.base import Array
@@ -103,7 +103,7 @@ def compare(design: Design, inputs: Mapping[str, Array]) -> Verification:
 
 
 def _compare_one(design: Design, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification) -> None:
-    graph = design.graph
+    graph = unfolded(design.graph)
     heads = design.run_head(sample)
     for name, given in heads.items():
         if name in expected:

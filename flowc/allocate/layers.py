@@ -194,7 +194,7 @@ class Layer:
                 if cycles <= limit and wide <= MAX_STREAM_BITS:
                     yield Fold(changes, cycles, pe, unit.out_widths[0])
                     found += 1
-                if found == 8:
+                if found == 4:
                     break
 
     def _matrix_folds(self, main: Mvtu, limit: int) -> Iterator[Fold]:
@@ -215,7 +215,7 @@ class Layer:
                     if slowest <= limit:
                         yield Fold(changes, slowest, fold.in_width, pe, fold.converter)
                         found = before + 1
-                if found == 8:
+                if found == 4:
                     break
 
     def _matrix_fronts(self, main: Mvtu, simd: int, channels: int, limit: int) -> Iterator[Fold]:

@@ -17,7 +17,7 @@ from flowc.targets import Target
 __all__ = ["Chosen", "Search"]
 
 
-_COUNTED = np.array([{"lut": 1.5, "ff": 0.05}.get(name, 1.0) for name in RESOURCES])
+_COUNTED = np.array([{"lut": 2.0, "ff": 0.05}.get(name, 1.0) for name in RESOURCES])
 """How much a share of each resource counts. Look-up tables are estimates, and crowding them costs clock rate; memories are
 counted exactly. Flip-flops come with the look-up tables that feed them, and there are twice as many."""
 

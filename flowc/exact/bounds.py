@@ -18,8 +18,9 @@ __all__ = ["UNIT", "SumBound", "sum_bound"]
 UNIT = 2.0**-24
 """Greatest relative error of one float32 rounding."""
 _LEAST = -2
-_SLACK = 1 + 2.0**-10
-"""Covers second-order terms: partial sums that are themselves off by what is bounded here."""
+_CHUNK = 1 << 14
+_SLACK = 2.0**-10
+"""Covers second-order terms, relative: partial sums that are themselves off by what is bounded here. More in sums of more than 2^13 terms."""
 _FUSED = 5
 """Roundings of a weight that batch normalization was multiplied into: square root, division and products."""
 
@@ -67,7 +68,7 @@ class SumBound:
 
         Summing M terms in any order makes M - 1 additions. The one that completes a partial sum of m terms rounds by half an ulp of
         that partial sum at most. No partial sum of m terms lies above ``min(up[m], total + down[M - m])``, because the other terms must
-        make up the rest, and none below ``-min(down[m], up[M - m] - total)``.
+        make up the rest, and none below ``-min(down[m], up[M - m] - total)``. The k-th smallest partial sum has k + 1 terms at most.
 
         Args:
             total: (sets, K): exact sums.
@@ -81,40 +82,54 @@ class SumBound:
         sets = max(len(total), len(self.up))
         mantissa = 2 * np.frexp(np.abs(np.broadcast_to(scale, (sets,))))[0]
         mantissa = np.where(mantissa > 0, mantissa, 1.0)
-        bias = np.broadcast_to(offset, (sets,))
-        result = np.empty((sets, total.shape[1]))
-        for row in range(sets):
-            mine = min(row, len(self.up) - 1)
-            sums = total[min(row, len(total) - 1)]
-            result[row] = _additions(self.up[mine], self.down[mine], sums, span, float(bias[row]), float(mantissa[row]))
+        arrays = [self.up, self.down, total, np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]]
+        arrays = [np.broadcast_to(a, (sets, a.shape[1])) for a in arrays]
+        rows = max(1, _CHUNK // total.shape[1])
+        parts = [_additions(*(a[i : i + rows] for a in arrays), span) for i in range(0, sets, rows)]
+        result = np.concatenate(parts)
         factors = _FUSED + 1 if fused else int(self.rounded)
-        return (result + (self.carried + factors * UNIT * self.size)[:, None]) * _SLACK
+        return (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.shape[1])
 
 
-def _additions(up: Array, down: Array, total: Array, span: float, offset: float, mantissa: float) -> Array:
-    """Half ulps of the greatest partial sums of every number of terms, added up; (K,).
+def _slack(terms: int) -> float:
+    return 1 + max(_SLACK, 2 * terms * UNIT)
 
-    Each side of the minima is monotone in m, so the additions at or above the start of a binade are counted by searching.
+
+def _additions(up: Array, down: Array, total: Array, offset: Array, mantissa: Array, span: float) -> Array:
+    """Half ulps of the greatest partial sums of up to 2, 3, ..., M terms, added up; (sets, K).
+
+    Each side of the minima is monotone in m, so the least m that reaches the start of a binade is found by searching.
+
+    Args:
+        up, down: (sets, M + 1); total: (sets, K); offset, mantissa: (sets, 1).
     """
-    terms = len(up) - 1
-    first = 1 if offset else 2
-    if terms < first or not up[-1] + down[-1]:
-        return np.zeros(total.shape)
-    top = int(np.ceil(np.log2((max(up[-1], down[-1]) + offset + 1) * 4)))
-    powers = np.arange(_LEAST, top + 1)
-    edges = np.exp2(powers) / (mantissa * _SLACK) - offset
-    ranges = []
+    terms = up.shape[1] - 1
+    first = np.where(offset > 0, 1, 2)
+    size = np.maximum(up[:, -1:], down[:, -1:])
+    powers = np.arange(_LEAST, int(np.ceil(np.log2((size + offset + 1).max() * 4))) + 1)
+    edges = np.exp2(powers) / (mantissa * _slack(terms)) - offset
+    starts = []
     for own, other, most in ((up, down, total + span), (down, up, span - total)):
-        begin = np.maximum(np.searchsorted(own, edges), first)[:, None]
-        end = terms - np.searchsorted(other, edges[:, None] - most[None, :])
-        ranges.append((begin, np.maximum(end, begin - 1)))
-    (a, b), (c, d) = ranges
-    count = (b - a + 1) + (d - c + 1) - np.maximum(np.minimum(b, d) - np.maximum(a, c) + 1, 0)
-    count[0] = terms - first + 1
+        begin = np.maximum(_searched(own, edges), first)[:, :, None]
+        end = terms - _searched(other, (edges[:, :, None] - most[:, None, :]).reshape(len(edges), -1)).reshape(*edges.shape, -1)
+        starts.append(np.where(begin <= end, begin, terms + 1))
+    count = terms + 1 - np.minimum(*starts)
+    count[:, 0] = terms - first + 1
     weights = np.exp2(powers - 24.0)
     weights[1:] /= 2
-    half_ulps: Array = weights @ count / mantissa
-    return half_ulps
+    half_ulps = np.tensordot(weights, count, axes=(0, 1)) / mantissa
+    result: Array = np.where((terms >= first) & (size > 0), half_ulps, 0.0)
+    return result
+
+
+def _searched(rows: Array, values: Array) -> Array:
+    """How many elements of each ascending row (sets, n) lie below each of its values (sets, m)."""
+    # All rows end to end, each lifted above the one before it, so that one search does.
+    low, high = float(rows.min()), float(rows.max())
+    lift = 2.0 ** np.ceil(np.log2(high - low + 4)) * np.arange(len(rows))[:, None]
+    found = np.searchsorted((rows + lift).reshape(-1), (np.clip(values, low - 1, high + 1) + lift).reshape(-1))
+    counts: Array = found.reshape(values.shape) - rows.shape[1] * np.arange(len(rows))[:, None]
+    return counts
 
 
 def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:

@@ -115,3 +115,87 @@ def test_no_order_of_addition_flips_what_is_proven(name: str) -> None:
     # The attack has teeth: where thresholds are many, it does flip some that are called ambiguous.
     if options["output_bits"] == 8 and "2 bit" not in name and "powers" not in name:
         assert found[False] >= 3
+
+
+def test_powers_of_two_are_exact_ties_included() -> None:
+    """Scales that are powers of two: no order changes anything, and levels meet their exact half-way ties."""
+    attacked = layer(3, 48, 24, 4, 4, 4, sx=0.25, sw=0.125, bias=False)
+    attacked = Layer(attacked.wq, attacked.sw, attacked.sx, 0, attacked.lo, attacked.hi, 2.0, 4)
+    seen = last_activation(attacked.model())
+    certificate = seen.certificate
+    assert certificate.exact == certificate.thresholds > 0
+    assert certificate.windows is None
+    rng = np.random.default_rng(3)
+    rows, q, x = closest(attacked, seen, 60, rng)
+    value, _ = attacked.real(rows, q)
+    ties = value - np.floor(value) == 0.5
+    assert ties.sum() > 10
+    for how, _, levels in attempts(attacked, x, rows, rng):
+        np.testing.assert_array_equal(levels, seen.levels_at(rows, q), err_msg=how)
+    np.testing.assert_array_equal(seen.levels_at(rows, q)[ties], np.clip(2 * np.rint(value[ties] / 2 + 0.01), 0, 15))
+
+
+def test_a_bias_off_the_grid_is_not_exact() -> None:
+    """Sums are exact, but a runtime that begins with the bias loses its last bit: 0.5 + 2^-24 becomes 0.5, and rounds to 0."""
+    bias = np.nextafter(F(0.5), F(1))
+    wq = np.array([[1, 1, -1]])
+    attacked = Layer(wq, F(1), 1.0, 0, 0, 255, 1.0, 4, bias=np.array([bias]))
+    seen = last_activation(attacked.model())
+    x, rows = np.array([[200, 0, 200]]), np.zeros(1, int)
+    q = np.zeros(1, int)
+    assert seen.levels_at(rows, q) == 1
+    results = {how: int(levels[0]) for how, _, levels in attempts(attacked, x, rows, np.random.default_rng(0))}
+    assert results["in order"] == 1
+    assert results["in order, bias among the terms"] == 0
+    assert seen.certificate.exact == 0
+    assert seen.open_at(rows, q, fused=False).all()
+    aligned = Layer(wq, F(1), 1.0, 0, 0, 255, 4.0, 4, bias=np.array([F(3)]))
+    assert last_activation(aligned.model()).certificate.exact > 0
+
+
+def test_batch_norm_behind_an_exact_sum_is_not_exact() -> None:
+    """As written nothing is open; but multiplied into the weights, they are no powers of two any more."""
+    attacked = layer(5, **LAYERS["powers of two, batch norm"])
+    certificate = last_activation(attacked.model()).certificate
+    assert certificate.exact == certificate.ambiguous == 0
+    assert certificate.proven_unfused > 0
+    assert certificate.proven + certificate.proven_unfused == certificate.thresholds
+
+
+def test_counts_add_up() -> None:
+    for name in ("4 bit, bias", "8 bit", "cancelling batch norm"):
+        seen = last_activation(layer(2, **LAYERS[name]).model())
+        c = seen.certificate
+        assert c.thresholds == c.exact + c.proven + c.proven_unfused + c.ambiguous
+        assert c.values == int((seen.steps.hi - seen.steps.lo + 1).sum())
+        low, high = seen.windows(fused=False)
+        assert c.inside == int((high - low).sum())
+        assert (c.ambiguous == 0) == (c.inside == 0)
+        assert 0 <= c.inside < c.values
+
+
+def test_fusing_opens_more_than_what_is_written() -> None:
+    seen = last_activation(layer(2, **LAYERS["4 bit, batch norm"]).model())
+    low, high = seen.windows(fused=False)
+    fused_low, fused_high = seen.windows(fused=True)
+    written = high > low
+    assert (fused_low[written] <= low[written]).all()
+    assert (fused_high[written] >= high[written]).all()
+    assert int((fused_high - fused_low).sum()) > int((high - low).sum())
+
+
+def test_levels_beyond_the_ends_of_the_range() -> None:
+    """The greatest sum lies just below where the next level begins: a threshold that no integer reaches, and yet open."""
+    wq = np.ones((1, 24), int)
+    sx, sw = float(F(0.1)), F(0.3)
+    top = 24 * 15 * float(F(sx)) * float(sw)
+    so = float(F(top / 7.5))
+    for candidate in np.nextafter(F(so), F([0, 1, 2])), [F(so)]:
+        for step in candidate:
+            attacked = Layer(wq, sw, sx, 0, 0, 15, float(step), 4)
+            seen = last_activation(attacked.model())
+            x, rows, q = np.full((1, 24), 15), np.zeros(1, int), np.array([360])
+            for how, _, levels in attempts(attacked, x, rows, np.random.default_rng(0)):
+                if levels != seen.levels_at(rows, q):
+                    assert seen.open_at(rows, q, fused=False).all(), how
+    assert seen.open_at(rows, q, fused=False).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -62,21 +62,9 @@ class Outcome:
 
 def unfolded(compiled: Compiled) -> Design:
     """A design straight from the compiler, not allocated to a board: enough to be emulated and compared."""
-    return Design(
-        graph=compiled.graph,
-        head=compiled.head,
-        tail=compiled.tail,
-        tensors=compiled.tensors,
-        ports=compiled.ports,
-        inputs=compiled.inputs,
-        outputs=compiled.outputs,
-        accumulators=compiled.accumulators,
-        reference=compiled.reference,
-        windows=compiled.certificate.windows,
-        report={},
-        sampling={},
-        target=load_target("zcu104"),
-    )
+    shared = {f.name: getattr(compiled, f.name) for f in fields(Design) if hasattr(compiled, f.name)}
+    windows = compiled.certificate.windows
+    return Design(**(shared | {"windows": windows, "report": {}, "sampling": {}, "target": load_target("zcu104")}))
 
 
 def check(net: RandomNet, *, whole: bool = False) -> Outcome:

@@ -51,7 +51,8 @@ def random_grid(w: Writer, x: Tensor, *, scalar: bool = True, bits: int | None =
     """A quantizer that suits the values of `x`."""
     c = w.choices
     rounding = c.pick(ROUNDINGS) if w.dialect != "qcdq" and c.chance(25) else "ROUND"
-    bits = bits if bits is not None else 16 if c.chance(1) else random_bits(w)
+    if bits is None:
+        bits = 16 if c.integer(0, 499) == 499 and x.channels <= 3 else random_bits(w)
     signed = c.chance(20) if x.positive else c.chance(70)
     if bits == 1 and (signed or w.dialect == "qcdq" or c.chance(30)):
         return Grid(1, True, False, np.float32(of_class(w.scale_class, x.spread, c)), bipolar=True)

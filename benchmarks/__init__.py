@@ -1,0 +1,1 @@
+"""Measured claims, each rerunnable by one command."""

@@ -62,9 +62,14 @@ def main() -> None:
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = 2
     session_options.log_severity_level = 3
-    session = ort.InferenceSession(batched(compiled.reference).SerializeToString(), session_options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        batched(compiled.reference).SerializeToString(), session_options, providers=["CPUExecutionProvider"]
+    )
     heads = compiled.head.run({name: x}) if compiled.head else {}
-    ports = {u.name: compiled.ports[u.name].to_stream(heads[u.tensor], u.frame.shape).astype(np.float32) for u in compiled.graph.inputs}
+    ports = {
+        u.name: compiled.ports[u.name].to_stream(heads[u.tensor], u.frame.shape).astype(np.float32)
+        for u in compiled.graph.inputs
+    }
     result = emulate(compiled.graph, ports)
     integers = {u.tensor: compiled.ports[u.name].from_stream(result[u.name]) for u in compiled.graph.outputs}
     ours = compiled.tail.run({name: x, **heads, **integers}) if compiled.tail else integers

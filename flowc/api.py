@@ -91,7 +91,9 @@ def build(
             reports.write(design, staging)
         design.directory = Path(output)
         return design
-    design, _ = _design(model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell)
+    design, _ = _design(
+        model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell
+    )
     return design
 
 
@@ -172,7 +174,9 @@ def _check_request(fps: float | None, execution: str) -> None:
     if execution not in ("auto", "dataflow", "loopback"):
         raise UsageError(f"execution must be auto, dataflow or loopback, not '{execution}'")
     if execution == "loopback":
-        raise UsageError("loopback execution does not exist in this version", remedy="Use --execution dataflow, or auto")
+        raise UsageError(
+            "loopback execution does not exist in this version", remedy="Use --execution dataflow, or auto"
+        )
 
 
 def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Design:

@@ -32,8 +32,8 @@ from flowc.passes.integer_ranges import Ranges, integer_ranges
 from flowc.passes.lower import Lowering, canonical_order
 from flowc.pipeline import Observer, streamline
 from flowc.reference import expand
-from flowc.units import InputPort, OutputPort
 from flowc.units.base import Array
+from flowc.units.port import Port
 
 __all__ = ["Accumulator", "Compiled", "TensorInfo", "compile_model", "explanations"]
 
@@ -173,7 +173,7 @@ def compile_model(
     )
 
 
-def _port(unit: InputPort | OutputPort) -> TensorInfo:
+def _port(unit: Port) -> TensorInfo:
     order = np.arange(unit.frame.elements) if unit.order is None else unit.order
     return TensorInfo(unit.tensor_shape, order)
 
@@ -196,7 +196,11 @@ def _advice(parts: Partition) -> list[str]:
         (parts.head, f"read a float input and stay on the host; {INPUT_TYPE_ADVICE}"),
         (parts.tail, "have float weights and stay on the host; quantize them to have them in hardware"),
     ):
-        layers = [] if host is None else [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
+        layers = (
+            []
+            if host is None
+            else [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
+        )
         if layers:
             names = ", ".join(f"'{shown(n.name.removesuffix('/' + n.op_type) or n.output[0])}'" for n in layers[:5])
             said.append(f"{len(layers)} layer{'s' if len(layers) > 1 else ''} ({names}) {text}")
@@ -270,8 +274,10 @@ def explanations(compiled: Compiled) -> list[tuple[str, str]]:
         for origin in unit.origin:
             became.setdefault(origin, []).append(f"{unit.kind} '{unit.name}'")
     lines = [(node, " + ".join(units)) for node, units in became.items()]
-    for host, place in ((compiled.head, "host, before the accelerator"), (compiled.tail, "host, after the accelerator")):
+    for host, place in (
+        (compiled.head, "host, before the accelerator"),
+        (compiled.tail, "host, after the accelerator"),
+    ):
         if host is not None:
             lines += [(node.output[0], f"{place}: {node.op_type}") for node in host.model.graph.node]
     return [*lines, *((note.node, note.text) for note in compiled.notes)]
-

@@ -30,7 +30,9 @@ def extreme_frames(graph: Dataflow, random: dict[str, Array]) -> dict[str, Array
     return frames
 
 
-def check(design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None) -> dict[str, Any]:
+def check(
+    design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None
+) -> dict[str, Any]:
     """Compiles ``folder`` (a generated hls directory), runs frames back to back and compares every output integer.
 
     Args:

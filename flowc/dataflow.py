@@ -48,7 +48,9 @@ class Dataflow:
         self.graph.add_nodes_from(self.units)
         for s in self.streams:
             self.graph.add_edge(s.src, s.dst, key=(s.src_port, s.dst_port), stream=s)
-        self._order = tuple(nx.lexicographical_topological_sort(self.graph, key={n: i for i, n in enumerate(self.units)}.get))
+        self._order = tuple(
+            nx.lexicographical_topological_sort(self.graph, key={n: i for i, n in enumerate(self.units)}.get)
+        )
         self._into: dict[str, list[Stream]] = {n: [] for n in self.units}
         self._out: dict[str, list[Stream]] = {n: [] for n in self.units}
         for s in self.streams:

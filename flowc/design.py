@@ -111,7 +111,9 @@ class Design:
         """Frames by output port -> integer tensors (N, *shape with batch 1) by name."""
         return {u.tensor: self.ports[u.name].from_stream(frames[u.name]) for u in self.graph.outputs}
 
-    def finish(self, inputs: Mapping[str, Array], heads: Mapping[str, Array], integers: Mapping[str, Array]) -> dict[str, Array]:
+    def finish(
+        self, inputs: Mapping[str, Array], heads: Mapping[str, Array], integers: Mapping[str, Array]
+    ) -> dict[str, Array]:
         """The model's outputs from the accelerator's."""
         results = {} if self.tail is None else self.tail.run({**inputs, **heads, **integers})
         outputs = {}
@@ -136,10 +138,14 @@ class Design:
             elif step is None:
                 arrays[name] = rng.uniform(lo, hi, shape).astype(spec.dtype)
             else:
-                arrays[name] = (rng.integers(0, round((hi - lo) / step), shape, endpoint=True) * step + lo).astype(spec.dtype)
+                arrays[name] = (rng.integers(0, round((hi - lo) / step), shape, endpoint=True) * step + lo).astype(
+                    spec.dtype
+                )
         return arrays
 
-    def verify(self, x: Array | Mapping[str, Array] | None = None, *, samples: int = 4, seed: int = 0) -> dict[str, Any]:
+    def verify(
+        self, x: Array | Mapping[str, Array] | None = None, *, samples: int = 4, seed: int = 0
+    ) -> dict[str, Any]:
         """Compares the emulated design with the reference under onnxruntime, tensor by tensor; kept in the report.
 
         Args:
@@ -156,7 +162,8 @@ class Design:
         if found.mismatches > found.explained:
             first = next(c for c in found.tensors.values() if c.mismatches > c.explained)
             raise MismatchError(
-                f"{found.mismatches - found.explained} of {result['values']} integers differ from onnxruntime, first in tensor '{first.tensor}'",
+                f"{found.mismatches - found.explained} of {result['values']} integers differ from onnxruntime, "
+                f"first in tensor '{first.tensor}'",
                 remedy="This is a bug in flowc unless the model computes in another precision than float32",
             )
         return result
@@ -225,7 +232,7 @@ class Design:
             "host": {"head": self.head is not None, "tail": self.tail is not None},
         }
         (directory / "design.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        np.savez(directory / "weights.npz", **arrays)
+        np.savez(directory / "weights.npz", **arrays)  # type: ignore[arg-type]
         for name, host in (("head", self.head), ("tail", self.tail)):
             if host is not None:
                 onnx.save(host.model, directory / f"{name}.onnx")
@@ -252,7 +259,8 @@ def load(directory: str | os.PathLike[str]) -> Design:
         reference = onnx.load(folder / "reference.onnx")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"'{shown(str(folder))}' is not a complete flowc design: {error}", remedy="Build it with: flowc build MODEL --target NAME -o DIR"
+            f"'{shown(str(folder))}' is not a complete flowc design: {error}",
+            remedy="Build it with: flowc build MODEL --target NAME -o DIR",
         ) from error
 
     def infos(key: str) -> dict[str, TensorInfo]:

@@ -61,7 +61,9 @@ def _unfold(graph: Dataflow) -> Dataflow:
     return Dataflow(graph.name, units.values(), streams)
 
 
-def emulate(graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, probe: Probe | None = None) -> dict[str, Array]:
+def emulate(
+    graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, probe: Probe | None = None
+) -> dict[str, Array]:
     """The graph's outputs for a batch.
 
     Args:
@@ -98,7 +100,9 @@ def _run(graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None) -> d
             results: tuple[Array, ...] = (given if given.dtype.kind == "f" else given.astype(np.float32),)
         else:
             # A frame may be seen in another shape by its consumer (a flattened image): the stream is the same.
-            frames = [flowing.pop(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)]
+            frames = [
+                flowing.pop(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)
+            ]
             results = unit.emulate(*frames)
         if isinstance(unit, OutputPort):
             outputs[unit.name] = results[0].astype(np.int64)

@@ -119,7 +119,9 @@ def _requant(node: ir.Node, builder: ExpansionBuilder) -> None:
     builder.op("Clip", [builder.op("Cast", [whole], to=_FLOAT), *bounds], output)
 
 
-def _early(node: ir.Node, builder: ExpansionBuilder, wide: str, whole: str, mult: Array, least: int, greatest: int) -> str:
+def _early(
+    node: ir.Node, builder: ExpansionBuilder, wide: str, whole: str, mult: Array, least: int, greatest: int
+) -> str:
     """1.0 (double) where a level was entered too early, else 0.0: see `flowc.units.activation.Requant`."""
     one = builder.constant(np.float64(2.0 ** int_attr(node, "shift", 0)))
     rest = builder.op("Sub", [wide, builder.op("Mul", [whole, one])])
@@ -127,12 +129,17 @@ def _early(node: ir.Node, builder: ExpansionBuilder, wide: str, whole: str, mult
     above = builder.op("Greater", [whole, builder.constant(np.float64(least))])
     late = np.asarray(array_of(required(node, 3)), np.float64)
     index = builder.op("Sub", [whole, builder.constant(np.float64(least + 1))])
-    index = builder.op("Clip", [index, builder.constant(np.float64(0)), builder.constant(np.float64(late.shape[1] - 1))])
+    index = builder.op(
+        "Clip", [index, builder.constant(np.float64(0)), builder.constant(np.float64(late.shape[1] - 1))]
+    )
     if late.shape[0] > 1:
         start = _sets(node, np.arange(late.shape[0], dtype=np.float64) * late.shape[1], False)
         index = builder.op("Add", [index, builder.constant(start)])
     index = builder.op("Cast", [index], to=onnx.TensorProto.INT64)
-    reach = builder.op("Mul", [builder.op("Gather", [builder.constant(late.reshape(-1)), index], axis=0), builder.constant(np.abs(mult))])
+    reach = builder.op(
+        "Mul",
+        [builder.op("Gather", [builder.constant(late.reshape(-1)), index], axis=0), builder.constant(np.abs(mult))],
+    )
     just = builder.op("Less", [rest, reach])
     entered = builder.op("And", [just, builder.op("And", [inside, above])])
     return builder.op("Cast", [entered], to=_DOUBLE)

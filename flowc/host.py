@@ -25,7 +25,9 @@ class HostGraph:
         self.model = model
         self.inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
         self.outputs = tuple(v.name for v in model.graph.output)
-        self._dtypes = {v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input}
+        self._dtypes = {
+            v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input
+        }
 
     @cached_property
     def _session(self) -> Any:
@@ -42,9 +44,14 @@ class HostGraph:
         else:
             count = len(arrays[next(iter(self.inputs))])
         columns: list[list[Array]] = [[] for _ in self.outputs]
-        feeds = {n: np.ascontiguousarray(arrays[n], self._dtypes[n]).reshape(count, *shape) for n, shape in self.inputs.items()}
+        feeds = {
+            n: np.ascontiguousarray(arrays[n], self._dtypes[n]).reshape(count, *shape)
+            for n, shape in self.inputs.items()
+        }
         for i in range(count):
             results = self._session.run(None, {n: a[i] for n, a in feeds.items()})
             for column, result in zip(columns, results, strict=True):
                 column.append(np.asarray(result))
-        return {n: np.stack(c) if c[0].ndim == 0 else np.concatenate(c) for n, c in zip(self.outputs, columns, strict=True)}
+        return {
+            n: np.stack(c) if c[0].ndim == 0 else np.concatenate(c) for n, c in zip(self.outputs, columns, strict=True)
+        }

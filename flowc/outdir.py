@@ -1,17 +1,20 @@
 """Output directories: written beside their final place and moved there when they are complete.
 
 Whatever happens while a build runs (an error, a full disk, a kill), the directory it was asked for is either untouched
-or complete.
+or complete. A build holds a lock on the directory it writes into; what a killed build left behind has none, and the next
+build into the same place removes it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ MARKERS = ("report.json", "design.json")
 """Files by which a directory that flowc wrote is known: JSON objects with the keys ``schema`` and ``flowc``."""
 
 _LARGEST_MARKER = 200_000_000
+_MINUTE = 60.0
 _OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
@@ -60,7 +64,7 @@ def staged_output(path: str | os.PathLike[str], force: bool = False) -> Iterator
         raise UsageError(f"{where} holds other things and can't be moved aside, not even with --force; empty it first")
     made: list[Path] = []
     try:
-        staging = _make_staging(final, inside, made)
+        staging, lock = _make_staging(final, inside, made)
         before = _identity(final)
     except OSError as error:
         _remove_empty(made)
@@ -79,6 +83,7 @@ def staged_output(path: str | os.PathLike[str], force: bool = False) -> Iterator
         raise UsageError(f"{where} cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        os.close(lock)
         _remove_empty(made)
 
 
@@ -131,16 +136,43 @@ def _fixed_in_place(final: Path) -> bool:
     return final.is_dir() and (final.is_mount() or not os.access(final.parent, os.W_OK))
 
 
-def _make_staging(final: Path, inside: bool, made: list[Path]) -> Path:
-    """A new empty directory in or beside `final`; the parents that had to be made are appended to `made`."""
+def _make_staging(final: Path, inside: bool, made: list[Path]) -> tuple[Path, int]:
+    """A new empty directory in or beside `final` and its lock; parents that had to be made are appended to `made`."""
     for parent in [*reversed(final.parents)]:
         if not parent.exists():
             parent.mkdir()
             made.append(parent)
     folder = final if inside else final.parent
-    staging = folder / f".{final.name[:100]}.flowc-{secrets.token_hex(4)}"
+    prefix = f".{final.name[:100]}.flowc-"
+    _remove_stale(folder, prefix)
+    staging = folder / (prefix + secrets.token_hex(4))
     staging.mkdir()
-    return staging
+    return staging, _locked(staging)
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor that holds the lock on `folder` until it is closed.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_stale(folder: Path, prefix: str) -> None:
+    """Remove what builds into the same place left when they were killed; a fresh one may just not be locked yet."""
+    for entry in folder.iterdir():
+        if entry.name.startswith(prefix) and entry.is_dir() and not entry.is_symlink():
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat().st_mtime > _MINUTE:
+                    os.close(_locked(entry))
+                    shutil.rmtree(entry, ignore_errors=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -93,8 +93,13 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
     _check_late(graph, ranges, late, notes)
     inner = set(nodes)
     if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
-        reasons = "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes)) or "it has no matrix product or convolution"
-        unquantized_input = "its input is not quantized" in reasons and any(is_op(n, "Dequantize", DOMAIN) for n in graph)
+        reasons = (
+            "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes))
+            or "it has no matrix product or convolution"
+        )
+        unquantized_input = "its input is not quantized" in reasons and any(
+            is_op(n, "Dequantize", DOMAIN) for n in graph
+        )
         raise ModelError(
             f"no quantized layer: {reasons}",
             remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
@@ -111,7 +116,12 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
     tail = extract(whole, stops, rest, values) if rest else None
     order = {node: i for i, node in enumerate(graph)}
     return Partition(
-        tuple(entries), tuple(sorted(inner, key=order.__getitem__)), tuple(v for v in exits if v not in entries), passed, head, tail
+        tuple(entries),
+        tuple(sorted(inner, key=order.__getitem__)),
+        tuple(v for v in exits if v not in entries),
+        passed,
+        head,
+        tail,
     )
 
 
@@ -142,7 +152,11 @@ def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], note
         if node.op_type in ("IntMatMul", "IntConv", "SumPool", "GlobalSum", "Join") and node.inputs[0] in late:
             for culprit in _floats_before(node.inputs[0], ranges, late):
                 offending.setdefault(culprit, why.get(label(culprit)) or why.get(culprit.outputs[0].name or "") or "")
-        elif node.domain == "" and node.op_type in ("MatMul", "Conv", "ConvTranspose") and trace_affine(node.inputs[0]) is not None:
+        elif (
+            node.domain == ""
+            and node.op_type in ("MatMul", "Conv", "ConvTranspose")
+            and trace_affine(node.inputs[0]) is not None
+        ):
             # A layer on integers that has no integer form; one with float weights may be the host's.
             reason = why.get(label(node), "")
             if "weights are float" not in reason:
@@ -205,7 +219,8 @@ def extract(
     inputs += [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in stops.items() if n in read]
     known = {v.name: v for v in whole.graph.output}
     results = [
-        known[n] if n in known else helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape_of(values[n])) for n in outputs
+        known[n] if n in known else helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape_of(values[n]))
+        for n in outputs
     ]
     graph = helper.make_graph(nodes, "host", inputs, results, [i for i in whole.graph.initializer if i.name in read])
     model = helper.make_model(graph, opset_imports=whole.opset_import, ir_version=IR_VERSION)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from flowc.exact.certificate import Certificate
 from flowc.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
 from flowc.passes.expand_broadcasts import ExpandBroadcasts
-from flowc.exact.certificate import Certificate
 from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.hoist_quantizers import HoistQuantizers
 from flowc.passes.integer_argmax import IntegerArgmax

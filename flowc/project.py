@@ -27,7 +27,11 @@ def write_project(design: Design, directory: Path) -> None:
     design.write_files(directory)
     generate(design.graph, directory / "hls", part=target.part, clock_mhz=clock, header=header)
     generate_vivado(design.graph, directory / "vivado", target=target, clock_mhz=clock, header=header)
-    host = {n: h.model.SerializeToString(deterministic=True) for n, h in (("head.onnx", design.head), ("tail.onnx", design.tail)) if h is not None}
+    host = {
+        n: h.model.SerializeToString(deterministic=True)
+        for n, h in (("head.onnx", design.head), ("tail.onnx", design.tail))
+        if h is not None
+    }
     results = {n: d.name for n, d in design.outputs.items()}
     generate_driver(design.graph, directory / "driver", target=target, header=header, results=results, host=host)
     write(design, directory)

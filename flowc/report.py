@@ -43,7 +43,9 @@ def build(compiled: Compiled, allocation: Allocation, target: Target) -> dict[st
         "clock_mhz": allocation.clock_mhz,
         "execution": "dataflow",
         "fps": allocation.fps,
-        "latency_ms": allocation.latency_cycles / allocation.clock_mhz / 1e3 if allocation.latency_cycles is not None else None,
+        "latency_ms": allocation.latency_cycles / allocation.clock_mhz / 1e3
+        if allocation.latency_cycles is not None
+        else None,
         "interval_cycles": allocation.interval_cycles,
         "bottleneck": allocation.bottleneck,
         "resources": resources,
@@ -51,7 +53,12 @@ def build(compiled: Compiled, allocation: Allocation, target: Target) -> dict[st
         "fits": allocation.fits,
         "layers": layers,
         "fifos": [
-            {"from": s.src, "to": s.dst, "depth": s.depth, "width": graph.frame(s).dtype.bits * graph[s.src].out_widths[s.src_port]}
+            {
+                "from": s.src,
+                "to": s.dst,
+                "depth": s.depth,
+                "width": graph.frame(s).dtype.bits * graph[s.src].out_widths[s.src_port],
+            }
             for s in graph.streams
         ],
         "notes": [*compiled.advice, *allocation.notes],

@@ -28,7 +28,9 @@ def _number(value: Any) -> str:
 def render_html(report: Mapping[str, Any]) -> str:
     """The page. Every name is escaped; nothing is loaded from elsewhere."""
     source = importlib.resources.files("flowc.templates").joinpath("report/report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["number"] = _number
     slowest = max((layer["cycles"] for layer in report["layers"]), default=1)
     return environment.from_string(source).render(report=report, resources=_RESOURCES, slowest=slowest)

@@ -44,13 +44,16 @@ def dataflow_to_json(graph: Dataflow) -> tuple[dict[str, Any], dict[str, Array]]
         if isinstance(value, Frame):
             return {"h": value.h, "w": value.w, "c": value.c, "dtype": str(value.dtype)}
         if isinstance(value, Activation):
-            return {"kind": value.kind} | {f.name: encode(getattr(value, f.name), f"{key}.{f.name}") for f in fields(value)}
+            return {"kind": value.kind} | {
+                f.name: encode(getattr(value, f.name), f"{key}.{f.name}") for f in fields(value)
+            }
         if isinstance(value, tuple):
             return [encode(v, f"{key}.{i}") for i, v in enumerate(value)]
         return value
 
     units = [
-        {"kind": u.kind} | {f.name: encode(getattr(u, f.name), f"{u.name}.{f.name}") for f in fields(u)} for u in graph.units.values()
+        {"kind": u.kind} | {f.name: encode(getattr(u, f.name), f"{u.name}.{f.name}") for f in fields(u)}
+        for u in graph.units.values()
     ]
     streams = [{f.name: getattr(s, f.name) for f in fields(Stream)} for s in graph.streams]
     return {"name": graph.name, "units": units, "streams": streams}, arrays
@@ -67,7 +70,9 @@ def dataflow_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array])
         streams = [Stream(**s) for s in document["streams"]]
         return Dataflow(document["name"], units, streams)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UsageError(f"the design file is damaged: {type(error).__name__} {error}", remedy="Build the design again") from error
+        raise UsageError(
+            f"the design file is damaged: {type(error).__name__} {error}", remedy="Build the design again"
+        ) from error
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
@@ -92,7 +97,11 @@ def _decode(hint: Any, value: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(value, Mapping) and "array" in value:
         array = np.asarray(arrays[value["array"]])
         return array.astype(np.int64) if array.dtype.kind in "iu" else array
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union else (hint,)
+    options = (
+        typing.get_args(hint)
+        if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        else (hint,)
+    )
     for option in options:
         if option is IntType:
             return IntType.parse(value)
@@ -102,6 +111,8 @@ def _decode(hint: Any, value: Any, arrays: Mapping[str, Array]) -> Any:
             return _build(ACTIVATIONS[value["kind"]], value, arrays)
         if typing.get_origin(option) is tuple:
             inner = typing.get_args(option)
-            return tuple(_decode(inner[0] if len(inner) == 2 and inner[1] is Ellipsis else inner[i], v, arrays) for i, v in enumerate(value))
+            return tuple(
+                _decode(inner[0] if len(inner) == 2 and inner[1] is Ellipsis else inner[i], v, arrays)
+                for i, v in enumerate(value)
+            )
     return value
-

@@ -50,7 +50,8 @@ class Stages:
             reference = Reference(model)
             rng = np.random.default_rng(0)
             self._inputs = {
-                n: (rng.random((_SAMPLES, *shape[1:])) * 2 - 0.5).astype(np.float32) for n, shape in reference.inputs.items()
+                n: (rng.random((_SAMPLES, *shape[1:])) * 2 - 0.5).astype(np.float32)
+                for n, shape in reference.inputs.items()
             }
             self._expected = reference.run(self._inputs)
             quantized = {n.outputs[0].name for n in model.graph if is_op(n, "Quantize", DOMAIN)}
@@ -62,7 +63,9 @@ class Stages:
         for tensor in names:
             wrong = int((results[tensor] != self._expected[tensor]).sum())
             if wrong:
-                raise MismatchError(f"the pass {name} changed {wrong} of {results[tensor].size} values of the integer tensor '{tensor}'")
+                raise MismatchError(
+                    f"the pass {name} changed {wrong} of {results[tensor].size} values of the integer tensor '{tensor}'"
+                )
 
     def write(self, directory: Path) -> None:
         """Writes the kept stages as ``NN_pass.onnx``."""

@@ -30,7 +30,9 @@ class ReferenceRunner:
 
     def __init__(self, model: onnx.ModelProto, *, threads: int = 2) -> None:
         self.outputs = [o.name for o in model.graph.output]
-        self._dtypes = {v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input}
+        self._dtypes = {
+            v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input
+        }
         self._session = open_session(model, threads=threads)
 
     def run(self, inputs: Mapping[str, Array], index: int) -> dict[str, Array]:
@@ -102,7 +104,9 @@ def compare(design: Design, inputs: Mapping[str, Array]) -> Verification:
     return result
 
 
-def _compare_one(design: Design, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification) -> None:
+def _compare_one(
+    design: Design, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification
+) -> None:
     graph = unfolded(design.graph)
     heads = design.run_head(sample)
     for name, given in heads.items():
@@ -114,13 +118,13 @@ def _compare_one(design: Design, sample: Mapping[str, Array], expected: Mapping[
         name = stream.tensor
         if name is None or name not in expected or name not in design.tensors:
             return frames
-        right = design.tensors[name].to_stream(expected[name], frames.shape[1:])  # type: ignore[arg-type]
+        right = design.tensors[name].to_stream(expected[name], frames.shape[1:])
         excuse = _windows(design, graph, stream, before) or _tie(design, graph, stream, before, frames, right)
         _count(result.tensor(name), frames, right, excuse)
         return right.astype(frames.dtype)
 
     ports = design.to_ports({**heads, **_known(design, expected)})
-    observed = emulate(graph, ports, probe=_recording(graph, before, probe))
+    observed = emulate(graph, ports, probe=_recording(before, probe))
     integers = design.from_ports(observed)
     for acc in design.accumulators:
         if acc.tensor in integers:
@@ -143,7 +147,7 @@ def _known(design: Design, expected: Mapping[str, Array]) -> dict[str, Array]:
     return {u.tensor: expected[u.tensor] for u in design.graph.inputs if u.tensor in expected}
 
 
-def _recording(graph: Dataflow, before: dict[str, Array], probe: Any) -> Any:
+def _recording(before: dict[str, Array], probe: Any) -> Any:
     """Remembers what flows into each unit, so that accumulators can be computed again where a result differs."""
 
     def record(stream: Stream, frames: Array) -> Array:
@@ -175,7 +179,9 @@ def _windows(design: Design, graph: Dataflow, stream: Stream, before: Mapping[st
     return inside
 
 
-def _tie(design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array], given: Array, right: Array) -> Any:
+def _tie(
+    design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array], given: Array, right: Array
+) -> Any:
     """A function that says where the channels picked here and by the reference are too close for the model to decide."""
     slack = design.argmax_slack.get(stream.tensor or "")
     unit = graph[stream.src]

@@ -1,7 +1,7 @@
 """A float input becomes integers of a stated type.
 
-Before: ``x → layer``  →  after: ``x → Quantize → Dequantize → layer`` with the scale and zero point of ``--input-type``. The host then sends
-integers, and what the model does to its float input goes into the first layer or its thresholds.
+Before: ``x → layer``  →  after: ``x → Quantize → Dequantize → layer`` with the scale and zero point of ``--input-type``. The host
+then sends integers, and what the model does to its float input goes into the first layer or its thresholds.
 """
 
 from __future__ import annotations
@@ -47,9 +47,18 @@ class ApplyInputType(ModelPass):
             }  # fmt: skip
             shape = shape_of(value)
             q = editor.insert(
-                first, "Quantize", [value, *constants], attributes, domain=DOMAIN, hint=f"{value.name}/q", origin=(), shape=shape
+                first,
+                "Quantize",
+                [value, *constants],
+                attributes,
+                domain=DOMAIN,
+                hint=f"{value.name}/q",
+                origin=(),
+                shape=shape,
             )
-            x = editor.insert(first, "Dequantize", [q, *constants], domain=DOMAIN, hint=f"{value.name}/dq", origin=(), shape=shape)
+            x = editor.insert(
+                first, "Dequantize", [q, *constants], domain=DOMAIN, hint=f"{value.name}/dq", origin=(), shape=shape
+            )
             for use in list(value.uses()):
                 if use.node is not q.producer():
                     use.node.replace_input_with(use.idx, x)

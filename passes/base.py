@@ -19,7 +19,7 @@ class Note(NamedTuple):
 
 
 @dataclass
-class ModelPass(ir.passes.InPlacePass):  # type: ignore[misc]
+class ModelPass(ir.passes.InPlacePass):
     """A rewrite of the model graph: changes the graph in place and says whether it did.
 
     Options of a pass are dataclass fields. ``name`` serves registry, command line and documentation.

@@ -43,6 +43,8 @@ class ExpandBroadcasts(ModelPass):
             return False
         sizes = editor.constant(np.array(out, np.int64), "sizes")
         attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        repeated = editor.insert(node, "Resize", [value, None, None, sizes], attributes, hint=f"{label(node)}/repeated", shape=out)
+        repeated = editor.insert(
+            node, "Resize", [value, None, None, sizes], attributes, hint=f"{label(node)}/repeated", shape=out
+        )
         node.replace_input_with(index, repeated)
         return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -70,7 +70,11 @@ class FoldActivations(ModelPass):
             if isinstance(form, str):
                 return form
             shape = shape_of(node.outputs[0])
-            attributes = {"op": form.op, "left_offset": form.left_offset, "right_offset": form.right_offset}
+            attributes: dict[str, Any] = {
+                "op": form.op,
+                "left_offset": form.left_offset,
+                "right_offset": form.right_offset,
+            }
             factors = [editor.constant(_fewest(f).astype(np.float32), "ratio") for f in (form.left, form.right)]
             joined = editor.insert(
                 node, "Join", [*region.leaves, *factors], attributes, domain=DOMAIN,
@@ -90,7 +94,7 @@ class FoldActivations(ModelPass):
         (leaf,) = region.leaves
         lo, hi = region.limits(leaf)
 
-        def levels(q: np.ndarray, rows: slice) -> np.ndarray:  # type: ignore[type-arg]
+        def levels(q: np.ndarray, rows: slice) -> np.ndarray:
             out = region.evaluate({leaf: q}, rows=rows)
             return np.broadcast_to(out, q.shape).astype(np.int64)
 
@@ -141,12 +145,14 @@ class FoldActivations(ModelPass):
         self.note(value.name or "", f"{' → '.join(n.op_type for n in region.nodes)} became {kind} with {sets}")
 
 
-def _fewest(factors: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _fewest(factors: np.ndarray) -> np.ndarray:
     return factors[:1] if (factors == factors[0]).all() else factors
 
 
 def _origin(region: Region) -> Sequence[str]:
-    return list(dict.fromkeys(name for node in region.nodes if not is_op(node, "Dequantize", DOMAIN) for name in origins(node)))
+    return list(
+        dict.fromkeys(name for node in region.nodes if not is_op(node, "Dequantize", DOMAIN) for name in origins(node))
+    )
 
 
 def write_activation(
@@ -159,7 +165,7 @@ def write_activation(
     origin: Sequence[str],
 ) -> ir.Value:
     """An activation as a node of the model graph: ``Threshold``, ``Requant`` or ``Table`` in flowc's domain."""
-    attributes: dict[str, object] = {"dtype": str(activation.dtype), "lo": reached[0], "hi": reached[1]}
+    attributes: dict[str, Any] = {"dtype": str(activation.dtype), "lo": reached[0], "hi": reached[1]}
     if axes:
         attributes["axes"] = list(axes)
     if isinstance(activation, Thresholds):
@@ -175,7 +181,7 @@ def write_activation(
         op, arrays = "Table", [activation.values]
         attributes["first"] = activation.lo
     inputs = [source, *(editor.constant(a, op.lower()) for a in arrays)]
-    return editor.insert(before, op, inputs, attributes, domain=DOMAIN, hint=f"{label(before)}/{op}", origin=origin)  # type: ignore[arg-type]
+    return editor.insert(before, op, inputs, attributes, domain=DOMAIN, hint=f"{label(before)}/{op}", origin=origin)
 
 
 def read_activation(node: ir.Node) -> tuple[Activation, tuple[int, ...]]:

@@ -48,7 +48,11 @@ class HoistQuantizers(ModelPass):
                 return False
             if node.domain == "" and node.op_type in _PER_CHANNEL | _SCALAR:
                 break
-            if node.domain == DOMAIN or not ops.is_elementwise(node) or any(constant_of(i) is None for i in node.inputs[1:] if i):
+            if (
+                node.domain == DOMAIN
+                or not ops.is_elementwise(node)
+                or any(constant_of(i) is None for i in node.inputs[1:] if i)
+            ):
                 return False
             chain.append(node)
         move, chain = node, chain[::-1]
@@ -95,8 +99,10 @@ class HoistQuantizers(ModelPass):
         if value is None or array is None or ops.axis_aligned(link, index):
             return value
         small = compress(array)
-        return value if small.ndim == array.ndim == rank or small.ndim == 0 else (
-            editor.constant(small.reshape(()) if small.size == 1 else small, f"{value.name}/hoisted")
+        return (
+            value
+            if small.ndim == array.ndim == rank or small.ndim == 0
+            else (editor.constant(small.reshape(()) if small.size == 1 else small, f"{value.name}/hoisted"))
         )
 
     def _commutes(self, move: ir.Node, chain: list[ir.Node]) -> bool:
@@ -118,4 +124,3 @@ class HoistQuantizers(ModelPass):
                 if direction is None or (np.asarray(direction) < 0).any():
                     return False
         return True
-

@@ -1,7 +1,7 @@
 """The argmax that ends a classifier, on integers.
 
-Before: ``ArgMax(Add(Dequantize(acc), bias))``  →  after: ``ArgMax(Requant(acc))``, where the requantizer ``acc * 2^k + offset[c]`` orders all
-values of all channels just as the model's floats do, ties included (checked on every value that can occur). Without
+Before: ``ArgMax(Add(Dequantize(acc), bias))``  →  after: ``ArgMax(Requant(acc))``, where the requantizer ``acc * 2^k + offset[c]`` orders
+all values of all channels just as the model's floats do, ties included (checked on every value that can occur). Without
 per-channel constants the accumulators themselves are compared.
 """
 

@@ -89,15 +89,22 @@ class IntegerJoins(ModelPass):
             scale = np.full((1,) * rank, unit)
         # How exact the floats are that the model adds: for the certificate.
         attributes |= {"roundings": left.roundings + right.roundings, "offset": max(left.offset, right.offset)}
-        attributes |= {f"{n}_zeros": [float(s.zero.min()), float(s.zero.max())] for n, s in (("left", left), ("right", right))}
+        attributes |= {
+            f"{n}_zeros": [float(s.zero.min()), float(s.zero.max())] for n, s in (("left", left), ("right", right))
+        }
         factors = [editor.constant(r.astype(np.float32), "ratio") for r in ratios]
-        joined = editor.insert(node, "Join", [left.q, right.q, *factors], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape)
+        joined = editor.insert(
+            node, "Join", [left.q, right.q, *factors], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape
+        )
         parts = [editor.constant(a, n) for a, n in ((scale, "scale"), (zero, "zero"))]
-        editor.replace(node, editor.insert(node, "Dequantize", [joined, *parts], domain=DOMAIN, hint=f"{label(node)}/sum", shape=shape))
+        editor.replace(
+            node,
+            editor.insert(node, "Dequantize", [joined, *parts], domain=DOMAIN, hint=f"{label(node)}/sum", shape=shape),
+        )
         return None
 
     @staticmethod
-    def _common(left: Affine, right: Affine, sign: int) -> tuple[float, np.ndarray, np.ndarray] | None:  # type: ignore[type-arg]
+    def _common(left: Affine, right: Affine, sign: int) -> tuple[float, np.ndarray, np.ndarray] | None:
         if left.scale.size != 1 or right.scale.size != 1:
             return None
         ratio = integer_ratio(np.array([left.scale.item(), sign * right.scale.item()]))

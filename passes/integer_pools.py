@@ -55,7 +55,13 @@ class IntegerPools(ModelPass):
         perm = [0, *kept, *reduced]
         turned = [shape[axis] for axis in perm]
         moved = editor.insert(node, "Transpose", [source], {"perm": perm}, hint=f"{label(node)}/turned", shape=turned)
-        mean = editor.insert(node, "GlobalAveragePool", [moved], hint=f"{label(node)}/average", shape=[*turned[:2], *(1 for _ in reduced)])
+        mean = editor.insert(
+            node,
+            "GlobalAveragePool",
+            [moved],
+            hint=f"{label(node)}/average",
+            shape=[*turned[:2], *(1 for _ in reduced)],
+        )
         out = shape_of(node.outputs[0])
         target = editor.constant(np.array(out, np.int64), "shape")
         editor.replace(node, editor.insert(node, "Reshape", [mean, target], hint=f"{label(node)}/mean", shape=out))
@@ -90,7 +96,14 @@ class IntegerPools(ModelPass):
             spans = [n + a + b for n, a, b in zip(shape[2:], begins, full, strict=True)]
             amounts = editor.constant(np.array([0, 0, *begins, 0, 0, *full], np.int64), "pads")
             value = editor.constant(np.float32(x.zero_int), "pad_value")
-            q = editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=(*shape[:2], *spans))
+            q = editor.insert(
+                node,
+                "Pad",
+                [q, amounts, value],
+                {"mode": "constant"},
+                hint=f"{label(node)}/padded",
+                shape=(*shape[:2], *spans),
+            )
         taps = int(np.prod(kernel))
         # How exact the floats are that the model adds: for the certificate.
         zeros = [float(x.zero.min()), float(x.zero.max())]
@@ -101,6 +114,8 @@ class IntegerPools(ModelPass):
             attributes = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, **rounding}
             total = editor.insert(node, "SumPool", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
         scale, zero = editor.constant(compress(x.scale / divisors), "scale"), editor.constant(x.zero * taps, "zero")
-        mean = editor.insert(node, "Dequantize", [total, scale, zero], domain=DOMAIN, hint=f"{label(node)}/mean", shape=out)
+        mean = editor.insert(
+            node, "Dequantize", [total, scale, zero], domain=DOMAIN, hint=f"{label(node)}/mean", shape=out
+        )
         editor.replace(node, mean)
         return None

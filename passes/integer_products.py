@@ -11,7 +11,7 @@ flipped kernel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -161,22 +161,30 @@ class _Product:
         strides = self._strides() if self.transposed else ()
         if self.transposed and any(s != 1 for s in strides):
             shape = shape[:2] + [(n - 1) * s + 1 for n, s in zip(shape[2:], strides, strict=True)]
-            attributes = {"strides": strides, "value": fill}
-            q = self.editor.insert(node, "PixelPad", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/spread", shape=shape)
+            attributes: dict[str, Any] = {"strides": strides, "value": fill}
+            q = self.editor.insert(
+                node, "PixelPad", [q], attributes, domain=DOMAIN, hint=f"{label(node)}/spread", shape=shape
+            )
         if any(pads):
             half = len(pads) // 2
             full = [0, 0, *pads[:half], 0, 0, *pads[half:]]
             shape = shape[:2] + [n + a + b for n, a, b in zip(shape[2:], pads[:half], pads[half:], strict=True)]
             amounts = self.editor.constant(np.array(full, np.int64), "pads")
             value = self.editor.constant(np.float32(fill), "pad_value")
-            q = self.editor.insert(node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=shape)
+            q = self.editor.insert(
+                node, "Pad", [q, amounts, value], {"mode": "constant"}, hint=f"{label(node)}/padded", shape=shape
+            )
         return q
 
     def _product(self, q: ir.Value, term: Term, scale: Array, zero: Array, roundings: int, extra: float) -> ir.Value:
         node, shape = self.node, shape_of(self.node.outputs[0])
         w = term.integers
         weights = self.editor.constant(w.astype(np.float32), f"{label(node)}/weights")
-        attributes: dict[str, object] = {"roundings": roundings, "offset": extra, "zeros": [float(z) for z in _small(zero)]}
+        attributes: dict[str, Any] = {
+            "roundings": roundings,
+            "offset": extra,
+            "zeros": [float(z) for z in _small(zero)],
+        }
         if self.matmul:
             op, offset = "IntMatMul", (w * np.broadcast_to(zero, w.shape[:1])[:, None]).sum(axis=0)
             total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[1],))
@@ -189,10 +197,14 @@ class _Product:
                 "group": self.group,
             }
             inputs = np.broadcast_to(zero, (w.shape[1] * self.group,)).reshape(self.group, 1, w.shape[1], 1)
-            offset = (w.reshape(self.group, -1, w.shape[1], int(np.prod(w.shape[2:]))) * inputs).sum(axis=(2, 3)).reshape(-1)
+            offset = (
+                (w.reshape(self.group, -1, w.shape[1], int(np.prod(w.shape[2:]))) * inputs).sum(axis=(2, 3)).reshape(-1)
+            )
             total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[0],))
             column = (1, -1) + (1,) * (w.ndim - 2)
-        acc = self.editor.insert(node, op, [q, weights], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape)  # type: ignore[arg-type]
+        acc = self.editor.insert(
+            node, op, [q, weights], attributes, domain=DOMAIN, hint=f"{label(node)}/acc", shape=shape
+        )
         return self.editor.insert(
             node,
             "Dequantize",

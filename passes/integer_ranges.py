@@ -70,7 +70,10 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
         else:
             taps = int(np.prod(shape_of(node.inputs[0])[2:]))
         if any(n > 1 for n in lo.shape[2:]):
-            lo, hi = lo.min(axis=tuple(range(2, lo.ndim)), keepdims=True), hi.max(axis=tuple(range(2, hi.ndim)), keepdims=True)
+            lo, hi = (
+                lo.min(axis=tuple(range(2, lo.ndim)), keepdims=True),
+                hi.max(axis=tuple(range(2, hi.ndim)), keepdims=True),
+            )
         return np.minimum(lo, 0) * taps, np.maximum(hi, 0) * taps
     if node.op_type in ("IntMatMul", "IntConv"):
         weights = array_of(node.inputs[1])
@@ -94,8 +97,10 @@ def product_range(node: ir.Node, weights: Array, lo: Array, hi: Array) -> tuple[
     w = weights.astype(np.int64)
     if node.op_type == "IntMatMul":
         inputs = w.shape[0]
-        low, high = (np.broadcast_to(a.reshape(-1, a.shape[-1])[0] if a.size == a.shape[-1] else _extreme(a, f), (inputs,))
-                     for a, f in ((lo, np.min), (hi, np.max)))
+        low, high = (
+            np.broadcast_to(a.reshape(-1, a.shape[-1])[0] if a.size == a.shape[-1] else _extreme(a, f), (inputs,))
+            for a, f in ((lo, np.min), (hi, np.max))
+        )
         terms = (w * low[:, None], w * high[:, None])
         least = np.minimum(np.minimum(*terms), 0).sum(axis=0)
         most = np.maximum(np.maximum(*terms), 0).sum(axis=0)

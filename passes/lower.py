@@ -141,7 +141,7 @@ class Lowering:
         if np.array_equal(place.order.reshape(-1), order.reshape(-1)):
             h, w, c = order.shape
             return Place(place.unit, place.port, Frame(h, w, c, place.frame.dtype), order)
-        return self._permuted(value, place, order)
+        return self._permuted(place, order)
 
     def canonical(self, value: ir.Value | None) -> Place:
         """Where a tensor is, in the canonical order of its shape."""
@@ -149,20 +149,18 @@ class Lowering:
             raise CannotLower("it lacks an input")
         return self.at_order(value, canonical_order(shape_of(value)))
 
-    def _permuted(self, value: ir.Value | None, place: Place, order: Array) -> Place:
+    def _permuted(self, place: Place, order: Array) -> Place:
         position = np.empty(order.size, np.int64)
         position[place.order.reshape(-1)] = np.arange(order.size)
         wanted = position[order.reshape(-1)]
-        chunk = next(
-            n
-            for n in (*_chunks(order, place), order.size)
-            if order.size % n == 0 and _repeats(wanted, n)
-        )
+        chunk = next(n for n in (*_chunks(order, place), order.size) if order.size % n == 0 and _repeats(wanted, n))
         h, w, c = order.shape
         out = Frame(h, w, c, place.frame.dtype)
         name = self.unique(f"{place.unit}_reorder")
         source = self.units[place.unit]
-        unit = self.add(Permute(name=name, origin=source.origin, frame=place.frame, out=out, order=wanted[:chunk]), place)
+        unit = self.add(
+            Permute(name=name, origin=source.origin, frame=place.frame, out=out, order=wanted[:chunk]), place
+        )
         return Place(unit.name, 0, out, order)
 
     def range(self, value: ir.Value) -> tuple[int, int]:
@@ -176,7 +174,8 @@ class Lowering:
 
     def input(self, value: ir.Value, dtype: IntType, order: Array) -> None:
         """An input port for an integer tensor."""
-        frame = Frame(*order.shape, dtype)
+        h, w, c = order.shape
+        frame = Frame(h, w, c, dtype)
         shape = shape_of(value)
         unit = InputPort(
             name=self.unique(f"in_{value.name}"), tensor=value.name or "", tensor_shape=shape, frame=frame,
@@ -199,7 +198,7 @@ class Lowering:
         Raises:
             UnsupportedError: naming every node that has no hardware form.
         """
-        refused = []
+        refused: list[tuple[str, str, str]] = []
         for node in nodes:
             if node in self.absorbed:
                 continue
@@ -240,7 +239,9 @@ class Lowering:
             tensor = self._named(unit, port)
             if len(ends) > 1:
                 frame = self.units[unit].outputs[port]
-                fork = Fork(name=self.unique(f"{unit}_fork"), origin=self.units[unit].origin, frame=frame, ways=len(ends))
+                fork = Fork(
+                    name=self.unique(f"{unit}_fork"), origin=self.units[unit].origin, frame=frame, ways=len(ends)
+                )
                 self.units[fork.name] = fork
                 streams.append(Stream(unit, fork.name, port, 0, tensor=tensor))
                 streams.extend(Stream(fork.name, dst, i, dst_port) for i, (dst, dst_port) in enumerate(ends))

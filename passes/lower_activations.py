@@ -45,9 +45,9 @@ def _select(activation: Activation, index: Array) -> Activation:
         step = activation.step if activation.step.size == 1 else activation.step[index]
         return replace(activation, values=activation.values[index], base=activation.base[index], step=step)
     if isinstance(activation, Requant):
-        arrays = (("mult", activation.mult), ("add", activation.add), ("late", activation.late))
-        picked = {n: a if a is None or len(a) == 1 else a[index] for n, a in arrays}
-        return replace(activation, **picked)
+        mult, add = (a if len(a) == 1 else a[index] for a in (activation.mult, activation.add))
+        late = activation.late
+        return replace(activation, mult=mult, add=add, late=late if late is None or len(late) == 1 else late[index])
     assert isinstance(activation, Table)
     return replace(activation, values=activation.values[index])
 

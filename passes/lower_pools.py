@@ -92,6 +92,8 @@ def _pool(low: Lowering, node: ir.Node) -> None:
 def _global_sum(low: Lowering, node: ir.Node) -> None:
     place = low.canonical(node.inputs[0])
     acc, activation, result = absorb_activation(low, node, axis=1)
-    unit = GlobalSum(name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, acc=acc, activation=activation)
+    unit = GlobalSum(
+        name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, acc=acc, activation=activation
+    )
     low.add(unit, place)
     low.place(result, unit, canonical_order(shape_of(result)))

@@ -31,7 +31,14 @@ def two_d(node: ir.Node, name: str, spatial: int) -> tuple[int, int]:
 
 
 def window(
-    low: Lowering, node: ir.Node, place: Place, kernel: tuple[int, int], block: int, *, strides: tuple[int, int], dilations: tuple[int, int]
+    low: Lowering,
+    node: ir.Node,
+    place: Place,
+    kernel: tuple[int, int],
+    block: int,
+    *,
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
 ) -> Place:
     """A sliding window behind ``place``, or ``place`` itself for a 1 x 1 kernel that skips nothing."""
     if kernel == (1, 1) and strides == (1, 1):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
@@ -36,7 +38,7 @@ def _slice(low: Lowering, node: ir.Node) -> None:
     target = np.full(int(np.prod(shape)), -1)
     target[kept] = np.arange(kept.size)
     order = target[place.order]
-    kept_channels = (order >= 0).all(axis=(0, 1))
+    kept_channels: Array = np.all(order >= 0, axis=(0, 1))
     by_channel = bool(((order >= 0) == kept_channels).all())
     start, size = int(np.argmax(kept_channels)), int(kept_channels.sum())
     if not by_channel:
@@ -52,7 +54,9 @@ def _slice(low: Lowering, node: ir.Node) -> None:
         place = low.at_order(node.inputs[0], wanted)
         start = 0
     order = target[place.order]
-    unit = Split(name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, starts=(start,), sizes=(size,))
+    unit = Split(
+        name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, starts=(start,), sizes=(size,)
+    )
     low.add(unit, place)
     low.place(node.outputs[0], unit, order[..., start : start + size])
 
@@ -71,7 +75,12 @@ def _concat(low: Lowering, node: ir.Node) -> None:
         part = np.take(offsets, range(start, start + shape[axis]), axis=axis).reshape(-1)
         start += shape[axis]
         if len(shape) == 2:
-            place = Place(place.unit, place.port, Frame(1, 1, place.frame.elements, place.frame.dtype), place.order.reshape(1, 1, -1))
+            place = Place(
+                place.unit,
+                place.port,
+                Frame(1, 1, place.frame.elements, place.frame.dtype),
+                place.order.reshape(1, 1, -1),
+            )
         places.append(place)
         orders.append(part[place.order.reshape(place.frame.shape)])
     if axis != 1 and len(out) != 2:
@@ -80,7 +89,9 @@ def _concat(low: Lowering, node: ir.Node) -> None:
     dtype = types[0] if len(set(types)) == 1 else IntType.for_range(min(t.lo for t in types), max(t.hi for t in types))
     first = places[0].frame
     frame = Frame(first.h, first.w, sum(p.frame.c for p in places), dtype)
-    unit = Concat(name=low.unique(low.hint(node)), origin=origins(node), frames=tuple(p.frame for p in places), out=frame)
+    unit = Concat(
+        name=low.unique(low.hint(node)), origin=origins(node), frames=tuple(p.frame for p in places), out=frame
+    )
     low.add(unit, *places)
     low.place(node.outputs[0], unit, np.concatenate(orders, axis=2))
 
@@ -115,12 +126,13 @@ def _repeats(node: ir.Node, factors: list[int]) -> bool:
             x = (x + 0.5) / factor - 0.5
         elif factor != 1:
             return False
-        picked = {
+        roundings: dict[str, Callable[[Array], Array]] = {
             "floor": np.floor,
             "ceil": np.ceil,
             "round_prefer_floor": lambda v: np.ceil(v - 0.5),
             "round_prefer_ceil": lambda v: np.floor(v + 0.5),
-        }[rounding](x)
+        }
+        picked = roundings[rounding](x)
         if not np.array_equal(np.clip(picked, 0, 3), np.arange(factor * 4) // factor):
             return False
     return True
@@ -132,7 +144,9 @@ def _pixel_pad(low: Lowering, node: ir.Node) -> None:
     strides = ints_attr(node, "strides") or (1, 1)
     vertical, horizontal = (1, strides[0]) if len(strides) == 1 else (strides[0], strides[1])
     f, value = place.frame, int_attr(node, "value", 0)
-    dtype = f.dtype if f.dtype.holds(value, value) else IntType.for_range(min(f.dtype.lo, value), max(f.dtype.hi, value))
+    dtype = (
+        f.dtype if f.dtype.holds(value, value) else IntType.for_range(min(f.dtype.lo, value), max(f.dtype.hi, value))
+    )
     out = Frame((f.h - 1) * vertical + 1, (f.w - 1) * horizontal + 1, f.c, dtype)
     unit = PixelPad(
         name=low.unique(low.hint(node) + "_spread"), origin=origins(node), frame=f, out=out, stride_h=vertical, stride_w=horizontal,
@@ -151,7 +165,7 @@ def _join(low: Lowering, node: ir.Node) -> None:
     left_scale, right_scale = (f if f.size == 1 else f[channel] for f in factors)
     acc, activation, result = absorb_activation(low, node, axis=1)
     if activation is not None and activation.channels > 1 and not np.array_equal(channel, np.arange(left.frame.c)):
-        low.absorbed -= {result.producer()}  # type: ignore[arg-type]
+        low.absorbed -= {result.producer()}
         activation, result = None, node.outputs[0]
     unit = Join(
         name=low.unique(low.hint(node)), origin=origins(node), left=left.frame, right=right.frame, op=str_attr(node, "op", "add"),

@@ -75,7 +75,9 @@ def move_arrays(node: ir.Node, arrays: Sequence[Array], shapes: Sequence[tuple[i
         elements of different constants.
     """
     out_rank = len(shape_of(node.outputs[0]))
-    full = [np.asarray(a).reshape((1,) * (len(s) - np.ndim(a)) + np.shape(a)) for a, s in zip(arrays, shapes, strict=True)]
+    full = [
+        np.asarray(a).reshape((1,) * (len(s) - np.ndim(a)) + np.shape(a)) for a, s in zip(arrays, shapes, strict=True)
+    ]
     if all(a.size == 1 for a in full) and all(a.reshape(()) == full[0].reshape(()) for a in full):
         return full[0].reshape((1,) * out_rank)
     if node.op_type == "Concat":

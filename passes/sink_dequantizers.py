@@ -7,7 +7,7 @@ operations that consume them. Holds for weights (transposes) and activations ali
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
@@ -61,8 +61,14 @@ class SinkDequantizers(ModelPass):
             inputs = [inputs[0], inputs[1], fill, *inputs[3:]]
         shape = shape_of(node.outputs[0])
         constants = [array_of(v) for v in inputs]
-        if len(positions) == 1 and constants[positions[0]] is not None and node.op_type in ("Reshape", "Transpose", "Slice"):
-            moved = editor.constant(np.ascontiguousarray(index_map(node, np.asarray(constants[0]))), f"{label(node)}/const")
+        if (
+            len(positions) == 1
+            and constants[positions[0]] is not None
+            and node.op_type in ("Reshape", "Transpose", "Slice")
+        ):
+            moved = editor.constant(
+                np.ascontiguousarray(index_map(node, np.asarray(constants[0]))), f"{label(node)}/const"
+            )
         else:
             moved = editor.insert(node, node.op_type, inputs, _attributes(node), hint=f"{label(node)}/q", shape=shape)
         result = editor.insert(
@@ -92,7 +98,7 @@ class SinkDequantizers(ModelPass):
         return editor.constant(np.float32(integers[0]), "pad_value")
 
 
-def _attributes(node: ir.Node) -> dict[str, object]:
+def _attributes(node: ir.Node) -> dict[str, Any]:
     if node.op_type == "Concat":
         return {"axis": int_attr(node, "axis", 1)}
     return {name: attr.value for name, attr in node.attributes.items()}

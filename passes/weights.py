@@ -98,4 +98,3 @@ def _recover(weights: Array, axis: int) -> list[Term] | str:
         negative = np.array([v[v < 0][0] if (v < 0).any() else -1.0 for v in levels], np.float64).reshape(shape)
         return [Term((weights > 0).astype(np.int64), positive, 0), Term((weights < 0).astype(np.int64), negative, 0)]
     return "the weights are float: they have no quantizer, and their values are not multiples of one step"
-

@@ -274,7 +274,7 @@ def refused(done: Outcome, code: int = 2) -> str:
         (["--target", "ultra96", "--input-type", "u8"], "input type 'u8': the type must be uint1 to uint16"),
         (["--target", "ultra96", "--folding", "no.json"], "folding file 'no.json' can't be read: No such file"),
         (["--target", "ultra96", "--config", "no.toml"], "cannot read the configuration file 'no.toml': No such file"),
-        (["--target", "ultra96", "--speed", "9"], "No such option '--speed'. Try 'flowc build --help'."),
+        (["--target", "ultra96", "--speed", "9"], "No such option"),
     ],
 )
 def test_options_that_make_no_sense(run: Run, model: Path, arguments: list[str], message: str) -> None:

@@ -122,6 +122,22 @@ def test_another_build_that_was_faster_wins(tmp_path: Path) -> None:
     assert tree(tmp_path) == ["b", "b/hls", "b/hls/top.cpp", "b/report.json"]
 
 
+def test_what_a_killed_build_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
+    killed, fresh = tmp_path / ".b.flowc-0123abcd", tmp_path / ".b.flowc-4567abcd"
+    for folder in (killed, fresh):
+        folder.mkdir()
+        (folder / "half").write_text("")
+    long_ago = 1_000_000_000
+    os.utime(killed, (long_ago, long_ago))
+    with staged_output(tmp_path / "b") as running:
+        os.utime(running, (long_ago, long_ago))
+        assert not killed.exists()
+        with pytest.raises(ZeroDivisionError), staged_output(tmp_path / "b"):
+            raise ZeroDivisionError
+        assert running.exists()
+    assert tree(tmp_path) == [".b.flowc-4567abcd", ".b.flowc-4567abcd/half", "b"]
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No space left on device"), staged_output(tmp_path / "b") as folder:
         fill(folder)

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from flowc.dataflow import Dataflow
 from flowc.errors import UsageError
-from flowc.units import Activate, ArgMax, Concat, GlobalSum, Join, Mvtu, Pad, Permute, PixelPad, Pool, Split, Unit
-from flowc.units import Upsample, Vvtu, WidthConverter, Window
+from flowc.units import (
+    Activate,
+    ArgMax,
+    Concat,
+    GlobalSum,
+    Join,
+    Mvtu,
+    Pad,
+    Permute,
+    PixelPad,
+    Pool,
+    Split,
+    Unit,
+    Upsample,
+    Vvtu,
+    WidthConverter,
+    Window,
+)
 
 __all__ = ["check", "faults"]
 

@@ -6,19 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flowc.allocate.loops import LEAST_DEPTH
-from flowc.allocate.timing import Bounds, Pipeline
+from flowc.allocate.timing import Bounds, Pipeline, fifo_price, stream_bits
 from flowc.dataflow import Dataflow, Stream
 from flowc.units.cost import LUTS_PER_BLOCK, Resources, fifo, fifo_memory
 
-__all__ = ["fifo_cost", "place_fifos", "size_fifos", "stream_bits"]
+__all__ = ["fifo_cost", "place_fifos", "size_fifos"]
 
 WORK = 6_000_000
 """Loop iterations that the search for smaller depths may look at: a fraction of a second."""
 
 
-def stream_bits(graph: Dataflow, stream: Stream) -> int:
-    """Bits per beat."""
-    return graph[stream.src].out_widths[stream.src_port] * graph.frame(stream).dtype.bits
+_PASSES = 6
 
 
 def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
@@ -29,20 +27,27 @@ def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
 def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:
     """``graph`` with a depth and a memory on every stream.
 
-    The depths are safe (see `flowc.allocate.timing`) and as small as a search of ``work`` loop iterations finds: first
-    down the steps at which a FIFO gets cheaper, dearest FIFO first, then beat by beat.
+    The depths are safe (see `flowc.allocate.timing`), and as small as a search of ``work`` loop iterations finds: first
+    down the steps at which a FIFO gets cheaper, dearest FIFO first, then beat by beat. Where a few passes over the
+    pipeline already take as much, the first safe depths stay.
     """
     line = Pipeline(graph)
-    bounds = Bounds(line, line.first_depths())
-    bits = {s: stream_bits(graph, s) for s in graph.streams}
+    depths = line.first_depths()
+    if sum(loop.at.size for loop in line.loops.values()) * _PASSES <= work:
+        depths = _reduced(line, depths, work)
+    return place_fifos(graph.with_streams({s: replace(s, depth=d) for s, d in depths.items()}))
+
+
+def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Stream, int]:
+    bounds = Bounds(line, depths)
     limit = bounds.work + work
     for only_steps in (True, False):
-        for stream in sorted(graph.streams, key=lambda s: -_price(bounds.depths[s], bits[s])):
-            for depth in _candidates(bounds, stream, bits[stream], only_steps):
+        for stream in sorted(line.graph.streams, key=lambda s: -fifo_price(bounds.depths[s], line.bits[s])):
+            for depth in _candidates(bounds, stream, line.bits[stream], only_steps):
                 if bounds.work > limit:
                     break
                 bounds.try_depth(stream, depth)
-    return place_fifos(graph.with_streams({s: replace(s, depth=d) for s, d in bounds.depths.items()}))
+    return bounds.depths
 
 
 def place_fifos(graph: Dataflow, luts_per_block: float = LUTS_PER_BLOCK, *, uram: bool = False) -> Dataflow:
@@ -53,12 +58,6 @@ def place_fifos(graph: Dataflow, luts_per_block: float = LUTS_PER_BLOCK, *, uram
             for s in graph.streams
         }
     )
-
-
-def _price(depth: int, bits: int) -> int:
-    """Cost of a FIFO in look-up tables, block RAMs converted."""
-    used = fifo(depth, bits, fifo_memory(depth, bits))
-    return (used.lut or 0) + LUTS_PER_BLOCK * (used.bram18 or 0)
 
 
 def _candidates(bounds: Bounds, stream: Stream, bits: int, only_steps: bool) -> Iterator[int]:
@@ -80,6 +79,6 @@ def _candidates(bounds: Bounds, stream: Stream, bits: int, only_steps: bool) -> 
 
 def _steps(low: int, now: int, bits: int) -> list[int]:
     """Depths from ``low`` on that are cheaper than ``now``, each the greatest of its price."""
-    price = _price(now, bits)
+    price = fifo_price(now, bits)
     depths = sorted({d for d in (16, 32, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384) if low <= d < now})
-    return [d for d in depths if _price(d, bits) < price]
+    return [d for d in depths if fifo_price(d, bits) < price]

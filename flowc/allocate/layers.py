@@ -292,8 +292,12 @@ def fold_cycles(layer: Layer) -> list[int]:
     for pad in layer.pads:
         found |= {pad.with_(simd=s).cycles for s in divisors(pad.frame.c)}
     if layer.window is not None:
-        whole = layer.window.with_(block=layer.window.frame.c, parallel=False)
-        found |= {whole.with_(simd=s).cycles for s in divisors(whole.frame.c)}
+        window = layer.window
+        for simd in divisors(window.frame.c):
+            block = main.mw // main.taps if isinstance(main, Mvtu) else simd
+            if block % simd == 0:
+                found.add(window.with_(simd=simd, block=block, parallel=False).cycles)
+            found.add(window.with_(simd=simd, block=simd, parallel=True).cycles)
     least = min((fold.cycles for fold in layer.folds(min(found))), default=None)
     while least is None:
         found.discard(min(found))

@@ -30,7 +30,7 @@ class Loop:
 
     Attributes:
         at: numbers of the iterations that touch a stream.
-        reads, writes: per port: index into ``at`` of each beat's iteration.
+        reads, writes: per port: index into ``at`` of each beat's iteration (a slice where it is regular).
         stages: cycles from an iteration's start to its writing.
     """
 
@@ -40,17 +40,20 @@ class Loop:
         self.stages = unit.stages
         self.cycles = schedule.cycles
         ports = [*schedule.reads, *schedule.writes]
-        if sum(p.size for p in ports) * 2 > schedule.cycles:
-            at = np.arange(schedule.cycles)
-        else:
-            at = np.unique(np.concatenate(ports))
-            ports = [np.searchsorted(at, p) for p in ports]
+        touched = np.zeros(schedule.cycles, np.bool_)
+        for port in ports:
+            touched[port] = True
+        at = np.flatnonzero(touched)
+        if at.size < schedule.cycles:
+            place = np.cumsum(touched) - 1
+            ports = [place[port] for port in ports]
         if frames > 1:
             frame = np.arange(frames)[:, None]
             ports = [(p + frame * at.size).reshape(-1) for p in ports]
             at = (at + frame * schedule.cycles).reshape(-1)
         self.at = at
-        self.reads, self.writes = ports[: len(schedule.reads)], ports[len(schedule.reads) :]
+        index = [_as_slice(p) for p in ports]
+        self.reads, self.writes = index[: len(schedule.reads)], index[len(schedule.reads) :]
 
     def early(self, read_from: Mapping[int, Times], write_from: Mapping[int, Times], interval: int | None = None) -> Times:
         """Earliest starts with none of the beats before the given times (per port; from the beat given on, if fewer are given).
@@ -60,12 +63,15 @@ class Loop:
         ready = np.full(self.at.size, -_NEVER if interval is not None else 0)
         for ports, bounds, delay in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
             for port, times in bounds.items():
-                index = ports[port][ports[port].size - times.size :]
-                ready[index] = np.maximum(ready[index], times - delay)
+                index = ports[port]
+                held = ready[index]
+                last = held[held.size - times.size :]  # a view where the index is a slice
+                np.maximum(last, times - delay if delay else times, out=last)
+                ready[index] = held
         ready -= self.at
-        starts = np.maximum.accumulate(ready)
+        starts: Times = np.maximum.accumulate(ready)
         if interval is not None:
-            starts = np.maximum(starts, ready.max() - (interval - self.cycles))
+            np.maximum(starts, starts[-1] - (interval - self.cycles), out=starts)
         starts += self.at
         return starts
 
@@ -74,9 +80,10 @@ class Loop:
         due = np.full(self.at.size, _NEVER)
         for ports, bounds, delay in ((self.reads, read_until, 0), (self.writes, write_until, self.stages)):
             for port, times in bounds.items():
-                due[ports[port]] = np.minimum(due[ports[port]], times - delay)
+                due[ports[port]] = np.minimum(due[ports[port]], times - delay if delay else times)
         due -= self.at
-        starts = np.minimum(np.minimum.accumulate(due[::-1])[::-1], due.min() + (interval - self.cycles))
+        starts: Times = np.minimum.accumulate(due[::-1])[::-1]
+        np.minimum(starts, starts[0] + (interval - self.cycles), out=starts)
         starts += self.at
         return starts
 
@@ -92,13 +99,36 @@ class Loop:
 
 def shifted(times: Times, beats: int, interval: int) -> Times:
     """For each beat of a periodic stream the time of the beat that comes ``beats`` later (earlier if negative)."""
-    frames, at = np.divmod(np.arange(times.size) + beats, times.size)
-    result: Times = times[at] + frames * interval
-    return result
+    frames, first = divmod(beats, times.size)
+    return np.concatenate([times[first:] + frames * interval, times[:first] + (frames + 1) * interval])
 
 
 def occupancy(written: Times, read: Times, interval: int) -> int:
-    """Places that the FIFO of a periodic stream needs."""
-    frames, within = np.divmod(written - read[0], interval)
-    gone = frames * read.size + np.searchsorted(read - read[0], within, side="left")
-    return int((np.arange(1, written.size + 1) - gone).max())
+    """Places that the FIFO of a periodic stream needs: the least depth at which no beat is written before its place is free."""
+    low, high = 0, 1
+    while not _free(written, read, interval, high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _free(written, read, interval, middle) else (middle, high)
+    return high
+
+
+def _free(written: Times, read: Times, interval: int, depth: int) -> bool:
+    """Whether every beat is written after the reading of the one ``depth`` before."""
+    if depth >= written.size:
+        return bool((written >= shifted(read, -depth, interval) + FIFO_DELAY).all())
+    return bool(
+        (written[depth:] >= read[:-depth] + FIFO_DELAY).all()
+        and (written[:depth] >= read[-depth:] + (FIFO_DELAY - interval)).all()
+    )
+
+
+def _as_slice(index: Times) -> Times | slice:
+    """An ascending index as a slice, where it is regular: far quicker to use."""
+    if index.size < 2:
+        return index
+    step = int(index[1] - index[0])
+    if int(index[-1] - index[0]) == step * (index.size - 1) and bool((np.diff(index) == step).all()):
+        return slice(int(index[0]), int(index[-1]) + 1, step)
+    return index

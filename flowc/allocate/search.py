@@ -9,7 +9,7 @@ import numpy as np
 from flowc.allocate.layers import Layer, fold_cycles
 from flowc.allocate.limits import RESOURCES, Limits
 from flowc.allocate.options import Option, OptionTable
-from flowc.allocate.select import Floats, Selection
+from flowc.allocate.select import Selection
 from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
@@ -44,6 +44,7 @@ class Search:
         self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
         self.reserve = np.zeros(len(RESOURCES))
+        self._shares: Floats | None = None
 
     def at(self, limit: int, *, optimal: bool = True) -> Chosen:
         """The cheapest choice of at most ``limit`` cycles; without ``optimal``, any that fits.
@@ -56,7 +57,8 @@ class Search:
         share = _COUNTED / np.linalg.norm(_COUNTED)
         found: list[tuple[bool, float, Selection]] = []
         for _ in range(_REPRICINGS if optimal else 1):
-            selection = problem.solve(budgets, _COUNTED * share / self.available, optimal=optimal)
+            selection = problem.solve(budgets, _COUNTED * share / self.available, optimal=optimal, shares=self._shares)
+            self._shares = selection.shares
             share = _COUNTED * (selection.use + self.reserve) / self.available
             found.append((not selection.fits, float(np.linalg.norm(share)), selection))
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())

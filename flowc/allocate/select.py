@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST_STATES = 20_000
-_ROUNDS = 30
-_HALVINGS = 10
+_ROUNDS = 24
+_HALVINGS = 8
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,14 @@ class Selection:
     """A choice: option index per node, what it uses in all, and whether the budgets are kept.
 
     ``bound`` is a proven lower bound of the largest share of a budget that any choice uses (above 1: none keeps them all).
+    ``shares`` says which budgets were found scarce.
     """
 
     choice: tuple[int, ...]
     use: Floats
     fits: bool
     bound: float
+    shares: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -154,24 +156,27 @@ class Problem:
             choice[i] = int(step.best[enter, width[i]])
         return tuple(choice)
 
-    def solve(self, budgets: Floats, weights: Floats, *, optimal: bool = True) -> Selection:
+    def solve(
+        self, budgets: Floats, weights: Floats, *, optimal: bool = True, shares: Floats | None = None
+    ) -> Selection:
         """The choice of least weighted use that keeps the budgets; where none is found, one that exceeds them little.
 
         Args:
             budgets: per resource; a resource with budget 0 can't be used.
             weights: cost of one unit of each resource.
             optimal: False: any choice that keeps the budgets will do.
+            shares: shares of the budgets' scarcity to begin with, such as a similar problem's `Selection.shares`.
         """
         safe = np.maximum(budgets, 1e-9)
         choice = self.cheapest(weights)
         if (self.use(choice) <= safe).all():
-            return self._selection(choice, safe, 0.0)
-        share, bound, nearest = self._balance(safe, stop=not optimal)
+            return self._selection(choice, safe, 0.0, shares)
+        share, bound, nearest = self._balance(safe, shares)
         if bound > 1:
-            return self._selection(nearest, safe, bound)
+            return self._selection(nearest, safe, bound, share)
         fitting = self._improve(nearest, safe, weights)
         if not optimal:
-            return self._selection(fitting, safe, bound)
+            return self._selection(fitting, safe, bound, share)
         # Raise the prices of what is scarce, as little as makes the choice fit.
         scale = float(weights @ safe) / safe
         low, high, best = 0.0, 16.0, fitting
@@ -185,20 +190,20 @@ class Problem:
                     best = choice
             else:
                 low = raised
-        return self._selection(best, safe, bound)
+        return self._selection(best, safe, bound, share)
 
-    def _selection(self, choice: tuple[int, ...], budgets: Floats, bound: float) -> Selection:
+    def _selection(self, choice: tuple[int, ...], budgets: Floats, bound: float, shares: Floats | None) -> Selection:
         use = self.use(choice)
-        return Selection(choice, use, bool((use <= budgets).all()), bound)
+        return Selection(choice, use, bool((use <= budgets).all()), bound, shares)
 
-    def _balance(self, budgets: Floats, *, stop: bool) -> tuple[Floats, float, tuple[int, ...]]:
+    def _balance(self, budgets: Floats, shares: Floats | None) -> tuple[Floats, float, tuple[int, ...]]:
         """Multiplicative weights on the budgets' shares: the shares that bound from below, the bound, the nearest choice.
 
         For any shares that sum to 1, the least of (sum of share * use / budget) over all choices is a lower bound of the
-        largest use / budget. Ends when the bound is above 1, or with ``stop`` when a choice fits.
+        largest use / budget. Ends when the bound is above 1 or a choice fits.
         """
-        force = np.ones(budgets.size)
-        bound, best_share = 0.0, force / budgets.size
+        force = np.ones(budgets.size) if shares is None else np.maximum(shares, shares.max() * 1e-3)
+        bound, best_share = 0.0, force / force.sum()
         nearest: tuple[float, tuple[int, ...]] = (np.inf, ())
         for k in range(_ROUNDS):
             share = force / force.sum()
@@ -207,7 +212,7 @@ class Problem:
             if float(load @ share) > bound:
                 bound, best_share = float(load @ share), share
             nearest = min(nearest, (float(load.max()), choice))
-            if bound > 1 or (stop and nearest[0] <= 1):
+            if bound > 1 or nearest[0] <= 1:
                 break
             force = force * np.exp((load - load.max()) * (1.5 / (1 + k / 8)))
             force = np.maximum(force, force.max() * 1e-6)

@@ -7,8 +7,9 @@ Depths read off a schedule are safe: the pipeline itself starts every iteration 
 since more of either never makes anything later, no iteration starts later than in the schedule. So with these depths
 the pipeline can't deadlock and keeps the interval.
 
-`first_depths` builds a schedule: what feeds the leader works as late as it can, what it feeds as early as it can; then,
-in stream order, every unit works as early as the room behind it allows, which empties the FIFOs in front of it.
+`first_depths` builds a schedule: what feeds the leader works as late as it can, what it feeds as early as it can. Then,
+in stream order, every unit works as early as the room behind it allows, which empties the FIFOs in front of it; and in
+the opposite order as late as the room in front of it allows, which empties the FIFOs behind it.
 `Bounds` holds the earliest and the latest schedule that keep given depths. A smaller depth is possible if a latest
 schedule still exists, which is found by moving units earlier until nothing is violated.
 """
@@ -22,8 +23,27 @@ import numpy as np
 
 from flowc.allocate.loops import FIFO_DELAY, LEAST_DEPTH, Loop, Times, occupancy, shifted
 from flowc.dataflow import Dataflow, Stream
+from flowc.units.cost import LUTS_PER_BLOCK, fifo, fifo_memory
 
-__all__ = ["Bounds", "Pipeline"]
+_CHEAP_DEPTH = 16
+"""A shift register costs the same up to this depth."""
+
+__all__ = ["Bounds", "Pipeline", "fifo_price", "stream_bits"]
+
+
+def stream_bits(graph: Dataflow, stream: Stream) -> int:
+    """Bits per beat."""
+    return graph[stream.src].out_widths[stream.src_port] * graph.frame(stream).dtype.bits
+
+
+def fifo_price(depth: int, bits: int) -> int:
+    """Cost of a FIFO in look-up tables, block RAMs converted."""
+    used = fifo(depth, bits, fifo_memory(depth, bits))
+    return (used.lut or 0) + LUTS_PER_BLOCK * (used.bram18 or 0)
+
+
+_Way = Callable[[dict[str, Times], str, dict[Stream, int]], Times]
+"""A unit's starts, its neighbours' starts and the depths (infinite where missing) being given."""
 
 
 class Pipeline:
@@ -36,6 +56,7 @@ class Pipeline:
         self.interval = slowest.cycles
         self.loops = {u.name: Loop(u) for u in graph}
         self.order = [u.name for u in graph]
+        self.bits = {s: stream_bits(graph, s) for s in graph.streams}
         self.before = nx.ancestors(graph.graph, self.leader)
         self.after = nx.descendants(graph.graph, self.leader)
 
@@ -85,11 +106,30 @@ class Pipeline:
             if name not in starts:
                 starts[name] = self.late(starts, name, {})
         depths = {s: self._needed(starts, s) for s in self.graph.streams}
-        for name in self.order:
-            if name != self.leader:
-                starts[name] = self.early(starts, name, depths)
-                depths |= {s: self._needed(starts, s) for s in self.graph.into(name)}
+        followers = [n for n in self.order if n != self.leader]
+        for name in followers:
+            self._move(starts, name, depths, self.early, self.graph.out_of(name))
+        for name in reversed(followers):
+            self._move(starts, name, depths, self.late, self.graph.into(name))
         return depths
+
+    def _move(
+        self, starts: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
+    ) -> None:
+        """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay."""
+        streams = [*self.graph.into(name), *self.graph.out_of(name)]
+        best: tuple[int, Times, dict[Stream, int]] | None = None
+        for given in (depths, {s: d for s, d in depths.items() if s not in room}):
+            moved = starts | {name: way(starts, name, given)}
+            needed = {s: self._needed(moved, s) for s in streams}
+            price = sum(fifo_price(d, self.bits[s]) for s, d in needed.items())
+            if best is None or price < best[0]:
+                best = price, moved[name], needed
+            if all(needed[s] <= _CHEAP_DEPTH for s in streams if s not in room):
+                break
+        if best is not None:
+            _, starts[name], needed = best
+            depths |= needed
 
     def _needed(self, starts: dict[str, Times], stream: Stream) -> int:
         return max(LEAST_DEPTH, occupancy(self.writes(starts, stream), self.reads(starts, stream), self.interval))
@@ -116,7 +156,7 @@ class Bounds:
     def _settled(
         self,
         names: list[str],
-        bound: Callable[[dict[str, Times], str, dict[Stream, int]], Times],
+        bound: _Way,
         pick: np.ufunc,
     ) -> dict[str, Times]:
         line = self.line

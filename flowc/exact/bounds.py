@@ -61,7 +61,9 @@ class SumBound:
     def merged(self) -> SumBound:
         """One row that holds for every element."""
         up, down, size, carried = (a.max(axis=0, keepdims=True) for a in (self.up, self.down, self.size, self.carried))
-        return replace(self, up=up, down=down, size=size, carried=carried, rows=np.zeros([1] * self.rows.ndim, np.int64))
+        return replace(
+            self, up=up, down=down, size=size, carried=carried, rows=np.zeros([1] * self.rows.ndim, np.int64)
+        )
 
     def error(self, total: Array, span: float, scale: Array, offset: Array, *, fused: bool = False) -> Array:
         """Bound on ``|float sum - exact sum|``, in units of the integers; float64 (sets, K).
@@ -111,7 +113,9 @@ def _additions(up: Array, down: Array, total: Array, offset: Array, mantissa: Ar
     starts = []
     for own, other, most in ((up, down, total + span), (down, up, span - total)):
         begin = np.maximum(_searched(own, edges), first)[:, :, None]
-        end = terms - _searched(other, (edges[:, :, None] - most[:, None, :]).reshape(len(edges), -1)).reshape(*edges.shape, -1)
+        end = terms - _searched(other, (edges[:, :, None] - most[:, None, :]).reshape(len(edges), -1)).reshape(
+            *edges.shape, -1
+        )
         starts.append(np.where(begin <= end, begin, terms + 1))
     count = terms + 1 - np.minimum(*starts)
     count[:, 0] = terms - first + 1
@@ -255,7 +259,10 @@ def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:
         return None
     offset, roundings = float_attr(node, "offset", 0.0), int_attr(node, "roundings", 2)
     off = np.array([_inherited(s, ranges, offset) for s in sources])
-    sides = [_extremes(ranges[s], node.attributes[f"{n}_zeros"].value) for s, n in zip(sources, ("left", "right"), strict=True)]
+    sides = [
+        _extremes(ranges[s], node.attributes[f"{n}_zeros"].value)
+        for s, n in zip(sources, ("left", "right"), strict=True)
+    ]
     (a, b), (c, d) = sides
     peaks = np.array([max(a, b), max(c, d)])
     if str_attr(node, "op", "add") == "mul":

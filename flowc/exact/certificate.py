@@ -162,7 +162,9 @@ class _Thresholds:
         main = np.where(falling, -1, 1)[:, None]
         ends = np.stack([steps.lo, steps.hi], axis=1)
         values = steps(ends)
-        levels = np.concatenate([steps.base[:, None] + np.cumsum(step, axis=1), values[:, :1], values[:, 1:] + main * unit], axis=1)
+        levels = np.concatenate(
+            [steps.base[:, None] + np.cumsum(step, axis=1), values[:, :1], values[:, 1:] + main * unit], axis=1
+        )
         at = np.concatenate([steps.at, ends[:, :1], ends[:, 1:] + 1], axis=1)
         none = np.zeros(ends.shape, bool)
         return cls(
@@ -179,7 +181,9 @@ class _Thresholds:
 class _Windows:
     """Windows of one activation: where perturbed sums are quantized otherwise than exact ones."""
 
-    def __init__(self, region: Region, leaf: ir.Value, thresholds: _Thresholds, bound: SumBound | None, *, fused: bool) -> None:
+    def __init__(
+        self, region: Region, leaf: ir.Value, thresholds: _Thresholds, bound: SumBound | None, *, fused: bool
+    ) -> None:
         self.region, self.leaf, self.thresholds = region, leaf, thresholds
         self.bound = None if bound is None else bound.at_sets(region)
         (self.entry,) = region.dequantized(leaf)
@@ -277,7 +281,9 @@ class _Windows:
     def _fused_norm(self) -> tuple[Array, Array, Array]:
         """Factor, offset and the magnitudes that the offset is computed from, of ``y = x * a + b``."""
         assert self.norm is not None
-        gamma, beta, mean, var = (self.region.constant(v).astype(np.float64) for v in self.norm.inputs[1:] if v is not None)
+        gamma, beta, mean, var = (
+            self.region.constant(v).astype(np.float64) for v in self.norm.inputs[1:] if v is not None
+        )
         a = gamma / np.sqrt(var + float_attr(self.norm.node, "epsilon", 1e-5))
         return a, beta + (self.bias - mean) * a, np.abs(beta) + (np.abs(mean) + np.abs(self.bias)) * np.abs(a)
 

@@ -145,10 +145,10 @@ def _sum_form(region: Region, meeting: Step, unit: int) -> JoinForm | None:
         return None
     crude: JoinForm | None = None
     seen: set[bytes] = set()
-    for m, n in _factors(region, slopes[0], slopes[1]):
+    for factors in _factors(region, slopes[0], slopes[1]):
         # Levels must rise with u, and so with the mirrored a.
-        flip = np.where(m * crossings.sign < 0, -1, 1)
-        m, n = m * flip, n * flip
+        flip = np.where(factors[0] * crossings.sign < 0, -1, 1)
+        m, n = factors[0] * flip, factors[1] * flip
         key = m.tobytes() + n.tobytes()
         if key in seen or (m == 0).any():
             continue
@@ -190,7 +190,9 @@ def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> _Crossing
     others = np.repeat(vb, count)[None]
     shape = (region.sets, len(vb) * count)
     at = bisect(
-        lambda q: levels(q, others) >= wanted, np.broadcast_to(low[:, None], shape), np.broadcast_to(high[:, None], shape)
+        lambda q: levels(q, others) >= wanted,
+        np.broadcast_to(low[:, None], shape),
+        np.broadcast_to(high[:, None], shape),
     )
     return _Crossings(at.reshape(region.sets, len(vb), count), vb, low, high, sign, base)
 

@@ -42,7 +42,7 @@ def _batchnorm(node: ir.Node, args: Sequence[Array]) -> Array:
     return x * a + b
 
 
-def _clip(node: ir.Node, args: Sequence[Any]) -> Array:
+def _clip(_: ir.Node, args: Sequence[Any]) -> Array:
     x = args[0]
     if len(args) > 1 and args[1] is not None:
         x = np.maximum(x, args[1])
@@ -52,7 +52,7 @@ def _clip(node: ir.Node, args: Sequence[Any]) -> Array:
 
 
 def _fold(function: Callable[[Array, Array], Array]) -> Callable[[ir.Node, Sequence[Array]], Array]:
-    def run(node: ir.Node, args: Sequence[Array]) -> Array:
+    def run(_: ir.Node, args: Sequence[Array]) -> Array:
         out = args[0]
         for other in args[1:]:
             out = function(out, other)
@@ -187,4 +187,3 @@ def direction(node: ir.Node, args: Sequence[Array | None], moving: int) -> Array
 def axis_aligned(node: ir.Node, index: int) -> bool:
     """Whether input ``index`` is a vector along axis 1 (batch normalization) instead of broadcasting from the right."""
     return node.op_type == "BatchNormalization" and index > 0
-

@@ -39,8 +39,9 @@ def constant_of(value: ir.Value | None) -> Array | None:
     node = value.producer()
     if node is not None and is_op(node, "Dequantize", DOMAIN):
         args = [array_of(i) for i in node.inputs]
-        if all(a is not None for a in args):
-            return dequantize(*args)
+        q, scale, zero = args
+        if q is not None and scale is not None and zero is not None:
+            return dequantize(q, scale, zero)
     return None
 
 
@@ -112,7 +113,8 @@ class Region:
                 if leaf not in self.leaves:
                     self.leaves.append(leaf)
                 scale, zero = node.inputs[1:3]
-                assert scale is not None and zero is not None
+                assert scale is not None
+                assert zero is not None
                 self.dequantizers.setdefault(value, (leaf, scale, zero))
                 self._constants.update({v: a for v in (scale, zero) if (a := array_of(v)) is not None})
                 self.steps.append(Step(node, tuple(node.inputs), value))
@@ -194,7 +196,8 @@ class Region:
             floats: float32 values to take for some intermediate results instead of computing them (the certificate
                 puts perturbed sums here).
             rows: evaluate these parameter sets only.
-            nudge: -1 or +1 moves every result of a function whose last bits are the runtime's choice down or up by as much as it leaves open.
+            nudge: -1 or +1 moves every result of a function whose last bits are the runtime's choice down or up, by as much
+                as is left open.
 
         Returns:
             float32 (sets or 1, n).

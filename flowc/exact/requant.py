@@ -30,7 +30,9 @@ _PAIRWISE = 1 << 10
 
 @dataclass(frozen=True, eq=False)
 class _Constraints:
-    """Per set, for a function that rises (after ``sign``): level ``lower_level`` holds at ``lower_at``, ``upper_level`` does not yet at ``upper_at``.
+    """Per set, for a function that rises (after ``sign``).
+
+    Level ``lower_level`` holds at ``lower_at``; ``upper_level`` does not yet at ``upper_at``.
 
     Arrays are (sets, constraints), padded with levels so low (or high) that they never bind.
     """
@@ -84,7 +86,9 @@ def _late(plain: Requant, steps: Steps, levels: int, early: int) -> Array:
     inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None]) & (step != 0)
     for distance in range(1, early + 1):
         # An integer before the level is entered: below a rising threshold, at or above a falling one.
-        before = np.clip(np.where(step > 0, steps.at - distance, steps.at + distance - 1), steps.lo[:, None], steps.hi[:, None])
+        before = np.clip(
+            np.where(step > 0, steps.at - distance, steps.at + distance - 1), steps.lo[:, None], steps.hi[:, None]
+        )
         got, right = plain.apply(before.T).T.astype(np.int64), steps(before)
         rows, columns = np.nonzero(inside & (got == right + 1))
         late[rows, got[rows, columns] - plain.lo - 1] = distance
@@ -185,7 +189,11 @@ def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, A
         most = np.where(upper, np.where(upper, c.upper_level, 0) * one - m[:, None] * c.upper_at - 1, _NONE).min(axis=1)
         good = open_ & (least <= most)
         # Where only one side binds, stay near it.
-        near = np.where(least == -_NONE, np.where(most == _NONE, 0, most), np.where(most == _NONE, least, least + (most - least) // 2))
+        near = np.where(
+            least == -_NONE,
+            np.where(most == _NONE, 0, most),
+            np.where(most == _NONE, least, least + (most - least) // 2),
+        )
         mult[good], add[good] = m[good], near[good]
         open_ &= ~good
         if not open_.any():
@@ -225,7 +233,10 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
 
 
 def _equal(candidate: Requant, steps: Steps) -> bool:
-    """Equality on the whole domain: both functions are monotone between thresholds (a late level acts next to one), so their edges suffice."""
+    """Equality on the whole domain.
+
+    Both functions are monotone between thresholds (a late level acts next to one), so their edges suffice.
+    """
     if steps.free is None:
         near = [steps.at + d for d in range(-_EARLY[-1] - 1, _EARLY[-1] + 1)]
     else:

@@ -50,7 +50,9 @@ class Steps:
     @property
     def reached(self) -> tuple[int, int]:
         """Least and greatest value over all sets."""
-        rise = np.broadcast_to(self.step, self.at.shape) * ((self.at <= self.hi[:, None]) & (self.at > self.lo[:, None]))
+        rise = np.broadcast_to(self.step, self.at.shape) * (
+            (self.at <= self.hi[:, None]) & (self.at > self.lo[:, None])
+        )
         start = self.base + (np.broadcast_to(self.step, self.at.shape) * (self.at <= self.lo[:, None])).sum(axis=1)
         walk = np.concatenate([start[:, None], start[:, None] + np.cumsum(rise, axis=1)], axis=1)
         return int(walk.min()), int(walk.max())
@@ -103,7 +105,7 @@ def steps_of(levels: Levels, lo: Array, hi: Array, direction: Array | None, unit
         if count > _LIMIT:
             raise TooLarge
         return steps_by_exhaustion(levels, lo, hi, unit)
-    return steps_by_bisection(levels, lo, hi, np.broadcast_to(direction.reshape(-1), lo.shape), unit)
+    return steps_by_bisection(levels, lo, hi, unit)
 
 
 def steps_by_exhaustion(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
@@ -121,12 +123,14 @@ def steps_by_exhaustion(levels: Levels, lo: Array, hi: Array, unit: int) -> Step
         for row in range(level.shape[0]):
             where = np.flatnonzero(delta[row])
             jumps = delta[row, where] // unit
-            events.append((np.repeat(lo[start + row] + 1 + where, np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit))
+            events.append(
+                (np.repeat(lo[start + row] + 1 + where, np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit)
+            )
     return assemble(lo, hi, base, events, unit)
 
 
-def steps_by_bisection(levels: Levels, lo: Array, hi: Array, direction: Array, unit: int) -> Steps:
-    """One bisection per threshold, all at once; ``direction`` (P,) must be proven."""
+def steps_by_bisection(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
+    """One bisection per threshold, all at once; every set must be proven monotone."""
     everything = slice(0, len(lo))
     first, last = levels(lo[:, None], everything)[:, 0], levels(hi[:, None], everything)[:, 0]
     sign = np.where(last >= first, 1, -1)

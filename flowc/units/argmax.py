@@ -53,7 +53,9 @@ class ArgMax(Unit):
     def resources(self) -> Resources:
         """A tree of comparators and multiplexers over the lanes and the best so far."""
         bits, index = self.frame.dtype.bits, self.outputs[0].dtype.bits
-        return Resources(lut=CONTROL + ceil(self.pe * (comparator_luts(bits) + bits + index)), ff=2 * (bits + index) + 20)
+        return Resources(
+            lut=CONTROL + ceil(self.pe * (comparator_luts(bits) + bits + index)), ff=2 * (bits + index) + 20
+        )
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (np.argmax(xs[0], axis=3)[..., None],)

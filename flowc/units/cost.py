@@ -25,9 +25,9 @@ __all__ = [
     "dot_luts",
     "fifo",
     "fifo_memory",
+    "held",
     "memory",
     "memory_style",
-    "held",
     "multiplier_dsps",
     "multiplier_luts",
     "parameters",
@@ -152,7 +152,7 @@ def held(depth: int, width: int) -> Resources:
 
 
 def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
-    """lutram or bram: the cheaper where a memory's style is ``auto``, at `LUTS_PER_BLOCK`."""
+    """Lutram or bram: the cheaper where a memory's style is ``auto``, at `LUTS_PER_BLOCK`."""
     table = memory(depth, width, "lutram", constant=constant).lut or 0
     return "lutram" if table <= LUTS_PER_BLOCK * block_rams(depth, width) else "bram"
 
@@ -251,7 +251,11 @@ def products(w: IntType, a: IntType, acc: IntType, style: str, lanes: int, terms
 def multiplier_dsps(a: int, b: int) -> int:
     """DSP slices of one product of ``a`` and ``b`` bits (signed 25 x 18 on 7 series, 27 x 18 on UltraScale+: the former is taken)."""
     small, large = sorted((a, b))
-    return min(ceil(small / 17) * ceil(large / 24), ceil(small / 24) * ceil(large / 17)) if (small > 18 or large > 25) else 1
+    return (
+        min(ceil(small / 17) * ceil(large / 24), ceil(small / 24) * ceil(large / 17))
+        if (small > 18 or large > 25)
+        else 1
+    )
 
 
 def converter(bits: int, wide_in: int, wide_out: int) -> Resources:

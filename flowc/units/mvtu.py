@@ -121,7 +121,9 @@ class Mvtu(Unit):
         parts = [
             cost.memory(*self.weight_memory, self.memory, constant=True),
             cost.held(*self.input_memory),
-            cost.products(self.weight_type, self.frame.dtype, self.acc, self.multiplier, self.pe, self.simd, self.mw // self.simd),
+            cost.products(
+                self.weight_type, self.frame.dtype, self.acc, self.multiplier, self.pe, self.simd, self.mw // self.simd
+            ),
             Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40),
         ]
         if self.activation is not None:

@@ -62,7 +62,9 @@ class Pool(Unit):
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
-        return Schedule(self.cycles, (every(self.cycles),), (every(self.cycles // self.taps, self.taps, self.taps - 1),))
+        return Schedule(
+            self.cycles, (every(self.cycles),), (every(self.cycles // self.taps, self.taps, self.taps - 1),)
+        )
 
     @property
     def resources(self) -> Resources:

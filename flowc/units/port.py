@@ -9,11 +9,11 @@ from flowc.units.base import Array, Frame, Unit
 from flowc.units.cost import CONTROL, Resources
 from flowc.units.schedule import Schedule, every
 
-__all__ = ["InputPort", "OutputPort"]
+__all__ = ["InputPort", "OutputPort", "Port"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Port(Unit):
+class Port(Unit):
     """A boundary stream of ``simd`` elements per beat.
 
     ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape, with a batch of 1 in front, and
@@ -61,14 +61,14 @@ class _Port(Unit):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class InputPort(_Port):
+class InputPort(Port):
     """Frames from the host (AXI4-Stream slave)."""
 
     kind: ClassVar[str] = "input"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class OutputPort(_Port):
+class OutputPort(Port):
     """Frames to the host (AXI4-Stream master, TLAST on the last beat of a frame)."""
 
     kind: ClassVar[str] = "output"

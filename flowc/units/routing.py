@@ -207,7 +207,9 @@ class PixelPad(_OneToOne):
     def schedule(self) -> Schedule:
         """Every iteration gives a beat; those at pixels of the input take one."""
         words = self.frame.c // self.simd
-        reads = grid((self.frame.h, self.stride_h * self.out.w * words), (self.frame.w, self.stride_w * words), (words, 1))
+        reads = grid(
+            (self.frame.h, self.stride_h * self.out.w * words), (self.frame.w, self.stride_w * words), (words, 1)
+        )
         return Schedule(self.cycles, (reads,), (every(self.cycles),))
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:

@@ -12,8 +12,8 @@ from flowc.units import cost
 from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, Unit
 from flowc.units.cost import Resources
-from flowc.units.schedule import Schedule, every
 from flowc.units.mvtu import exact_float
+from flowc.units.schedule import Schedule, every
 
 __all__ = ["Vvtu"]
 
@@ -102,7 +102,9 @@ class Vvtu(Unit):
         lanes = self.pe * self.depth_multiplier
         parts = [
             cost.memory(*self.weight_memory, self.memory, constant=True),
-            cost.products(self.weight_type, self.frame.dtype, self.acc, self.multiplier, lanes, terms, self.taps // terms),
+            cost.products(
+                self.weight_type, self.frame.dtype, self.acc, self.multiplier, lanes, terms, self.taps // terms
+            ),
             Resources(lut=cost.CONTROL, ff=self.in_widths[0] * self.frame.dtype.bits + lanes * self.out_type.bits + 30),
         ]
         if self.activation is not None:

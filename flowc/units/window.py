@@ -15,6 +15,7 @@ from flowc.units.schedule import Ring, Schedule, every, grid
 
 __all__ = ["Pad", "Window"]
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pad(Unit):
     """Surrounds the frame with ``value`` (an integer of the output type).
@@ -139,9 +140,7 @@ class Window(Unit):
         words = self.frame.c // self.simd
         row = self.frame.w * words
         first = (self.kernel[0] - 1) * self.dilation[0] * row + (self.kernel[1] - 1) * self.dilation[1] * words
-        writes = grid(
-            (self.out_h, self.stride[0] * row), (self.out_w, self.stride[1] * words), (words, 1), start=first
-        )
+        writes = grid((self.out_h, self.stride[0] * row), (self.out_w, self.stride[1] * words), (words, 1), start=first)
         return Schedule(self.cycles, (every(self.cycles),), (writes,))
 
     @property

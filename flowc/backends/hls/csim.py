@@ -22,7 +22,7 @@ from flowc.units import Array, InputPort, OutputPort
 
 __all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run", "write_vectors"]
 
-_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-g1")
+_SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-O0", "-g1")
 _REPORT = "Please report this, with the model"
 _INSTALL = (
     "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
@@ -102,9 +102,9 @@ def compile(  # noqa: A001 - csim.compile reads well
     if sanitize:
         flags += _SANITIZE
     if cycles:
-        flags.append("-DFLOWC_COUNT_CYCLES")
+        flags += ["-O1", "-DFLOWC_COUNT_CYCLES"]
     if exact:
-        flags.append("-DFLOWC_EXACT")
+        flags += ["-O0", "-DFLOWC_EXACT"]
     jobs = []
     for source in sorted((folder / "sim").glob("part*.cpp")):
         target = build / f"{stem}_{source.stem}.o"

@@ -26,7 +26,7 @@ def identifier(name: str) -> str:
     """A unit's name as a C++ identifier: unchanged, unless C++ reserves it (then prefixed with ``n_``)."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII)
     if text in _RESERVED or not text or not text[0].isalpha() or "__" in text:
-        text = "n_" + re.sub(r"__+", "_", text)
+        text = "n_" + re.sub(r"__+", "_", text).lstrip("_")
     return text
 
 

@@ -65,9 +65,8 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
     """Any activation over the whole range of ``source``, with thresholds beyond it and exact ties."""
     lo, hi = source.lo, source.hi
     sets = pick(rng, [1, channels])
-    kind = pick(
-        rng, ["none", "thresholds", "stepped", "requant", "half_even", "table" if hi - lo < 1024 else "thresholds"]
-    )
+    kinds = ["none", "thresholds", "stepped", "requant", "half_even", "late"]
+    kind = pick(rng, [*kinds, "table"] if hi - lo < 1024 else kinds)
     if kind == "none":
         return None
     if kind in ("thresholds", "stepped"):
@@ -82,6 +81,11 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
             )
         step = rng.integers(-3, 4, (sets, levels))
         return Thresholds(dtype=SInt(8), values=values, base=rng.integers(-50, 50, sets), step=step)
+    if kind == "late":
+        out = pick(rng, [UInt(3), SInt(4)])
+        mult, add = rng.integers(-60, 60, sets), rng.integers(-(1 << 9), 1 << 9, sets)
+        late = rng.integers(0, 4, (pick(rng, [1, sets]), out.hi - out.lo))
+        return Requant(dtype=out, mult=mult, add=add, shift=7, lo=out.lo, hi=out.hi, late=late)
     if kind in ("requant", "half_even"):
         out = pick(rng, [UInt(4), SInt(5), SInt(8)])
         mult = rng.integers(-(1 << 12), 1 << 12, sets)
@@ -164,8 +168,8 @@ def make_mvtu(rng: Random, name: str) -> Mvtu:
     return Mvtu(
         name=name, frame=Frame(int(rng.integers(1, 3)), int(rng.integers(1, 4)), groups * mw, dtype), weights=weights,
         weight_type=weight_type, acc=acc, activation=activation(rng, acc, groups * rows), groups=groups, taps=taps,
-        block=block, pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)), memory=pick(rng, ["auto", "lutram", "bram"]),
-        multiplier=pick(rng, ["auto", "lut", "dsp"]),
+        block=block, pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)),
+        memory=pick(rng, ["auto", "lutram", "bram"]), multiplier=pick(rng, ["auto", "lut", "dsp"]),
     )  # fmt: skip
 
 

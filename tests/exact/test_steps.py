@@ -1,0 +1,128 @@
+"""Step functions: bisection finds what walking through every integer finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowc.exact.steps import (
+    Levels,
+    Steps,
+    TooLarge,
+    assemble,
+    bisect,
+    steps_by_bisection,
+    steps_by_exhaustion,
+    steps_of,
+)
+from flowc.units.base import Array
+
+
+@st.composite
+def functions(draw: st.DrawFn) -> tuple[Array, Array, Array]:
+    """(lo, hi, table): monotone step functions, per set rising or falling, with jumps of several levels."""
+    sets, width = draw(st.integers(1, 4)), draw(st.integers(1, 60))
+    lo = np.array(draw(st.lists(st.integers(-50, 50), min_size=sets, max_size=sets)))
+    spans = np.array(draw(st.lists(st.integers(0, width - 1), min_size=sets, max_size=sets)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rises = rng.choice([0, 0, 0, 1, 1, 3], (sets, width))
+    table = np.cumsum(rises, axis=1) * rng.choice([-1, 1], (sets, 1)) + rng.integers(-5, 6, (sets, 1))
+    return lo, lo + spans, table
+
+
+def as_levels(lo: Array, table: Array) -> Levels:
+    def levels(q: Array, rows: slice) -> Array:
+        index = q - lo[rows, None]
+        result: Array = np.take_along_axis(table[rows], np.broadcast_to(index, (len(table[rows]), q.shape[1])), axis=1)
+        return result
+
+    return levels
+
+
+def domain(lo: Array, hi: Array) -> Array:
+    return np.minimum(lo[:, None] + np.arange(int((hi - lo).max()) + 1), hi[:, None])
+
+
+@settings(max_examples=150, deadline=None)
+@given(functions())
+def test_bisection_equals_exhaustion(case: tuple[Array, Array, Array]) -> None:
+    lo, hi, table = case
+    levels = as_levels(lo, table)
+    q = domain(lo, hi)
+    wanted = levels(q, slice(None))
+    walked = steps_by_exhaustion(levels, lo, hi, 1)
+    searched = steps_by_bisection(levels, lo, hi, 1)
+    for found in (walked, searched):
+        np.testing.assert_array_equal(found(q), wanted)
+        assert found.reached == (wanted.min(), wanted.max())
+        assert (np.diff(found.at, axis=1) >= 0).all()
+    assert walked.at.shape == searched.at.shape
+    np.testing.assert_array_equal(walked.at, searched.at)
+    np.testing.assert_array_equal(np.broadcast_to(walked.step, walked.at.shape), np.broadcast_to(searched.step, searched.at.shape))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 80), st.integers(0, 2**32 - 1))
+def test_exhaustion_of_any_function(sets: int, width: int, seed: int) -> None:
+    """Functions that rise and fall, with steps of two (bipolar)."""
+    rng = np.random.default_rng(seed)
+    lo = rng.integers(-40, 40, sets)
+    hi = lo + width - 1
+    table = rng.choice([-1, 1], (sets, width))
+    found = steps_by_exhaustion(as_levels(lo, table), lo, hi, 2)
+    q = domain(lo, hi)
+    np.testing.assert_array_equal(found(q), table)
+    assert (np.abs(found.step) == 2).sum() >= 1 or (table == table[:, :1]).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(0, 500), st.integers(-1100, 1600)), min_size=1, max_size=8))
+def test_bisect_finds_the_first(cases: list[tuple[int, int, int]]) -> None:
+    lo = np.array([c[0] for c in cases])
+    hi = lo + np.array([c[1] for c in cases])
+    edge = np.array([c[2] for c in cases])
+    found = bisect(lambda q: q >= edge, lo, hi)
+    np.testing.assert_array_equal(found, np.where(edge > hi, hi + 1, np.maximum(edge, lo)))
+
+
+def test_sets_that_start_at_different_levels_share_one_base() -> None:
+    lo, hi = np.array([0, 0]), np.array([9, 9])
+    events = [(np.array([3]), np.array([1])), (np.array([5, 7]), np.array([1, 1]))]
+    found = assemble(lo, hi, np.array([4, 6]), events, 1)
+    assert found.monotone
+    assert found.base.tolist() == [4, 4]
+    # The second set starts two levels higher: two thresholds that always hold.
+    assert found.at.tolist() == [[3, 10, 10, 10], [0, 0, 5, 7]]
+    np.testing.assert_array_equal(found(np.array([[0, 2, 3, 9], [0, 4, 5, 9]])), [[4, 4, 5, 5], [6, 6, 7, 8]])
+    assert found.reached == (4, 8)
+
+
+def test_constant_functions_have_no_threshold() -> None:
+    found = steps_of(lambda q, rows: np.full(q.shape, 7), np.array([-5]), np.array([5]), None, 1)
+    assert found.at.shape == (1, 0)
+    assert found.reached == (7, 7)
+    np.testing.assert_array_equal(found(np.array([[-5, 0, 5]])), 7)
+
+
+def test_large_ranges_are_searched_only_where_monotone() -> None:
+    lo, hi = np.array([-(1 << 29)]), np.array([1 << 29])
+    calls = []
+
+    def levels(q: Array, rows: slice) -> Array:
+        calls.append(q.size)
+        return np.asarray(q // 100_000_000)
+
+    with pytest.raises(TooLarge):
+        steps_of(levels, lo, hi, None, 1)
+    found = steps_of(levels, lo, hi, np.ones((1, 1)), 1)
+    assert sum(calls) < 2000
+    assert found.at[0].tolist() == [k * 100_000_000 for k in range(-5, 6)]
+    falling = steps_of(lambda q, rows: -(q // 100_000_000), lo, hi, -np.ones((1, 1)), 1)
+    np.testing.assert_array_equal(falling(np.array([[-1, 0, 99_999_999, 100_000_000]])), [[1, 0, 0, -1]])
+
+
+def test_thresholds_beyond_the_range_are_not_reached() -> None:
+    steps = Steps(np.array([0]), np.array([10]), np.array([0]), np.array([[-3, 4, 11]]), np.ones((1, 1), np.int64))
+    assert steps.reached == (1, 2)

@@ -151,7 +151,7 @@ def _design(
     try:
         allocation = allocate(compiled.graph, board, clock_mhz=clock_mhz, fps=fps, folding=wanted)
     except InfeasibleError as error:
-        if execution != "auto":
+        if execution != "auto" or "does not fit" not in error.message:
             raise
         raise InfeasibleError(
             f"{error.message.rstrip('.')}. Dataflow execution keeps every layer on the chip at once; networks larger than that "

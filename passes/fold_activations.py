@@ -58,6 +58,8 @@ class FoldActivations(ModelPass):
         try:
             region = Region(node.outputs[0], ranges)
         except Blocked as blocked:
+            if blocked.value.is_graph_input():
+                return f"quantizes the input '{blocked.value.name}' on the host"
             return blocked.reason
         if any(leaf not in ranges for leaf in region.leaves):
             return "the range of an integer tensor is not known"

@@ -58,7 +58,9 @@ def test_links_and_anchors_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_files_exist(page: Path) -> None:
     # Pages that walk through an addition invent files: those that they give as titles of blocks, and their tests.
-    invented = [Path(t).stem.split(".")[0] for t in re.findall(r'^```\w+ title="([^"]+)"', page.read_text(), re.MULTILINE)]
+    invented = [
+        Path(t).stem.split(".")[0] for t in re.findall(r'^```\w+ title="([^"]+)"', page.read_text(), re.MULTILINE)
+    ]
     for name in ticked(text_of(page)):
         if not re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w./*-]*", name) or re.search(r"\b[A-Z]{4,}\b", name):
             continue
@@ -102,7 +104,7 @@ def test_named_symbols_exist(page: Path) -> None:
         name = name.split("(")[0]
         if re.fullmatch(r"flowc(\.\w+)+", name):
             assert resolves(name), f"{page.name} names {name}"
-        elif re.fullmatch(r"[A-Z]\w+\.\w+", name) and name not in files and not name.endswith((".md", ".npz")):
+        elif re.fullmatch(r"[A-Z][A-Za-z]*[a-z]\w*\.\w+", name) and name not in files:
             owner, attribute = name.split(".")
             owners = [getattr(m, owner) for m in modules() if hasattr(m, owner)]
             assert any(has(o, attribute) for o in owners), f"{page.name} names {name}"
@@ -141,8 +143,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A design with a residual sum, pools and a tail."""
     net = Net([1, 2, 8, 8])
     x = net.quant(net.x, 0.1, bits=4)
-    a = net.quant(net.relu(net.bn(net.conv(x, 2, 4, pad=1), 4)), 0.2, bits=4, signed=False)
-    b = net.quant(net.relu(net.conv(a, 4, 4, pad=1)), 0.2, bits=4, signed=False)
+    a = net.quant(net.relu(net.bn(net.conv(x, 2, 4, pads=[1, 1, 1, 1]), 4)), 0.2, bits=4, signed=False)
+    b = net.quant(net.relu(net.conv(a, 4, 4, pads=[1, 1, 1, 1])), 0.2, bits=4, signed=False)
     y = net.quant(net.add(a, b), 0.3, bits=4, signed=False)
     out = tmp_path_factory.mktemp("docs") / "out"
     flowc.build(net.model(net.linear(net.flatten(net.maxpool(y)), 4 * 16, 3)), target="ultra96", output=out)
@@ -181,7 +183,9 @@ def test_design_keys_are_described(built: Path) -> None:
     assert sorted(keys(page, "Streams")) == sorted(f.name for f in dataclasses.fields(Stream))
     assert set(document["target"]) <= set(ticked((DOCS / "adding-a-target.md").read_text()))
     assert set(document["target"]) == {f.name for f in dataclasses.fields(Target)}
-    stored = {name for key in ("tensors", "ports") for entry in document[key].values() for name in [entry["order"]] if name}
+    stored = {
+        name for key in ("tensors", "ports") for entry in document[key].values() for name in [entry["order"]] if name
+    }
     stored |= {f"accumulator.{i}.{part}" for i, _ in enumerate(document["accumulators"]) for part in ("scale", "zero")}
     stored |= {f"window.{i}.{part}" for i, _ in enumerate(document["windows"]) for part in ("low", "high")}
     arrays = set(re.findall(r'"array": "([^"]+)"', json.dumps(document)))

@@ -28,7 +28,9 @@ from flowc.units.cost import LUTS_PER_BLOCK, Resources
 __all__ = ["Allocation", "allocate"]
 
 _SIMULATED_BEATS = 4_000_000
-_LUTS_PER_BLOCK = (LUTS_PER_BLOCK, 40, 2000)
+_BLOCK_WORTHS = (LUTS_PER_BLOCK, 40, 2000)
+_ULTRA_WORTHS = (1600, 200, 20000)
+"""What blocks may be worth in look-up tables when FIFOs are placed: usual, plenty left, scarce."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Allocation:
         fps: frames per second in steady state.
         interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
         latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
-        bottleneck: name of the unit that sets the interval.
+        bottleneck: name of the unit that sets the interval, or "external memory".
         resources: sum over units and FIFOs; None for what is not known.
         unit_resources: per unit.
         fifo_resources: per stream.
@@ -97,13 +99,13 @@ def allocate(
     wanted = _checked_interval(fps, clock)
     base = remove_whole_windows(remove_width_converters(graph))
     layers = fixed_layers(find_layers(base), folding or {})
-    search = Search(base, layers, target, limits)
+    search = Search(base, layers, target, limits, _transfer_cycles(base, target, clock))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(4):
         chosen = _choose(search, wanted, fps, clock, pinned)
         folded = insert_width_converters(_apply(base, chosen.options))
         check(folded)
-        sized = _placed(size_fifos(folded), search.budgets, uram=target.uram > 0)
+        sized = _placed(size_fifos(folded), search)
         over = _use(sized) - search.budgets
         if pinned or (over <= 0).all():
             break
@@ -125,7 +127,7 @@ def _choose(search: Search, wanted: int | None, fps: float | None, clock: float,
     try:
         chosen = search.reach(wanted)
     except InfeasibleError as error:
-        floor, _ = search.slowest_least()
+        floor = max(search.slowest_least()[0], search.transfer_cycles)
         raise InfeasibleError(
             f"{about}, but {error.message.rstrip('.')}: at most {clock * 1e6 / floor:,.1f} fps", remedy=remedy
         ) from None
@@ -134,7 +136,8 @@ def _choose(search: Search, wanted: int | None, fps: float | None, clock: float,
     fastest = search.fastest()
     rate = clock * 1e6 / max(o.fold.cycles for o in fastest.options)
     raise InfeasibleError(
-        f"{about}, and that does not fit: {search.overrun(chosen)}. The highest rate that fits is {rate:,.1f} fps", remedy=remedy
+        f"{about}, and that does not fit: {search.overrun(chosen)}. The highest rate that fits is {rate:,.1f} fps",
+        remedy=remedy,
     )
 
 
@@ -147,10 +150,11 @@ def _use(graph: Dataflow) -> Floats:
     return vector(Resources.total([*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]))
 
 
-def _placed(graph: Dataflow, budgets: Floats, *, uram: bool) -> Dataflow:
-    """FIFOs in the memories whose exchange rate suits what the device has left."""
-    tries = [place_fifos(graph, rate, uram=uram) for rate in _LUTS_PER_BLOCK]
-    return min(tries, key=lambda g: float(np.maximum(_use(g) / np.maximum(budgets, 1.0) - 1, 0).sum()))
+def _placed(graph: Dataflow, search: Search) -> Dataflow:
+    """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least."""
+    ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
+    tries = [place_fifos(graph, block, one) for block in _BLOCK_WORTHS for one in ultra]
+    return min(tries, key=lambda g: search.rating(_use(g)))
 
 
 def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -> Allocation:
@@ -161,6 +165,9 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     seen = simulate(graph, max(1, min(4, _SIMULATED_BEATS // max(1, beats))))
     interval = seen.interval if seen.interval is not None else slowest.cycles
+    bottleneck = slowest.name
+    if search.transfer_cycles > interval:
+        interval, bottleneck = search.transfer_cycles, "external memory"
     fits = bool((vector(total) <= search.budgets).all())
     return Allocation(
         graph=graph,
@@ -168,14 +175,14 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
         fps=clock * 1e6 / interval,
         interval_cycles=interval,
         latency_cycles=seen.latency,
-        bottleneck=slowest.name,
+        bottleneck=bottleneck,
         resources=total,
         unit_resources=units,
         fifo_resources=fifos,
         available=target.available,
         budget=search.budget,
         fits=fits,
-        notes=_notes(units, fifos, total, search.budget, slowest.name, fits),
+        notes=_notes(units, fifos, total, search.budget, bottleneck, fits),
     )
 
 
@@ -202,11 +209,21 @@ def _notes(
     over = {n: (getattr(total, n) or 0) - budget[n] for n in RESOURCES if (getattr(total, n) or 0) > budget[n]}
     if not fits:
         much = ", ".join(f"{amount:,} {n}" for n, amount in over.items())
-        notes.append(f"does not fit: {much} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit")
+        notes.append(
+            f"does not fit: {much} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
+        )
     missing = [n for n in RESOURCES if getattr(total, n) is None]
     if missing:
         notes.append(f"not known for every unit, so not counted: {', '.join(missing)}")
     return tuple(notes)
+
+
+def _transfer_cycles(graph: Dataflow, target: Target, clock: float) -> int:
+    """Cycles that a frame's inputs and outputs take at the peak bandwidth of the external memory; 0 where it is not known."""
+    if target.ddr_gbps is None:
+        return 0
+    bits = sum(u.frame.elements * u.frame.dtype.bits for u in (*graph.inputs, *graph.outputs))
+    return math.ceil(bits / 8 / (target.ddr_gbps * 1e9) * clock * 1e6)
 
 
 def _checked_clock(clock_mhz: float | None, target: Target) -> float:

@@ -35,7 +35,7 @@ def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:
     depths = line.first_depths()
     if sum(loop.at.size for loop in line.loops.values()) * _PASSES <= work:
         depths = _reduced(line, depths, work)
-    return place_fifos(graph.with_streams({s: replace(s, depth=d) for s, d in depths.items()}))
+    return place_fifos(graph.with_streams({s: replace(s, depth=d) for s, d in depths.items()}), LUTS_PER_BLOCK)
 
 
 def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Stream, int]:
@@ -50,11 +50,13 @@ def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Strea
     return bounds.depths
 
 
-def place_fifos(graph: Dataflow, luts_per_block: float = LUTS_PER_BLOCK, *, uram: bool = False) -> Dataflow:
-    """``graph`` with the cheaper memory on every sized stream, a block RAM being worth so many look-up tables."""
+def place_fifos(graph: Dataflow, luts_per_block: float, luts_per_ultra: float | None = None) -> Dataflow:
+    """``graph`` with the cheapest memory on every sized stream; what blocks are worth as for `fifo_memory`."""
     return graph.with_streams(
         {
-            s: replace(s, memory=fifo_memory(s.depth or LEAST_DEPTH, stream_bits(graph, s), luts_per_block, uram=uram))
+            s: replace(
+                s, memory=fifo_memory(s.depth or LEAST_DEPTH, stream_bits(graph, s), luts_per_block, luts_per_ultra)
+            )
             for s in graph.streams
         }
     )
@@ -80,5 +82,7 @@ def _candidates(bounds: Bounds, stream: Stream, bits: int, only_steps: bool) -> 
 def _steps(low: int, now: int, bits: int) -> list[int]:
     """Depths from ``low`` on that are cheaper than ``now``, each the greatest of its price."""
     price = fifo_price(now, bits)
-    depths = sorted({d for d in (16, 32, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384) if low <= d < now})
+    depths = sorted(
+        {d for d in (16, 32, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192, 16384) if low <= d < now}
+    )
     return [d for d in depths if fifo_price(d, bits) < price]

@@ -99,12 +99,16 @@ def _check_value(layer: Layer, key: str, value: Any, where: str | None = None) -
     label = f"folding '{where or layer.name}'"
     keys = [k for k in KEYS if layer.allowed(k)]
     if key not in keys:
-        raise UsageError(f"{label}: unknown key '{shown(str(key))}'; {layer.main.kind} '{layer.name}' has {', '.join(keys) or 'none'}")
+        raise UsageError(
+            f"{label}: unknown key '{shown(str(key))}'; {layer.main.kind} '{layer.name}' has {', '.join(keys) or 'none'}"
+        )
     allowed = layer.allowed(key)
     sample = allowed[0]
     if type(value) is not type(sample):
         names = {int: "an integer", bool: "true or false", str: "a string"}
-        raise UsageError(f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}")
+        raise UsageError(
+            f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}"
+        )
     if value not in allowed:
         raise UsageError(f"{label}: '{key}' can't be {json.dumps(value)}; allowed are {_listed(allowed)}")
 

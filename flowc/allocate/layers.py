@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import gcd
 from typing import Any
 
@@ -176,10 +177,10 @@ class Layer:
     def _front(self, simd: int, block: int, parallel: bool) -> tuple[dict[str, dict[str, Any]], int]:
         """Changes of padding and window for ``simd`` channels per beat, and their cycles."""
         changes: dict[str, dict[str, Any]] = {p.name: {"simd": simd} for p in self.pads}
-        cycles = max((p.with_(simd=simd).cycles for p in self.pads), default=0)
+        cycles = max((_pad_cycles(p, simd) for p in self.pads), default=0)
         if self.window is not None:
             changes[self.window.name] = {"simd": simd, "block": block, "parallel": parallel}
-            cycles = max(cycles, self.window.with_(**changes[self.window.name]).cycles)
+            cycles = max(cycles, _window_cycles(self.window, simd, block, parallel))
         return changes, cycles
 
     def _depthwise_folds(self, main: Vvtu | Pool, limit: int) -> Iterator[Fold]:
@@ -247,11 +248,25 @@ class Layer:
         """Widths of a window in front of ``simd`` inputs: the same where it can be, else ascending, even ratios first."""
         widths = divisors(channels)
         even = [w for w in widths if simd % w == 0 or w % simd == 0]
-        return ([simd] if simd in widths else []) + [w for w in even if w != simd] + [w for w in widths if w not in even]
+        return (
+            ([simd] if simd in widths else []) + [w for w in even if w != simd] + [w for w in widths if w not in even]
+        )
 
     def with_fixed(self, fixed: Mapping[str, Any]) -> Layer:
         """A copy whose folds all have the given values."""
         return Layer(self.main, self.window, self.pads, fixed)
+
+
+@lru_cache(maxsize=4096)
+def _pad_cycles(pad: Pad | PixelPad, simd: int) -> int:
+    cycles: int = pad.with_(simd=simd).cycles
+    return cycles
+
+
+@lru_cache(maxsize=4096)
+def _window_cycles(window: Window, simd: int, block: int, parallel: bool) -> int:
+    cycles: int = window.with_(simd=simd, block=block, parallel=parallel).cycles
+    return cycles
 
 
 def find_layers(graph: Dataflow) -> list[Layer]:
@@ -290,14 +305,14 @@ def fold_cycles(layer: Layer) -> list[int]:
         key = "pe" if layer.allowed("pe") else "simd"
         found = {main.with_(**{key: value}).cycles for value in layer.allowed(key)} or {main.cycles}
     for pad in layer.pads:
-        found |= {pad.with_(simd=s).cycles for s in divisors(pad.frame.c)}
+        found |= {_pad_cycles(pad, s) for s in divisors(pad.frame.c)}
     if layer.window is not None:
         window = layer.window
         for simd in divisors(window.frame.c):
             block = main.mw // main.taps if isinstance(main, Mvtu) else simd
             if block % simd == 0:
-                found.add(window.with_(simd=simd, block=block, parallel=False).cycles)
-            found.add(window.with_(simd=simd, block=simd, parallel=True).cycles)
+                found.add(_window_cycles(window, simd, block, False))
+            found.add(_window_cycles(window, simd, simd, True))
     least = min((fold.cycles for fold in layer.folds(min(found))), default=None)
     while least is None:
         found.discard(min(found))

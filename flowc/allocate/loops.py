@@ -55,7 +55,9 @@ class Loop:
         index = [_as_slice(p) for p in ports]
         self.reads, self.writes = index[: len(schedule.reads)], index[len(schedule.reads) :]
 
-    def early(self, read_from: Mapping[int, Times], write_from: Mapping[int, Times], interval: int | None = None) -> Times:
+    def early(
+        self, read_from: Mapping[int, Times], write_from: Mapping[int, Times], interval: int | None = None
+    ) -> Times:
         """Earliest starts with none of the beats before the given times (per port; from the beat given on, if fewer are given).
 
         With ``interval``, the frame before and the frame after do the same, that much earlier and later.

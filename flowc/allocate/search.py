@@ -9,7 +9,7 @@ import numpy as np
 from flowc.allocate.layers import Layer, fold_cycles
 from flowc.allocate.limits import RESOURCES, Limits
 from flowc.allocate.options import Option, OptionTable
-from flowc.allocate.select import Selection
+from flowc.allocate.select import Floats, Selection
 from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
@@ -35,16 +35,32 @@ class Chosen:
 
 
 class Search:
-    """The search for the options of all layers."""
+    """The search for the options of all layers.
 
-    def __init__(self, graph: Dataflow, layers: list[Layer], target: Target, limits: Limits) -> None:
+    Args:
+        graph: without width converters.
+        layers: of ``graph``, with what the user fixed.
+        target, limits: what may be used.
+        transfer_cycles: cycles that a frame takes to and from external memory: no interval is shorter.
+    """
+
+    def __init__(
+        self, graph: Dataflow, layers: list[Layer], target: Target, limits: Limits, transfer_cycles: int = 0
+    ) -> None:
         self.layers = layers
+        self.transfer_cycles = transfer_cycles
         self.table = OptionTable(graph, layers, uram=target.uram > 0)
         self.budget = limits.budget(target)
         self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
         self.reserve = np.zeros(len(RESOURCES))
         self._shares: Floats | None = None
+        self._cycles = [_cycles(layer) for layer in layers]
+
+    def rating(self, use: Floats) -> tuple[float, float]:
+        """By how much ``use`` exceeds the budgets, and what it costs (see `at`): less is better."""
+        over = float(np.maximum(use / np.maximum(self.budgets, 1.0) - 1, 0.0).sum())
+        return over, float(np.linalg.norm(_COUNTED * use / self.available))
 
     def at(self, limit: int, *, optimal: bool = True) -> Chosen:
         """The cheapest choice of at most ``limit`` cycles; without ``optimal``, any that fits.
@@ -55,26 +71,28 @@ class Search:
         problem, options = self.table.problem(limit)
         budgets = np.maximum(self.budgets - self.reserve, 0.0)
         share = _COUNTED / np.linalg.norm(_COUNTED)
-        found: list[tuple[bool, float, Selection]] = []
+        found: list[tuple[tuple[float, float], Selection]] = []
         for _ in range(_REPRICINGS if optimal else 1):
             selection = problem.solve(budgets, _COUNTED * share / self.available, optimal=optimal, shares=self._shares)
             self._shares = selection.shares
             share = _COUNTED * (selection.use + self.reserve) / self.available
-            found.append((not selection.fits, float(np.linalg.norm(share)), selection))
+            found.append((self.rating(selection.use + self.reserve), selection))
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())
-        best = min(found, key=lambda f: f[:2])[2]
+        best = min(found, key=lambda f: f[0])[1]
         return Chosen(limit, best, [o[i] for o, i in zip(options, best.choice, strict=True)])
 
     def slowest_least(self) -> tuple[int, Layer]:
         """The least interval that every layer can reach regardless of cost, and the layer that sets it."""
-        return max(((min(_cycles(layer)), layer) for layer in self.layers), key=lambda pair: pair[0])
+        return max(
+            ((c[0], layer) for c, layer in zip(self._cycles, self.layers, strict=True)), key=lambda pair: pair[0]
+        )
 
     def fastest(self) -> Chosen:
         """The choice of the least interval that fits. Raises InfeasibleError where nothing does."""
-        floor, _ = self.slowest_least()
-        intervals = sorted({c for layer in self.layers for c in _cycles(layer) if c >= floor})
+        floor = max(self.slowest_least()[0], self.transfer_cycles)
+        intervals = sorted({floor, *(c for cycles in self._cycles for c in cycles if c > floor)})
         low, high = 0, len(intervals) - 1
-        slowest = self.at(intervals[high])
+        slowest = self.at(intervals[high], optimal=False)
         if not slowest.selection.fits:
             raise InfeasibleError(
                 f"the network does not fit on the chip, however slow: {self.overrun(slowest)}",
@@ -92,12 +110,16 @@ class Search:
         """The cheapest choice of at most ``wanted`` cycles; it need not fit.
 
         Raises:
-            InfeasibleError: a layer is slower than that at any cost.
+            InfeasibleError: a layer, or the external memory, is slower than that at any cost.
         """
         floor, layer = self.slowest_least()
         if floor > wanted:
             why = "as its folding is fixed" if layer.pinned else "even fully unfolded"
             raise InfeasibleError(f"layer '{layer.name}' takes {floor:,} cycles per frame {why}")
+        if self.transfer_cycles > wanted:
+            raise InfeasibleError(
+                f"the external memory takes {self.transfer_cycles:,} cycles to deliver a frame and take its result"
+            )
         return self.at(wanted)
 
     def overrun(self, chosen: Chosen) -> str:
@@ -111,7 +133,7 @@ class Search:
 
 
 def _cycles(layer: Layer) -> list[int]:
-    """Intervals at which something changes for a layer."""
+    """Intervals at which something changes for a layer, ascending."""
     if not layer.pinned:
         return fold_cycles(layer)
     return [min(fold.cycles for fold in layer.folds(0))]

@@ -103,7 +103,9 @@ class Problem:
     def use(self, choice: Sequence[int]) -> Floats:
         """What a choice uses of each resource."""
         parts = [n.use[c] for n, c in zip(self.nodes, choice, strict=True)]
-        parts += [e.use[self.nodes[e.src].leave[choice[e.src]], self.nodes[e.dst].enter[choice[e.dst]]] for e in self.edges]
+        parts += [
+            e.use[self.nodes[e.src].leave[choice[e.src]], self.nodes[e.dst].enter[choice[e.dst]]] for e in self.edges
+        ]
         total: Floats = np.sum(parts, axis=0)
         return total
 
@@ -134,7 +136,9 @@ class Problem:
             closed = cost.argmin(axis=-1)
             state = np.take_along_axis(cost, closed[..., None], axis=-1)[..., 0]
             full = np.broadcast_to(enter, (node.widths[1], *(labels[a].size for a in axes[1:])))
-            steps.append((_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes}))
+            steps.append(
+                (_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes})
+            )
             axes = [axes[k] for k in keep]
         return self._trace(steps)
 

@@ -74,7 +74,9 @@ def simulate(graph: Dataflow, frames: int = 4, *, depths: Mapping[Stream, int] |
     last = np.max([starts[u.name].reshape(frames, -1)[:, -1] for u in graph.outputs], axis=0)
     ends = tuple(int(t) + 1 for t in last)
     held = {
-        s: _held(loops[s.src].write_times(starts[s.src], s.src_port), loops[s.dst].read_times(starts[s.dst], s.dst_port))
+        s: _held(
+            loops[s.src].write_times(starts[s.src], s.src_port), loops[s.dst].read_times(starts[s.dst], s.dst_port)
+        )
         for s in graph.streams
     }
     return Simulation(ends[-1] - ends[-2] if frames > 1 else None, ends[0], ends, held)

@@ -13,6 +13,7 @@ import numpy as np
 
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
+from flowc.backends.vivado import why_ip_only
 from flowc.backends.wire import HostPort, boundary
 from flowc.dataflow import Dataflow
 from flowc.errors import UsageError
@@ -65,11 +66,8 @@ def generate_driver(
     for name in _SCRIPTS:
         write(out / name, copied(f"driver/{name}", header, "#"))
     write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
-    names = sorted(host or {})
-    write(
-        out / "README.md",
-        render("driver/README.md.j2", graph=comment(graph.name), target=target.description, host=names),
-    )
+    told = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
+    write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), **told))
     orders = {name: unit.order for name, unit in units.items() if unit.order is not None}
     try:
         (out / "orders.npz").write_bytes(_npz(orders))

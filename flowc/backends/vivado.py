@@ -15,7 +15,7 @@ from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
 
-__all__ = ["SYSTEM", "catalog", "generate_vivado"]
+__all__ = ["SYSTEM", "catalog", "generate_vivado", "why_ip_only"]
 
 SYSTEM = "flowc_system"
 """Name of the block design and of the project."""
@@ -51,7 +51,7 @@ def generate_vivado(
     """
     ports = boundary(graph)
     family = catalog()["family"].get(target.family)
-    reason = _why_ip_only(target)
+    reason = why_ip_only(target)
     values: dict[str, Any] = {
         "heading": commented(header, "#"),
         "graph": comment(graph.name),
@@ -96,8 +96,8 @@ def _vlnv(name: str) -> str:
     return str(entry["vlnv"].rpartition(":")[0] if entry.get("any_version") else entry["vlnv"])
 
 
-def _why_ip_only(target: Target) -> str | None:
-    """Why `target` gets no complete system, or None if it gets one."""
+def why_ip_only(target: Target) -> str | None:
+    """Why `target` gets no complete system, and so no bitstream; None if it gets one."""
     if target.family not in catalog()["family"]:
         if target.part.startswith("xcu"):
             return "Alveo cards need an XRT kernel and its shell, which flowc does not generate yet."

@@ -20,7 +20,7 @@ UNIT = 2.0**-24
 _LEAST = -2
 _CHUNK = 1 << 14
 _SLACK = 2.0**-10
-"""Covers second-order terms, relative: partial sums that are themselves off by what is bounded here. More in sums of more than 2^13 terms."""
+"""Covers second-order terms, relative: partial sums that are themselves off by what is bounded here (more in longer sums)."""
 _FUSED = 5
 """Roundings of a weight that batch normalization was multiplied into: square root, division and products."""
 

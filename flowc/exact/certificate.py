@@ -23,6 +23,7 @@ __all__ = ["Certificate", "TensorCertificate", "certify", "windows"]
 
 _NEAR = 64
 _WIDER = 16
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,35 +218,45 @@ class _Windows:
         follows = self.region.monotone(self.leaf) is not None and t.monotone
         lo, hi = t.steps.lo[:, None], t.steps.hi[:, None]
         span, widest = _NEAR, int((hi - lo).max()) + 1
+        low, high = t.at.copy(), t.at.copy()
+        columns = np.arange(t.at.shape[1])
         while True:
-            error = self._error(span)
-            near = np.maximum(lo, t.at - span), np.minimum(hi, t.at + span)
-            low, high = self._by_bisection(error, *near) if follows else self._by_walking(error, *near)
+            error = self._error(span)[:, columns]
+            near = np.maximum(lo, t.at[:, columns] - span), np.minimum(hi, t.at[:, columns] + span)
+            search = self._by_bisection if follows else self._by_walking
+            first, last = search(columns, error, *near)
+            low[:, columns], high[:, columns] = first, last
             # A window that ends where the search ended may go on.
-            cut = (high > low) & (((low == near[0]) & (low > lo)) | ((high == near[1] + 1) & (near[1] < hi)))
-            if span >= widest or not (cut & (t.real | t.end)).any():
+            cut = (last > first) & (((first == near[0]) & (first > lo)) | ((last == near[1] + 1) & (near[1] < hi)))
+            columns = columns[(cut & (t.real | t.end)[:, columns]).any(axis=0)]
+            if span >= widest or not len(columns):
                 break
             span *= _WIDER
         keep = (t.real | t.end) & (high > low)
         return np.where(keep, low, 0), np.where(keep, high, 0)
 
-    def _by_bisection(self, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
-        t = self.thresholds
+    def _by_bisection(self, columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
+        sign, level = self.thresholds.sign[:, columns], self.thresholds.level[:, columns]
 
         def crossed(q: Array, any_: bool) -> Array:
-            hits = [t.sign * (np.broadcast_to(v, q.shape) - t.level) >= 0 for v in self._levels(q, error)]
+            hits = [sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, error)]
             return np.logical_or.reduce(hits) if any_ else np.logical_and.reduce(hits)
 
         return bisect(lambda q: crossed(q, True), first, last), bisect(lambda q: crossed(q, False), first, last)
 
-    def _by_walking(self, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
-        """For functions that rise and fall: all integers near each threshold, one after the other."""
+    def _by_walking(self, _columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
+        """For functions that rise and fall: all integers near each threshold."""
         low, high = last + 1, first.copy()
-        for distance in range(int((last - first).max()) + 1):
-            q = np.minimum(first + distance, last)
-            levels = [np.broadcast_to(v, q.shape) for v in self._levels(q, error)]
-            open_ = np.logical_or.reduce([v != levels[0] for v in levels[1:]])
-            low, high = np.where(open_, np.minimum(low, q), low), np.where(open_, np.maximum(high, q + 1), high)
+        error = np.broadcast_to(error, first.shape)
+        width, many = int((last - first).max()) + 1, max(1, _CHUNK // first.size)
+        for start in range(0, width, many):
+            distance = np.arange(start, min(width, start + many))
+            q = np.minimum(first[..., None] + distance, last[..., None])
+            flat = q.reshape(len(first), -1)
+            levels = [np.broadcast_to(v, flat.shape) for v in self._levels(flat, error.repeat(len(distance), axis=1))]
+            open_ = np.logical_or.reduce([v != levels[0] for v in levels[1:]]).reshape(q.shape)
+            low = np.minimum(low, np.where(open_, q, low[..., None]).min(axis=2))
+            high = np.maximum(high, np.where(open_, q + 1, high[..., None]).max(axis=2))
         return low, high
 
     def _error(self, span: int) -> Array:

@@ -81,7 +81,7 @@ _NUMPY: dict[str, Callable[[ir.Node, Sequence[Array]], Array]] = {
     "Sqrt": lambda n, a: np.sqrt(a[0]),
     "Sub": lambda n, a: a[0] - a[1],
 }
-# Evaluated by onnxruntime; the value says whether the function is nondecreasing.
+# Evaluated by onnxruntime; the value says whether the function is nondecreasing (its floats may ripple by what `nudged` leaves open).
 RUNTIME = {
     "Celu": True, "Elu": True, "Erf": True, "Exp": True, "Gelu": False, "HardSigmoid": True, "HardSwish": False,
     "Log": True, "Mish": False, "Pow": False, "Reciprocal": False, "Selu": True, "Sigmoid": True, "Softplus": True,

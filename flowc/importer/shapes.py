@@ -53,6 +53,9 @@ def infer_shapes(model: ir.Model) -> None:
             light.node.append(ir.to_proto(node))
     proto = onnx.ModelProto(ir_version=IR_VERSION, graph=light)
     proto.opset_import.append(helper.make_opsetid("", graph.opset_imports[""]))
+    for pool in proto.graph.node:
+        if pool.op_type in ("MaxPool", "AveragePool") and _ints(pool, "ceil_mode"):
+            _count_windows(proto, pool)
     try:
         inferred = shape_inference.infer_shapes(proto, strict_mode=True)
     except Exception as error:
@@ -62,6 +65,40 @@ def infer_shapes(model: ir.Model) -> None:
         for output in node.outputs:
             _assign(output, found.get(output.name or ""))
     _outputs(graph, inferred)
+
+
+def _ints(node: onnx.NodeProto, name: str) -> list[int]:
+    """An integer attribute as a list; empty where it is absent or 0."""
+    found = next((a for a in node.attribute if a.name == name), None)
+    return [] if found is None else list(found.ints) or [found.i] * (found.i != 0)
+
+
+def _count_windows(proto: onnx.ModelProto, pool: onnx.NodeProto) -> None:
+    """Give a pool of ceil_mode the pads with which it has as many windows without.
+
+    A window that begins behind the input and the padding in front of it does not count. Runtimes keep to that; ONNX's
+    shape inference only does from operator set 22 on.
+    """
+    infos = shape_inference.infer_shapes(proto).graph
+    known = {i.name: i.type.tensor_type for i in (*infos.value_info, *infos.input)}
+    kernel, source = _ints(pool, "kernel_shape"), known.get(pool.input[0])
+    dims = [] if source is None else [d.dim_value for d in source.shape.dim][2:]
+    mode = next((a.s for a in pool.attribute if a.name == "auto_pad"), b"NOTSET")
+    if len(dims) != len(kernel) or 0 in dims or mode not in (b"", b"NOTSET"):
+        return
+    ones = [1] * len(dims)
+    strides, dilations = _ints(pool, "strides") or ones, _ints(pool, "dilations") or ones
+    pads = _ints(pool, "pads") or [0] * (2 * len(dims))
+    begins, ends = pads[: len(dims)], []
+    for n, k, s, d, a, b in zip(dims, kernel, strides, dilations, begins, pads[len(dims) :], strict=True):
+        reach = (k - 1) * d + 1
+        last = -(-(n + a + b - reach) // s)
+        if last * s >= n + a:
+            last -= 1
+        ends.append(max(0, last * s + reach - n - a))
+    kept = [a for a in pool.attribute if a.name not in ("ceil_mode", "pads")]
+    del pool.attribute[:]
+    pool.attribute.extend([*kept, helper.make_attribute("pads", [*begins, *ends])])
 
 
 def _stand_in(node: ir.Node, op_type: str, indices: Iterable[int], **attributes: Any) -> onnx.NodeProto:

@@ -47,9 +47,6 @@ ULTRA_SHAPE = (4096, 72)
 LUTS_PER_BLOCK = 160
 """Look-up tables that are worth one 18 kbit block, where a memory's style is left open (ratio of the two on mid-size parts)."""
 
-BLOCKS_PER_ULTRA = 10
-"""18 kbit blocks that an UltraRAM is worth: it holds 16, but has one shape."""
-
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
 
@@ -162,11 +159,18 @@ def parameters(sets: int, lanes: int, channels: int, width: int) -> Resources:
     return Resources() if sets == 1 else memory(ceil(channels / lanes), lanes * width, "auto", constant=True)
 
 
-def fifo_memory(depth: int, width: int, luts_per_block: float = LUTS_PER_BLOCK, *, uram: bool = False) -> str:
-    """The cheaper storage, srl, bram or (where the device has it) uram, for a FIFO of ``depth`` beats of ``width`` bits."""
+def fifo_memory(
+    depth: int, width: int, luts_per_block: float = LUTS_PER_BLOCK, luts_per_ultra: float | None = None
+) -> str:
+    """The cheapest storage, srl, bram or uram, for a FIFO of ``depth`` beats of ``width`` bits.
+
+    Args:
+        depth, width: see above.
+        luts_per_block, luts_per_ultra: what a block is worth in look-up tables; None: the device has no such blocks.
+    """
     price = {"srl": float(shift_register_luts(depth, width)), "bram": luts_per_block * block_rams(depth, width)}
-    if uram:
-        price["uram"] = BLOCKS_PER_ULTRA * luts_per_block * ultra_rams(depth, width)
+    if luts_per_ultra is not None:
+        price["uram"] = luts_per_ultra * ultra_rams(depth, width)
     return min(price, key=lambda style: price[style])
 
 

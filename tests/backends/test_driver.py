@@ -257,6 +257,15 @@ def test_files_are_the_same_every_time_and_headed(tmp_path):
     assert described["results"] == [["s_q", "int64"]]
 
 
+def test_the_readme_says_where_there_is_no_bitstream(tmp_path):
+    for name, expected in (("u250", True), ("pynq-z2", False)):
+        out = tmp_path / name
+        generate_driver(mlp(), out, target=load_target(name), header=HEADER, results={"y": "float32"})
+        readme = (out / "README.md").read_text()
+        assert ("**On the emulator only:** `../vivado` makes no bitstream" in readme) == expected
+        assert "Not run on a board by the project" in readme
+
+
 def test_the_driver_is_python_3_8(tmp_path):
     """The oldest PYNQ image in use has Python 3.8; newer grammar would not load there."""
     import ast

@@ -73,16 +73,18 @@ def _window(w: Writer, n: int) -> tuple[Kernel, bool]:
 
 
 def _rounded_up(k: Kernel, n: int) -> int:
-    """Output length with ceil_mode: a window that begins in the padding behind the input is left out."""
+    """Output length with ceil_mode; 0 where the last window would begin behind the input (ONNX and runtimes disagree)."""
     length = -(-(n + k.begin + k.end - k.reach) // k.stride) + 1
-    return length - 1 if (length - 1) * k.stride >= n + k.begin else length
+    return 0 if (length - 1) * k.stride >= n + k.begin else length
 
 
 def _pooled(w: Writer, x: Tensor) -> Tensor:
     windows = [_window(w, n) for n in x.spatial]
     kernels = [k for k, _ in windows]
-    up = w.opset >= 10 and any(u for _, u in windows)
-    lengths = [_rounded_up(k, n) if up else k.length(n) for k, n in zip(kernels, x.spatial, strict=True)]
+    lengths = [_rounded_up(k, n) for k, n in zip(kernels, x.spatial, strict=True)]
+    up = w.opset >= 10 and any(u for _, u in windows) and min(lengths) > 0
+    if not up:
+        lengths = [k.length(n) for k, n in zip(kernels, x.spatial, strict=True)]
     w.tag("max pool")
     attributes: dict[str, object] = {
         "kernel_shape": [k.size for k in kernels],

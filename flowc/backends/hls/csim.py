@@ -14,7 +14,7 @@ import numpy as np
 
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.packing import pack_rows, unpack_rows
-from flowc.backends.hls.text import identifier
+from flowc.backends.hls.text import identifier, layer_names
 from flowc.backends.hls.writers.port import port_bytes
 from flowc.dataflow import Dataflow
 from flowc.errors import FlowcError, MismatchError, UsageError
@@ -157,7 +157,7 @@ def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[l
         write_vectors(Path(scratch), graph, inputs)
         done = subprocess.run([str(binary), scratch, str(results)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            text = " | ".join((done.stderr or done.stdout).splitlines()[:5])
+            text = " | ".join((done.stderr or done.stdout).splitlines()[:40])
             raise MismatchError(f"the C simulation failed (exit {done.returncode}): {text}")
         outputs = []
         for unit in graph.outputs:
@@ -188,4 +188,4 @@ def count_cycles(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> dict
     """Iterations of each unit's pipelined loop over all frames, by name; ``binary`` was compiled with ``cycles``."""
     lines = (line.split() for line in _simulate(binary, graph, inputs)[1].splitlines() if line.startswith("cycles "))
     counts = {name: int(count) for _, name, count in lines}
-    return {unit.name: counts.get(identifier(unit.name), 0) for unit in graph}
+    return {name: counts.get(layer, 0) for name, layer in layer_names(graph.units).items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.hls.layer import Layer, word
-from flowc.backends.hls.text import comment, identifier, top_name
+from flowc.backends.hls.text import comment, identifier, layer_names, top_name
 from flowc.backends.hls.writers import WRITERS
 from flowc.backends.hls.writers.port import port_bytes
 from flowc.backends.render import commented, copied, render, write
@@ -73,9 +73,8 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
     ]
     if unknown:
         raise UnsupportedError(unknown)
-    layers = [WRITERS[u.kind](u) for u in graph]
-    wires = _wires(graph)
-    project = _Project(graph, layers, wires, header)
+    project = _Project(graph, header)
+    layers = project.layers
     files = {
         "top.hpp": project.render("top.hpp", signature=project.top_signature),
         "top.cpp": project.top(),
@@ -98,7 +97,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
 def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
     """The C++ stream of every stream of the graph."""
     wires: dict[Stream, _Wire] = {}
-    taken: set[str] = set()
+    taken = {identifier(port.name) for port in (*graph.inputs, *graph.outputs)}
     for stream in graph.streams:
         src, dst = graph[stream.src], graph[stream.dst]
         bits = src.out_widths[stream.src_port] * src.outputs[stream.src_port].dtype.bits
@@ -122,10 +121,11 @@ def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
 class _Project:
     """The files of one project."""
 
-    def __init__(self, graph: Dataflow, layers: list[Layer], wires: dict[Stream, _Wire], header: str) -> None:
+    def __init__(self, graph: Dataflow, header: str) -> None:
         self.graph = graph
-        self.layers = layers
-        self.wires = wires
+        names = layer_names(graph.units)
+        self.layers = [WRITERS[unit.kind](unit.with_(name=names[unit.name])) for unit in graph]
+        self.wires = _wires(graph)
         self.header = "\n".join(comment(line) for line in header.splitlines())
         self.name = top_name(graph.name)
         ports: list[InputPort | OutputPort] = [*graph.inputs, *graph.outputs]
@@ -179,7 +179,10 @@ class _Project:
     @property
     def calls(self) -> list[str]:
         """The calls of all layers, in topological order."""
-        return [f"{layer.name}({', '.join(self.arguments(layer.unit))})" for layer in self.layers]
+        return [
+            f"{layer.name}({', '.join(self.arguments(unit))})"
+            for layer, unit in zip(self.layers, self.graph, strict=True)
+        ]
 
     def top(self) -> str:
         ports, streams = [p.name for p in self.ports], list(self.wires.values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowc.backends.hls.text import identifier
 from flowc.dtypes import IntType
 from flowc.units import Unit
 from flowc.units.cost import memory_style
@@ -95,7 +94,7 @@ class Layer:
     """One unit as C++.
 
     Attributes:
-        unit: the unit.
+        unit: the unit; its name is the C++ name of the layer.
         template: file below ``hls/units/`` that writes the function's body.
         includes: unit headers.
         types: (name, C++ type) of the layer's struct.
@@ -119,4 +118,4 @@ class Layer:
     @property
     def name(self) -> str:
         """C++ name of the layer's function."""
-        return identifier(self.unit.name)
+        return self.unit.name

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain, count
 
 import numpy as np
 
 from flowc.units import Array
 
-__all__ = ["comment", "decimal_rows", "hex_rows", "identifier", "integer", "top_name"]
+__all__ = ["comment", "decimal_rows", "hex_rows", "identifier", "integer", "layer_names", "top_name"]
 
 _KEYWORDS = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const
@@ -33,6 +34,24 @@ def identifier(name: str) -> str:
 def top_name(name: str) -> str:
     """Name of the top function, and so of the RTL module, for a graph of this name."""
     return identifier(name)
+
+
+_PARTS = ("", "_layer", "_weights", "_activation", "_scales", "_order")
+"""What a layer's function, types and constants add to its name."""
+
+
+def layer_names(names: Iterable[str]) -> dict[str, str]:
+    """C++ names of the layers of units: identifiers, told apart by a number where the parts of two would be named alike."""
+    chosen: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        base = identifier(name)
+        text = next(
+            t for t in chain([base], (f"{base}_{i}" for i in count(2))) if taken.isdisjoint(t + p for p in _PARTS)
+        )
+        taken.update(text + part for part in _PARTS)
+        chosen[name] = text
+    return chosen
 
 
 def comment(text: str, limit: int = 400) -> str:

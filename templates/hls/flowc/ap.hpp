@@ -9,7 +9,9 @@
 #include <hls_stream.h>
 #include <stdint.h>
 
-#if defined(__has_include)
+#if defined(FLOWC_THREADS)
+// The vendor's header would bring the vendor's streams.
+#elif defined(__has_include)
 #if __has_include(<ap_axi_sdata.h>)
 #define FLOWC_VENDOR_AXIS
 #endif

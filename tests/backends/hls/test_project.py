@@ -66,9 +66,9 @@ def frames_for(graph: Dataflow, count: int = 4) -> list[Array]:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with two units of every kind."""
+    """A project with a unit of every kind."""
     rng = np.random.default_rng(7)
-    graph = side_by_side([MAKERS[kind](rng, f"{kind}_{i}") for kind in MAKERS for i in range(2)])
+    graph = side_by_side([MAKERS[kind](rng, f"{kind}_0") for kind in MAKERS])
     return written(graph, tmp_path_factory.mktemp("everything"))
 
 
@@ -157,7 +157,7 @@ def test_missing_headers_and_compiler_are_told(tmp_path: Path, monkeypatch: pyte
 
 def test_code_that_the_compiler_rejects_is_a_bug_of_flowc(tmp_path: Path) -> None:
     out = written(residual(30), tmp_path)
-    (out / "top.cpp").write_text("#error planted\n")
+    (out / "top.cpp").write_text("#include <planted.h>\n")
     with pytest.raises(csim.GeneratedCodeError, match="planted") as caught:
         csim.compile(out)
     assert caught.value.exit_code == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowc.backends.hls.packing import pack_rows, unpack_rows
-from flowc.backends.hls.text import comment, decimal_rows, hex_rows, identifier, integer
+from flowc.backends.hls.text import comment, decimal_rows, hex_rows, identifier, integer, layer_names
 from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Array
 
@@ -81,3 +81,8 @@ def test_packing_puts_element_0_into_the_low_bits(dtype: IntType, lanes: int) ->
     assert [int.from_bytes(r.tobytes(), "little") for r in packed] == [by_hand(r, dtype) for r in values.tolist()]
     wider = pack_rows(values, dtype, packed.shape[1] + 3)
     np.testing.assert_array_equal(unpack_rows(wider, dtype, lanes), values)
+
+
+def test_layers_whose_parts_would_be_named_alike_are_told_apart() -> None:
+    names = layer_names(["conv", "conv_layer", "int", "n_int", "x"])
+    assert names == {"conv": "conv", "conv_layer": "conv_layer_2", "int": "n_int", "n_int": "n_int_2", "x": "x"}

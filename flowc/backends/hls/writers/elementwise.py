@@ -6,7 +6,7 @@ import numpy as np
 
 from flowc.backends.hls.layer import Constant, Layer, element
 from flowc.backends.hls.parameters import activation_code, stored_type
-from flowc.backends.hls.text import decimal_rows, identifier
+from flowc.backends.hls.text import decimal_rows
 from flowc.dtypes import IntType
 from flowc.units import Activate, Join
 
@@ -17,7 +17,7 @@ def write_activate(unit: Activate) -> Layer:
     """C++ of a standalone activation."""
     frame = unit.frame
     blocks = frame.c // unit.pe
-    activation = activation_code(identifier(unit.name), unit.activation, frame.dtype, blocks, unit.pe)
+    activation = activation_code(unit.name, unit.activation, frame.dtype, blocks, unit.pe)
     return Layer(
         unit,
         "activate.cpp.j2",
@@ -39,7 +39,7 @@ def _reach(dtype: IntType, scale: int, offset: int) -> int:
 
 def write_join(unit: Join) -> Layer:
     """C++ of a join."""
-    name = identifier(unit.name)
+    name = unit.name
     frame = unit.left
     blocks = frame.c // unit.pe
     activation = activation_code(name, unit.activation, unit.acc, blocks, unit.pe)

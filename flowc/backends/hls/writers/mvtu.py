@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flowc.backends.hls.layer import Layer, Memory, element, word
 from flowc.backends.hls.parameters import activation_code, weight_rom
-from flowc.backends.hls.text import identifier
 from flowc.units import Array, Mvtu
 
 __all__ = ["MULTIPLIERS", "write_mvtu"]
@@ -22,7 +21,7 @@ def _rows(unit: Mvtu) -> Array:
 
 def write_mvtu(unit: Mvtu) -> Layer:
     """C++ of an MVTU."""
-    name = identifier(unit.name)
+    name = unit.name
     dtype = unit.frame.dtype
     row_folds = unit.mh // unit.groups // unit.pe
     column_folds = unit.mw // unit.simd

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flowc.backends.hls.layer import Layer, Memory, element
 from flowc.backends.hls.parameters import activation_code
-from flowc.backends.hls.text import identifier
 from flowc.units import GlobalSum, Pool
 
 __all__ = ["write_global_sum", "write_pool"]
@@ -13,7 +12,7 @@ __all__ = ["write_global_sum", "write_pool"]
 def write_pool(unit: Pool) -> Layer:
     """C++ of a pool over window taps."""
     blocks = unit.channels // unit.pe
-    activation = activation_code(identifier(unit.name), unit.activation, unit.acc, blocks, unit.pe)
+    activation = activation_code(unit.name, unit.activation, unit.acc, blocks, unit.pe)
     return Layer(
         unit,
         "pool.cpp.j2",
@@ -37,7 +36,7 @@ def write_pool(unit: Pool) -> Layer:
 def write_global_sum(unit: GlobalSum) -> Layer:
     """C++ of a sum over all positions."""
     blocks = unit.frame.c // unit.pe
-    activation = activation_code(identifier(unit.name), unit.activation, unit.acc, blocks, unit.pe)
+    activation = activation_code(unit.name, unit.activation, unit.acc, blocks, unit.pe)
     number = f"flowc::Number<{2 if unit.acc.bipolar else unit.acc.bits}, {str(unit.acc.signed).lower()}>"
     sums = Memory("sums", number, unit.acc.bits, (unit.pe, blocks), blocks, about="[lane][block]")
     return Layer(

@@ -14,11 +14,13 @@ def port_bytes(unit: InputPort | OutputPort) -> int:
 
 
 def _port(unit: InputPort | OutputPort, function: str) -> Layer:
-    numbers = (
-        ("BEATS", unit.cycles, "per frame"),
-        ("BYTES", port_bytes(unit), f"{unit.simd} x {unit.frame.dtype.bits} bits, in whole bytes"),
-    )
-    return Layer(unit, "port.cpp.j2", ("port.hpp",), numbers=numbers, values={"function": function})
+    values = {
+        "function": function,
+        "beats": unit.cycles,
+        "bytes": port_bytes(unit),
+        "about": f"{unit.simd} x {unit.frame.dtype.bits} bits, in whole bytes",
+    }
+    return Layer(unit, "port.cpp.j2", ("port.hpp",), values=values)
 
 
 def write_input(unit: InputPort) -> Layer:

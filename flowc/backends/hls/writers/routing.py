@@ -8,7 +8,7 @@ from math import gcd
 import numpy as np
 
 from flowc.backends.hls.layer import SAFE_DISTANCE, Constant, Layer, Memory, word
-from flowc.backends.hls.text import hex_rows, identifier
+from flowc.backends.hls.text import hex_rows
 from flowc.units import Concat, Fork, Permute, Split, Upsample, WidthConverter
 from flowc.units.cost import memory_style
 
@@ -76,7 +76,7 @@ def write_upsample(unit: Upsample) -> Layer:
 
 def write_permute(unit: Permute) -> Layer:
     """C++ of a permutation."""
-    name = identifier(unit.name)
+    name = unit.name
     chunk = int(unit.order.size)
     bits = unit.frame.dtype.bits
     index = np.uint8 if chunk <= 1 << 8 else np.uint16 if chunk <= 1 << 16 else np.uint32

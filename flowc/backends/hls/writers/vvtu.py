@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flowc.backends.hls.layer import Layer, element
 from flowc.backends.hls.parameters import activation_code, weight_rom
-from flowc.backends.hls.text import identifier
 from flowc.backends.hls.writers.mvtu import MULTIPLIERS
 from flowc.units import Array, Vvtu
 
@@ -21,7 +20,7 @@ def _rows(unit: Vvtu) -> Array:
 
 def write_vvtu(unit: Vvtu) -> Layer:
     """C++ of a VVTU."""
-    name = identifier(unit.name)
+    name = unit.name
     blocks, copies = unit.channels // unit.pe, unit.depth_multiplier
     activation = activation_code(name, unit.activation, unit.acc, blocks, unit.pe * copies)
     order = (

@@ -18,6 +18,7 @@ from flowc.passes.integer_joins import IntegerJoins
 from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
+from flowc.passes.sink_elementwise import SinkElementwise
 from flowc.units.base import Array
 
 __all__ = ["STREAMLINE", "Streamlined", "streamline"]
@@ -26,7 +27,7 @@ STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
     (ExpandBroadcasts,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.
-    (SinkDequantizers, IntegerProducts, IntegerPools, IntegerJoins),
+    (SinkElementwise, SinkDequantizers, IntegerProducts, IntegerPools, IntegerJoins),
     (FoldActivations,),
     (IntegerArgmax,),
 )

@@ -106,8 +106,8 @@ class IntegerArgmax(ModelPass):
         error = len(region.steps) * UNIT * peak
         bound = sum_bound(leaf, ranges)
         if bound is not None:
-            sums = np.broadcast_to(peak, (region.sets,))[:, None]
-            error = error + bound.at_sets(region).error(sums, 0.0, scale, peak).max(axis=1)
+            anywhere = np.zeros((region.sets, 1))
+            error = error + bound.at_sets(region).error(anywhere, float(peak.max()), scale, peak)[:, 0]
         return np.ceil(error * factor).astype(np.int64)
 
     @staticmethod

@@ -107,7 +107,9 @@ class IntegerPools(ModelPass):
         taps = int(np.prod(kernel))
         # How exact the floats are that the model adds: for the certificate.
         zeros = [float(x.zero.min()), float(x.zero.max())]
-        rounding: dict[str, Any] = {"roundings": x.roundings, "offset": x.offset, "zeros": zeros}
+        # The division rounds twice at most (some runtimes multiply by a reciprocal), not at all by powers of two.
+        division = 0 if (np.frexp(divisors)[0] == 0.5).all() else 2
+        rounding: dict[str, Any] = {"roundings": x.roundings + division, "offset": x.offset, "zeros": zeros}
         if tuple(kernel) == tuple(shape_of(q)[2:]):
             total = editor.insert(node, "GlobalSum", [q], rounding, domain=DOMAIN, hint=f"{label(node)}/acc", shape=out)
         else:

@@ -182,35 +182,39 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
         available=target.available,
         budget=search.budget,
         fits=fits,
-        notes=_notes(units, fifos, total, search.budget, bottleneck, fits),
+        notes=_notes(graph, units, fifos, search.budget, interval),
     )
 
 
 def _notes(
+    graph: Dataflow,
     units: Mapping[str, Resources],
     fifos: Mapping[Stream, Resources],
-    total: Resources,
     budget: Mapping[str, int],
-    bottleneck: str,
-    fits: bool,
+    interval: int,
 ) -> tuple[str, ...]:
-    """The tightest resource with its three biggest consumers, what FIFOs take, and what to change where it does not fit."""
-    shares = {n: (getattr(total, n) or 0) / budget[n] for n in RESOURCES if budget[n]}
-    tight = max(shares, key=lambda n: shares[n])
-    biggest = sorted(units, key=lambda n: -(getattr(units[n], tight) or 0))[:3]
-    listed = ", ".join(f"'{n}' {getattr(units[n], tight):,}" for n in biggest if getattr(units[n], tight))
-    notes = [
-        f"{getattr(total, tight):,} {tight}, {shares[tight]:.0%} of what may be used, is the tightest resource; the biggest "
-        f"consumers are {listed}",
-        f"'{bottleneck}' sets the frame rate",
-    ]
+    """The tightest resource with its three biggest consumers, what FIFOs take, what the model leaves out, what to change."""
     buffers = Resources.total(fifos.values())
-    notes.append(f"FIFOs take {buffers.lut:,} lut, {buffers.bram18:,} bram18 and {buffers.uram:,} uram of the total")
-    over = {n: (getattr(total, n) or 0) - budget[n] for n in RESOURCES if (getattr(total, n) or 0) > budget[n]}
-    if not fits:
-        much = ", ".join(f"{amount:,} {n}" for n, amount in over.items())
+    total = Resources.total([*units.values(), buffers])
+    used = {n: getattr(total, n) or 0 for n in RESOURCES}
+    share = {n: used[n] / budget[n] if budget[n] else math.inf * used[n] if used[n] else 0.0 for n in RESOURCES}
+    tight = max(share, key=lambda n: share[n])
+    biggest = sorted((n for n in units if getattr(units[n], tight)), key=lambda n: -getattr(units[n], tight))[:3]
+    listed = ", ".join(f"'{n}' {getattr(units[n], tight):,}" for n in biggest)
+    notes = [
+        f"the tightest resource is {tight}: {used[tight]:,} of the {budget[tight]:,} that may be used; most of it goes to {listed}",
+        f"FIFOs take {buffers.lut:,} lut, {buffers.bram18:,} bram18 and {buffers.uram:,} uram of the total",
+    ]
+    over = [f"{used[n] - budget[n]:,} {n}" for n in RESOURCES if used[n] > budget[n]]
+    if over:
         notes.append(
-            f"does not fit: {much} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
+            f"does not fit: {', '.join(over)} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
+        )
+    drain = max(u.stages for u in graph) + 2
+    if drain * 100 > interval:
+        notes.append(
+            f"units work frame by frame, and draining a pipeline of about {drain} stages is not in the {interval:,} cycles: "
+            "expect a lower rate"
         )
     missing = [n for n in RESOURCES if getattr(total, n) is None]
     if missing:

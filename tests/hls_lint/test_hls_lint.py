@@ -7,6 +7,7 @@ import pytest
 
 from flowc.errors import UsageError
 from flowc.hls_lint import RULES, Finding, lint
+from tests.hls_lint.violations import PLANTED
 
 CLEAN = """
 #include <ap_int.h>
@@ -20,7 +21,7 @@ void top(hls::stream<ap_uint<8>>& x, hls::stream<ap_uint<8>>& y) {
 #pragma HLS DATAFLOW
   hls::stream<ap_uint<64>> middle("middle");
 #pragma HLS STREAM variable=middle depth=2 type=fifo
-#pragma HLS BIND_STORAGE variable=middle type=fifo impl=srl
+#pragma HLS BIND_STORAGE variable = middle type = fifo impl = srl
   unit::widen<8>(x, middle);
   unit::narrow(middle, y);
 }
@@ -103,18 +104,6 @@ def test_sound_code_has_no_findings(project):
     assert lint(project()) == []
 
 
-PLANTED = {
-    "dynamic-memory": """
-int* f1() { return new int; }  // ! dynamic-memory
-void f2(int* p) { delete p; }  // ! dynamic-memory
-void f3() { void* p = malloc(4); }  // ! dynamic-memory
-struct S { S(const S&) = delete; };
-void f4(int n) { unique_ptr<int> p; }  // ! dynamic-memory
-""",
-    "recursion": """
-int direct(int n) {  // ! recursion
-  return n == 0 ? 1 : n * direct(n - 1);
-}
 int odd(int n);
 int even(int n) {  // ! recursion
   return n == 0 ? 1 : odd(n - 1);

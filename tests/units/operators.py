@@ -22,7 +22,7 @@ def run_op(op: str, *inputs: Array, constants: tuple[Array | None, ...] = (), op
         for n, a in zip(names, inputs, strict=True)
     ]
     weights = [numpy_helper.from_array(np.ascontiguousarray(c), n) for c, n in zip(constants, extra, strict=True) if c is not None]
-    kind = TensorProto.INT64 if op == "ArgMax" else TensorProto.FLOAT
+    kind = TensorProto.INT64 if op == "ArgMax" else helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
     graph = helper.make_graph([node], "op", infos, [helper.make_tensor_value_info("y", kind, None)], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
     options = ort.SessionOptions()

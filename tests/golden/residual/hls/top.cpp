@@ -32,10 +32,10 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
 #pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Conv_27_pad depth = 2
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Conv_27_pad type = fifo impl = srl
   hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Add_37_width("n_MaxPool_21_fork_to_n_Add_37_width");  // 4 x 4 x 4 uint4, 4 per beat
-#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37_width depth = 2
+#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37_width depth = 8
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Add_37_width type = fifo impl = srl
   hls::stream<ap_uint<4>> n_Add_37_width_to_n_Add_37("n_Add_37_width_to_n_Add_37");  // 4 x 4 x 4 uint4, 1 per beat
-#pragma HLS STREAM variable = n_Add_37_width_to_n_Add_37 depth = 23
+#pragma HLS STREAM variable = n_Add_37_width_to_n_Add_37 depth = 2
 #pragma HLS BIND_STORAGE variable = n_Add_37_width_to_n_Add_37 type = fifo impl = srl
   hls::stream<ap_uint<16>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window");  // 6 x 6 x 4 uint4, 4 per beat: n_Conv_27/padded
 #pragma HLS STREAM variable = n_Conv_27_pad_to_n_Conv_27_window depth = 2

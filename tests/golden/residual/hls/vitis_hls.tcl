@@ -8,25 +8,26 @@ set here [file normalize [file dirname [info script]]]
 set vectors [file join $here vectors]
 
 cd $here
-open_project -reset net
+open_project -reset vitis_net
 set_top net
-add_files top.cpp
-add_files layers/in_Quant_4_q.cpp
-add_files layers/n_Conv_10_pad.cpp
-add_files layers/n_Conv_10_window.cpp
-add_files layers/n_Conv_10.cpp
-add_files layers/n_MaxPool_21_window.cpp
-add_files layers/n_MaxPool_21.cpp
-add_files layers/n_MaxPool_21_fork.cpp
-add_files layers/n_Conv_27_pad.cpp
-add_files layers/n_Conv_27_window.cpp
-add_files layers/n_Conv_27.cpp
-add_files layers/n_Add_37_width.cpp
-add_files layers/n_Add_37.cpp
-add_files layers/n_Gemm_49_width.cpp
-add_files layers/n_Gemm_49.cpp
-add_files layers/out_n_Gemm_49_MatMul_acc.cpp
-add_files -tb testbench.cpp
+set flags "-std=c++14 -Wno-unknown-pragmas"
+add_files -cflags $flags top.cpp
+add_files -cflags $flags layers/in_Quant_4_q.cpp
+add_files -cflags $flags layers/n_Conv_10_pad.cpp
+add_files -cflags $flags layers/n_Conv_10_window.cpp
+add_files -cflags $flags layers/n_Conv_10.cpp
+add_files -cflags $flags layers/n_MaxPool_21_window.cpp
+add_files -cflags $flags layers/n_MaxPool_21.cpp
+add_files -cflags $flags layers/n_MaxPool_21_fork.cpp
+add_files -cflags $flags layers/n_Conv_27_pad.cpp
+add_files -cflags $flags layers/n_Conv_27_window.cpp
+add_files -cflags $flags layers/n_Conv_27.cpp
+add_files -cflags $flags layers/n_Add_37_width.cpp
+add_files -cflags $flags layers/n_Add_37.cpp
+add_files -cflags $flags layers/n_Gemm_49_width.cpp
+add_files -cflags $flags layers/n_Gemm_49.cpp
+add_files -cflags $flags layers/out_n_Gemm_49_MatMul_acc.cpp
+add_files -tb -cflags $flags testbench.cpp
 
 open_solution -reset solution -flow_target vivado
 set_part xck26-sfvc784-2LV-c

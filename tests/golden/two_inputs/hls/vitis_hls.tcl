@@ -8,14 +8,15 @@ set here [file normalize [file dirname [info script]]]
 set vectors [file join $here vectors]
 
 cd $here
-open_project -reset two_inputs
+open_project -reset vitis_two_inputs
 set_top two_inputs
-add_files top.cpp
-add_files layers/a.cpp
-add_files layers/b.cpp
-add_files layers/add.cpp
-add_files layers/s.cpp
-add_files -tb testbench.cpp
+set flags "-std=c++14 -Wno-unknown-pragmas"
+add_files -cflags $flags top.cpp
+add_files -cflags $flags layers/a.cpp
+add_files -cflags $flags layers/b.cpp
+add_files -cflags $flags layers/add.cpp
+add_files -cflags $flags layers/s.cpp
+add_files -tb -cflags $flags testbench.cpp
 
 open_solution -reset solution -flow_target vivado
 set_part xc7z020clg400-1

@@ -9,14 +9,11 @@
 
 namespace layers {
 
-struct in_Quant_4_q_layer {
-  static constexpr unsigned BEATS = 64;  // per frame
-  static constexpr unsigned BYTES = 1;  // 2 x 4 bits, in whole bytes
-};
-
 void in_Quant_4_q(hls::stream<flowc::Axis<1>>& in, hls::stream<ap_uint<8>>& out) {
   FLOWC_UNIT(in_Quant_4_q);
-  flowc::receive<in_Quant_4_q_layer::BEATS, in_Quant_4_q_layer::BYTES>(in, out);
+  constexpr unsigned BEATS = 64;  // per frame
+  constexpr unsigned BYTES = 1;  // 2 x 4 bits, in whole bytes
+  flowc::receive<BEATS, BYTES>(in, out);
 }
 
 }  // namespace layers

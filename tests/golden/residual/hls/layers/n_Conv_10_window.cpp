@@ -29,7 +29,6 @@ void n_Conv_10_window(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<72>>& out
 #pragma HLS ARRAY_RESHAPE variable = rows type = complete dim = 1
 #pragma HLS BIND_STORAGE variable = rows type = ram_s2p impl = lutram
 #pragma HLS DEPENDENCE variable = rows type = inter dependent = false
-#pragma HLS DEPENDENCE variable = rows type = intra dependent = false
   flowc::window_parallel<n_Conv_10_window_layer>(in, out, columns, rows);
 }
 

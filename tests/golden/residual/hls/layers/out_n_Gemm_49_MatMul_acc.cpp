@@ -9,14 +9,11 @@
 
 namespace layers {
 
-struct out_n_Gemm_49_MatMul_acc_layer {
-  static constexpr unsigned BEATS = 5;  // per frame
-  static constexpr unsigned BYTES = 2;  // 1 x 12 bits, in whole bytes
-};
-
 void out_n_Gemm_49_MatMul_acc(hls::stream<ap_uint<12>>& in, hls::stream<flowc::Axis<2>>& out) {
   FLOWC_UNIT(out_n_Gemm_49_MatMul_acc);
-  flowc::send<out_n_Gemm_49_MatMul_acc_layer::BEATS, out_n_Gemm_49_MatMul_acc_layer::BYTES>(in, out);
+  constexpr unsigned BEATS = 5;  // per frame
+  constexpr unsigned BYTES = 2;  // 1 x 12 bits, in whole bytes
+  flowc::send<BEATS, BYTES>(in, out);
 }
 
 }  // namespace layers

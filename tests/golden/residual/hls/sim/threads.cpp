@@ -52,8 +52,8 @@ void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, 
   hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21", 2);
   hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork("n_MaxPool_21_to_n_MaxPool_21_fork", 2);
   hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad", 2);
-  hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Add_37_width("n_MaxPool_21_fork_to_n_Add_37_width", 2);
-  hls::stream<ap_uint<4>> n_Add_37_width_to_n_Add_37("n_Add_37_width_to_n_Add_37", 23);
+  hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Add_37_width("n_MaxPool_21_fork_to_n_Add_37_width", 8);
+  hls::stream<ap_uint<4>> n_Add_37_width_to_n_Add_37("n_Add_37_width_to_n_Add_37", 2);
   hls::stream<ap_uint<16>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window", 2);
   hls::stream<ap_uint<144>> n_Conv_27_window_to_n_Conv_27("n_Conv_27_window_to_n_Conv_27", 2);
   hls::stream<ap_uint<4>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37", 2);

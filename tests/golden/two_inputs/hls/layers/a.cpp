@@ -9,14 +9,11 @@
 
 namespace layers {
 
-struct a_layer {
-  static constexpr unsigned BEATS = 6;  // per frame
-  static constexpr unsigned BYTES = 2;  // 5 x 3 bits, in whole bytes
-};
-
 void a(hls::stream<flowc::Axis<2>>& in, hls::stream<ap_uint<15>>& out) {
   FLOWC_UNIT(a);
-  flowc::receive<a_layer::BEATS, a_layer::BYTES>(in, out);
+  constexpr unsigned BEATS = 6;  // per frame
+  constexpr unsigned BYTES = 2;  // 5 x 3 bits, in whole bytes
+  flowc::receive<BEATS, BYTES>(in, out);
 }
 
 }  // namespace layers

@@ -9,14 +9,11 @@
 
 namespace layers {
 
-struct b_layer {
-  static constexpr unsigned BEATS = 6;  // per frame
-  static constexpr unsigned BYTES = 1;  // 5 x 1 bits, in whole bytes
-};
-
 void b(hls::stream<flowc::Axis<1>>& in, hls::stream<ap_uint<5>>& out) {
   FLOWC_UNIT(b);
-  flowc::receive<b_layer::BEATS, b_layer::BYTES>(in, out);
+  constexpr unsigned BEATS = 6;  // per frame
+  constexpr unsigned BYTES = 1;  // 5 x 1 bits, in whole bytes
+  flowc::receive<BEATS, BYTES>(in, out);
 }
 
 }  // namespace layers

@@ -9,14 +9,11 @@
 
 namespace layers {
 
-struct s_layer {
-  static constexpr unsigned BEATS = 6;  // per frame
-  static constexpr unsigned BYTES = 3;  // 5 x 4 bits, in whole bytes
-};
-
 void s(hls::stream<ap_uint<20>>& in, hls::stream<flowc::Axis<3>>& out) {
   FLOWC_UNIT(s);
-  flowc::send<s_layer::BEATS, s_layer::BYTES>(in, out);
+  constexpr unsigned BEATS = 6;  // per frame
+  constexpr unsigned BYTES = 3;  // 5 x 4 bits, in whole bytes
+  flowc::send<BEATS, BYTES>(in, out);
 }
 
 }  // namespace layers

@@ -76,7 +76,9 @@ class SinkElementwise(ModelPass):
         first = self._move(editor, move, top)
         inputs[position] = first
         for i, array in zip(others, moved, strict=True):
-            inputs[i] = editor.constant(np.asarray(array), f"{label(link)}/moved")
+            # A single value broadcasts as it is (the bounds of a Clip must be scalars).
+            if np.size(np.asarray(array)) > 1:
+                inputs[i] = editor.constant(np.asarray(array), f"{label(link)}/moved")
         self._finish(editor, move, link, inputs)
         return first.producer()
 

@@ -98,7 +98,7 @@ def allocate(
     clock = _checked_clock(clock_mhz, target)
     wanted = _checked_interval(fps, clock)
     base = remove_whole_windows(remove_width_converters(graph))
-    layers = fixed_layers(find_layers(base), folding or {})
+    layers = fixed_layers(find_layers(base), {} if folding is None else folding)
     search = Search(base, layers, target, limits, _transfer_cycles(base, target, clock))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(4):

@@ -175,7 +175,7 @@ class Bounds:
                 queue.update(dict.fromkeys(n for n in line.neighbours(name) if n != line.leader))
         return starts
 
-    def try_depth(self, stream: Stream, depth: int, patience: int = 4) -> bool:
+    def try_depth(self, stream: Stream, depth: int, patience: int = 16) -> bool:
         """Sets a stream's depth if the schedule can follow.
 
         After ``patience`` moves per unit of the pipeline the answer is no, though more moves might have led to a schedule.

@@ -84,10 +84,13 @@ class SumBound:
         sets = max(len(total), len(self.up))
         mantissa = 2 * np.frexp(np.abs(np.broadcast_to(scale, (sets,))))[0]
         mantissa = np.where(mantissa > 0, mantissa, 1.0)
-        arrays = [self.up, self.down, total, np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]]
-        arrays = [np.broadcast_to(a, (sets, a.shape[1])) for a in arrays]
+        biases, binades = np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]
+        up, down, sums = (np.broadcast_to(a, (sets, a.shape[1])) for a in (self.up, self.down, total))
         rows = max(1, _CHUNK // total.shape[1])
-        parts = [_additions(*(a[i : i + rows] for a in arrays), span) for i in range(0, sets, rows)]
+        parts = []
+        for start in range(0, sets, rows):
+            part = slice(start, start + rows)
+            parts.append(_additions(up[part], down[part], sums[part], biases[part], binades[part], span))
         result = np.concatenate(parts)
         factors = _FUSED + 1 if fused else int(self.rounded)
         return (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.shape[1])

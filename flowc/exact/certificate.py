@@ -100,14 +100,14 @@ def certify(
         return TensorCertificate(tensor, count, 0, 0 if open_ else count, 0, count if open_ else 0, 0, values)
     bound = sum_bound(leaf, ranges)
     written = _Windows(region, leaf, thresholds, bound, fused=False)
-    if not runtime and written.norm is None:
+    if not runtime and written.chain is None:
         if bound is None:
             return TensorCertificate(tensor, count, 0, count, 0, 0, 0, values)
         if bound.exact and written.aligned:
             return TensorCertificate(tensor, count, count, 0, 0, 0, 0, values)
     low, high = written.find()
     empty = fused_empty = high <= low
-    if written.norm is not None:
+    if written.chain is not None:
         flow, fhigh = _Windows(region, leaf, thresholds, bound, fused=True).find()
         fused_empty = fhigh <= flow
     real = thresholds.real
@@ -190,20 +190,11 @@ class _Windows:
         (self.entry,) = region.dequantized(leaf)
         scale, zero = region.scale(self.entry)
         self.scale, self.zero = scale.astype(np.float64), zero.astype(np.float64)
-        self.bias, self.norm = self._shape()
-        self.fused = fused and self.norm is not None
-
-    def _shape(self) -> tuple[Array, Step | None]:
-        """The bias added to the sum, and the batch normalization behind it."""
-        bias, value = np.zeros((1, 1)), self.entry
-        for step in self.region.steps:
-            if step.node.op_type == "Add" and value in step.inputs:
-                other = step.inputs[1] if step.inputs[0] is value else step.inputs[0]
-                if other is not None and other in self.region.constants:
-                    bias, value = bias + self.region.constant(other), step.output
-            elif step.node.op_type == "BatchNormalization" and step.inputs[0] is value:
-                return bias, step
-        return bias, None
+        self.bias, chain = _affine_chain(region, self.entry)
+        # Without a sum there are no weights to multiply into; only batch normalization may be computed in more than one way.
+        normalized = any(n.op_type == "BatchNormalization" for n in region.nodes)
+        self.chain = chain if bound is not None or normalized else None
+        self.fused = fused and self.chain is not None
 
     @property
     def aligned(self) -> bool:
@@ -266,8 +257,8 @@ class _Windows:
             return np.zeros(at.shape)
         offset = np.abs(self.bias / self.scale)
         scale = self.scale
-        if self.fused:
-            a, b, _ = self._fused_norm()
+        if self.fused and self.chain is not None:
+            a, b = self.chain.factor, self.chain.offset
             scale = scale * np.where(a == 0, 1, a)
             offset = np.maximum(offset, np.abs(np.where(a == 0, 0, b) / scale))
         elif self.bound.exact and self.aligned:
@@ -289,22 +280,74 @@ class _Windows:
                 results.append(self.region.evaluate({self.leaf: q}, given, nudge=nudge).astype(np.int64))
         return results
 
-    def _fused_norm(self) -> tuple[Array, Array, Array]:
-        """Factor, offset and the magnitudes that the offset is computed from, of ``y = x * a + b``."""
-        assert self.norm is not None
-        gamma, beta, mean, var = (
-            self.region.constant(v).astype(np.float64) for v in self.norm.inputs[1:] if v is not None
-        )
-        a = gamma / np.sqrt(var + float_attr(self.norm.node, "epsilon", 1e-5))
-        return a, beta + (self.bias - mean) * a, np.abs(beta) + (np.abs(mean) + np.abs(self.bias)) * np.abs(a)
-
     def _normalized(self, x: Array, spread: Array, side: float) -> dict[ir.Value, Array]:
-        """The fused form: weights times a, one rounding each, the bias folded; or any other way to compute the normalization."""
-        assert self.norm is not None
-        a, b, magnitude = self._fused_norm()
+        """The fused form: weights times the factor, one rounding each, the offset folded; or any other way to compute the chain."""
+        assert self.chain is not None
+        a, b = self.chain.factor, self.chain.offset
         y = x * a + b
-        wide = np.abs(a) * spread + 8 * UNIT * (magnitude + np.abs(x * a))
-        return {self.norm.output: _outward(y + side * wide, side)}
+        wide = np.abs(a) * spread + self.chain.roundings * UNIT * (self.chain.magnitude + np.abs(x * a))
+        return {self.chain.output: _outward(y + side * wide, side)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """Affine operations with constants behind a sum, as one: ``output = x * factor + offset``.
+
+    ``magnitude``: of what the offset is computed from; ``roundings``: of the factor, the offset and the result together, at most.
+    """
+
+    factor: Array
+    offset: Array
+    magnitude: Array
+    roundings: int
+    output: ir.Value
+
+
+def _affine_chain(region: Region, value: ir.Value) -> tuple[Array, _Chain | None]:
+    """The bias that is added to the sum ``value``, and what a runtime may multiply into the weights (None where nothing scales the sum)."""
+    uses: dict[ir.Value, list[Step]] = {}
+    for step in region.steps:
+        for source in step.inputs:
+            if source is not None:
+                uses.setdefault(source, []).append(step)
+    zero = np.zeros((1, 1))
+    a, b, magnitude, bias, roundings, scaled = np.ones((1, 1)), zero, zero, zero, 3, False
+    while len(uses.get(value, ())) == 1:
+        (step,) = uses[value]
+        found = _affine_step(region, step, value)
+        if found is None:
+            break
+        factor, offset, met = found
+        a, b, magnitude, value = a * factor, b * factor + offset, magnitude * np.abs(factor) + met, step.output
+        roundings += 5
+        scaled = scaled or bool((np.abs(factor) != 1).any())
+        bias = bias if scaled else b
+    return bias, _Chain(a, b, magnitude, roundings, value) if scaled else None
+
+
+def _affine_step(region: Region, step: Step, value: ir.Value) -> tuple[Array, Array, Array] | None:
+    """(factor, offset, magnitude of what the offset is computed from) of an operation on ``value`` and constants; None for others."""
+    op, one, zero = step.node.op_type, np.ones((1, 1)), np.zeros((1, 1))
+    if any(v is not None and v is not value and v not in region.constants for v in step.inputs):
+        return None
+    constants = [region.constant(v).astype(np.float64) for v in step.inputs if v is not None and v is not value]
+    if op == "BatchNormalization" and step.inputs[0] is value:
+        gamma, beta, mean, var = constants
+        factor = gamma / np.sqrt(var + float_attr(step.node, "epsilon", 1e-5))
+        return factor, beta - mean * factor, np.abs(beta) + np.abs(mean * factor)
+    if op == "Neg":
+        return -one, zero, zero
+    if op not in ("Add", "Sub", "Mul", "Div") or len(constants) != 1:
+        return None
+    (c,) = constants
+    first = step.inputs[0] is value
+    if op == "Add":
+        return one, c, np.abs(c)
+    if op == "Sub":
+        return (one, -c, np.abs(c)) if first else (-one, c, np.abs(c))
+    if op == "Mul":
+        return c, zero, zero
+    return (1 / c, zero, zero) if first and c.all() else None
 
 
 def _outward(value: Array, side: float) -> Array:

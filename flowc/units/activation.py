@@ -106,7 +106,9 @@ class Thresholds(Activation):
             acc, values = acc.astype(np.float64), self.values.astype(np.float64)
         step = self.uniform_step
         if step is not None:
-            count = np.zeros(acc.shape, np.int8 if self.levels < 1 << 7 else np.int16 if self.levels < 1 << 15 else np.int32)
+            count = np.zeros(
+                acc.shape, np.int8 if self.levels < 1 << 7 else np.int16 if self.levels < 1 << 15 else np.int32
+            )
             for k in range(self.levels):
                 count += acc >= values[:, k]
             out = count.astype(np.float32)

@@ -31,7 +31,8 @@ class Layer:
         wq: (outputs, inputs) integers; sw: their scale, () or (outputs,).
         sx, zx, lo, hi: scale, zero point and range of the inputs.
         bias, bn: float32 (outputs,) and (gamma, beta, mean, var), or None.
-        so, zo, bits: the quantizer behind it, unsigned behind the ReLU.
+        so, bits: the quantizer behind it, unsigned behind the ReLU.
+        spelled: batch normalization is written as Mul and Add of constants.
     """
 
     wq: Array
@@ -45,6 +46,7 @@ class Layer:
     bias: Array | None = None
     bn: tuple[Array, Array, Array, Array] | None = None
     epsilon: float = 1e-5
+    spelled: bool = False
 
     @property
     def outputs(self) -> int:
@@ -80,7 +82,10 @@ class Layer:
         y = net.op("MatMul", x, w)
         if self.bias is not None:
             y = net.op("Add", y, net.const(self.bias, "bias"))
-        if self.bn is not None:
+        if self.bn is not None and self.spelled:
+            a, b = self.factors()
+            y = net.op("Add", net.op("Mul", y, net.const(a, "a")), net.const(b, "b"))
+        elif self.bn is not None:
             y = net.op("BatchNormalization", y, *(net.const(p, "bn") for p in self.bn), epsilon=self.epsilon)
         return net.model(net.quant(net.relu(y), self.so, 0.0, self.bits, signed=False))
 
@@ -113,11 +118,21 @@ class Layer:
         gamma, beta, mean, var = (p.astype(F)[rows] for p in self.bn)
         return ((values - mean) / np.sqrt(var + F(self.epsilon)) * gamma + beta).astype(F)
 
-    def fused(self) -> tuple[Array, Array]:
-        """Weights and bias of a runtime that fuses the batch normalization, float32."""
+    def factors(self) -> tuple[Array, Array]:
+        """Batch normalization as a factor and an offset, float32."""
         assert self.bn is not None
         gamma, beta, mean, var = (p.astype(F) for p in self.bn)
         a = (gamma / np.sqrt(var + F(self.epsilon))).astype(F)
+        return a, (beta - mean * a).astype(F)
+
+    def fused(self) -> tuple[Array, Array]:
+        """Weights and bias of a runtime that fuses the batch normalization, float32."""
+        assert self.bn is not None
+        _, beta, mean, _ = (p.astype(F) for p in self.bn)
+        a, b = self.factors()
+        if self.spelled:
+            total = b if self.bias is None else (self.bias.astype(F) * a + b).astype(F)
+            return (self.wf * a[:, None]).astype(F), total
         bias = np.zeros(self.outputs, F) if self.bias is None else self.bias.astype(F)
         return (self.wf * a[:, None]).astype(F), ((bias - mean) * a + beta).astype(F)
 
@@ -137,7 +152,11 @@ def _tail_session(layer: Layer, biased: bool, fused: bool) -> ort.InferenceSessi
 
     if not (biased or fused) and layer.bias is not None:
         op("Add", layer.bias)
-    if not fused and layer.bn is not None:
+    if not fused and layer.bn is not None and layer.spelled:
+        a, b = layer.factors()
+        op("Mul", a)
+        op("Add", b)
+    elif not fused and layer.bn is not None:
         op("BatchNormalization", *layer.bn, epsilon=layer.epsilon)
     op("Relu")
     op("Div", np.asarray(layer.so))
@@ -268,7 +287,7 @@ def attempts(layer: Layer, q: Array, rows: Array, rng: np.random.Generator) -> I
         for name, total in _sums(np.concatenate([offset[rows][:, None], terms], axis=1), rng):
             yield f"{name}, fused, bias among the terms", True, layer.tail(rows, total, fused=True)
         bias = F(0) if layer.bias is None else layer.bias.astype(F)[rows]
-        for name, total in plain.items():
+        for name, total in plain.items() if not layer.spelled else ():
             yield f"{name}, specification", True, layer.tail(rows, layer.normalized(rows, total + bias), fused=True)
 
 

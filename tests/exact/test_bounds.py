@@ -30,7 +30,9 @@ def bound_of(seen: Analysis) -> SumBound:
     return bound
 
 
-@pytest.mark.parametrize("name", ["4 bit", "8 bit", "8 bit, bias, per channel", "8 bit, signed, zero point", "2 bit, fan-in 400"])
+@pytest.mark.parametrize(
+    "name", ["4 bit", "8 bit", "8 bit, bias, per channel", "8 bit, signed, zero point", "2 bit, fan-in 400"]
+)
 def test_bound_holds_and_is_not_far_off(name: str) -> None:
     attacked = layer(7, **LAYERS[name])
     seen, rng = last_activation(attacked.model()), np.random.default_rng(7)
@@ -193,7 +195,9 @@ def test_offsets_in_front_of_a_product_cancel() -> None:
     node = seen.leaf.producer()
     assert node is not None
     weights = np.asarray(node.inputs[1].const_value.numpy())  # type: ignore[union-attr]
-    scale, zero = (np.asarray(a, np.float64).reshape(-1) for a in seen.region.scale(seen.region.dequantized(seen.leaf)[0]))
+    scale, zero = (
+        np.asarray(a, np.float64).reshape(-1) for a in seen.region.scale(seen.region.dequantized(seen.leaf)[0])
+    )
     rng = np.random.default_rng(3)
     unit = float(F(0.1)) * float(F(0.7))
     q = rng.integers(126, 129, (3000, 16))
@@ -228,7 +232,13 @@ def test_movement_keeps_the_bound_of_what_it_moves(move: str) -> None:
             "DepthToSpace": lambda: net.op("DepthToSpace", y, blocksize=2, mode="CRD"),
         }[move]()
         # Per-element constants keep the quantizer from being moved above.
-        size = {"Reshape": (1, 8, 1), "Concat": (1, 12, 1, 1), "Slice": (1, 4, 1, 1), "Transpose": (8,), "DepthToSpace": (1, 2, 1, 1)}
+        size = {
+            "Reshape": (1, 8, 1),
+            "Concat": (1, 12, 1, 1),
+            "Slice": (1, 4, 1, 1),
+            "Transpose": (8,),
+            "DepthToSpace": (1, 2, 1, 1),
+        }
         y = net.op("Mul", y, net.const(np.random.default_rng(0).uniform(0.5, 1.5, size[move]), "m"))
     seen = last_activation(net.model(net.quant(y, 0.37, 0.0, 8)))
     assert is_op(seen.leaf.producer(), move)

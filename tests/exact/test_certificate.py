@@ -14,7 +14,7 @@ from tests.exact.analysis import Analysis, last_activation
 def layer(
     seed: int, inputs: int, outputs: int, weight_bits: int, input_bits: int, output_bits: int, *, signed: bool = False,
     zero: int = 0, bias: bool = False, bn: bool = False, per_channel: bool = False, cancel: float = 0.0, sx: float = 0.0713,
-    sw: float = 0.0837, steps: float = 3.0,
+    sw: float = 0.0837, steps: float = 3.0, spelled: bool = False,
 ) -> Layer:  # fmt: skip
     """A random layer whose results spread over the levels of its quantizer (``steps`` standard deviations in all).
 
@@ -37,7 +37,7 @@ def layer(
         norm = tuple(np.asarray(p, F) for p in (gamma, beta, mean, var))
         spread = 1.5
     so = float(F(steps * spread / (2**output_bits - 1)))
-    return Layer(wq, scale, float(F(sx)), zero, lo, hi, so, output_bits, biases, norm)  # type: ignore[arg-type]
+    return Layer(wq, scale, float(F(sx)), zero, lo, hi, so, output_bits, biases, norm, spelled=spelled)  # type: ignore[arg-type]
 
 
 def closest(attacked: Layer, seen: Analysis, count: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -78,6 +78,9 @@ LAYERS: dict[str, dict[str, Any]] = {
     },
     "cancelling batch norm": {
         "inputs": 48, "outputs": 32, "weight_bits": 4, "input_bits": 4, "output_bits": 4, "bn": True, "cancel": 300.0,
+    },
+    "batch norm spelled out": {
+        "inputs": 48, "outputs": 48, "weight_bits": 4, "input_bits": 4, "output_bits": 4, "bn": True, "bias": True, "spelled": True,
     },
     "powers of two, batch norm": {
         "inputs": 64, "outputs": 64, "weight_bits": 4, "input_bits": 4, "output_bits": 4, "bn": True, "sx": 0.25, "sw": 0.125,

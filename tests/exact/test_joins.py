@@ -31,7 +31,9 @@ def two_inputs(width: int) -> Net:
     return net
 
 
-def region_of(meet: Meet, left: dict[str, Any], right: dict[str, Any], result: dict[str, Any]) -> tuple[Region, list[str]]:
+def region_of(
+    meet: Meet, left: dict[str, Any], right: dict[str, Any], result: dict[str, Any]
+) -> tuple[Region, list[str]]:
     net = two_inputs(1)
     y = meet(net, net.quant(net.x, **left), net.quant("b", **right))
     graph = streamlined(net.model(net.quant(y, **result) if result else net.bipolar(y))).graph
@@ -52,7 +54,9 @@ def dequantized(q: Array, options: dict[str, Any]) -> Array:
     return ((q.astype(F) - zero) * scale).astype(F)
 
 
-def every_pair(meet: Meet, left: dict[str, Any], right: dict[str, Any], result: dict[str, Any]) -> tuple[Array, Array, Array]:
+def every_pair(
+    meet: Meet, left: dict[str, Any], right: dict[str, Any], result: dict[str, Any]
+) -> tuple[Array, Array, Array]:
     """(a, b, levels): all pairs, and levels (channels, pairs) by onnxruntime and qonnx."""
     a, b = (g.reshape(-1) for g in np.meshgrid(integers(left), integers(right), indexing="ij"))
     net = two_inputs(len(a))
@@ -63,7 +67,9 @@ def every_pair(meet: Meet, left: dict[str, Any], right: dict[str, Any], result: 
     if not result:
         return a, b, np.where(y >= 0, 1, -1)[0, :, 0].astype(np.int64)
     scale, zero = np.asarray(result["scale"], F), np.asarray(result.get("zero_point", 0.0), F)
-    x = qonnx_quant(y, scale, zero, F(result["bits"]), result.get("signed", True), False, result.get("rounding", "ROUND"))
+    x = qonnx_quant(
+        y, scale, zero, F(result["bits"]), result.get("signed", True), False, result.get("rounding", "ROUND")
+    )
     return a, b, np.rint(x / scale + zero)[0, :, 0].astype(np.int64)
 
 

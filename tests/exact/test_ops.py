@@ -22,7 +22,9 @@ def node_of(op: str, inputs: int, attributes: dict[str, Any] | None = None) -> i
 
 def by_onnxruntime(op: str, arrays: list[Array], attributes: dict[str, Any]) -> Array:
     names = [f"x{i}" for i in range(len(arrays))]
-    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, *a.shape]) for n, a in zip(names, arrays, strict=True)]
+    infos = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, *a.shape]) for n, a in zip(names, arrays, strict=True)
+    ]
     node = helper.make_node(op, names, ["y"], **attributes)
     graph = helper.make_graph([node], "op", infos, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
@@ -42,7 +44,10 @@ CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
     **{op: (op, 2, {}) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min", "PRelu")},
     "LeakyRelu": ("LeakyRelu", 1, {"alpha": 0.1}),
     "LeakyRelu that falls": ("LeakyRelu", 1, {"alpha": -0.3}),
-    **{op: (op, 1, {}) for op in ("Elu", "Erf", "HardSigmoid", "HardSwish", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh")},
+    **{
+        op: (op, 1, {})
+        for op in ("Elu", "Erf", "HardSigmoid", "HardSwish", "Selu", "Sigmoid", "Softplus", "Softsign", "Tanh")
+    },
     "Elu with alpha": ("Elu", 1, {"alpha": 0.7}),
 }
 
@@ -75,7 +80,8 @@ def test_batch_normalization_is_onnxruntimes_own_form() -> None:
     node = helper.make_node("BatchNormalization", names, ["y"], epsilon=1e-3)
     infos = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, SETS, 2000])]
     parameters = [
-        helper.make_tensor(n, TensorProto.FLOAT, [SETS], p) for n, p in zip(names[1:], (gamma, beta, mean, var), strict=True)
+        helper.make_tensor(n, TensorProto.FLOAT, [SETS], p)
+        for n, p in zip(names[1:], (gamma, beta, mean, var), strict=True)
     ]
     out = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     graph = helper.make_graph([node], "bn", infos, out, parameters)
@@ -129,7 +135,9 @@ def test_directions_that_are_not_known() -> None:
     np.testing.assert_array_equal(ops.direction(node_of("Mul", 2), [None, np.zeros((1, 1), F)], 0), [[0]])
 
 
-@pytest.mark.parametrize("op", ["Sigmoid", "Tanh", "Elu", "Erf", "Softplus", "HardSigmoid", "HardSwish", "Gelu", "Mish", "Selu"])
+@pytest.mark.parametrize(
+    "op", ["Sigmoid", "Tanh", "Elu", "Erf", "Softplus", "HardSigmoid", "HardSwish", "Gelu", "Mish", "Selu"]
+)
 def test_nudges_cover_what_a_perfect_runtime_computes(op: str) -> None:
     """The functions in float64, rounded once: within the margin that the certificate leaves around onnxruntime's results."""
     exact = {

@@ -72,7 +72,9 @@ def test_rows_and_replaced_floats() -> None:
     np.testing.assert_array_equal(region.evaluate({leaf: q}, rows=slice(1, 2)), whole[1:2])
     (entry,) = region.dequantized(leaf)
     given = np.full((3, 1), 1e9, F)
-    assert (region.evaluate({leaf: q}, {entry: given}) == region.evaluate({leaf: np.array([[31]])}, {entry: given})).all()
+    assert (
+        region.evaluate({leaf: q}, {entry: given}) == region.evaluate({leaf: np.array([[31]])}, {entry: given})
+    ).all()
 
 
 def test_monotone_only_where_proven() -> None:

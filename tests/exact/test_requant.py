@@ -77,7 +77,9 @@ def test_shifts_that_round_to_even(shift: int) -> None:
     """Power-of-two scales: exact ties go to the even neighbour, which no flooring shift does."""
     bias = np.array([0, 3, -(2**shift), 2 ** (shift - 1)])
     lo, hi = np.full(4, -20 << shift), np.full(4, 20 << shift)
-    steps = from_function(lambda q, rows: np.clip(np.rint((q + bias[rows, None]) / 2**shift), -8, 7).astype(np.int64), lo, hi)
+    steps = from_function(
+        lambda q, rows: np.clip(np.rint((q + bias[rows, None]) / 2**shift), -8, 7).astype(np.int64), lo, hi
+    )
     found = find_requant(steps, IntType(4, True))
     assert found is not None
     assert found.half_even
@@ -120,7 +122,10 @@ def test_what_is_found_is_equal(seed: int, sets: int, levels: int, jitter: int) 
     lo, hi = np.full(sets, -200), np.full(sets, 200)
     events = []
     for row in range(sets):
-        at = np.sort(np.ceil(rng.uniform(-60, 20) + gap[row] * np.arange(levels)).astype(int) + rng.integers(-jitter, jitter + 1, levels))
+        at = np.sort(
+            np.ceil(rng.uniform(-60, 20) + gap[row] * np.arange(levels)).astype(int)
+            + rng.integers(-jitter, jitter + 1, levels)
+        )
         at = at[(at > -200) & (at <= 200)]
         events.append((at, np.ones(len(at), np.int64)))
     steps = assemble(lo, hi, np.full(sets, -2), events, 1)

@@ -60,7 +60,9 @@ def test_bisection_equals_exhaustion(case: tuple[Array, Array, Array]) -> None:
         assert (np.diff(found.at, axis=1) >= 0).all()
     assert walked.at.shape == searched.at.shape
     np.testing.assert_array_equal(walked.at, searched.at)
-    np.testing.assert_array_equal(np.broadcast_to(walked.step, walked.at.shape), np.broadcast_to(searched.step, searched.at.shape))
+    np.testing.assert_array_equal(
+        np.broadcast_to(walked.step, walked.at.shape), np.broadcast_to(searched.step, searched.at.shape)
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -78,7 +80,9 @@ def test_exhaustion_of_any_function(sets: int, width: int, seed: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(0, 500), st.integers(-1100, 1600)), min_size=1, max_size=8))
+@given(
+    st.lists(st.tuples(st.integers(-1000, 1000), st.integers(0, 500), st.integers(-1100, 1600)), min_size=1, max_size=8)
+)
 def test_bisect_finds_the_first(cases: list[tuple[int, int, int]]) -> None:
     lo = np.array([c[0] for c in cases])
     hi = lo + np.array([c[1] for c in cases])

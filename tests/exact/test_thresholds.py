@@ -23,11 +23,15 @@ Tail = Callable[[Net, str], str]
 QUANTIZER: dict[str, Any] = {"scale": 0.3, "zero_point": 0.0, "bits": 4, "signed": False}
 
 
-def layer_model(tail: Tail, quantizer: dict[str, Any], *, scale: float, weight_scale: float, seed: int = 0) -> onnx.ModelProto:
+def layer_model(
+    tail: Tail, quantizer: dict[str, Any], *, scale: float, weight_scale: float, seed: int = 0
+) -> onnx.ModelProto:
     """1 x 1 convolution of 4-bit inputs, the tail, the quantizer."""
     net = Net([1, 3, 2, 2], seed=seed)
     x = net.quant(net.x, scale, 0.0, 4)
-    w = net.quant(net.const(net.rng.normal(0, 5 * weight_scale, (CHANNELS, 3, 1, 1)), "w"), weight_scale, 0.0, 4, narrow=True)
+    w = net.quant(
+        net.const(net.rng.normal(0, 5 * weight_scale, (CHANNELS, 3, 1, 1)), "w"), weight_scale, 0.0, 4, narrow=True
+    )
     y = tail(net, net.op("Conv", x, w))
     return net.model(net.bipolar(y) if not quantizer else net.quant(y, **quantizer))
 
@@ -65,7 +69,11 @@ def check(tail: Tail, quantizer: dict[str, Any], *, scale: float = 0.31, weight_
     dtype = result_type(seen.steps, bipolar)
     assert not bipolar or dtype == BIPOLAR
     full = acc if sets > 1 else acc[:1]
-    for form in (as_thresholds(seen.steps, dtype), as_table(seen.steps, dtype), choose_activation(seen.steps, bipolar=bipolar)):
+    for form in (
+        as_thresholds(seen.steps, dtype),
+        as_table(seen.steps, dtype),
+        choose_activation(seen.steps, bipolar=bipolar),
+    ):
         np.testing.assert_array_equal(form.apply(full.T.astype(np.float32)).T, wanted if sets > 1 else wanted[:1])
     return seen.steps
 
@@ -148,7 +156,9 @@ def test_scale_per_channel() -> None:
     check(TAILS["batch norm of any sign, relu"], QUANTIZER | {"scale": scale})
 
 
-@pytest.mark.parametrize("name", ["identity", "batch norm of any sign, relu", "constants", "constant minus", "hard swish"])
+@pytest.mark.parametrize(
+    "name", ["identity", "batch norm of any sign, relu", "constants", "constant minus", "hard swish"]
+)
 def test_bipolar(name: str) -> None:
     """+1 from exactly zero on."""
     steps = check(TAILS[name], {})

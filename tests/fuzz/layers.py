@@ -139,7 +139,7 @@ def bias(w: Writer, x: Tensor, weight: Grid | None, outputs: int, spread: float)
             "DequantizeLinear", w.const(integers), w.const(scale if len(scale) > 1 else scale.reshape(())), **along
         )
     grid = Grid(bits, True, c.chance(20), scale if len(scale) > 1 else scale.reshape(()))
-    return w.quantizer(w.const(values.astype(np.float32), "b"), grid)
+    return w.quantizer(w.const(values.astype(np.float32), "b"), grid, axis=0)
 
 
 # products

@@ -40,7 +40,7 @@ class Writer(Net):
         self.scales = scales
         self.tags: set[str] = set()
         self.mixed = dialect == "mixed"
-        self._known: dict[tuple[int, str], list[str]] = {}
+        self._known: dict[Grid, list[str]] = {}
 
     @property
     def exact(self) -> bool:
@@ -100,17 +100,16 @@ class Writer(Net):
         return result
 
     def _quant(self, x: str, grid: Grid, shared: bool) -> str:
-        key = (id(grid), "quant")
-        if not (shared and key in self._known):
+        if not (shared and grid in self._known):
             zero_type = np.int64 if self.choices.chance(5) else np.float32
-            self._known[key] = [
+            self._known[grid] = [
                 self.const(grid.scale, "scale", np.float32),
                 self.const(np.asarray(grid.zero), "zero", zero_type),
                 self.const(np.asarray(grid.bits), "bits", np.float32),
             ]
         rounding = grid.rounding.lower() if self.choices.chance(10) else grid.rounding
         attributes: dict[str, Any] = {"signed": int(grid.signed), "narrow": int(grid.narrow), "rounding_mode": rounding}
-        return self.op("Quant", x, *self._known[key], domain=self.domain, **attributes)
+        return self.op("Quant", x, *self._known[grid], domain=self.domain, **attributes)
 
     # operators whose form depends on the opset
 

@@ -1,49 +1,64 @@
-"""Constants in front of movement: the layers behind them still become hardware, integer for integer."""
+"""Movement above elementwise operations with constants: every element still meets its own constant."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-import onnx
 import pytest
 
-import flowc
+from flowc.passes.sink_elementwise import SinkElementwise
 from tests.netbuild import Net
+from tests.passes.graphs import operators, same_before_and_after
+from tests.passes.test_sink_dequantizers import MOVES
+
+F = np.float32
+
+TAILS: dict[str, Callable[[Net, str], str]] = {
+    "bias": lambda net, y: net.add(y, net.const(net.rng.normal(0, 1, (1, 4, 1, 1)))),
+    "constant first": lambda net, y: net.op("Sub", net.const(net.rng.normal(0, 1, (4, 1, 1))), y),
+    "per element": lambda net, y: net.op("Mul", y, net.const(net.rng.uniform(0.5, 1.5, (1, 4, 6, 6)))),
+    "relu and clip": lambda net, y: net.op("Clip", net.relu(y), net.const(F(0)), net.const(F(1))),
+    "prelu": lambda net, y: net.op("PRelu", y, net.const(net.rng.uniform(0, 1, (4, 1, 1)))),
+    "batch norm": lambda net, y: net.bn(y, 4, signs=True),
+}
 
 
-def _flattened() -> onnx.ModelProto:
-    net = Net([1, 2, 6, 6], seed=1)
-    x = net.quant(net.x, 1 / 16, bits=6, signed=True)
-    y = net.conv(x, 2, 5, bias=True)
-    y = net.bn(net.flatten(y), 5 * 16, signs=True)
-    y = net.quant(net.relu(y), 0.11, bits=4, signed=False)
-    return net.model(net.linear(y, 80, 3))
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("move", [m for m in MOVES if m != "Pad"])
+def test_floats_are_the_same(tail: str, move: str) -> None:
+    """Bit for bit: the model's own operations on the same values in another place."""
+    net = Net([1, 3, 6, 6])
+    y = TAILS[tail](net, net.conv(net.quant(net.x), 3, 4, 1))
+    step = SinkElementwise()
+    model = same_before_and_after(net.model(net.quant(MOVES[move](net, y), 0.01, bits=12)), step)
+    kept = (move in ("MaxPool", "Resize") and tail == "per element") or (
+        move == "MaxPool" and tail in ("constant first", "batch norm")
+    )
+    assert step.changed != kept
+    if step.changed:
+        order = operators(model)
+        assert order.index(move) == order.index("Conv") + 1
 
 
-def _turned() -> onnx.ModelProto:
-    net = Net([1, 6, 8], seed=2)
-    x = net.quant(net.x, 1 / 16, bits=6, signed=True)
-    y = net.op("Transpose", x, perm=[0, 2, 1])
-    y = net.linear(y, 6, 7, form="MatMul", bias=True)
-    y = net.bn(net.op("Transpose", y, perm=[0, 2, 1]), 7, signs=True)
-    y = net.quant(net.relu(y), 0.11, bits=4, signed=False)
-    return net.model(net.linear(net.flatten(y), 56, 3))
+def test_stops_at_what_is_computed() -> None:
+    net = Net([1, 3, 4, 4])
+    x = net.quant(net.x)
+    step = SinkElementwise()
+    same_before_and_after(net.model(net.flatten(net.add(x, net.relu(x)))), step)
+    assert not step.changed
 
 
-def _pooled() -> onnx.ModelProto:
-    net = Net([1, 2, 8, 8], seed=3)
-    x = net.quant(net.x, 1 / 16, bits=6, signed=True)
-    y = net.bn(net.maxpool(net.conv(x, 2, 5, bias=True)), 5, signs=True)
-    y = net.quant(net.relu(y), 0.11, bits=4, signed=False)
-    return net.model(net.linear(net.flatten(y), 45, 3))
+def test_passes_a_whole_chain() -> None:
+    net = Net([1, 3, 4, 4])
+    y = net.relu(net.bn(net.add(net.conv(net.quant(net.x), 3, 4, 1), net.const(F(0.5))), 4))
+    step = SinkElementwise()
+    model = same_before_and_after(net.model(net.quant(net.flatten(y))), step)
+    order = operators(model)
+    assert order[order.index("Conv") : order.index("Conv") + 6] == ["Conv", "Reshape", "Add", "Mul", "Add", "Relu"]
 
 
-@pytest.mark.parametrize("make", [_flattened, _turned, _pooled])
-def test_whole_network_reaches_hardware(make: object) -> None:
-    design = flowc.build(make(), target="zcu104", verify=False)  # type: ignore[operator]
-    found = design.verify(samples=12, seed=5)
-    assert found["mismatches"] == found["explained_by_ambiguous"]
-    assert sum(layer["unit"] == "mvtu" for layer in design.report["layers"]) == 2
-    assert not any(node.op_type in ("Conv", "MatMul") for node in design.head.model.graph.node)
-    rng = np.random.default_rng(0)
-    shape = design.inputs["x"].shape
-    assert design.run(rng.uniform(-1, 1, (5, *shape)).astype(np.float32)).shape == (5, 3)
+def test_other_readers_keep_what_they_read() -> None:
+    net = Net([1, 3, 4, 4])
+    y = net.relu(net.conv(net.quant(net.x), 3, 4, 1))
+    same_before_and_after(net.model(net.quant(net.flatten(y)), net.quant(y, 0.2)), SinkElementwise())

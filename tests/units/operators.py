@@ -12,7 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 Array = npt.NDArray[Any]
 
 
-def run_op(op: str, *inputs: Array, constants: tuple[Array | None, ...] = (), opset: int = 20, **attributes: Any) -> Array:
+def run_op(
+    op: str, *inputs: Array, constants: tuple[Array | None, ...] = (), opset: int = 20, **attributes: Any
+) -> Array:
     """The first output of one operator; ``constants`` follow the inputs (None: left out)."""
     names = [f"x{i}" for i in range(len(inputs))]
     extra = [f"c{i}" if c is not None else "" for i, c in enumerate(constants)]
@@ -21,7 +23,11 @@ def run_op(op: str, *inputs: Array, constants: tuple[Array | None, ...] = (), op
         helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), list(a.shape))
         for n, a in zip(names, inputs, strict=True)
     ]
-    weights = [numpy_helper.from_array(np.ascontiguousarray(c), n) for c, n in zip(constants, extra, strict=True) if c is not None]
+    weights = [
+        numpy_helper.from_array(np.ascontiguousarray(c), n)
+        for c, n in zip(constants, extra, strict=True)
+        if c is not None
+    ]
     kind = TensorProto.INT64 if op == "ArgMax" else helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
     graph = helper.make_graph([node], "op", infos, [helper.make_tensor_value_info("y", kind, None)], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)

@@ -15,7 +15,9 @@ DTYPES = (np.int8, np.int32, np.int64, np.float32, np.float64)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 4), st.integers(0, 9), st.sampled_from(DTYPES), st.sampled_from([1, 2, None]), st.integers(0, 9999))
+@given(
+    st.integers(1, 4), st.integers(0, 9), st.sampled_from(DTYPES), st.sampled_from([1, 2, None]), st.integers(0, 9999)
+)
 def test_thresholds_count_what_is_reached(channels: int, levels: int, dtype: type, step: int | None, seed: int) -> None:
     """Greater or equal, never greater; equal thresholds count twice; steps of one size or of their own."""
     rng = np.random.default_rng(seed)
@@ -37,7 +39,14 @@ def test_thresholds_count_what_is_reached(channels: int, levels: int, dtype: typ
 def test_many_thresholds_do_not_overflow_their_count() -> None:
     values = np.arange(300)[None]
     activation = Thresholds(dtype=UInt(9), values=values, base=np.zeros(1, np.int64), step=np.ones((1, 1), np.int64))
-    assert activation.apply(np.array([[-1.0], [126], [127], [128], [255], [500]], np.float32))[:, 0].tolist() == [0, 127, 128, 129, 256, 300]
+    assert activation.apply(np.array([[-1.0], [126], [127], [128], [255], [500]], np.float32))[:, 0].tolist() == [
+        0,
+        127,
+        128,
+        129,
+        256,
+        300,
+    ]
 
 
 def test_thresholds_beyond_what_float32_holds() -> None:
@@ -56,16 +65,21 @@ def test_bipolar_thresholds() -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(1, 4), st.integers(0, 12), st.booleans(), st.booleans(), st.sampled_from(DTYPES[1:]), st.integers(0, 9999))
+@given(
+    st.integers(1, 4),
+    st.integers(0, 12),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(DTYPES[1:]),
+    st.integers(0, 9999),
+)
 def test_requantizers(channels: int, shift: int, half_even: bool, late: bool, dtype: type, seed: int) -> None:
     rng = np.random.default_rng(seed)
     mult = rng.integers(-(2**shift) - 1, 2 ** (shift + 1) + 1, channels if seed % 2 else 1)
     add = rng.integers(-(2 ** (shift + 3)), 2 ** (shift + 3), channels)
     lo, hi = -5, 6
     table = rng.integers(0, 4, (channels, hi - lo)) if late and not half_even else None
-    activation = Requant(
-        dtype=SInt(4), mult=mult, add=add, shift=shift, lo=lo, hi=hi, half_even=half_even, late=table
-    )
+    activation = Requant(dtype=SInt(4), mult=mult, add=add, shift=shift, lo=lo, hi=hi, half_even=half_even, late=table)
     acc = rng.integers(-40, 40, (20, channels))
     found = activation.apply(acc.astype(dtype))
     for row, c in np.ndindex(*acc.shape):

@@ -19,7 +19,10 @@ def test_weighted_sums(per_channel: bool) -> None:
     a, b = rng.integers(-16, 16, (2, 2, 3, 2, 4))
     scales = rng.integers(-9, 9, (2, 4 if per_channel else 1))
     unit = Join(name="j", left=frame, right=frame, op="add", acc=SInt(12), left_scale=scales[0], right_scale=scales[1])
-    left, right = (run_op("Mul", nchw(x), constants=(s.reshape(1, -1, 1, 1).astype(np.float32),)) for x, s in zip((a, b), scales, strict=True))
+    left, right = (
+        run_op("Mul", nchw(x), constants=(s.reshape(1, -1, 1, 1).astype(np.float32),))
+        for x, s in zip((a, b), scales, strict=True)
+    )
     np.testing.assert_array_equal(unit.emulate(a, b)[0], nhwc(run_op("Add", left, right)))
 
 
@@ -40,7 +43,9 @@ def test_join_with_activation_is_join_then_activation() -> None:
     frame = Frame(2, 2, 3, SInt(4))
     a, b = rng.integers(-8, 8, (2, 4, 2, 2, 3))
     activation = Requant(dtype=SInt(4), mult=np.array([3, 5, 7]), add=np.array([1, -9, 4]), shift=3, lo=-8, hi=7)
-    plain = Join(name="j", left=frame, right=frame, op="add", acc=SInt(8), left_scale=np.array([2]), right_scale=np.array([-3]))
+    plain = Join(
+        name="j", left=frame, right=frame, op="add", acc=SInt(8), left_scale=np.array([2]), right_scale=np.array([-3])
+    )
     (acc,) = plain.emulate(a, b)
     alone = Activate(name="a", frame=Frame(2, 2, 3, SInt(8)), activation=activation)
     whole = plain.with_(activation=activation)

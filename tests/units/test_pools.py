@@ -42,7 +42,13 @@ def test_maximum(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.tuples(st.integers(1, 3), st.integers(1, 3)), st.integers(1, 3), st.integers(1, 4), st.integers(0, 9), st.integers(0, 999))
+@given(
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(0, 9),
+    st.integers(0, 999),
+)
 def test_sums(kernel: tuple[int, int], stride: int, channels: int, pick: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 16, (2, kernel[0] + 3, kernel[1] + 2, channels))
@@ -62,7 +68,9 @@ def test_global_sum(dtype: IntType) -> None:
     unit = GlobalSum(name="g", frame=Frame(40, 50, 4, dtype), acc=SInt(32))
     (found,) = unit.emulate(x)
     assert found.shape == (3, 1, 1, 4)
-    np.testing.assert_array_equal(found, nhwc(run_op("ReduceSum", nchw(x).astype(np.float64), constants=(np.array([2, 3]),), keepdims=1)))
+    np.testing.assert_array_equal(
+        found, nhwc(run_op("ReduceSum", nchw(x).astype(np.float64), constants=(np.array([2, 3]),), keepdims=1))
+    )
     # Narrow integers must not overflow.
     np.testing.assert_array_equal(unit.emulate(x.astype(dtype.numpy))[0], found)
 

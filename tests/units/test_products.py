@@ -23,7 +23,14 @@ def geometries(draw: st.DrawFn) -> dict[str, Any]:
     pads = draw(st.tuples(*[st.integers(0, 2)] * 4))
     least = [(k - 1) * d + 1 - a - b for k, d, a, b in zip(kernel, dilation, pads[:2], pads[2:], strict=True)]
     size = tuple(max(1, n) + draw(st.integers(0, 4)) for n in least)
-    return {"kernel": kernel, "stride": stride, "dilation": dilation, "pads": pads, "size": size, "seed": draw(st.integers(0, 999))}
+    return {
+        "kernel": kernel,
+        "stride": stride,
+        "dilation": dilation,
+        "pads": pads,
+        "size": size,
+        "seed": draw(st.integers(0, 999)),
+    }
 
 
 def windows(g: dict[str, Any], channels: int, dtype: IntType, block: int, fill: int, x: Array) -> tuple[Window, Array]:
@@ -59,9 +66,18 @@ def test_convolutions(g: dict[str, Any], groups: int, per_group: int, outputs: i
     block = divisors(per_group)[pick % len(divisors(per_group))]
     unit, seen = windows(g, channels, dtype, block, fill, x)
     taps = g["kernel"][0] * g["kernel"][1]
-    matrix = kernel.reshape(groups * outputs, per_group, taps).transpose(0, 2, 1).reshape(groups * outputs, taps * per_group)
+    matrix = (
+        kernel.reshape(groups * outputs, per_group, taps).transpose(0, 2, 1).reshape(groups * outputs, taps * per_group)
+    )
     mvtu = Mvtu(
-        name="m", frame=unit.outputs[0], weights=matrix, weight_type=SInt(4), acc=SInt(20), groups=groups, taps=taps, block=block
+        name="m",
+        frame=unit.outputs[0],
+        weights=matrix,
+        weight_type=SInt(4),
+        acc=SInt(20),
+        groups=groups,
+        taps=taps,
+        block=block,
     )
     (found,) = mvtu.emulate(seen)
     assert found.shape[1:] == mvtu.outputs[0].shape
@@ -94,7 +110,12 @@ def test_linear_layers(pixels: int, inputs: int, outputs: int, seed: int) -> Non
     x = rng.integers(0, 16, (3, 1, pixels, inputs))
     weights = rng.choice([-1, 1], (outputs, inputs))
     mvtu = Mvtu(
-        name="m", frame=Frame(1, pixels, inputs, UInt(4)), weights=weights, weight_type=BIPOLAR, acc=SInt(12), block=inputs
+        name="m",
+        frame=Frame(1, pixels, inputs, UInt(4)),
+        weights=weights,
+        weight_type=BIPOLAR,
+        acc=SInt(12),
+        block=inputs,
     )
     wanted = run_op("MatMul", x.astype(np.float32), constants=(weights.T.astype(np.float32),))
     np.testing.assert_array_equal(mvtu.emulate(x)[0], wanted)
@@ -105,10 +126,22 @@ def test_any_dtype_of_the_input(dtype: Any) -> None:
     """Narrow integers must not overflow in the sums."""
     x = np.full((1, 1, 1, 300), 100).astype(dtype)
     mvtu = Mvtu(
-        name="m", frame=Frame(1, 1, 300, SInt(8)), weights=np.full((2, 300), 120), weight_type=SInt(8), acc=SInt(24), block=300
+        name="m",
+        frame=Frame(1, 1, 300, SInt(8)),
+        weights=np.full((2, 300), 120),
+        weight_type=SInt(8),
+        acc=SInt(24),
+        block=300,
     )
     assert mvtu.emulate(x)[0].tolist() == [[[[3_600_000] * 2]]]
-    vvtu = Vvtu(name="v", frame=Frame(1, 1, 300, SInt(8)), channels=1, weights=np.full((1, 300), 120), weight_type=SInt(8), acc=SInt(24))
+    vvtu = Vvtu(
+        name="v",
+        frame=Frame(1, 1, 300, SInt(8)),
+        channels=1,
+        weights=np.full((1, 300), 120),
+        weight_type=SInt(8),
+        acc=SInt(24),
+    )
     assert vvtu.emulate(x)[0].tolist() == [[[[3_600_000]]]]
 
 
@@ -117,9 +150,13 @@ def test_accumulators_beyond_24_bits_are_exact() -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 65536, (4, 1, 1, 50))
     weights = rng.integers(-32768, 32768, (5, 50))
-    mvtu = Mvtu(name="m", frame=Frame(1, 1, 50, UInt(16)), weights=weights, weight_type=SInt(16), acc=SInt(40), block=50)
+    mvtu = Mvtu(
+        name="m", frame=Frame(1, 1, 50, UInt(16)), weights=weights, weight_type=SInt(16), acc=SInt(40), block=50
+    )
     np.testing.assert_array_equal(mvtu.emulate(x)[0][:, 0, 0], x[:, 0, 0] @ weights.T)
-    vvtu = Vvtu(name="v", frame=Frame(1, 1, 50, UInt(16)), channels=1, weights=weights[:1], weight_type=SInt(16), acc=SInt(40))
+    vvtu = Vvtu(
+        name="v", frame=Frame(1, 1, 50, UInt(16)), channels=1, weights=weights[:1], weight_type=SInt(16), acc=SInt(40)
+    )
     np.testing.assert_array_equal(vvtu.emulate(x)[0][:, 0, 0], x[:, 0, 0] @ weights[:1].T)
 
 
@@ -133,11 +170,15 @@ def test_activation_behind_the_product(kind: str) -> None:
     unit: Mvtu | Vvtu
     if kind == "mvtu":
         weights = rng.integers(-4, 4, (6, 6))
-        unit = Mvtu(name="m", frame=frame, weights=weights, weight_type=SInt(3), acc=SInt(8), block=6, activation=activation)
+        unit = Mvtu(
+            name="m", frame=frame, weights=weights, weight_type=SInt(3), acc=SInt(8), block=6, activation=activation
+        )
         acc = x @ weights.T
     else:
         weights = rng.integers(-4, 4, (6, 1))
-        unit = Vvtu(name="v", frame=frame, channels=6, weights=weights, weight_type=SInt(3), acc=SInt(8), activation=activation)
+        unit = Vvtu(
+            name="v", frame=frame, channels=6, weights=weights, weight_type=SInt(3), acc=SInt(8), activation=activation
+        )
         acc = x * weights[:, 0]
     wanted = (acc[..., None] >= values).sum(axis=-1)
     np.testing.assert_array_equal(unit.emulate(x)[0], wanted)
@@ -156,7 +197,14 @@ def test_folding_changes_nothing() -> None:
         unit, seen = windows(g, 4, SInt(4), block, 0, x)
         requant = Requant(dtype=SInt(4), mult=np.array([3]), add=np.array([7]), shift=5, lo=-8, hi=7)
         mvtu = Mvtu(
-            name="m", frame=unit.outputs[0], weights=matrix, weight_type=SInt(4), acc=SInt(16), taps=9, block=block, activation=requant
+            name="m",
+            frame=unit.outputs[0],
+            weights=matrix,
+            weight_type=SInt(4),
+            acc=SInt(16),
+            taps=9,
+            block=block,
+            activation=requant,
         )
         results.append(mvtu.with_(pe=3, simd=2).emulate(seen)[0])
         results.append(mvtu.emulate(seen)[0])

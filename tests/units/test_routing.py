@@ -7,7 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowc.dtypes import SInt, UInt
-from flowc.units import Concat, Fork, Frame, InputPort, OutputPort, Pad, Permute, PixelPad, Split, Upsample, WidthConverter
+from flowc.units import (
+    Concat,
+    Fork,
+    Frame,
+    InputPort,
+    OutputPort,
+    Pad,
+    Permute,
+    PixelPad,
+    Split,
+    Upsample,
+    WidthConverter,
+)
 from tests.units.operators import Array, nchw, nhwc, run_op
 
 sizes = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 6))
@@ -23,7 +35,9 @@ def test_pad(size: tuple[int, int, int], amounts: tuple[int, int, int, int], val
     top, left, bottom, right = amounts
     x, h, w, c = frames(size), *size
     out = Frame(h + top + bottom, w + left + right, c, SInt(5))
-    unit = Pad(name="p", frame=Frame(*size, SInt(4)), out=out, top=top, left=left, bottom=bottom, right=right, value=value)
+    unit = Pad(
+        name="p", frame=Frame(*size, SInt(4)), out=out, top=top, left=left, bottom=bottom, right=right, value=value
+    )
     pads = np.array([0, 0, top, left, 0, 0, bottom, right])
     wanted = run_op("Pad", nchw(x), constants=(pads, np.float32(value)), mode="constant")
     np.testing.assert_array_equal(unit.emulate(x)[0], nhwc(wanted))
@@ -31,13 +45,17 @@ def test_pad(size: tuple[int, int, int], amounts: tuple[int, int, int, int], val
 
 @settings(max_examples=40, deadline=None)
 @given(sizes, st.tuples(st.integers(1, 3), st.integers(1, 3)), st.integers(-9, 9))
-def test_pixel_pad_makes_a_transposed_convolution(size: tuple[int, int, int], strides: tuple[int, int], value: int) -> None:
+def test_pixel_pad_makes_a_transposed_convolution(
+    size: tuple[int, int, int], strides: tuple[int, int], value: int
+) -> None:
     """Inserted zeros and a 1 x 1 kernel of one: what onnxruntime's ConvTranspose with that stride gives (padding comes apart)."""
     x, c = frames(size), size[2]
     out = Frame((size[0] - 1) * strides[0] + 1, (size[1] - 1) * strides[1] + 1, c, SInt(5))
     unit = PixelPad(name="p", frame=Frame(*size, SInt(4)), out=out, stride_h=strides[0], stride_w=strides[1])
     eye = np.eye(c, dtype=np.float32).reshape(c, c, 1, 1)
-    np.testing.assert_array_equal(unit.emulate(x)[0], nhwc(run_op("ConvTranspose", nchw(x), constants=(eye,), strides=strides)))
+    np.testing.assert_array_equal(
+        unit.emulate(x)[0], nhwc(run_op("ConvTranspose", nchw(x), constants=(eye,), strides=strides))
+    )
     (filled,) = unit.with_(value=value).emulate(x)
     between = np.ones(out.shape[:2], bool)
     between[:: strides[0], :: strides[1]] = False

@@ -20,7 +20,7 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
 #pragma HLS STREAM variable = n_Conv_10_window_to_n_Conv_10 depth = 2
 #pragma HLS BIND_STORAGE variable = n_Conv_10_window_to_n_Conv_10 type = fifo impl = srl
   hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window");  // 8 x 8 x 4 uint4, 4 per beat: Quant_20/q
-#pragma HLS STREAM variable = n_Conv_10_to_n_MaxPool_21_window depth = 4
+#pragma HLS STREAM variable = n_Conv_10_to_n_MaxPool_21_window depth = 16
 #pragma HLS BIND_STORAGE variable = n_Conv_10_to_n_MaxPool_21_window type = fifo impl = srl
   hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21");  // 4 x 4 x 16 uint4, 4 per beat
 #pragma HLS STREAM variable = n_MaxPool_21_window_to_n_MaxPool_21 depth = 2
@@ -32,7 +32,7 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
 #pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Conv_27_pad depth = 2
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Conv_27_pad type = fifo impl = srl
   hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Add_37_width("n_MaxPool_21_fork_to_n_Add_37_width");  // 4 x 4 x 4 uint4, 4 per beat
-#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37_width depth = 8
+#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37_width depth = 16
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Add_37_width type = fifo impl = srl
   hls::stream<ap_uint<4>> n_Add_37_width_to_n_Add_37("n_Add_37_width_to_n_Add_37");  // 4 x 4 x 4 uint4, 1 per beat
 #pragma HLS STREAM variable = n_Add_37_width_to_n_Add_37 depth = 2
@@ -50,7 +50,7 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
 #pragma HLS STREAM variable = n_Add_37_to_n_Gemm_49_width depth = 2
 #pragma HLS BIND_STORAGE variable = n_Add_37_to_n_Gemm_49_width type = fifo impl = srl
   hls::stream<ap_uint<16>> n_Gemm_49_width_to_n_Gemm_49("n_Gemm_49_width_to_n_Gemm_49");  // 4 x 4 x 4 uint4, 4 per beat
-#pragma HLS STREAM variable = n_Gemm_49_width_to_n_Gemm_49 depth = 7
+#pragma HLS STREAM variable = n_Gemm_49_width_to_n_Gemm_49 depth = 16
 #pragma HLS BIND_STORAGE variable = n_Gemm_49_width_to_n_Gemm_49 type = fifo impl = srl
   hls::stream<ap_uint<12>> n_Gemm_49_to_out_n_Gemm_49_MatMul_acc("n_Gemm_49_to_out_n_Gemm_49_MatMul_acc");  // 1 x 1 x 5 int12, 1 per beat: n_Gemm_49/MatMul/acc
 #pragma HLS STREAM variable = n_Gemm_49_to_out_n_Gemm_49_MatMul_acc depth = 2

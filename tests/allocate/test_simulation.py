@@ -1,0 +1,111 @@
+"""The simulation against a clock-by-clock one, and what it says of FIFO depths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from flowc.allocate import Deadlock, allocate, simulate
+from flowc.allocate.fifos import fifo_cost, least_depths, place_fifos, size_fifos
+from flowc.allocate.loops import LEAST_DEPTH
+from flowc.dataflow import Dataflow
+from flowc.dtypes import SInt, UInt
+from flowc.targets import load_target
+from tests.allocate.nets import Net, residual
+from tests.allocate.stepper import step
+
+ULTRA96 = load_target("ultra96")
+
+
+def chain() -> Dataflow:
+    net = Net(8, 8, 3, UInt(4))
+    net.conv(8, SInt(2), UInt(2))
+    net.pool()
+    net.conv(8, SInt(2), UInt(2))
+    net.flatten()
+    net.matrix(4, SInt(2), None)
+    return net.done("chain")
+
+
+def strided() -> Dataflow:
+    net = Net(9, 7, 2, UInt(2))
+    net.conv(4, SInt(2), UInt(2), stride=2, pad=1)
+    net.depthwise(SInt(2), UInt(2))
+    net.conv(6, SInt(2), None, k=1)
+    return net.done("strided")
+
+
+def folded(graph: Dataflow, fps: float | None) -> Dataflow:
+    return allocate(graph, ULTRA96, clock_mhz=100, fps=fps).graph
+
+
+CASES = [
+    (chain, 8_000), (chain, 60_000), (chain, None), (strided, 20_000), (strided, None), (lambda: residual(1, 6, 4), 20_000),
+    (lambda: residual(2, 6, 4), 60_000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "fps"), CASES)
+def test_interval_is_that_of_every_clock_cycle(make, fps) -> None:  # type: ignore[no-untyped-def]
+    graph = folded(make(), fps)
+    depths = least_depths(graph)
+    seen = simulate(graph, 4, depths=depths)
+    ends = step(graph, depths, 4)
+    assert ends is not None
+    assert seen.interval == ends[3] - ends[2] == max(u.cycles for u in graph)
+    # The simulation's pipelines close up bubbles when they stall; the stepper's do not.
+    assert ends[0] == pytest.approx(seen.latency, rel=0.03)
+
+
+@pytest.mark.parametrize(("make", "fps"), CASES)
+def test_depths_hold_what_the_simulation_sees(make, fps) -> None:  # type: ignore[no-untyped-def]
+    graph = folded(make(), fps)
+    seen = simulate(graph, 4)
+    assert all(seen.occupancy[s] <= (s.depth or 0) for s in graph.streams)
+    endless = simulate(graph, 1, depths=dict.fromkeys(graph.streams, 10**6))
+    assert endless.latency <= seen.latency
+    assert endless.interval is None
+
+
+@pytest.mark.parametrize(("make", "fps"), CASES[:2] + CASES[-2:])
+def test_one_place_less_lowers_the_rate(make, fps) -> None:  # type: ignore[no-untyped-def]
+    graph = folded(make(), fps)
+    depths = least_depths(graph, work=10**9)
+    interval = max(u.cycles for u in graph)
+    binding = [s for s in graph.streams if depths[s] > LEAST_DEPTH]
+    slower = 0
+    for stream in binding:
+        ends = step(graph, {**depths, stream: depths[stream] - 1}, 5)
+        slower += ends is None or ends[4] - ends[3] > interval
+    assert binding
+    assert slower >= len(binding) / 2
+
+
+def test_too_small_a_skip_is_a_deadlock() -> None:
+    graph = folded(residual(1, 6, 4), 20_000)
+    skip = next(s for s in graph.streams if graph[s.src].kind == "fork" and graph[s.dst].kind == "join")
+    with pytest.raises(Deadlock, match="stuck") as error:
+        simulate(graph, 2, depths={skip: 2})
+    assert f"{skip.src} -> {skip.dst} (2)" in str(error.value)
+    assert step(graph, {**{s: s.depth or 2 for s in graph.streams}, skip: 2}, 2) is None
+
+
+def test_a_slow_reader_sets_the_interval() -> None:
+    graph = folded(chain(), 60_000)
+    slowest = max(graph, key=lambda u: u.cycles)
+    assert simulate(graph, 3).interval == slowest.cycles
+
+
+def test_every_stream_gets_depth_memory_and_cost() -> None:
+    graph = folded(residual(1, 8, 8), 20_000)
+    bare = graph.with_streams({s: replace(s, depth=None, memory=None) for s in graph.streams})
+    sized = size_fifos(bare)
+    assert [(s.depth, s.memory) for s in sized.streams] == [(s.depth, s.memory) for s in size_fifos(sized).streams]
+    for s in sized.streams:
+        assert s.depth is not None
+        assert s.depth >= LEAST_DEPTH
+        assert s.memory in ("srl", "bram")
+        assert (fifo_cost(sized, s).lut or 0) > 0
+    dear = place_fifos(sized, 1)
+    assert any(s.memory == "bram" for s in dear.streams)

@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -190,8 +190,23 @@ def to_json(points: Iterable[Point]) -> str:
     return json.dumps([asdict(p) for p in points], indent=1) + "\n"
 
 
+class _Cluster(Executor):
+    """A Dask client as an executor that closes the client with itself."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor: Executor = client.get_executor()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._executor.shutdown(wait and not cancel_futures)
+        self._client.close()
+
+
 def dask_executor(address: str) -> Executor:
-    """An executor on the Dask cluster whose scheduler is at ``address``.
+    """An executor on the Dask cluster whose scheduler is at ``address``; its workers must have flowc installed.
 
     Raises:
         UsageError: the package ``distributed`` is missing, or no scheduler answers.
@@ -199,9 +214,10 @@ def dask_executor(address: str) -> Executor:
     try:
         distributed = importlib.import_module("distributed")
     except ImportError:
-        raise UsageError("a Dask cluster needs the package 'distributed'", remedy="pip install 'flowc[dask]'") from None
+        raise UsageError(
+            "a Dask cluster needs the package 'distributed'", remedy="Install it with: pip install 'flowc[dask]'"
+        ) from None
     try:
-        executor: Executor = distributed.Client(address).get_executor()
+        return _Cluster(distributed.Client(address))
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at '{address}': {error}") from None
-    return executor

@@ -142,12 +142,7 @@ class Layer:
         return bool(keys) and all(k in self.fixed for k in keys)
 
     def folds(self, limit: int) -> Iterator[Fold]:
-        """Folds worth a look of at most ``limit`` cycles: for every lane count the least parallel inputs, and a few more.
-
-        A pinned layer is taken as it is, however slow.
-        """
-        if self.pinned:
-            limit = max(limit, self.main.with_(**{k: v for k, v in self.fixed.items() if k in ("pe", "simd")}).cycles)
+        """Folds worth a look of at most ``limit`` cycles: for every lane count the least parallel inputs, and a few more."""
         if isinstance(self.main, Mvtu):
             yield from self._matrix_folds(self.main, limit)
         elif isinstance(self.main, Vvtu | Pool):
@@ -313,8 +308,7 @@ def fold_cycles(layer: Layer) -> list[int]:
             if block % simd == 0:
                 found.add(_window_cycles(window, simd, block, False))
             found.add(_window_cycles(window, simd, simd, True))
-    least = min((fold.cycles for fold in layer.folds(min(found))), default=None)
-    while least is None:
-        found.discard(min(found))
-        least = min((fold.cycles for fold in layer.folds(min(found))), default=None)
-    return sorted(found)
+    ascending = sorted(found)
+    while ascending and next(layer.folds(ascending[0]), None) is None:
+        del ascending[0]
+    return ascending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from flowc.allocate.limits import RESOURCES, Limits
 from flowc.allocate.options import Option, OptionTable
 from flowc.allocate.select import Floats, Selection
 from flowc.dataflow import Dataflow
-from flowc.errors import InfeasibleError
+from flowc.errors import InfeasibleError, UsageError
 from flowc.targets import Target
 
 __all__ = ["Chosen", "Search"]
@@ -55,7 +56,7 @@ class Search:
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
         self.reserve = np.zeros(len(RESOURCES))
         self._shares: Floats | None = None
-        self._cycles = [_cycles(layer) for layer in layers]
+        self._cycles = [_possible(layer) for layer in layers]
 
     def rating(self, use: Floats) -> tuple[float, float]:
         """By how much ``use`` exceeds the budgets, and what it costs (see `at`): less is better."""
@@ -132,8 +133,10 @@ class Search:
         return f"{use[k]:,.0f} {RESOURCES[k]} needed of {self.budgets[k]:,.0f} allowed; the biggest are {listed}"
 
 
-def _cycles(layer: Layer) -> list[int]:
-    """Intervals at which something changes for a layer, ascending."""
-    if not layer.pinned:
-        return fold_cycles(layer)
-    return [min(fold.cycles for fold in layer.folds(0))]
+def _possible(layer: Layer) -> list[int]:
+    """Intervals at which the layer's folds change, ascending. Raises UsageError where what is fixed leaves no fold."""
+    found = fold_cycles(layer)
+    if not found:
+        fixed = ", ".join(f"{key} = {json.dumps(value)}" for key, value in layer.fixed.items())
+        raise UsageError(f"folding '{layer.name}': {fixed or 'its shape'} leaves no folding that can be built")
+    return found

@@ -136,7 +136,7 @@ def test_wholly_fixed_folding_that_does_not_fit_is_returned_and_says_so() -> Non
 @pytest.mark.parametrize(
     ("folding", "text"),
     [
-        ({"conv9": {"pe": 2}}, "unknown layer 'conv9'; did you mean 'conv1'? the layers are x, conv1, dw2"),
+        ({"conv9": {"pe": 2}}, "unknown layer 'conv9'; did you mean 'conv3'? the layers are x, conv1, dw2"),
         ({"conv1": {"pe": 5}}, "folding 'conv1': 'pe' can't be 5; allowed are 1, 2, 3, 4, 6, 12"),
         ({"conv1": {"pe": "4"}}, "folding 'conv1': 'pe' must be an integer, not a string; allowed are 1, 2, 3"),
         ({"conv1": {"pe": True}}, "folding 'conv1': 'pe' must be an integer, not true"),

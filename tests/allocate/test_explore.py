@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -49,11 +50,18 @@ def test_executors_give_the_same_points(kind: type) -> None:
 def test_dask_cluster_gives_the_same_points() -> None:
     distributed = pytest.importorskip("distributed")
     graph = residual(1, 8, 8)
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
-    ) as cluster:
-        executor = dask_executor(cluster.scheduler_address)
-        assert explore(graph, TARGETS[:1], WANTED, executor=executor) == explore(graph, TARGETS[:1], WANTED)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        dask_executor(cluster.scheduler_address) as executor,
+    ):
+        found = explore(graph, TARGETS[:1], WANTED, executor=executor)
+    assert found == explore(graph, TARGETS[:1], WANTED)
+
+
+def test_missing_dask_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(UsageError, match="pip install"):
+        dask_executor("tcp://127.0.0.1:1")
 
 
 def point(target: str, fps: float | None, lut: int | None, bram18: int = 0) -> Point:

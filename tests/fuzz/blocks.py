@@ -103,8 +103,12 @@ def _pooled(w: Writer, x: Tensor) -> Tensor:
 
 
 def max_pool(w: Writer, x: Tensor) -> Tensor:
-    """MaxPool of integers."""
-    return _pooled(w, x)
+    """MaxPool of integers; now and then behind it a second instance of their quantizer, which changes nothing."""
+    y = _pooled(w, x)
+    if not w.choices.chance(15):
+        return y
+    w.tag("idle quantizer")
+    return requantize(w, y, like=x.grid)
 
 
 def _averaged(w: Writer, x: Tensor) -> Tensor:
@@ -207,8 +211,12 @@ def depth_to_space(w: Writer, x: Tensor) -> Tensor:
     """DepthToSpace, where the channels allow it."""
     if len(x.shape) != 4 or x.channels % 4 or not x.scalar:
         return layer(w, x)
-    w.tag("depth to space")
     h, v = x.spatial
+    if h % 2 == 0 and v % 2 == 0 and w.choices.chance(30):
+        w.tag("space to depth")
+        shape = (1, 4 * x.channels, h // 2, v // 2)
+        return Tensor(w.op("SpaceToDepth", x.name, blocksize=2), shape, x.spread, x.grid, x.positive)
+    w.tag("depth to space")
     return Tensor(w.depth_to_space(x.name, 2), (1, x.channels // 4, 2 * h, 2 * v), x.spread, x.grid, x.positive)
 
 
@@ -224,6 +232,21 @@ def pad(w: Writer, x: Tensor) -> Tensor:
         value = float(np.float32((g.hi - g.zero) * g.scale.reshape(())))
     shape = (*x.shape[:2], *(n + a + b for n, a, b in zip(x.spatial, begins, ends, strict=True)))
     return Tensor(w.pad(x.name, [0, 0, *begins, 0, 0, *ends], value), shape, x.spread, x.grid)
+
+
+def crop(w: Writer, x: Tensor) -> Tensor:
+    """Some rows or columns, or every second one."""
+    c = w.choices
+    axis = c.integer(2, len(x.shape) - 1)
+    n = x.shape[axis]
+    if n < 3:
+        return layer(w, x)
+    w.tag("crop")
+    start, end = c.integer(0, 1), c.integer(n - 1, n)
+    step = 2 if w.opset >= 10 and c.chance(40) else 1
+    shape = list(x.shape)
+    shape[axis] = -(-(end - start) // step)
+    return Tensor(w.slice(x.name, start, end, axis, step), tuple(shape), x.spread, x.grid, x.positive)
 
 
 def reshaped(w: Writer, x: Tensor) -> Tensor:
@@ -276,6 +299,9 @@ def split(w: Writer, x: Tensor) -> Tensor:
 def _branch(w: Writer, x: Tensor, like: Grid | None, *, same: bool) -> Tensor:
     outputs = None if same else w.choices.integer(1, 4)
     y = x
+    if w.choices.chance(12):
+        w.tag("nested fork")
+        y = residual(w, y)
     for last in ([False] if w.choices.chance(25) else []) + [True]:
         y = layer(w, y, same=True, outputs=outputs if last else None, like=like if last else None)
     return y
@@ -299,6 +325,42 @@ def concat(w: Writer, x: Tensor) -> Tensor:
         wide = Grid(8, True, False, scale.reshape((1, -1) + (1,) * len(x.spatial)).astype(np.float32), a.grid.zero)
         return layer(w, Tensor(y.name, y.shape, y.spread, wide))
     return requantize(w, activation(w, y) if c.chance(40) else y)
+
+
+def gate(w: Writer, x: Tensor) -> Tensor:
+    """Squeeze and excite: one factor per channel, computed from the global average, multiplies the whole image."""
+    c = w.choices
+    if not x.scalar or x.channels > 6:
+        return layer(w, x)
+    w.tag("gate")
+    y = w.op("GlobalAveragePool", x.name)
+    pooled = requantize(w, Tensor(y, (*x.shape[:2], *(1 for _ in x.spatial)), x.spread, None, x.positive))
+    middle = product(w, pooled, same=True)
+    squashed = Tensor(w.op("Sigmoid" if c.chance(50) else "HardSigmoid", middle.name), middle.shape, 0.6, positive=True)
+    factor = requantize(w, squashed)
+    names = (x.name, factor.name) if c.chance(70) else (factor.name, x.name)
+    return requantize(w, Tensor(w.op("Mul", *names), x.shape, x.spread * 0.6, None, x.positive))
+
+
+def long_skip(w: Writer, x: Tensor) -> Tensor:
+    """Side by side with, or added to, a tensor from further up."""
+    fitting = [t for t in w.skips if t.spatial == x.spatial and len(t.shape) == len(x.shape) and t is not x]
+    if not fitting:
+        return residual(w, x)
+    w.tag("long skip")
+    other = w.choices.pick(fitting[::-1])
+    if other.shape == x.shape and w.choices.chance(60):
+        total = Tensor(
+            w.op("Add", x.name, other.name), x.shape, x.spread + other.spread, None, x.positive and other.positive
+        )
+    else:
+        shape = (1, x.channels + other.channels, *x.spatial)
+        names = (x.name, other.name)
+        if 2 * x.channels + other.channels <= MOST_CHANNELS and w.choices.chance(20):
+            w.tag("concat of three")
+            names, shape = (x.name, other.name, x.name), (1, shape[1] + x.channels, *x.spatial)
+        total = Tensor(w.concat(*names), shape, max(x.spread, other.spread), None, x.positive and other.positive)
+    return requantize(w, activation(w, total) if w.choices.chance(50) else total)
 
 
 def residual(w: Writer, x: Tensor) -> Tensor:
@@ -328,9 +390,17 @@ def residual(w: Writer, x: Tensor) -> Tensor:
 
 BLOCKS: dict[Block, int] = {
     layer: 40, residual: 12, concat: 7, split: 6, max_pool: 8, average_pool: 6, trunc_pool: 3, pad: 3, upsample: 3,
-    depth_to_space: 3, reshaped: 3, elementwise: 4,
+    depth_to_space: 3, reshaped: 3, elementwise: 4, crop: 3, gate: 3, long_skip: 6,
 }  # fmt: skip
-VECTOR_BLOCKS: dict[Block, int] = {layer: 50, residual: 14, concat: 8, split: 8, elementwise: 6, reshaped: 4}
+VECTOR_BLOCKS: dict[Block, int] = {
+    layer: 50,
+    residual: 14,
+    concat: 8,
+    split: 8,
+    elementwise: 6,
+    reshaped: 4,
+    long_skip: 5,
+}
 PER_CHANNEL_BLOCKS: dict[Block, int] = {
     layer: 40,
     max_pool: 15,

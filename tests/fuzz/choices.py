@@ -56,7 +56,8 @@ class Choices:
 class Grid:
     """A quantizer's parameters: integers [lo, hi], ``x = (q - zero) * scale``.
 
-    ``scale`` is float32, of rank 0 or of the rank of the tensor with length 1 along all axes but the channels.
+    ``scale`` is float32, of rank 0 or of the rank of the tensor with length 1 along all axes but the channels; ``multiples``:
+    its values are multiples of one unit.
     """
 
     bits: int
@@ -66,6 +67,7 @@ class Grid:
     zero: int = 0
     rounding: str = "ROUND"
     bipolar: bool = False
+    multiples: bool = False
 
     @property
     def lo(self) -> int:

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from tests.fuzz.blocks import BLOCKS, PER_CHANNEL_BLOCKS, VECTOR_BLOCKS, flattened, global_average, layer, max_pool
 from tests.fuzz.choices import Array, Choices, Grid, Tensor, of_class
 from tests.fuzz.elementwise import activation, batch_norm, tensor_norm
-from tests.fuzz.layers import MOST_CHANNELS, MOST_ELEMENTS, product, random_bits
+from tests.fuzz.layers import MOST_CHANNELS, MOST_ELEMENTS, product, random_bits, requantize
 from tests.fuzz.writer import DOMAINS, Writer
 
 __all__ = ["RandomNet", "random_net", "random_nets"]
@@ -53,20 +53,25 @@ def random_net(random: Random) -> RandomNet:
     dialect = c.weighted({"qonnx": 65, "qcdq": 23, "mixed": 12})
     opset = c.pick((17, 13, 14, 16, 18, 19, 20, 21) if dialect != "qonnx" else (17, 9, 10, 11, 12, 13, 15, 18, 20, 21))
     batch = "N" if c.chance(20) else 1
+    declared = (1, *shape[2:], shape[1]) if kind == "image" and c.chance(8) else shape
     w = Writer(
-        [batch, *shape[1:]], c, scales=c.weighted({"pow2": 30, "dyadic": 15, "free": 35, "decimal": 10, "mixed": 10}),
+        [batch, *declared[1:]], c, scales=c.weighted({"pow2": 30, "dyadic": 15, "free": 35, "decimal": 10, "mixed": 10}),
         dialect=dialect, opset=opset, domain=c.pick(DOMAINS), seed=c.integer(0, 2**16),
     )  # fmt: skip
     w.tag(f"dialect {dialect}", f"opset {opset}", f"scales {w.scales}", kind, f"batch {batch}")
-    x, grid, input_type = _input(w, shape)
+    x, grid, input_type = _input(w, shape, declared)
+    grids = {"x": grid}
+    if input_type is None and c.chance(6):
+        x, grids["second"] = _second_input(w, x, [batch, *declared[1:]], declared)
     blocks = c.integer(2, 12)
     for _ in range(blocks):
         x = _block(w, x)
+        w.skips.append(x)
     outputs, elem_type = _tail(w, x)
     model = w.model(*outputs, elem_type=elem_type)
-    samples = _samples(w, shape, grid)
-    seen = samples if input_type is None else _typed(samples, grid)
-    return RandomNet(model, {"x": samples}, input_type, {"x": seen}, frozenset(w.tags), blocks)
+    samples = {name: _samples(w, declared, g) for name, g in grids.items()}
+    seen = samples if input_type is None else {"x": _typed(samples["x"], grid)}
+    return RandomNet(model, samples, input_type, seen, frozenset(w.tags), blocks)
 
 
 def random_nets() -> SearchStrategy[RandomNet]:
@@ -82,8 +87,42 @@ def _shape(c: Choices, kind: str) -> tuple[int, ...]:
     return (1, c.integer(2, 16))
 
 
-def _input(w: Writer, shape: tuple[int, ...]) -> tuple[Tensor, Grid, str | None]:
+def _input(w: Writer, shape: tuple[int, ...], declared: tuple[int, ...]) -> tuple[Tensor, Grid, str | None]:
     """The input behind its quantizer, or left float for ``--input-type``; what it is quantized to."""
+    c = w.choices
+    grid = _input_grid(w)
+    if declared != shape:
+        return _channels_first(w, w.quantize(Tensor("x", declared, grid.spread), grid), shape), grid, None
+    source = Tensor("x", shape, grid.spread)
+    if c.chance(12):
+        return _typed_input(w, source, grid)
+    if c.chance(15):
+        w.tag("float preprocessing")
+        source = Tensor(
+            w.op("Sub", w.op("Mul", "x", w.const(np.float32(2))), w.const(np.float32(1))), shape, grid.spread
+        )
+    return w.nothing(w.quantize(source, grid)), grid, None
+
+
+def _channels_first(w: Writer, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    w.tag("channels last input")
+    return Tensor(w.op("Transpose", x.name, perm=[0, 3, 1, 2]), shape, x.spread, x.grid, x.positive)
+
+
+def _second_input(w: Writer, x: Tensor, dims: list[int | str], declared: tuple[int, ...]) -> tuple[Tensor, Grid]:
+    """Another input of the same shape, joined with the first; its grid."""
+    w.tag("two inputs")
+    grid = _input_grid(w)
+    other = w.quantize(Tensor(w.input("second", dims), declared, grid.spread), grid)
+    if declared != x.shape:
+        other = _channels_first(w, other, x.shape)
+    if w.choices.chance(50):
+        return requantize(w, Tensor(w.op("Add", x.name, other.name), x.shape, x.spread + grid.spread)), grid
+    shape = (1, 2 * x.channels, *x.spatial)
+    return requantize(w, Tensor(w.concat(x.name, other.name), shape, max(x.spread, grid.spread))), grid
+
+
+def _input_grid(w: Writer) -> Grid:
     c = w.choices
     bits = random_bits(w)
     signed = c.chance(60) or (bits == 1 and w.dialect == "qcdq")
@@ -92,24 +131,21 @@ def _input(w: Writer, shape: tuple[int, ...]) -> tuple[Tensor, Grid, str | None]
     grid = Grid(bits, signed, False, scale, bipolar=bipolar)
     if bits > 1 and c.chance(20):
         grid = Grid(bits, signed, False, scale, c.integer(grid.lo, grid.hi))
-    source = Tensor("x", shape, grid.spread)
-    if c.chance(12):
-        w.tag("input type")
-        name = "bipolar" if bipolar else f"{'int' if signed else 'uint'}{bits}"
-        text = f"{name}:{float(scale)!r}" + (f":{grid.zero}" if grid.zero else "")
-        x: Tensor = Tensor("x", shape, grid.spread, grid, positive=grid.lo >= grid.zero)
-        if c.chance(40):
-            w.tag("float preprocessing behind the input type")
-            name = w.op("Sub", w.op("Mul", "x", w.const(np.float32(2))), w.const(np.float32(1)))
-            wide = Grid(bits + 1, True, False, scale * 2, 0)
-            x = w.quantize(Tensor(name, shape, 2 * grid.spread), wide) if w.dialect == "qonnx" else x
-        return x, grid, text
-    if c.chance(15):
-        w.tag("float preprocessing")
-        source = Tensor(
-            w.op("Sub", w.op("Mul", "x", w.const(np.float32(2))), w.const(np.float32(1))), shape, grid.spread
-        )
-    return w.nothing(w.quantize(source, grid)), grid, None
+    return grid
+
+
+def _typed_input(w: Writer, x: Tensor, grid: Grid) -> tuple[Tensor, Grid, str]:
+    """The input as it is; the third result is what to tell flowc about it."""
+    w.tag("input type")
+    name = "bipolar" if grid.bipolar else f"{'int' if grid.signed else 'uint'}{grid.bits}"
+    text = f"{name}:{float(grid.scale)!r}" + (f":{grid.zero}" if grid.zero else "")
+    given = Tensor(x.name, x.shape, grid.spread, grid, positive=grid.lo >= grid.zero)
+    if not w.choices.chance(40) or w.dialect == "qcdq":
+        return given, grid, text
+    w.tag("float preprocessing behind the input type")
+    y = w.op("Sub", w.op("Mul", x.name, w.const(np.float32(2))), w.const(np.float32(1)))
+    wide = Grid(grid.bits + 1, True, False, np.asarray(grid.scale * 2, np.float32))
+    return w.quantize(Tensor(y, x.shape, 2 * grid.spread), wide), grid, text
 
 
 def _block(w: Writer, x: Tensor) -> Tensor:

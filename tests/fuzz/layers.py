@@ -70,7 +70,7 @@ def random_grid(w: Writer, x: Tensor, *, scalar: bool = True, bits: int | None =
         if w.exact:
             factors = 2.0 ** w.rng.integers(-1, 2, factors.shape)
         scale = (scale * factors).astype(np.float32)
-    return replace(plain, scale=scale, zero=zero)
+    return replace(plain, scale=scale, zero=zero, multiples=not scalar and w.exact)
 
 
 def requantize(w: Writer, x: Tensor, *, like: Grid | None = None, scalar: bool = True) -> Tensor:
@@ -84,6 +84,15 @@ def requantize(w: Writer, x: Tensor, *, like: Grid | None = None, scalar: bool =
 
 def weights(w: Writer, shape: Sequence[int], output_axis: int) -> tuple[str, float, Grid | None]:
     """A quantized weight tensor: its name, the rough size of its values, and its grid (None where it has no quantizer)."""
+    key = (tuple(shape), output_axis)
+    if key in w.weights and w.choices.chance(20):
+        w.tag("weights used twice")
+        return w.weights[key]
+    w.weights[key] = _new_weights(w, shape, output_axis)
+    return w.weights[key]
+
+
+def _new_weights(w: Writer, shape: Sequence[int], output_axis: int) -> tuple[str, float, Grid | None]:
     c = w.choices
     kind = c.weighted({"int": 50, "binary": 10, "ternary": 10, "zero": 8, "raw": 5, "two-level": 2})
     thin = [1] * len(shape)
@@ -138,6 +147,9 @@ def bias(w: Writer, x: Tensor, weight: Grid | None, outputs: int, spread: float)
         return w.op(
             "DequantizeLinear", w.const(integers), w.const(scale if len(scale) > 1 else scale.reshape(())), **along
         )
+    if c.chance(20):
+        w.tag("bias of its own scale")
+        scale = np.asarray([of_class(w.scale_class, float(np.abs(values).max()) / 100, c)], np.float32)
     grid = Grid(bits, True, c.chance(20), scale if len(scale) > 1 else scale.reshape(()))
     return w.quantizer(w.const(values.astype(np.float32), "b"), grid, axis=0)
 
@@ -199,13 +211,11 @@ def _auto_pad(w: Writer, spatial: Sequence[int], kernels: Sequence[Kernel]) -> t
     return mode, lengths
 
 
-def conv(w: Writer, x: Tensor, *, same: bool = False, outputs: int | None = None, depthwise: bool = False) -> Tensor:
+def conv(w: Writer, x: Tensor, *, same: bool = False, outputs: int | None = None, kind: str | None = None) -> Tensor:
     """A convolution, plain, grouped, depthwise or transposed; `same`: of the shape of `x` (or with `outputs` channels)."""
     c = w.choices
     cin = x.channels
-    kind = c.weighted({"plain": 60, "depthwise": 18, "grouped": 10, "transposed": 8})
-    if depthwise:
-        kind = "depthwise"
+    kind = kind or c.weighted({"plain": 60, "depthwise": 18, "grouped": 10, "transposed": 8})
     if kind == "transposed" and not same and x.size <= 80 and x.scalar:
         return _conv_transpose(w, x, outputs or c.integer(1, 6))
     divisors = [g for g in range(2, cin) if cin % g == 0]
@@ -306,4 +316,7 @@ def product(w: Writer, x: Tensor, *, same: bool = False, outputs: int | None = N
         return linear(w, x, outputs if outputs is not None else x.channels if same else None)
     if len(x.shape) == 3 and x.scalar and w.choices.chance(15):
         return linear(w, x, outputs if outputs is not None else x.channels if same else None)
-    return conv(w, x, same=same, outputs=outputs, depthwise=not x.scalar)
+    if x.grid is not None and x.grid.multiples and w.choices.chance(50):
+        w.tag("dense product of related scales")
+        return conv(w, x, same=same, outputs=outputs, kind="plain")
+    return conv(w, x, same=same, outputs=outputs, kind=None if x.scalar else "depthwise")

@@ -22,6 +22,8 @@ class Writer(Net):
         choices: what to ask for choices.
         scales: class of its scales, see `of_class`; "mixed" for a new choice each time.
         tags: constructs used so far.
+        weights: weight tensors by shape and output axis, to be used again.
+        skips: quantized tensors to come back to.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Writer(Net):
         self.tags: set[str] = set()
         self.mixed = dialect == "mixed"
         self._known: dict[Grid, list[str]] = {}
+        self.weights: dict[tuple[tuple[int, ...], int], tuple[str, float, Grid | None]] = {}
+        self.skips: list[Tensor] = []
 
     @property
     def exact(self) -> bool:
@@ -118,10 +122,12 @@ class Writer(Net):
             return self.op("Clip", x, min=float(lo), max=float(hi))
         return self.op("Clip", x, self.const(np.float32(lo)), self.const(np.float32(hi)))
 
-    def slice(self, x: str, start: int, end: int, axis: int = 1) -> str:
+    def slice(self, x: str, start: int, end: int, axis: int = 1, step: int = 1) -> str:
+        """A slice; only from opset 10 on with a step."""
         if self.opset < 10:
             return self.op("Slice", x, starts=[start], ends=[end], axes=[axis])
-        return self.op("Slice", x, self.ints(start), self.ints(end), self.ints(axis))
+        steps = [self.ints(step)] if step != 1 else []
+        return self.op("Slice", x, self.ints(start), self.ints(end), self.ints(axis), *steps)
 
     def split(self, x: str, sizes: Sequence[int], axis: int = 1) -> list[str]:
         if self.opset < 13:

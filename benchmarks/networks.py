@@ -1,0 +1,206 @@
+"""The networks of the benchmarks as dataflow graphs, with random weights and thresholds.
+
+Only shapes and types matter for allocation; these need no training framework and no files.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowc.dataflow import Dataflow, Stream
+from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.units import (
+    Fork,
+    Frame,
+    GlobalSum,
+    InputPort,
+    Join,
+    Mvtu,
+    OutputPort,
+    Pad,
+    Pool,
+    Thresholds,
+    Unit,
+    Vvtu,
+    Window,
+)
+
+
+class Net:
+    """Builds a graph unit by unit; ``at`` is the name of the last one."""
+
+    def __init__(self, h: int, w: int, c: int, dtype: IntType, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        frame = Frame(h, w, c, dtype)
+        self.units: list[Unit] = [InputPort(name="x", tensor="x", tensor_shape=(c, h, w), frame=frame)]
+        self.streams: list[Stream] = []
+        self.at = "x"
+        self.frame = frame
+        self.count = 0
+
+    def add(self, unit: Unit, src: str | None = None, src_port: int = 0, dst_port: int = 0) -> str:
+        """Puts a unit behind ``src``, or behind the last one."""
+        self.units.append(unit)
+        self.streams.append(Stream(src or self.at, unit.name, src_port, dst_port))
+        self.at, self.frame = unit.name, unit.outputs[0]
+        return unit.name
+
+    def _thresholds(self, channels: int, out: IntType, acc: IntType) -> Thresholds:
+        levels = 1 if out.bipolar else out.hi - out.lo
+        values = np.sort(self.rng.integers(acc.lo, acc.hi + 1, (channels, levels)), axis=1)
+        step = np.array([[2 if out.bipolar else 1]])
+        return Thresholds(dtype=out, values=values, base=np.full(channels, out.lo), step=step)
+
+    def _acc(self, inputs: int, weight: IntType) -> IntType:
+        bound = inputs * max(abs(weight.lo), weight.hi) * max(abs(self.frame.dtype.lo), self.frame.dtype.hi)
+        return IntType.for_range(-bound, bound)
+
+    def matrix(self, out: int, weight: IntType, act: IntType | None) -> str:
+        """A dense layer on the channels; ``act`` None leaves the accumulators."""
+        self.count += 1
+        return self._matrix(f"fc{self.count}", out, weight, act, 1)
+
+    def _matrix(self, name: str, out: int, weight: IntType, act: IntType | None, taps: int) -> str:
+        mw = self.frame.c
+        acc = self._acc(mw, weight)
+        values = self.rng.integers(max(weight.lo, -1), 2, (out, mw))
+        if weight.bipolar:
+            values = 2 * self.rng.integers(0, 2, (out, mw)) - 1
+        activation = None if act is None else self._thresholds(out, act, acc)
+        unit = Mvtu(
+            name=name, frame=self.frame, weights=values.astype(np.int64), weight_type=weight, acc=acc, activation=activation,
+            taps=taps, block=mw // taps,
+        )  # fmt: skip
+        return self.add(unit)
+
+    def flatten(self) -> None:
+        """Sees the frame as a vector."""
+        f = self.frame
+        self.frame = Frame(1, 1, f.elements, f.dtype)
+
+    def window(self, name: str, k: int, stride: int, pad: int, block: int) -> None:
+        """Padding and a sliding window."""
+        f = self.frame
+        if pad:
+            out = Frame(f.h + 2 * pad, f.w + 2 * pad, f.c, f.dtype)
+            self.add(Pad(name=f"{name}_pad", frame=f, out=out, top=pad, left=pad, bottom=pad, right=pad))
+        self.add(Window(name=f"{name}_window", frame=self.frame, kernel=(k, k), stride=(stride, stride), block=block))
+
+    def conv(self, out: int, weight: IntType, act: IntType | None, *, k: int = 3, stride: int = 1, pad: int = 0) -> str:
+        """A convolution with its padding and window."""
+        self.count += 1
+        name = f"conv{self.count}"
+        if k > 1 or stride > 1:
+            self.window(name, k, stride, pad, self.frame.c)
+        return self._matrix(name, out, weight, act, k * k)
+
+    def depthwise(self, weight: IntType, act: IntType | None, *, k: int = 3, stride: int = 1, pad: int = 1) -> str:
+        """A depthwise convolution with its padding and window."""
+        self.count += 1
+        name, c = f"dw{self.count}", self.frame.c
+        self.window(name, k, stride, pad, 1)
+        acc = self._acc(k * k, weight)
+        values = self.rng.integers(-1, 2, (c, k * k))
+        activation = None if act is None else self._thresholds(c, act, acc)
+        unit = Vvtu(
+            name=name, frame=self.frame, channels=c, weights=values, weight_type=weight, acc=acc, activation=activation
+        )
+        return self.add(unit)
+
+    def pool(self, k: int = 2) -> str:
+        """A maximum pool with its window."""
+        self.count += 1
+        c, dtype = self.frame.c, self.frame.dtype
+        self.window(f"pool{self.count}", k, k, 0, 1)
+        return self.add(Pool(name=f"pool{self.count}", frame=self.frame, channels=c, op="max", acc=dtype))
+
+    def fork(self, ways: int = 2) -> str:
+        """Copies the stream; the current one is the first copy."""
+        self.count += 1
+        return self.add(Fork(name=f"fork{self.count}", frame=self.frame, ways=ways))
+
+    def join(self, left: str, right: str, right_port: int, act: IntType) -> str:
+        """Adds the outputs of two units."""
+        self.count += 1
+        a, b = self.frame, self.frame
+        acc = IntType.for_range(2 * min(a.dtype.lo, 0), 2 * a.dtype.hi)
+        one = np.array([1])
+        unit = Join(
+            name=f"add{self.count}", left=a, right=b, op="add", acc=acc, left_scale=one, right_scale=one,
+            activation=self._thresholds(a.c, act, acc),
+        )  # fmt: skip
+        self.add(unit, src=left)
+        self.streams.append(Stream(right, unit.name, right_port, 1))
+        return unit.name
+
+    def global_sum(self, act: IntType) -> str:
+        """The sum over all positions."""
+        self.count += 1
+        acc = IntType.for_range(0, self.frame.pixels * self.frame.dtype.hi)
+        activation = self._thresholds(self.frame.c, act, acc)
+        return self.add(GlobalSum(name=f"sum{self.count}", frame=self.frame, acc=acc, activation=activation))
+
+    def shortcut(self, fork: str, at: Frame, out: int, weight: IntType, act: IntType, stride: int) -> str:
+        """A 1 x 1 convolution on the second branch of a fork; the main branch stays the current one."""
+        main = self.at, self.frame
+        self.at, self.frame = fork, at
+        before = len(self.streams)
+        name = self.conv(out, weight, act, k=1, stride=stride)
+        first = self.streams[before]
+        self.streams[before] = Stream(first.src, first.dst, 1, first.dst_port)
+        self.at, self.frame = main
+        return name
+
+    def done(self, name: str = "net") -> Dataflow:
+        """The graph, with its output port."""
+        f = self.frame
+        self.add(OutputPort(name="y", tensor="y", tensor_shape=(f.c, f.h, f.w), frame=f))
+        return Dataflow(name, self.units, self.streams)
+
+
+def cnv(bits: int) -> Dataflow:
+    """The VGG-like CIFAR-10 network of the FINN papers with ``bits``-bit weights and activations (1: bipolar)."""
+    weight = BIPOLAR if bits == 1 else SInt(bits)
+    act = BIPOLAR if bits == 1 else UInt(bits)
+    net = Net(32, 32, 3, UInt(8))
+    for out, pool in ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False)):
+        net.conv(out, weight, act)
+        if pool:
+            net.pool()
+    net.flatten()
+    net.matrix(512, weight, act)
+    net.matrix(512, weight, act)
+    net.matrix(10, weight, None)
+    return net.done(f"cnv_{bits}w{bits}a")
+
+
+def mobilenet_v1(bits: int = 4) -> Dataflow:
+    """MobileNetV1 for 224 x 224 images, 4.2 million weights, 568 million products."""
+    net = Net(224, 224, 3, UInt(8))
+    weight, act = SInt(bits), UInt(bits)
+    net.conv(32, SInt(8), act, stride=2, pad=1)
+    steps = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    for out, stride in steps:
+        net.depthwise(weight, act, stride=stride)
+        net.conv(out, weight, act, k=1)
+    net.global_sum(act)
+    net.matrix(1000, weight, None)
+    return net.done(f"mobilenet_v1_{bits}b")
+
+
+def resnet18(bits: int = 4) -> Dataflow:
+    """ResNet-18 for 32 x 32 images (11.2 million weights, 555 million products)."""
+    net = Net(32, 32, 3, UInt(8))
+    weight, act = SInt(bits), UInt(bits)
+    net.conv(64, SInt(8), act, pad=1)
+    for out, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
+        fork, at = net.fork(), net.frame
+        net.conv(out, weight, act, stride=stride, pad=1)
+        left = net.conv(out, weight, act, pad=1)
+        right, port = fork, 1
+        if stride > 1:
+            right, port = net.shortcut(fork, at, out, weight, act, stride), 0
+        net.join(left, right, port, act)
+    net.global_sum(act)
+    net.matrix(10, weight, None)
+    return net.done(f"resnet18_{bits}b")

@@ -1,0 +1,87 @@
+"""Integer ranges hold everything that occurs, and are met."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowc.passes.integer_ranges import integer_ranges
+from flowc.reference import Reference
+from tests.exact.analysis import streamlined
+from tests.netbuild import Net
+from tests.passes.graphs import random_inputs
+
+
+def measured(net: Net, y: str, samples: int = 200) -> dict[str, tuple[Any, Any]]:
+    """Every integer tensor's values on random and extreme inputs lie in its range; returns the ranges."""
+    model = streamlined(net.model(y))
+    ranges = integer_ranges(model.graph)
+    inputs = random_inputs(model, samples)
+    for array in inputs.values():
+        array[0], array[1] = 100, -100
+    names = [v.name or "" for v in ranges]
+    results = Reference(model, outputs=names).run(inputs)
+    for value, (lo, hi) in ranges.items():
+        found = results[value.name or ""]
+        assert lo.ndim == hi.ndim == found.ndim
+        assert (found >= lo).all(), value.name
+        assert (found <= hi).all(), value.name
+    return {v.name or "": r for v, r in ranges.items()}
+
+
+def test_quantizers_and_movement() -> None:
+    net = Net([1, 3, 4, 4])
+    y = net.maxpool(net.quant(net.x, 0.3, 2.0, narrow=True))
+    y = net.op(
+        "Pad",
+        net.concat(y, net.maxpool(net.quant(net.x, 0.2, bits=2, signed=False))),
+        net.const(np.array([0, 0, 1, 1, 0, 0, 1, 1])),
+    )
+    measured(net, net.quant(y, 0.5))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 2), st.booleans(), st.integers(0, 2), st.sampled_from([0.0, 2.0]), st.integers(0, 99))
+def test_products_hold_every_partial_sum(group: int, signed: bool, pads: int, zero: float, seed: int) -> None:
+    net = Net([1, 4, 5, 5], seed=seed)
+    x = net.quant(net.x, 0.3, zero, signed=signed)
+    y = net.conv(x, 4, 6, group=group, pads=[pads] * 4)
+    ranges = measured(net, net.quant(y), samples=30)
+    (lo, hi), *_ = [r for name, r in ranges.items() if name.endswith("/acc")]
+    assert lo.shape == hi.shape == (1, 6, 1, 1)
+    assert (lo <= 0).all()
+    assert (hi >= 0).all()
+
+
+def test_the_range_of_a_product_is_reached() -> None:
+    """Inputs at the extremes that each output's weights ask for."""
+    net = Net([1, 6])
+    w = net.rng.integers(-7, 8, (6, 4))
+    y = net.op("MatMul", net.quant(net.x, 1.0), net.quant(net.const(w.astype(np.float32)), 1.0))
+    ranges = measured(net, net.quant(y))
+    (lo, hi), *_ = [r for name, r in ranges.items() if name.endswith("/acc")]
+    np.testing.assert_array_equal(hi[0], np.where(w > 0, 7 * w, -8 * w).sum(axis=0))
+    np.testing.assert_array_equal(lo[0], np.where(w > 0, -8 * w, 7 * w).sum(axis=0))
+
+
+@pytest.mark.parametrize("op", ["average", "global", "add", "sub", "mul"])
+def test_pools_and_joins(op: str) -> None:
+    net = Net([1, 4, 4, 4])
+    a, b = net.quant(net.x, 0.5, 1.0), net.quant(net.op("Neg", net.x), 0.75, -2.0)
+    y = {
+        "average": lambda: net.avgpool(a, 3),
+        "global": lambda: net.op("GlobalAveragePool", a),
+        "add": lambda: net.conv(net.add(a, b), 4, 2, 1),
+        "sub": lambda: net.conv(net.op("Sub", a, b), 4, 2, 1),
+        "mul": lambda: net.conv(net.op("Mul", a, b), 4, 2, 1),
+    }[op]()
+    measured(net, net.quant(y, 0.5))
+
+
+def test_transposed_convolution() -> None:
+    net = Net([1, 4, 4, 4])
+    measured(net, net.quant(net.conv_transpose(net.quant(net.x, 0.5, 3.0), 4, 2, strides=[2, 2])))

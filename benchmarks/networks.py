@@ -45,7 +45,12 @@ class Net:
         self.at, self.frame = unit.name, unit.outputs[0]
         return unit.name
 
-    def _thresholds(self, channels: int, out: IntType, acc: IntType) -> Thresholds:
+    def _activation(self, channels: int, out: IntType, acc: IntType) -> Activation:
+        """Thresholds up to three bits, else a multiply-add-shift with 14-bit multipliers, as a real network gets them."""
+        if out.bits > 3:
+            mult = self.rng.integers(1 << 12, 1 << 13, channels)
+            add = self.rng.integers(-(1 << 19), 1 << 19, channels)
+            return Requant(dtype=out, mult=mult, add=add, shift=16, lo=out.lo, hi=out.hi)
         levels = 1 if out.bipolar else out.hi - out.lo
         values = np.sort(self.rng.integers(acc.lo, acc.hi + 1, (channels, levels)), axis=1)
         step = np.array([[2 if out.bipolar else 1]])
@@ -66,7 +71,7 @@ class Net:
         values = self.rng.integers(max(weight.lo, -1), 2, (out, mw))
         if weight.bipolar:
             values = 2 * self.rng.integers(0, 2, (out, mw)) - 1
-        activation = None if act is None else self._thresholds(out, act, acc)
+        activation = None if act is None else self._activation(out, act, acc)
         unit = Mvtu(
             name=name, frame=self.frame, weights=values.astype(np.int64), weight_type=weight, acc=acc, activation=activation,
             taps=taps, block=mw // taps,
@@ -101,7 +106,7 @@ class Net:
         self.window(name, k, stride, pad, 1)
         acc = self._acc(k * k, weight)
         values = self.rng.integers(-1, 2, (c, k * k))
-        activation = None if act is None else self._thresholds(c, act, acc)
+        activation = None if act is None else self._activation(c, act, acc)
         unit = Vvtu(
             name=name, frame=self.frame, channels=c, weights=values, weight_type=weight, acc=acc, activation=activation
         )
@@ -127,7 +132,7 @@ class Net:
         one = np.array([1])
         unit = Join(
             name=f"add{self.count}", left=a, right=b, op="add", acc=acc, left_scale=one, right_scale=one,
-            activation=self._thresholds(a.c, act, acc),
+            activation=self._activation(a.c, act, acc),
         )  # fmt: skip
         self.add(unit, src=left)
         self.streams.append(Stream(right, unit.name, right_port, 1))
@@ -137,7 +142,7 @@ class Net:
         """The sum over all positions."""
         self.count += 1
         acc = IntType.for_range(0, self.frame.pixels * self.frame.dtype.hi)
-        activation = self._thresholds(self.frame.c, act, acc)
+        activation = self._activation(self.frame.c, act, acc)
         return self.add(GlobalSum(name=f"sum{self.count}", frame=self.frame, acc=acc, activation=activation))
 
     def shortcut(self, fork: str, at: Frame, out: int, weight: IntType, act: IntType, stride: int) -> str:

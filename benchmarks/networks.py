@@ -10,6 +10,7 @@ import numpy as np
 from flowc.dataflow import Dataflow, Stream
 from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import (
+    Activation,
     Fork,
     Frame,
     GlobalSum,
@@ -19,6 +20,7 @@ from flowc.units import (
     OutputPort,
     Pad,
     Pool,
+    Requant,
     Thresholds,
     Unit,
     Vvtu,

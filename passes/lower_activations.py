@@ -14,7 +14,7 @@ from flowc.passes.lower import Lowering, Place, lowers
 from flowc.units import Activate, Activation, Frame, Requant, Table, Thresholds
 from flowc.units.base import Array
 
-__all__ = ["absorb_activation"]
+__all__ = ["absorb_activation", "select_channels"]
 
 _KINDS = ("Threshold", "Requant", "Table")
 
@@ -37,7 +37,7 @@ def absorb_activation(low: Lowering, node: ir.Node, *, axis: int) -> tuple[IntTy
     return acc, None, value
 
 
-def _select(activation: Activation, index: Array) -> Activation:
+def select_channels(activation: Activation, index: Array) -> Activation:
     """The activation with parameter sets picked by ``index`` (one per channel)."""
     if activation.channels == 1:
         return activation
@@ -63,10 +63,10 @@ def _activation(low: Lowering, node: ir.Node) -> None:
         sets = np.broadcast_to(np.arange(int(np.prod(layout))).reshape(layout), shape).reshape(-1)
         index = sets[place.order]
         if (index == index[:1, :1]).all():
-            activation = _select(activation, index[0, 0])
+            activation = select_channels(activation, index[0, 0])
         else:
             # Parameters that vary over positions: the frame seen as one vector of channels.
-            activation = _select(activation, index.reshape(-1))
+            activation = select_channels(activation, index.reshape(-1))
             frame = Frame(1, 1, frame.elements, frame.dtype)
     unit = Activate(name=low.unique(low.hint(node)), origin=origins(node), frame=frame, activation=activation)
     low.add(unit, Place(place.unit, place.port, frame, place.order))

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from flowc.dtypes import IntType
 from flowc.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
-from flowc.passes.lower_activations import absorb_activation
+from flowc.passes.lower_activations import absorb_activation, select_channels
 from flowc.passes.movement import index_map
 from flowc.units import ArgMax, Concat, Frame, Join, PixelPad, Split, Upsample
 from flowc.units.base import Array
@@ -161,26 +161,26 @@ def _join(low: Lowering, node: ir.Node) -> None:
     left = low.at(node.inputs[0])
     right = low.at_order(node.inputs[1], left.order)
     factors = [np.asarray(array_of(v)).astype(np.int64) for v in node.inputs[2:4]]
-    channel = _channels(left, shape_of(node.outputs[0]))
-    left_scale, right_scale = (f if f.size == 1 else f[channel] for f in factors)
     acc, activation, result = absorb_activation(low, node, axis=1)
-    if activation is not None and activation.channels > 1 and not np.array_equal(channel, np.arange(left.frame.c)):
-        low.absorbed -= {result.producer()}
-        activation, result = None, node.outputs[0]
+    shape = shape_of(node.outputs[0])
+    channel = left.order // int(np.prod(shape[2:])) % shape[1]
+    own = any(f.size > 1 for f in factors) or (activation is not None and activation.channels > 1)
+    if own and not (channel == channel[:1, :1]).all():
+        # The tensor's channels lie across pixels, as in a flattened image: both frames seen as one vector.
+        left, right = (
+            Place(p.unit, p.port, Frame(1, 1, p.frame.elements, p.frame.dtype), p.order.reshape(1, 1, -1))
+            for p in (left, right)
+        )
+        channel = channel.reshape(1, 1, -1)
+    left_scale, right_scale = (f if f.size == 1 else f[channel[0, 0]] for f in factors)
     unit = Join(
         name=low.unique(low.hint(node)), origin=origins(node), left=left.frame, right=right.frame, op=str_attr(node, "op", "add"),
         acc=acc, left_scale=left_scale, right_scale=right_scale, left_offset=int_attr(node, "left_offset", 0),
-        right_offset=int_attr(node, "right_offset", 0), activation=activation,
+        right_offset=int_attr(node, "right_offset", 0),
+        activation=None if activation is None else select_channels(activation, channel[0, 0]),
     )  # fmt: skip
     low.add(unit, left, right)
     low.place(result, unit, left.order)
-
-
-def _channels(place: Place, shape: tuple[int, ...]) -> Array:
-    """The tensor's channel (axis 1) at each stream channel."""
-    below = int(np.prod(shape[2:])) if len(shape) > 1 else 1
-    index = place.order // below % (shape[1] if len(shape) > 1 else 1)
-    return index[0, 0] if (index == index[:1, :1]).all() else np.arange(place.frame.c)
 
 
 @lowers("ArgMax")

@@ -59,12 +59,18 @@ class OptionTable:
         self._graph = graph
         self._uram = uram
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
+        self._styled_folds: dict[tuple[Any, ...], list[Option]] = {}
         self._known: dict[tuple[Any, ...], list[_Style]] = {}
         self._pairs: dict[tuple[int, int, int], Floats] = {}
 
     def options(self, layer: Layer, limit: int) -> list[Option]:
         """Options of at most ``limit`` cycles that no other of the same widths beats in every resource."""
-        found = [o for fold in layer.folds(limit) for o in self._styled(layer, fold)]
+        found: list[Option] = []
+        for fold in layer.folds(limit):
+            key = (layer.name, fold.in_width, *(item for c in fold.changes.values() for item in c.items()))
+            if key not in self._styled_folds:
+                self._styled_folds[key] = self._styled(layer, fold)
+            found += self._styled_folds[key]
         return _pareto(found)
 
     def problem(self, limit: int) -> tuple[Problem, list[list[Option]]]:
@@ -175,9 +181,8 @@ def _pareto(options: list[Option]) -> list[Option]:
     kept: list[Option] = []
     counted = [i for i, name in enumerate(RESOURCES) if name != "ff"]
     for group in groups.values():
-        group.sort(key=lambda o: tuple(o.use[counted]))
-        use = np.array([o.use[counted] for o in group])
-        for i, option in enumerate(group):
-            if not (use[:i] <= use[i]).all(axis=1).any():
-                kept.append(option)
+        use = np.array([o.use for o in group])[:, counted]
+        order = np.lexsort(use.T[::-1])
+        use = use[order]
+        kept += [group[order[i]] for i in range(len(group)) if not (use[:i] <= use[i]).all(axis=1).any()]
     return kept

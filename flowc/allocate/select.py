@@ -125,7 +125,7 @@ class Problem:
                 pairs = pairs + (edge.use @ prices)[labels[edge.src]].T.reshape(shape)
             joint = pairs[:, None] + table.reshape(*table.shape, *([1] * len(axes)))
             enter = joint.argmin(axis=0)
-            cost = np.take_along_axis(joint, enter[None], axis=0)[0] + state
+            cost = joint.min(axis=0) + state
             axes = [i, *axes]
             labels[i] = np.arange(node.widths[1])
             closing = [k for k, a in enumerate(axes) if self._last[a] <= i]
@@ -134,7 +134,7 @@ class Problem:
             shape_closed = cost.shape[len(keep) :]
             cost = cost.reshape(*cost.shape[: len(keep)], -1)
             closed = cost.argmin(axis=-1)
-            state = np.take_along_axis(cost, closed[..., None], axis=-1)[..., 0]
+            state = cost.min(axis=-1)
             full = np.broadcast_to(enter, (node.widths[1], *(labels[a].size for a in axes[1:])))
             steps.append(
                 (_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes})

@@ -301,7 +301,7 @@ def _branch(w: Writer, x: Tensor, like: Grid | None, *, same: bool) -> Tensor:
     y = x
     if w.choices.chance(12):
         w.tag("nested fork")
-        y = residual(w, y)
+        y = residual(w, y, same=True)
     for last in ([False] if w.choices.chance(25) else []) + [True]:
         y = layer(w, y, same=True, outputs=outputs if last else None, like=like if last else None)
     return y
@@ -363,8 +363,8 @@ def long_skip(w: Writer, x: Tensor) -> Tensor:
     return requantize(w, activation(w, total) if w.choices.chance(50) else total)
 
 
-def residual(w: Writer, x: Tensor) -> Tensor:
-    """A fork and a sum or product of both ways."""
+def residual(w: Writer, x: Tensor, *, same: bool = False) -> Tensor:
+    """A fork and a sum or product of both ways; `same`: of the shape of `x`."""
     c = w.choices
     op = c.weighted({"Add": 75, "Mul": 20, "Sub": 5})
     w.tag(f"join {op}")
@@ -380,7 +380,7 @@ def residual(w: Writer, x: Tensor) -> Tensor:
     spread = left.spread * right.spread if op == "Mul" else left.spread + right.spread
     positive = left.positive and right.positive and op != "Sub"
     total = Tensor(y, x.shape, spread, None, positive)
-    if shared and op == "Add" and left.grid is not None and c.chance(15):
+    if shared and op == "Add" and left.grid is not None and not same and c.chance(15):
         w.tag("sum into a product")
         exact = Tensor(y, x.shape, spread, left.grid, positive)
         return requantize(w, between(w, product(w, exact)))

@@ -1,4 +1,4 @@
-"""Movement above elementwise operations with constants.
+"""Movement above elementwise operations with constants, and above sums of two tensors.
 
 Before: ``Transpose(Add(x, c))``  →  after: ``Add(Transpose(x), moved c)``, so that movement reaches the dequantization and is
 done on integers.
@@ -38,11 +38,29 @@ class SinkElementwise(ModelPass):
         changed = False
         waiting = [node for node in graph if node.domain == "" and node.op_type in _MOVES]
         while waiting:
-            moved = self._swap(editor, waiting.pop())
+            move = waiting.pop()
+            moved = self._swap_sum(editor, move) or self._swap(editor, move)
             if moved is not None:
-                waiting.append(moved)
+                waiting.extend(moved if isinstance(moved, list) else [moved])
                 changed = True
         return changed
+
+    def _swap_sum(self, editor: Editor, move: ir.Node) -> list[ir.Node] | None:
+        """Moves both operands of a sum or product of two computed tensors; returns the two movements, None where it can't be."""
+        source = move.inputs[0]
+        link = None if source is None else source.producer()
+        if link is None or link.domain != "" or link.op_type not in ("Add", "Sub", "Mul") or move.op_type == "MaxPool":
+            return None
+        operands = [
+            v
+            for v in link.inputs
+            if v is not None and constant_of(v) is None and shape_of(v) == shape_of(link.outputs[0])
+        ]
+        if len(operands) != 2 or any(v.producer() is None for v in operands):
+            return None
+        moved = [self._move(editor, move, v) for v in operands]
+        self._finish(editor, move, link, list(moved))
+        return [node for v in moved if (node := v.producer()) is not None]
 
     def _swap(self, editor: Editor, move: ir.Node) -> ir.Node | None:
         """Exchanges a movement with the operation above it; returns the movement in its new place, None where it can't be."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 
 from flowc.compiler import Accumulator, TensorInfo
 from flowc.dataflow import Dataflow
@@ -26,6 +28,8 @@ from flowc.verify import compare
 __all__ = ["DESIGN_SCHEMA", "Design", "load"]
 
 DESIGN_SCHEMA = 1
+_DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, DecodeError)
+"""What reading files that are cut off or edited can come to."""
 
 
 @dataclass(eq=False)
@@ -247,21 +251,24 @@ def load(directory: str | os.PathLike[str]) -> Design:
     """
     folder = Path(directory)
     try:
-        document = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or document.get("schema") != DESIGN_SCHEMA:
-            raise UsageError(f"'{shown(str(folder))}' holds no design of schema {DESIGN_SCHEMA}")
-        with np.load(folder / "weights.npz", allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        target = Target(**document["target"])
-        host = document["host"]
-        graphs = {n: HostGraph(onnx.load(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
-        reference = onnx.load(folder / "reference.onnx")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _read(folder)
+    except _DAMAGE as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UsageError(
-            f"'{shown(str(folder))}' is not a complete flowc design: {error}",
+            f"'{shown(str(folder))}' is not a complete flowc design: {reason}",
             remedy="Build it with: flowc build MODEL --target NAME -o DIR",
         ) from error
+
+
+def _read(folder: Path) -> Design:
+    document = json.loads((folder / "design.json").read_text(encoding="utf-8"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or document.get("schema") != DESIGN_SCHEMA:
+        raise UsageError(f"'{shown(str(folder))}' holds no design of schema {DESIGN_SCHEMA}")
+    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    host = document["host"]
+    graphs = {n: HostGraph(onnx.load(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
 
     def infos(key: str) -> dict[str, TensorInfo]:
         return {
@@ -281,14 +288,14 @@ def load(directory: str | os.PathLike[str]) -> Design:
             Accumulator(a["tensor"], a["reference"], arrays[f"accumulator.{i}.scale"], arrays[f"accumulator.{i}.zero"])
             for i, a in enumerate(document["accumulators"])
         ],
-        reference=reference,
+        reference=onnx.load(folder / "reference.onnx"),
         windows={
             n: (arrays[f"window.{i}.low"].astype(np.int64), arrays[f"window.{i}.high"].astype(np.int64))
             for i, n in enumerate(document["windows"])
         },
         argmax_slack={n: np.array(a, np.int64) for n, a in document["argmax_slack"].items()},
         report=report,
-        target=target,
+        target=Target(**document["target"]),
         sampling={n: (v[0], v[1], v[2]) for n, v in document["sampling"].items()},
         directory=folder,
     )

@@ -27,6 +27,7 @@ from flowc.units.cost import LUTS_PER_BLOCK, Resources
 
 __all__ = ["Allocation", "allocate"]
 
+_FIFO_ROUNDS = 6
 _SIMULATED_BEATS = 4_000_000
 _BLOCK_WORTHS = (LUTS_PER_BLOCK, 40, 2000)
 _ULTRA_WORTHS = (1600, 200, 20000)
@@ -101,7 +102,7 @@ def allocate(
     layers = fixed_layers(find_layers(base), {} if folding is None else folding)
     search = Search(base, layers, target, limits, _transfer_cycles(base, target, clock))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
-    for _ in range(4):
+    for _ in range(_FIFO_ROUNDS):
         chosen = _choose(search, wanted, fps, clock, pinned)
         folded = insert_width_converters(_apply(base, chosen.options))
         check(folded)
@@ -111,6 +112,12 @@ def allocate(
             break
         # FIFOs cost more than the two beats that each was priced at.
         search.reserve = search.reserve + np.maximum(over, 0.0) * 1.02
+    else:
+        worst = max(range(over.size), key=lambda k: over[k] / max(1.0, search.budgets[k]))
+        raise InfeasibleError(
+            f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
+            remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
+        )
     return _allocation(sized, search, clock, target)
 
 

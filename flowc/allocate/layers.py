@@ -40,6 +40,9 @@ MAX_STREAM_BITS = 4096
 MAX_LANES = 1024
 """Most lanes of one unit (limit of HLS array partitioning)."""
 
+MAX_WORD_BITS = 64 * MAX_LANES
+"""Widest word of weights (it is partitioned into 64 bits each)."""
+
 Changes = Mapping[str, Mapping[str, Any]]
 """Unit name -> field -> value."""
 
@@ -202,7 +205,12 @@ class Layer:
             found = 0
             for simd in self._wanted("simd", self.allowed("simd")):
                 cycles = work // (pe * simd)
-                if cycles > limit or simd * max(bits, main.weight_type.bits) > MAX_STREAM_BITS:
+                weight_bits = simd * main.weight_type.bits
+                if (
+                    cycles > limit
+                    or max(simd * bits, weight_bits) > MAX_STREAM_BITS
+                    or pe * weight_bits > MAX_WORD_BITS
+                ):
                     continue
                 before = found
                 for fold in self._matrix_fronts(main, simd, channels, limit):

@@ -117,8 +117,17 @@ def certify(
     count = proven + unfused + ambiguous
     if not ambiguous:
         return TensorCertificate(tensor, count, 0, proven, unfused, 0, 0, values)
-    inside = int((high - low).sum())
+    inside = _covered(low, high)
     return TensorCertificate(tensor, count, 0, proven, unfused, ambiguous, inside, values, low, high)
+
+
+def _covered(low: Array, high: Array) -> int:
+    """How many integers lie in at least one of the windows of their set: windows of neighbouring thresholds may overlap."""
+    order = np.argsort(low, axis=1, kind="stable")
+    low, high = np.take_along_axis(low, order, axis=1), np.take_along_axis(high, order, axis=1)
+    before = np.maximum.accumulate(high, axis=1)[:, :-1]
+    starts = np.concatenate([low[:, :1], np.maximum(low[:, 1:], before)], axis=1)
+    return int(np.maximum(high - starts, 0).sum())
 
 
 def windows(

@@ -92,9 +92,9 @@ class Thresholds(Activation):
         any_base, own_base = self._bases
         per_lane = self.levels * cost.comparator_luts(acc.bits) + count
         per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
-        width = self.levels * (acc.bits + (self.dtype.bits if self.step.shape[0] > 1 else 0))
-        width += self.dtype.bits if own_base else 0
-        params = cost.parameters(self.channels, lanes, channels, width)
+        stepped = self.levels if self.step.shape[0] > 1 else 0
+        widths = [acc.bits] * self.levels + [self.dtype.bits] * (stepped + own_base)
+        params = cost.parameters(self.channels, lanes, channels, widths)
         return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
 
     def apply(self, acc: Array) -> Array:
@@ -168,12 +168,12 @@ class Requant(Activation):
         # Both bounds are tested on the high bits, then the result is chosen.
         luts += max(0, product - self.shift - self.dtype.bits) / 2 + self.dtype.bits
         luts += self.shift / 5 + product - self.shift if self.half_even and self.shift else 0
-        width = (factor if self.mult.shape[0] > 1 else 0) + (addend if self.add.shape[0] > 1 else 0)
-        params = cost.parameters(self.channels, lanes, channels, width)
+        widths = [factor if self.mult.shape[0] > 1 else 0, addend if self.add.shape[0] > 1 else 0]
+        params = cost.parameters(self.channels, lanes, channels, widths)
         if self.late is not None:
             bits = max(1, int(self.late.max()).bit_length())
             depth = (self.hi - self.lo) * (ceil(channels / lanes) if self.late.shape[0] > 1 else 1)
-            params += Resources.total([cost.memory(depth, bits, "auto", constant=True)] * lanes)
+            params += cost.memory(depth, bits, "auto", constant=True).times(lanes)
             luts += cost.multiplier_luts(bits, max(1, factor)) + cost.comparator_luts(self.shift) + self.dtype.bits
         return params + Resources(lut=ceil(lanes * luts), ff=lanes * (product + self.dtype.bits), dsp=lanes * dsp)
 
@@ -221,7 +221,7 @@ class Table(Activation):
         style = cost.memory_style(depth, self.dtype.bits, constant=True)
         copies = ceil(lanes / 2) if style == "bram" else lanes
         one = cost.memory(depth, self.dtype.bits, style, constant=True)
-        return Resources.total([one] * copies) + Resources(lut=lanes * (acc.bits if self.lo else 0))
+        return one.times(copies) + Resources(lut=lanes * (acc.bits if self.lo else 0))
 
     def apply(self, acc: Array) -> Array:
         index = acc.astype(np.int64) - self.lo

@@ -6,6 +6,7 @@ every formula and shows how its constants were measured. A figure that is not kn
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import ceil
@@ -36,6 +37,7 @@ __all__ = [
     "products",
     "shift_register_luts",
     "ultra_rams",
+    "weight_rom",
 ]
 
 BLOCK_SHAPES = ((16384, 1), (8192, 2), (4096, 4), (2048, 9), (1024, 18), (512, 36))
@@ -50,6 +52,9 @@ LUTS_PER_BLOCK = 160
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
 
+
+WIDEST_WORD = 4096
+"""Widest word, in bits, that HLS makes one memory of."""
 
 RING_CONTROL = 100
 """Look-up tables of a serial window's counters, besides what grows with the ring."""
@@ -67,6 +72,10 @@ class Resources:
 
     def __add__(self, other: Resources) -> Resources:
         return Resources.total((self, other))
+
+    def times(self, count: int) -> Resources:
+        """What ``count`` of these take."""
+        return Resources(**{name: None if value is None else count * value for name, value in self.as_dict().items()})
 
     @staticmethod
     def total(parts: Iterable[Resources]) -> Resources:
@@ -154,9 +163,20 @@ def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
     return "lutram" if table <= LUTS_PER_BLOCK * block_rams(depth, width) else "bram"
 
 
-def parameters(sets: int, lanes: int, channels: int, width: int) -> Resources:
-    """The memory of per-channel parameters of ``width`` bits for ``lanes`` channels at a time; a single set is wired in."""
-    return Resources() if sets == 1 else memory(ceil(channels / lanes), lanes * width, "auto", constant=True)
+def weight_rom(depth: int, width: int, style: str) -> Resources:
+    """A constant memory of weights, one memory up to `WIDEST_WORD` bits per word, beyond that one per 64 bits."""
+    if width <= WIDEST_WORD:
+        return memory(depth, width, style, constant=True)
+    return memory(depth, 64, style, constant=True).times(ceil(width / 64))
+
+
+def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> Resources:
+    """The memories of per-channel parameters: one for every parameter (of so many bits) and lane; a single set is wired in."""
+    if sets == 1:
+        return Resources()
+    depth, counts = ceil(channels / lanes), Counter(bits for bits in widths if bits)
+    one = Resources.total(memory(depth, bits, "auto", constant=True).times(n) for bits, n in counts.items())
+    return one.times(lanes)
 
 
 def fifo_memory(
@@ -216,7 +236,9 @@ def multiplier_luts(a: int, b: int) -> float:
     small, large = sorted((a, b))
     if small == 1:
         return 0.5 * large
-    return 1.75 * (small + large) if small + large <= 6 else 1.9 * small * large - 2
+    if small + large <= 6:
+        return 1.75 * (small + large)
+    return 2.1 * large if small == 2 else 1.9 * small * large - 2
 
 
 def dot_luts(n: int, w: IntType, a: IntType) -> float:

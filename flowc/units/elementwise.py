@@ -120,19 +120,20 @@ class Join(Unit):
     def resources(self) -> Resources:
         """The rescaling by constants and the adder, or the multiplier, then the activation."""
         left, right = self.left.dtype.bits, self.right.dtype.bits
-        luts, width = 0.0, 0
+        luts = 0.0
+        widths = []
         if self.op == "add":
             luts += self.acc.bits
             for bits, scale in ((left, self.left_scale), (right, self.right_scale)):
                 factor = int(np.abs(scale).max()).bit_length() + (1 if scale.min() < 0 else 0)
                 if (np.abs(scale) & (np.abs(scale) - 1)).any() or scale.size > 1:
                     luts += cost.multiplier_luts(bits, factor)
-                width += factor if scale.size > 1 else 0
+                widths.append(factor if scale.size > 1 else 0)
         else:
             luts += cost.multiplier_luts(left, right)
             luts += (left if self.left_offset else 0) + (right if self.right_offset else 0)
         total = Resources(lut=cost.CONTROL + ceil(self.pe * luts), ff=self.pe * (left + right + self.acc.bits) + 20)
-        total += cost.parameters(self.left.c if width else 1, self.pe, self.left.c, width)
+        total += cost.parameters(self.left.c if any(widths) else 1, self.pe, self.left.c, widths)
         if self.activation is not None:
             total += self.activation.resources(self.pe, self.left.c, self.acc)
         return total

@@ -119,7 +119,7 @@ class Mvtu(Unit):
     def resources(self) -> Resources:
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
         parts = [
-            cost.memory(*self.weight_memory, self.memory, constant=True),
+            cost.weight_rom(*self.weight_memory, self.memory),
             cost.held(*self.input_memory),
             cost.products(
                 self.weight_type, self.frame.dtype, self.acc, self.multiplier, self.pe, self.simd, self.mw // self.simd

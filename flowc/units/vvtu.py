@@ -101,7 +101,7 @@ class Vvtu(Unit):
         terms = self.taps if self.parallel else 1
         lanes = self.pe * self.depth_multiplier
         parts = [
-            cost.memory(*self.weight_memory, self.memory, constant=True),
+            cost.weight_rom(*self.weight_memory, self.memory),
             cost.products(
                 self.weight_type, self.frame.dtype, self.acc, self.multiplier, lanes, terms, self.taps // terms
             ),

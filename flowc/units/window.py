@@ -156,7 +156,7 @@ class Window(Unit):
     def resources(self) -> Resources:
         """The line buffer and its counters; with ``parallel`` also the delays between the taps of a row."""
         count, depth, bits = self.line_memory
-        parts = [cost.memory(depth, bits, self.memory)] * count
+        parts = [cost.memory(depth, bits, self.memory).times(count)]
         if self.ring is not None:
             parts.append(Resources(lut=cost.RING_CONTROL + 8 * depth.bit_length(), ff=bits + 150))
         else:

@@ -17,7 +17,7 @@ from flowc.dtypes import SInt, UInt
 from flowc.emulator import emulate
 from flowc.errors import InfeasibleError, UsageError
 from flowc.targets import load_target
-from flowc.units import Mvtu, Pool, Vvtu, WidthConverter, Window
+from flowc.units import InputPort, Mvtu, Pool, Vvtu, WidthConverter, Window
 from flowc.units.cost import Resources
 from tests.allocate.nets import Net, cnv, residual
 
@@ -282,3 +282,33 @@ def test_binary_cifar_network_as_fast_as_fits() -> None:
     found = allocate(cnv(1), ULTRA96, clock_mhz=100)
     assert found.fits
     assert found.fps >= 10_000
+
+
+def test_window_may_be_narrower_than_its_matrix_unit() -> None:
+    net = Net(8, 8, 8, UInt(2))
+    net.conv(16, SInt(2), UInt(2))
+    found = allocate(net.done(), ULTRA96, folding={"conv1": {"pe": 4, "simd": 24, "window_simd": 4, "parallel": False}})
+    window, conv = found.graph["conv1_window"], found.graph["conv1"]
+    assert isinstance(window, Window)
+    assert isinstance(conv, Mvtu)
+    assert (window.simd, window.block, conv.simd, conv.block) == (4, 8, 24, 8)
+    assert any(isinstance(u, WidthConverter) and (u.wide_in, u.wide_out) == (4, 24) for u in found.graph)
+
+
+def test_contradictory_folding_is_refused() -> None:
+    with pytest.raises(UsageError, match="folding 'conv1': simd = 2, parallel = true leaves no folding"):
+        net = Net(8, 8, 8, UInt(2))
+        net.conv(16, SInt(2), UInt(2))
+        allocate(net.done(), ULTRA96, folding={"conv1": {"simd": 2, "parallel": True}})
+
+
+def test_two_inputs_of_different_length_meet() -> None:
+    net = Net(8, 8, 4, UInt(2))
+    net.conv(4, SInt(2), UInt(2), pad=1)
+    first = net.at
+    second = InputPort(name="x2", tensor="x2", tensor_shape=(4, 8, 8), frame=net.frame)
+    net.units.append(second)
+    net.join(first, "x2", 0, UInt(2))
+    found = allocate(net.done(), ULTRA96, fps=50_000)
+    assert simulate(found.graph, 4).interval == found.interval_cycles
+    assert found.fps >= 50_000

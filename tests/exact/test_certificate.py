@@ -166,13 +166,16 @@ def test_batch_norm_behind_an_exact_sum_is_not_exact() -> None:
 
 
 def test_counts_add_up() -> None:
-    for name in ("4 bit, bias", "8 bit", "cancelling batch norm"):
+    for name in ("4 bit, bias", "8 bit", "cancelling batch norm", "2 bit, wide, several levels per integer"):
         seen = last_activation(layer(2, **LAYERS[name]).model())
         c = seen.certificate
         assert c.thresholds == c.exact + c.proven + c.proven_unfused + c.ambiguous
         assert c.values == int((seen.steps.hi - seen.steps.lo + 1).sum())
         low, high = seen.windows(fused=False)
-        assert c.inside == int((high - low).sum())
+        covered = 0
+        for row in range(len(low)):
+            covered += len({q for a, b in zip(low[row].tolist(), high[row].tolist(), strict=True) for q in range(a, b)})
+        assert c.inside == covered
         assert (c.ambiguous == 0) == (c.inside == 0)
         assert 0 <= c.inside < c.values
 

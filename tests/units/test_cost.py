@@ -15,7 +15,7 @@ from flowc.units.cost import Resources
 MEASURED_DOTS = [
     (BIPOLAR, BIPOLAR, 16, 47), (BIPOLAR, BIPOLAR, 64, 198),
     (BIPOLAR, UInt(2), 16, 114), (BIPOLAR, UInt(4), 16, 180), (BIPOLAR, UInt(8), 16, 333),
-    (SInt(2), UInt(1), 16, 90), (SInt(2), UInt(2), 8, 77), (SInt(2), UInt(2), 16, 186),
+    (SInt(2), UInt(8), 8, 228), (SInt(2), UInt(1), 16, 90), (SInt(2), UInt(2), 8, 77), (SInt(2), UInt(2), 16, 186),
     (SInt(3), UInt(3), 8, 117), (SInt(3), UInt(3), 16, 265),
     (SInt(4), UInt(2), 16, 305), (SInt(4), UInt(4), 8, 276), (SInt(4), UInt(4), 16, 590),
     (SInt(5), UInt(5), 16, 847), (SInt(6), UInt(6), 16, 1310), (SInt(8), UInt(4), 16, 1134),

@@ -8,13 +8,11 @@ import json
 import math
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from xml.etree import ElementTree
 
 import pytest
 
 from flowc.allocate import Point, dask_executor, explore, pareto, rates
 from flowc.allocate.explore import to_csv, to_json
-from flowc.allocate.plot import to_svg
 from flowc.errors import UsageError
 from flowc.targets import load_target
 from tests.allocate.nets import residual
@@ -106,17 +104,3 @@ def test_rates_are_even_on_a_logarithmic_scale() -> None:
 def test_ranges_that_make_no_sense(low: float, high: float, count: int) -> None:
     with pytest.raises(UsageError):
         rates(low, high, count)
-
-
-def test_picture_shows_every_point_and_target() -> None:
-    points = [point("a<b", 10, 100), point("a<b", 1_000, 900), point("c", 100, 100), point("c", None, None)]
-    root = ElementTree.fromstring(to_svg(points))
-    texts = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "a<b" in texts
-    assert "c" in texts
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}title"))) == 3
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
-
-
-def test_picture_of_nothing_says_so() -> None:
-    assert "no point fits" in to_svg([point("a", None, None)])

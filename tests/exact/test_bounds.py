@@ -186,6 +186,23 @@ def test_sums_of_sums_inherit_their_errors() -> None:
         assert (worst <= bound).all()
 
 
+def test_errors_of_unquantized_inputs_are_carried_on() -> None:
+    """A sum of four tensors that goes into a product: more than the roundings of one tensor of that range."""
+
+    def carried(parts: int) -> float:
+        net = Net([1, 8], seed=3)
+        y = net.quant(net.x, 0.3, 0.0, 8)
+        for _ in range(parts - 1):
+            y = net.add(y, net.quant(net.relu(net.x), 0.3, 0.0, 8))
+        seen = last_activation(net.model(net.quant(net.linear(y, 8, 3, form="plain"), 3.0)))
+        bound = bound_of(seen)
+        return float((bound.carried / bound.size).min())
+
+    assert carried(1) == pytest.approx(2 * 2.0**-24)
+    assert carried(2) > carried(1) * 1.5
+    assert carried(4) > carried(2)
+
+
 def test_offsets_in_front_of_a_product_cancel() -> None:
     """(x * a - b) straight into a product, as preprocessing is: near zero its float is off by roundings of a and b."""
     net = Net([1, 16])

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowc.ir import remove_dead
+from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.integer_ranges import integer_ranges
 from flowc.reference import Reference
 from tests.exact.analysis import streamlined
@@ -85,3 +87,21 @@ def test_pools_and_joins(op: str) -> None:
 def test_transposed_convolution() -> None:
     net = Net([1, 4, 4, 4])
     measured(net, net.quant(net.conv_transpose(net.quant(net.x, 0.5, 3.0), 4, 2, strides=[2, 2])))
+
+
+def test_partial_sums_of_inputs_above_zero() -> None:
+    """Results of a sigmoid never reach zero; the accumulator begins there all the same."""
+    net = Net([1, 4, 3, 3])
+    x = net.quant(net.op("Sigmoid", net.quant(net.x, 0.3)), 0.05, bits=5, signed=False)
+    for y in (net.op("Conv", x, net.quant(net.const(np.ones((2, 4, 1, 1))), 1.0)),
+              net.op("MatMul", net.flatten(x), net.quant(net.const(np.ones((36, 2))), 1.0))):  # fmt: skip
+        model = streamlined(net.model(net.quant(y)))
+        FoldActivations()(model)
+        remove_dead(model.graph)
+        ranges = integer_ranges(model.graph)
+        ((lo, hi),) = [ranges[n.outputs[0]] for n in model.graph if n.op_type in ("IntConv", "IntMatMul")]
+        least, most = next(r for v, r in ranges.items() if v.producer().op_type in ("Table", "Threshold", "Requant"))  # type: ignore[union-attr]
+        assert least.min() > 0
+        taps = 4 if lo.ndim == 4 else 36
+        assert lo.reshape(-1).tolist() == [0, 0]
+        assert hi.reshape(-1).tolist() == [taps * int(most.max())] * 2

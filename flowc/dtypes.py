@@ -58,7 +58,7 @@ class IntType:
             raise ValueError(f"empty range [{lo}, {hi}]")
         if lo >= 0:
             return cls(max(1, int(hi).bit_length()))
-        return cls(max(int(hi).bit_length(), int(-lo - 1).bit_length()) + 1, True)
+        return cls(max(int(max(hi, 0)).bit_length(), int(-lo - 1).bit_length()) + 1, True)
 
     @classmethod
     def parse(cls, text: str) -> IntType:

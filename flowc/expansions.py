@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from flowc.ir import array_of, int_attr, ints_attr, required, shape_of, str_attr
+from flowc.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, required, shape_of, str_attr
 from flowc.reference import ExpansionBuilder, register
 from flowc.units.base import Array
 
+_WIDE = 1 << 8
 _DOUBLE, _FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT
 
 
@@ -77,10 +78,23 @@ def _join(node: ir.Node, builder: ExpansionBuilder) -> None:
         ]
         builder.op("Mul", sides, output)
         return
-    column = (1, -1) + (1,) * (len(shape_of(required(node, 0))) - 2)
-    factors = [np.asarray(array_of(required(node, i)), np.float32).reshape(column) for i in (2, 3)]
-    sides = [builder.op("Mul", [name, builder.constant(f)]) for name, f in zip(names, factors, strict=False)]
+    column = [-1 if i == int_attr(node, "axis", 1) else 1 for i in range(len(shape_of(required(node, 0))))]
+    wide = _is_double(node.outputs[0])
+    dtype = np.float64 if wide else np.float32
+    factors = [np.asarray(array_of(required(node, i)), dtype).reshape(column) for i in (2, 3)]
+    given = [builder.op("Cast", [name], to=_DOUBLE) if wide else name for name in names[:2]]
+    sides = [builder.op("Mul", [name, builder.constant(f)]) for name, f in zip(given, factors, strict=True)]
     builder.op("Add", sides, output)
+
+
+def _is_double(value: ir.Value) -> bool:
+    """Whether a join's sums may leave what float32 holds: they are then carried as float64 to the activation behind it."""
+    node = value.producer()
+    if node is None or not is_op(node, "Join", DOMAIN) or str_attr(node, "op", "add") == "mul":
+        return False
+    largest = max(float(np.abs(np.asarray(array_of(required(node, i)))).max()) for i in (2, 3))
+    users = {u.node.op_type for u in value.uses()}
+    return largest >= _WIDE and bool(users) and users <= {"Dequantize", "Requant", "Threshold"}
 
 
 def _sets(node: ir.Node, array: Array, trailing: bool) -> Array:
@@ -97,7 +111,8 @@ def _threshold(node: ir.Node, builder: ExpansionBuilder) -> None:
     values, base, step = (np.asarray(array_of(required(node, i))) for i in (1, 2, 3))
     steps = _sets(node, np.broadcast_to(step, values.shape).astype(np.float32), True)
     x = builder.op("Unsqueeze", [names[0], builder.constant(np.array([-1], np.int64))])
-    above = builder.op("GreaterOrEqual", [x, builder.constant(_sets(node, values, True).astype(np.float32))])
+    dtype = np.float64 if _is_double(required(node, 0)) else np.float32
+    above = builder.op("GreaterOrEqual", [x, builder.constant(_sets(node, values, True).astype(dtype))])
     rise = builder.op("Mul", [builder.op("Cast", [above], to=_FLOAT), builder.constant(steps)])
     total = builder.op("ReduceSum", [rise, builder.constant(np.array([-1], np.int64))], keepdims=0)
     builder.op("Add", [total, builder.constant(_sets(node, base, False).astype(np.float32))], output)

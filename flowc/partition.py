@@ -172,7 +172,7 @@ def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], note
 
 
 def _floats_before(value: ir.Value | None, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Node]:
-    """The float operations between the accelerator's integers and a late value, in graph order."""
+    """The float operations between the accelerator's integers and a late value, in graph order (integer ones are late only by them)."""
     found: list[ir.Node] = []
     seen: set[ir.Node] = set()
     stack = [value]
@@ -182,7 +182,7 @@ def _floats_before(value: ir.Value | None, ranges: Ranges, late: Container[ir.Va
         if node is None or current is None or node in seen or (current in ranges and current not in late):
             continue
         seen.add(node)
-        if not is_op(node, "Dequantize", DOMAIN):
+        if node.domain != DOMAIN or node.op_type == "Quantize":
             found.append(node)
         stack.extend(node.inputs)
     return found[::-1]

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from flowc.exact.certificate import Certificate
 from flowc.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
+from flowc.passes.close_elementwise import CloseElementwise
 from flowc.passes.expand_broadcasts import ExpandBroadcasts
 from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.hoist_quantizers import HoistQuantizers
@@ -27,7 +28,7 @@ STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
     (ExpandBroadcasts,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.
-    (SinkElementwise, SinkDequantizers, IntegerProducts, IntegerPools, IntegerJoins),
+    (SinkElementwise, SinkDequantizers, CloseElementwise, IntegerProducts, IntegerPools, IntegerJoins),
     (FoldActivations,),
     (IntegerArgmax,),
 )

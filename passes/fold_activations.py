@@ -19,11 +19,13 @@ import onnx_ir as ir
 from flowc.dtypes import BIPOLAR, IntType
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
+from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
 from flowc.exact.steps import Steps, TooLarge, steps_of
 from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
 from flowc.passes.base import ModelPass
+from flowc.passes.halves import join_halves, narrow_halves
 from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
 from flowc.passes.rename import rename
 from flowc.units.activation import Activation, Requant, Table, Thresholds
@@ -68,6 +70,12 @@ class FoldActivations(ModelPass):
         if len(region.leaves) == 1:
             return self._fold_one(editor, node, region, ranges, unit)
         if len(region.leaves) == 2:
+            whole = join_halves(editor, region)
+            if whole is not None:
+                found = node_range(whole, ranges)
+                assert found is not None
+                ranges[whole.outputs[0]] = found
+                return self._fold(editor, node, ranges)
             form = find_join(region, unit)
             if isinstance(form, str):
                 return form
@@ -76,18 +84,20 @@ class FoldActivations(ModelPass):
                 "op": form.op,
                 "left_offset": form.left_offset,
                 "right_offset": form.right_offset,
+                "axis": region.axes[0] if region.axes else 1,
             }
-            factors = [editor.constant(_fewest(f).astype(np.float32), "ratio") for f in (form.left, form.right)]
+            fewest = [_fewest(f) for f in (form.left, form.right)]
+            if any(f.size > 1 for f in fewest) and len(region.axes) > 1:
+                return "its scales vary over positions"
+            factors = [editor.constant(f.astype(np.float64), "ratio") for f in fewest]
             joined = editor.insert(
                 node, "Join", [*region.leaves, *factors], attributes, domain=DOMAIN,
                 hint=f"{label(node)}/join", origin=_origin(region), shape=shape,
             )  # fmt: skip
-            if len(factors) and (form.left.size > 1 or form.right.size > 1) and region.axes not in ((), (1,)):
-                return "its scales vary over positions"
             found = node_range(joined.producer(), ranges)  # type: ignore[arg-type]
             assert found is not None
             ranges[joined] = found
-            certificate = certify(node.outputs[0].name or "", region, form.steps, None, ranges)
+            certificate = certify_join(node.outputs[0].name or "", region, form, ranges, unit)
             self._replace(editor, node, region, form.steps, joined, bipolar, ranges, certificate)
             return None
         return f"it depends on {len(region.leaves)} integer tensors at once"
@@ -113,6 +123,7 @@ class FoldActivations(ModelPass):
                 editor.drop(node)
                 return None
         certificate = certify(name, region, steps, leaf, ranges)
+        steps, certificate = narrow_halves(editor, leaf, steps, certificate, ranges)
         self._replace(editor, node, region, steps, leaf, unit == 2, ranges, certificate)
         return None
 

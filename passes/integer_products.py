@@ -3,6 +3,8 @@
 Before: ``Conv(Dequantize(q, s, z), Dequantize(W, t), bias)``
 After:  ``Add(Dequantize(IntConv(Pad(q, z), W), s * t, z * sum(W)), bias)``
 
+Two-level ternary weights become two products and their sum, marked as halves of one (see `flowc.passes.halves`).
+
 The accumulator's Dequantize has a float64 scale: its value is the exact dot product, rounded once. That is the reference
 function (see docs/exactness.md). A transposed convolution becomes zero insertion, padding and a convolution with the
 flipped kernel.
@@ -20,6 +22,7 @@ from flowc.exact.region import constant_of
 from flowc.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
 from flowc.passes.affine import Affine, trace_affine
 from flowc.passes.base import ModelPass
+from flowc.passes.halves import mark_halves
 from flowc.passes.rename import rename
 from flowc.passes.weights import Term, integer_ratio, weight_terms
 from flowc.units.base import Array
@@ -85,6 +88,8 @@ class _Product:
             fill = int(zero.flat[0])
         q = self._prepare(x.q, pads, fill)
         parts = [self._product(q, term, scale, zero, x.roundings + term.roundings, x.offset) for term in terms]
+        if len(parts) > 1:
+            mark_halves(parts, label(node))
         total = parts[0]
         shape = shape_of(node.outputs[0])
         for part in parts[1:]:

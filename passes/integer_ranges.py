@@ -69,12 +69,9 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
             taps = int(np.prod(ints_attr(node, "kernel_shape") or (1,)))
         else:
             taps = int(np.prod(shape_of(node.inputs[0])[2:]))
-        if any(n > 1 for n in lo.shape[2:]):
-            lo, hi = (
-                lo.min(axis=tuple(range(2, lo.ndim)), keepdims=True),
-                hi.max(axis=tuple(range(2, hi.ndim)), keepdims=True),
-            )
-        return np.minimum(lo, 0) * taps, np.maximum(hi, 0) * taps
+        space = tuple(range(2, lo.ndim))
+        least, most = lo.min(axis=space, keepdims=True), hi.max(axis=space, keepdims=True)
+        return np.minimum(least, 0) * taps, np.maximum(most, 0) * taps
     if node.op_type in ("IntMatMul", "IntConv"):
         weights = array_of(node.inputs[1])
         assert weights is not None
@@ -133,7 +130,7 @@ def _join_range(node: ir.Node, left: tuple[Array, Array], right: tuple[Array, Ar
         corners = [x * y for x in a for y in b]
     else:
         scales = [array_of(v) for v in node.inputs[2:4]]
-        shape = (1, -1) + (1,) * (left[0].ndim - 2)
+        shape = [-1 if i == int_attr(node, "axis", 1) else 1 for i in range(left[0].ndim)]
         ma, mb = (s.astype(np.int64).reshape(shape) for s in scales if s is not None)
         corners = [ma * x + mb * y for x in left for y in right]
     least, most = corners[0], corners[0]

@@ -161,9 +161,9 @@ def _join(low: Lowering, node: ir.Node) -> None:
     left = low.at(node.inputs[0])
     right = low.at_order(node.inputs[1], left.order)
     factors = [np.asarray(array_of(v)).astype(np.int64) for v in node.inputs[2:4]]
-    acc, activation, result = absorb_activation(low, node, axis=1)
-    shape = shape_of(node.outputs[0])
-    channel = left.order // int(np.prod(shape[2:])) % shape[1]
+    axis, shape = int_attr(node, "axis", 1), shape_of(node.outputs[0])
+    acc, activation, result = absorb_activation(low, node, axis=axis)
+    channel = left.order // int(np.prod(shape[axis + 1 :])) % shape[axis]
     own = any(f.size > 1 for f in factors) or (activation is not None and activation.channels > 1)
     if own and not (channel == channel[:1, :1]).all():
         # The tensor's channels lie across pixels, as in a flattened image: both frames seen as one vector.

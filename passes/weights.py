@@ -92,9 +92,12 @@ def _recover(weights: Array, axis: int) -> list[Term] | str:
     integers = np.rint(weights / scale)
     if np.abs(integers).max() <= 128 and np.array_equal((integers * scale).astype(np.float32), weights):
         return [Term(integers.astype(np.int64), scale.astype(np.float64), 1)]
-    levels = [np.unique(row[row != 0]) for row in rows]
-    if all(len(v) <= 2 and (v > 0).sum() <= 1 and (v < 0).sum() <= 1 for v in levels):
-        positive = np.array([v[v > 0][0] if (v > 0).any() else 1.0 for v in levels], np.float64).reshape(shape)
-        negative = np.array([v[v < 0][0] if (v < 0).any() else -1.0 for v in levels], np.float64).reshape(shape)
+    for part, layout in ((rows.reshape(1, -1), [1] * weights.ndim), (rows, shape)):
+        levels = [np.unique(row[row != 0]) for row in part]
+        if any(len(v) > 2 or (v > 0).sum() > 1 or (v < 0).sum() > 1 for v in levels):
+            continue
+        # A level that an output does not have may be anything: the other one mirrored.
+        pairs = [(v[-1], v[0]) if len(v) == 2 else (abs(v[0]), -abs(v[0])) if len(v) else (1.0, -1.0) for v in levels]
+        positive, negative = (np.array(column, np.float64).reshape(layout) for column in zip(*pairs, strict=True))
         return [Term((weights > 0).astype(np.int64), positive, 0), Term((weights < 0).astype(np.int64), negative, 0)]
     return "the weights are float: they have no quantizer, and their values are not multiples of one step"

@@ -254,7 +254,28 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     return _make(up, down, factors, int_attr(node, "roundings", 3), inherited, _one_row(node))
 
 
+def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
+    """One float sum whose terms were gathered in two accumulators (`flowc.passes.halves`)."""
+    found = [sum_bound(_source(node, i), ranges) for i in (0, 1)]
+    factors = [np.asarray(array_of(node.inputs[i]), np.float64).reshape(-1, 1) for i in (2, 3)]
+    ups, downs, sizes, inherited = [], [], [], []
+    for bound, factor in zip(found, factors, strict=True):
+        if bound is None:
+            return None
+        up, down = (np.diff(a, axis=1) * np.abs(factor) for a in (bound.up, bound.down))
+        ups.append(np.where(factor < 0, down, up))
+        downs.append(np.where(factor < 0, up, down))
+        sizes.append(bound.size * np.abs(factor[:, 0]))
+        inherited.append(bound.carried * np.abs(factor[:, 0]))
+    # What they carry holds their own roundings already.
+    up, down = (np.concatenate(np.broadcast_arrays(*side), axis=1) for side in (ups, downs))
+    rows = np.maximum(*(b.rows for b in found if b is not None))
+    return _make(up, down, np.add(*sizes), 0, np.add(*inherited), rows)
+
+
 def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:
+    if int_attr(node, "halves", 0):
+        return _halves(node, ranges)
     sources = [_source(node, i) for i in (0, 1)]
     if not all(s in ranges for s in sources):
         return None

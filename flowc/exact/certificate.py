@@ -19,7 +19,7 @@ from flowc.exact.steps import Steps, bisect
 from flowc.ir import float_attr
 from flowc.units.base import Array
 
-__all__ = ["Certificate", "TensorCertificate", "certify", "windows"]
+__all__ = ["Certificate", "TensorCertificate", "affine_chain", "certify", "covered", "outward", "windows"]
 
 _NEAR = 64
 _WIDER = 16
@@ -79,24 +79,24 @@ class Certificate:
 
 
 def certify(
-    tensor: str, region: Region, steps: Steps, leaf: ir.Value | None, ranges: Mapping[ir.Value, tuple[Array, Array]]
+    tensor: str, region: Region, steps: Steps, leaf: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]
 ) -> TensorCertificate:
-    """The certificate of one activation.
+    """The certificate of an activation of one integer tensor (joins of two: `flowc.exact.join_windows`).
 
     Args:
         tensor: its name.
         region: the operations that it stands for.
         steps: the function that was found.
-        leaf: the integer tensor it is a function of; None for a join of two.
+        leaf: the integer tensor it is a function of.
         ranges: integer ranges of the tensors so far.
     """
     values = int((steps.hi - steps.lo + 1).sum())
     runtime = any(n.domain == "" and n.op_type in RUNTIME for n in region.nodes)
     thresholds = _Thresholds.of(steps)
     count = int(thresholds.real.sum())
-    if leaf is None or len(region.dequantized(leaf)) != 1:
-        # Nothing is proven of functions of two sums, or of one sum that is scaled in two ways.
-        open_ = runtime or any(sum_bound(v, ranges) is not None for v in region.leaves)
+    if len(region.dequantized(leaf)) != 1:
+        # Nothing is proven of functions of one sum that is scaled in two ways.
+        open_ = runtime or sum_bound(leaf, ranges) is not None
         return TensorCertificate(tensor, count, 0, 0 if open_ else count, 0, count if open_ else 0, 0, values)
     bound = sum_bound(leaf, ranges)
     written = _Windows(region, leaf, thresholds, bound, fused=False)
@@ -117,11 +117,11 @@ def certify(
     count = proven + unfused + ambiguous
     if not ambiguous:
         return TensorCertificate(tensor, count, 0, proven, unfused, 0, 0, values)
-    inside = _covered(low, high)
+    inside = covered(low, high)
     return TensorCertificate(tensor, count, 0, proven, unfused, ambiguous, inside, values, low, high)
 
 
-def _covered(low: Array, high: Array) -> int:
+def covered(low: Array, high: Array) -> int:
     """How many integers lie in at least one of the windows of their set: windows of neighbouring thresholds may overlap."""
     order = np.argsort(low, axis=1, kind="stable")
     low, high = np.take_along_axis(low, order, axis=1), np.take_along_axis(high, order, axis=1)
@@ -199,7 +199,7 @@ class _Windows:
         (self.entry,) = region.dequantized(leaf)
         scale, zero = region.scale(self.entry)
         self.scale, self.zero = scale.astype(np.float64), zero.astype(np.float64)
-        self.bias, chain = _affine_chain(region, self.entry)
+        self.bias, chain = affine_chain(region, self.entry)
         # Without a sum there are no weights to multiply into; only batch normalization may be computed in more than one way.
         normalized = any(n.op_type == "BatchNormalization" for n in region.nodes)
         self.chain = chain if bound is not None or normalized else None
@@ -284,7 +284,7 @@ class _Windows:
             if self.fused and side:
                 given = self._normalized(x, spread, side)
             elif self.bound is not None:
-                given = {self.entry: _outward(x + side * spread, side)}
+                given = {self.entry: outward(x + side * spread, side)}
             for nudge in (-1, 1) if side else (0,):
                 results.append(self.region.evaluate({self.leaf: q}, given, nudge=nudge).astype(np.int64))
         return results
@@ -295,7 +295,7 @@ class _Windows:
         a, b = self.chain.factor, self.chain.offset
         y = x * a + b
         wide = np.abs(a) * spread + self.chain.roundings * UNIT * (self.chain.magnitude + np.abs(x * a))
-        return {self.chain.output: _outward(y + side * wide, side)}
+        return {self.chain.output: outward(y + side * wide, side)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +312,7 @@ class _Chain:
     output: ir.Value
 
 
-def _affine_chain(region: Region, value: ir.Value) -> tuple[Array, _Chain | None]:
+def affine_chain(region: Region, value: ir.Value) -> tuple[Array, _Chain | None]:
     """The bias that is added to the sum ``value``, and what a runtime may multiply into the weights (None where nothing scales the sum)."""
     uses: dict[ir.Value, list[Step]] = {}
     for step in region.steps:
@@ -359,7 +359,7 @@ def _affine_step(region: Region, step: Step, value: ir.Value) -> tuple[Array, Ar
     return (1 / c, zero, zero) if first and c.all() else None
 
 
-def _outward(value: Array, side: float) -> Array:
+def outward(value: Array, side: float) -> Array:
     """float32 values that do not lie further in than ``value``."""
     rounded = value.astype(np.float32)
     if side > 0:

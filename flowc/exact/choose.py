@@ -11,12 +11,14 @@ from flowc.units.activation import Activation, Requant, Table, Thresholds
 
 __all__ = ["activation_cost", "as_table", "as_thresholds", "choose_activation"]
 
-_TABLE_ENTRIES = 1024
+_TABLE_ENTRIES = 1 << 16
 _REQUANT_FROM = 7
 
 
 def as_thresholds(steps: Steps, dtype: IntType) -> Thresholds:
-    """The thresholds that the steps already are."""
+    """The thresholds that the steps already are; a constant function gets one that is never reached."""
+    if steps.at.shape[1] == 0:
+        return Thresholds(dtype=dtype, values=steps.hi[:, None] + 1, base=steps.base, step=np.ones((1, 1), np.int64))
     return Thresholds(dtype=dtype, values=steps.at, base=steps.base, step=steps.step)
 
 

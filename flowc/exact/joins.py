@@ -22,19 +22,21 @@ from flowc.exact.steps import Steps, assemble, bisect
 from flowc.passes.affine import trace_affine
 from flowc.units.base import Array
 
-__all__ = ["JoinForm", "find_join"]
+__all__ = ["Crossings", "JoinForm", "find_join", "ratios", "separate"]
 
 _DOMAIN = 1 << 26
 _NUMBERED = 1 << 12
+_NUMBERED_IN_ALL = 1 << 17
 _MAX_BITS = 24
 _MANY = 31
+_SCALED_FROM = 12
 
 
 @dataclass(frozen=True, eq=False)
 class JoinForm:
     """``f(a, b) = steps(u)``, u = left * a + right * b for op "add", (a - left_offset) * (b - right_offset) for "mul".
 
-    ``left`` and ``right`` are int64 (sets,).
+    ``left`` and ``right`` are int64 (sets,). ``numbered``: u merely numbers the pairs, in no order that means anything.
     """
 
     op: str
@@ -43,6 +45,7 @@ class JoinForm:
     left_offset: int
     right_offset: int
     steps: Steps
+    numbered: bool = False
 
 
 def find_join(region: Region, unit: int) -> JoinForm | str:
@@ -61,7 +64,8 @@ def find_join(region: Region, unit: int) -> JoinForm | str:
     va, vb = np.arange(alo.min(), ahi.max() + 1), np.arange(blo.min(), bhi.max() + 1)
     pairs = len(va) * len(vb)
     product = meeting is not None and meeting.node.op_type == "Mul"
-    if pairs * region.sets > _DOMAIN or not (product or pairs <= _NUMBERED):
+    few = pairs <= _NUMBERED or pairs * region.sets <= _NUMBERED_IN_ALL
+    if pairs * region.sets > _DOMAIN or not (product or few):
         return f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs} pairs of its inputs"
     ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
     levels = _levels(region, a, b, ga, gb)
@@ -69,12 +73,12 @@ def find_join(region: Region, unit: int) -> JoinForm | str:
         form = _product_form(meeting, b, ga, gb, levels, unit)
         if form is not None:
             return form
-    if pairs > _NUMBERED:
+    if not few:
         return f"it is no function of the product of its inputs on all {pairs} pairs"
     left, right = np.full(region.sets, len(vb), np.int64), np.ones(region.sets, np.int64)
     steps = _steps_over(len(vb) * ga + gb, levels, unit)
     assert steps is not None
-    return JoinForm("add", left, right, 0, 0, steps)
+    return JoinForm("add", left, right, 0, 0, steps, numbered=True)
 
 
 def _levels(region: Region, a: ir.Value, b: ir.Value, ga: Array, gb: Array) -> Array:
@@ -112,7 +116,7 @@ def _product_form(meeting: Step, b: ir.Value, ga: Array, gb: Array, levels: Arra
 
 
 @dataclass(frozen=True, eq=False)
-class _Crossings:
+class Crossings:
     """Where levels begin, for a (mirrored so that levels rise with it) against every b.
 
     ``at`` int64 (sets, nb, K): least a of level k at b, ``high + 1`` where it is not reached; low, high, sign: (sets,).
@@ -153,7 +157,7 @@ def _sum_form(region: Region, meeting: Step, unit: int) -> JoinForm | None:
         if key in seen or (m == 0).any():
             continue
         seen.add(key)
-        steps = _separate(crossings, m * crossings.sign, n, unit)
+        steps = separate(crossings, m * crossings.sign, n, unit)
         if steps is None:
             continue
         form = JoinForm("add", *((n, m) if swap else (m, n)), 0, 0, steps)
@@ -169,7 +173,7 @@ def _span(region: Region, leaf: ir.Value) -> int:
     return int(hi.max() - lo.min())
 
 
-def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> _Crossings | None:
+def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> Crossings | None:
     direction = region.monotone(a)
     if direction is None:
         return None
@@ -194,10 +198,10 @@ def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> _Crossing
         np.broadcast_to(low[:, None], shape),
         np.broadcast_to(high[:, None], shape),
     )
-    return _Crossings(at.reshape(region.sets, len(vb), count), vb, low, high, sign, base)
+    return Crossings(at.reshape(region.sets, len(vb), count), vb, low, high, sign, base)
 
 
-def _separate(c: _Crossings, m: Array, n: Array, unit: int) -> Steps | None:
+def separate(c: Crossings, m: Array, n: Array, unit: int) -> Steps | None:
     """The step function of ``u = m * a + n * b`` (a mirrored, m > 0), or None where u does not separate every level."""
     low, high, m = c.low[:, None, None], c.high[:, None, None], m[:, None, None]
     shift = n[:, None] * c.b
@@ -215,8 +219,8 @@ def _separate(c: _Crossings, m: Array, n: Array, unit: int) -> Steps | None:
     return Steps(lo, hi, base, at, step, free)
 
 
-def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:
-    """Integer multipliers (sets,) to try, in the ratio of the real ones: the smallest first; then such that a level is a power of two."""
+def ratios(alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:
+    """Integer multipliers (sets,) in the ratio of the real ones, ever more exact: the smallest first."""
     top = np.maximum(np.abs(alpha), np.abs(beta))
     for bits in range(_MAX_BITS + 1):
         m, n = (np.rint(x / top * (1 << bits)).astype(np.int64) for x in (alpha, beta))
@@ -224,10 +228,18 @@ def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array,
             continue
         common = np.maximum(np.gcd(m, n), 1)
         yield m // common, n // common
-        last = region.steps[-1]
-        if bits >= 12 and last.node.op_type == "Quantize" and last.inputs[1] is not None:
+
+
+def _factors(region: Region, alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:
+    """`ratios`, from some precision on each followed by one of which a level is a power of two."""
+    last = region.steps[-1]
+    scaled = last.node.op_type == "Quantize" and last.inputs[1] is not None
+    for precision, pair in enumerate(ratios(alpha, beta)):
+        yield pair
+        if precision >= _SCALED_FROM and scaled:
+            assert last.inputs[1] is not None
             level = region.constant(last.inputs[1])[:, 0].astype(np.float64)
-            yield tuple(np.rint(x / level * (1 << bits)).astype(np.int64) for x in (alpha, beta))  # type: ignore[misc]
+            yield tuple(np.rint(x / level * (1 << precision)).astype(np.int64) for x in (alpha, beta))  # type: ignore[misc]
 
 
 def _steps_over(u: Array, levels: Array, unit: int) -> Steps | None:

@@ -272,3 +272,26 @@ def test_constants_that_vary_over_positions() -> None:
     seen = last_activation(net.model(net.quant(y, 0.3, 0.0, 8)))
     assert seen.region.sets == 8
     assert seen.certificate.ambiguous > 0
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+def test_extremes_of_convolutions(group: int) -> None:
+    """Per output: the greatest and least sums that its own weights and the range of its own inputs allow."""
+    net = Net([1, 4, 5, 5], seed=group)
+    zeros = 3.0
+    y = net.conv(net.quant(net.x, 0.3, zeros, 4), 4, 8, 3, group=group, pads=[1] * 4, per_channel=True)
+    seen = last_activation(net.model(net.quant(y, 0.317)))
+    node = seen.leaf.producer()
+    assert node is not None
+    weights = np.asarray(node.inputs[1].const_value.numpy())  # type: ignore[union-attr]
+    bound = bound_of(seen)
+    assert bound.rows.reshape(-1).tolist() == list(range(8))
+    for output in range(8):
+        terms = [sorted((w * (-8 - zeros), w * (7 - zeros))) for w in weights[output].reshape(-1).tolist()]
+        ups, downs = (
+            sorted((max(t[1], 0) for t in terms), reverse=True),
+            sorted((max(-t[0], 0) for t in terms), reverse=True),
+        )
+        np.testing.assert_allclose(bound.up[output], np.concatenate([[0], np.cumsum(ups)]))
+        np.testing.assert_allclose(bound.down[output], np.concatenate([[0], np.cumsum(downs)]))
+        assert bound.size[output] == sum(max(abs(t[0]), abs(t[1])) for t in terms)

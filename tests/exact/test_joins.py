@@ -159,7 +159,9 @@ def test_small_domains_have_a_form_whatever_the_function() -> None:
 
 
 def test_large_domains_without_a_form_are_refused() -> None:
-    region, _ = region_of(lambda net, a, b: net.op("Mul", a, net.op("Tanh", b)), q(0.03, 8), q(0.02, 8), q(0.01, 8))
+    region, _ = region_of(
+        lambda net, a, b: net.bn(net.op("Mul", a, net.op("Tanh", b)), CHANNELS), q(0.03, 8), q(0.02, 8), q(0.01, 8)
+    )
     reason = find_join(region, 1)
     assert isinstance(reason, str)
     assert "65536 pairs" in reason

@@ -33,7 +33,7 @@ class Standard:
 
 
 class _Writer:
-    """Writes one model; `nudge` moves the input of the quantizers named in it by a 1e-5 of its greatest value."""
+    """Writes one model; `nudge` moves the input of the quantizers named in it by a 1e-5 of its greatest value and of the scale."""
 
     def __init__(self, model: onnx.ModelProto, nudge: Mapping[str, float]) -> None:
         self.result = onnx.ModelProto()
@@ -106,6 +106,9 @@ class _Writer:
         if node.output[0] not in self.nudge:
             return x
         greatest = self.op("ReduceMax", [self.op("Abs", [x])], keepdims=0)
+        # Sums that cancel are all zero but for their rounding: the scale says what is little.
+        scale = self.op("ReduceMax", [self.op("Abs", [self.floats(node.input[1])])], keepdims=0)
+        greatest = self.op("Add", [greatest, scale])
         return self.op("Add", [x, self.op("Mul", [greatest, self.const(self.nudge[node.output[0]] * _NUDGE)])])
 
     def quantizer(self, node: onnx.NodeProto) -> None:

@@ -14,6 +14,7 @@ from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after
+from tests.regressions.exact import assert_exact, grid
 
 F = np.float32
 
@@ -118,6 +119,19 @@ def test_two_level_ternary_weights_become_two_products() -> None:
     w = net.rng.choice([-0.37, 0.0, 0.81], (12, 5)).astype(F)
     model = check(net, net.op("MatMul", net.quant(net.x, 0.3), net.const(w)))
     assert operators(model).count("IntMatMul") == 2
+
+
+@pytest.mark.parametrize("shape", [[1, 12], [1, 3, 12]], ids=str)
+@pytest.mark.parametrize("levels", [(-0.37, 0.81), (-0.15, 0.1), (-0.2, 0.1), (-0.3, 0.3)], ids=str)
+def test_two_level_ternary_weights_are_exact(levels: tuple[float, float], shape: list[int]) -> None:
+    """Whatever the ratio of the levels, per tensor or per output (one without the positive level)."""
+    net = Net(shape)
+    w = net.rng.choice([levels[0], 0.0, levels[1]], (12, 5)).astype(F)
+    y = net.quant(net.relu(net.op("MatMul", net.quant(net.x, 0.3, bits=6), net.const(w))), 0.4, bits=5)
+    v = net.rng.choice([levels[0], 0.0, levels[1]], (5, 4)).astype(F) * net.rng.uniform(0.5, 2, 4).astype(F)
+    v[:, 0] = np.minimum(v[:, 0], 0)
+    y = net.quant(net.op("MatMul", y, net.const(v)), 0.4, bits=6)
+    assert_exact(net.model(net.op("MatMul", y, net.weight([4, 3]))), grid((8, *shape[1:]), 0.3, lo=-32, hi=31))
 
 
 def test_float_weights_on_a_grid_are_recovered() -> None:

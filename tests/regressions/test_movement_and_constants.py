@@ -53,3 +53,14 @@ def test_maximum_before_a_falling_normalization() -> None:
     y = net.maxpool(net.conv(net.quant(net.x, 0.25), 2, 4, bias=True))
     y = net.quant(net.relu(net.bn(y, 4, signs=True)), 0.3, signed=False)
     assert_exact(net.model(net.linear(net.flatten(y), 16, 3)), grid((4, 2, 6, 6), 0.25))
+
+
+def test_average_of_positions_with_ranges_of_their_own() -> None:
+    """A Concat reshaped to positions, the greatest value another at each, the least the same: one range per channel behind the pool."""
+    net = Net([1, 4])
+    x = net.quant(net.x, 0.25, signed=False)
+    first = net.quant(net.relu(net.linear(x, 4, 3)), 0.3, signed=False, bits=2)
+    second = net.quant(net.relu(net.linear(x, 4, 1)), 0.3, signed=False, bits=4)
+    y = net.op("Reshape", net.op("Concat", first, second, axis=1), net.const(np.array([1, 2, 2]), "shape"))
+    y = net.quant(net.op("AveragePool", y, kernel_shape=[2], strides=[2]), 0.2)
+    assert_exact(net.model(net.linear(net.flatten(y), 2, 2)), grid((4, 4), 0.25))

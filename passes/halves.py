@@ -1,0 +1,132 @@
+"""A product with two-level ternary weights (-Wn, 0, +Wp) as one exact sum.
+
+Before: ``Add(Dequantize(a, s), Dequantize(b, t))``  →  after: ``Dequantize(Join(a, b, P, N), unit)`` with ``P : N = s : t`` exactly
+
+The halves of such a product are two accumulators. Two float32 numbers have a common unit, so their exact sum is an integer
+whatever the levels. As for every product, the exact dot product, rounded once, is the reference function. Once that function
+is known, smaller multipliers take the place of P and N where they give the same function (`flowc.exact.narrow`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.exact.certificate import TensorCertificate, covered
+from flowc.exact.choose import choose_activation
+from flowc.exact.narrow import narrow
+from flowc.exact.region import Region
+from flowc.exact.steps import Steps
+from flowc.ir import DOMAIN, Editor, array_of, int_attr, label, shape_of, str_attr
+from flowc.passes.integer_ranges import Ranges, node_range
+from flowc.units.base import Array
+
+__all__ = ["join_halves", "mark_halves", "narrow_halves"]
+
+_HALF = "half_of"
+_MOST = 1 << 40
+
+
+def mark_halves(parts: Sequence[ir.Value], name: str) -> None:
+    """Notes on the products behind ``parts`` (their Dequantize outputs) that they are halves of the product ``name``."""
+    for part in parts:
+        node = part.producer()
+        source = None if node is None else node.inputs[0]
+        producer = None if source is None else source.producer()
+        assert producer is not None
+        producer.attributes[_HALF] = ir.AttrString(_HALF, name)
+
+
+def join_halves(editor: Editor, region: Region) -> ir.Node | None:
+    """Puts one exact sum in the place of two halves that are added in ``region``; returns the Join, None where there are none."""
+    names = [str_attr(p, _HALF, "") if (p := leaf.producer()) is not None else "" for leaf in region.leaves]
+    if len(names) != 2 or not names[0] or names[0] != names[1]:
+        return None
+    entries = [(leaf, *region.dequantized(leaf)) for leaf in region.leaves]
+    if any(len(e) != 2 for e in entries):
+        return None
+    # The half of the positive level first.
+    entries.sort(key=lambda entry: -float(region.scale(entry[1])[0].flat[0]))
+    leaves, floats = zip(*entries, strict=True)
+    found = [s.node for s in region.steps if s.node.op_type == "Add" and set(s.inputs) == set(floats)]
+    if len(found) != 1:
+        return None
+    (add,) = found
+    scales, zeros = zip(*((a.astype(np.float64) for a in region.scale(f)) for f in floats), strict=True)
+    sets = max(len(s) for s in scales)
+    ratios = [_ratio(*(float(np.broadcast_to(s, (sets, 1))[i, 0]) for s in scales)) for i in range(sets)]
+    if any(max(map(abs, r[:2])) >= _MOST for r in ratios) or (sets > 1 and len(region.axes) > 1):
+        return None
+    left, right, unit = (np.array(column) for column in zip(*ratios, strict=True))
+    rank, shape = len(shape_of(add.outputs[0])), shape_of(add.outputs[0])
+    axis = region.axes[0] if region.axes else 1
+    column = tuple(-1 if i == axis else 1 for i in range(rank))
+    offset = left.reshape(-1, 1) * zeros[0] + right.reshape(-1, 1) * zeros[1]
+    joined = editor.insert(
+        add,
+        "Join",
+        [*leaves, *(editor.constant(f.astype(np.float64), "ratio") for f in (left, right))],
+        {"op": "add", "left_offset": 0, "right_offset": 0, "halves": 1, "axis": axis},
+        domain=DOMAIN,
+        hint=f"{label(add)}/acc",
+        shape=shape,
+    )
+    parts = [editor.constant(a.astype(np.float64).reshape(column), n) for a, n in ((unit, "scale"), (offset, "zero"))]
+    total = editor.insert(add, "Dequantize", [joined, *parts], domain=DOMAIN, hint=f"{label(add)}/sum", shape=shape)
+    editor.replace(add, total)
+    return joined.producer()
+
+
+def narrow_halves(
+    editor: Editor, joined: ir.Value, steps: Steps, certificate: TensorCertificate, ranges: Ranges
+) -> tuple[Steps, TensorCertificate]:
+    """Gives the Join of two halves smaller multipliers where the function behind it allows; anything else stays as it is."""
+    node = joined.producer()
+    if node is None or not int_attr(node, "halves", 0) or len(list(joined.uses())) != 1:
+        return steps, certificate
+    axis, sets = int_attr(node, "axis", 1), len(steps.lo)
+    factors = tuple(np.asarray(array_of(v)).astype(np.int64) for v in node.inputs[2:4])
+    limits = [
+        (_per_set(ranges[v][0], axis, sets, np.min), _per_set(ranges[v][1], axis, sets, np.max))
+        for v in node.inputs[:2]
+        if v is not None
+    ]
+    found = narrow(steps, certificate.windows, (factors[0], factors[1]), (limits[0], limits[1]))
+    if found is None or _dearer(steps, found.steps):
+        return steps, certificate
+    for i, factor in ((2, found.left), (3, found.right)):
+        small = factor[:1] if (factor == factor[0]).all() else factor
+        node.replace_input_with(i, editor.constant(small.astype(np.float64), "ratio"))
+    again = node_range(node, ranges)
+    assert again is not None
+    ranges[joined] = again
+    values = int((found.steps.hi - found.steps.lo + 1).sum())
+    low, high = found.windows or (None, None)
+    inside = 0 if low is None or high is None else covered(low, high)
+    proven = certificate.proven + certificate.ambiguous - found.ambiguous
+    return found.steps, replace(
+        certificate, proven=proven, ambiguous=found.ambiguous, low=low, high=high, inside=inside, values=values
+    )
+
+
+def _dearer(before: Steps, after: Steps) -> bool:
+    """Whether a requantizer would be lost: that outweighs narrower sums."""
+    kinds = [choose_activation(s).kind for s in (before, after)]
+    return kinds[0] == "requant" != kinds[1]
+
+
+def _per_set(bounds: Array, axis: int, sets: int, worst: Callable[[Array], Array]) -> Array:
+    """Range bounds (int64) of a tensor per parameter set, those sets lying along ``axis``."""
+    own = np.moveaxis(bounds, axis, 0).reshape(bounds.shape[axis], -1)
+    return own[:, 0] if own.shape == (sets, 1) else np.broadcast_to(worst(bounds), (sets,))
+
+
+def _ratio(left: float, right: float) -> tuple[int, int, float]:
+    """(P, N, unit) with ``left == P * unit`` and ``right == N * unit``, P and N as small as they can be, P positive."""
+    quotient = Fraction(left) / Fraction(right)
+    p, n = abs(quotient.numerator), quotient.denominator if quotient > 0 else -quotient.denominator
+    return p, n, left / p

@@ -25,7 +25,7 @@ from flowc.exact.region import Blocked, Region
 from flowc.exact.steps import Steps, TooLarge, steps_of
 from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
 from flowc.passes.base import ModelPass
-from flowc.passes.halves import join_halves, narrow_halves
+from flowc.passes.halves import are_halves, join_halves, narrow_halves
 from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
 from flowc.passes.rename import rename
 from flowc.units.activation import Activation, Requant, Table, Thresholds
@@ -97,7 +97,9 @@ class FoldActivations(ModelPass):
             found = node_range(joined.producer(), ranges)  # type: ignore[arg-type]
             assert found is not None
             ranges[joined] = found
-            certificate = certify_join(node.outputs[0].name or "", region, form, ranges, unit)
+            certificate = certify_join(
+                node.outputs[0].name or "", region, form, ranges, unit, halves=are_halves(region)
+            )
             self._replace(editor, node, region, form.steps, joined, bipolar, ranges, certificate)
             return None
         return f"it depends on {len(region.leaves)} integer tensors at once"

@@ -25,7 +25,7 @@ from flowc.ir import DOMAIN, Editor, array_of, int_attr, label, shape_of, str_at
 from flowc.passes.integer_ranges import Ranges, node_range
 from flowc.units.base import Array
 
-__all__ = ["join_halves", "mark_halves", "narrow_halves"]
+__all__ = ["are_halves", "join_halves", "mark_halves", "narrow_halves"]
 
 _HALF = "half_of"
 _MOST = 1 << 40
@@ -41,10 +41,16 @@ def mark_halves(parts: Sequence[ir.Value], name: str) -> None:
         producer.attributes[_HALF] = ir.AttrString(_HALF, name)
 
 
+def are_halves(region: Region) -> bool:
+    """Whether the two leaves of a region are halves of one product."""
+    names = [str_attr(p, _HALF, "") if (p := leaf.producer()) is not None else "" for leaf in region.leaves]
+    return len(names) == 2 and names[0] != "" and names[0] == names[1]
+
+
 def join_halves(editor: Editor, region: Region) -> ir.Node | None:
     """Puts one exact sum in the place of two halves that are added in ``region``; returns the Join, None where there are none."""
-    names = [str_attr(p, _HALF, "") if (p := leaf.producer()) is not None else "" for leaf in region.leaves]
-    if len(names) != 2 or not names[0] or names[0] != names[1]:
+    if not are_halves(region) or any(region.monotone(leaf) is None for leaf in region.leaves):
+        # What rises and falls must be walked through: pairs of two small integers, not one large one.
         return None
     entries = [(leaf, *region.dequantized(leaf)) for leaf in region.leaves]
     if any(len(e) != 2 for e in entries):

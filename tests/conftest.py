@@ -1,6 +1,17 @@
-"""Options of the test suite."""
+"""Options of the test suite.
+
+Property-based tests draw the same examples every time, so that a run says something about the change under test alone;
+`HYPOTHESIS_PROFILE=search` draws new ones, and more of them.
+"""
+
+import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("search", max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ walked through pair by pair.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -31,7 +31,13 @@ _LISTED = 1 << 14
 
 
 def certify_join(
-    tensor: str, region: Region, form: JoinForm, ranges: Mapping[ir.Value, tuple[Array, Array]], unit: int
+    tensor: str,
+    region: Region,
+    form: JoinForm,
+    ranges: Mapping[ir.Value, tuple[Array, Array]],
+    unit: int,
+    *,
+    halves: bool = False,
 ) -> TensorCertificate:
     """The certificate of the activation behind a join.
 
@@ -41,6 +47,7 @@ def certify_join(
         form: the function that was found.
         ranges: integer ranges of the tensors so far.
         unit: difference between neighbouring levels.
+        halves: the two tensors are halves of one sum, whose terms a runtime adds in any order.
     """
     steps = form.steps
     values = int((steps.hi - steps.lo + 1).sum())
@@ -49,7 +56,7 @@ def certify_join(
     runtime = any(n.domain == "" and n.op_type in RUNTIME for n in region.nodes)
     if not runtime and all(b is None for b in bounds):
         return TensorCertificate(tensor, count, 0, count, 0, 0, 0, values)
-    found = _search(region, form, bounds, unit)
+    found = _search(region, form, bounds, unit, halves)
     if found is None:
         return TensorCertificate(tensor, count, 0, 0, 0, count, 0, values)
     low, high = found
@@ -60,7 +67,9 @@ def certify_join(
     return TensorCertificate(tensor, count, 0, count - open_, 0, open_, covered(low, high), values, low, high)
 
 
-def _search(region: Region, form: JoinForm, bounds: list[SumBound | None], unit: int) -> tuple[Array, Array] | None:
+def _search(
+    region: Region, form: JoinForm, bounds: list[SumBound | None], unit: int, halves: bool
+) -> tuple[Array, Array] | None:
     """(low, high) int64 (sets, K) of ambiguous u; None where that can't be said."""
     if any(len(region.dequantized(leaf)) != 1 for leaf in region.leaves):
         return None
@@ -69,6 +78,8 @@ def _search(region: Region, form: JoinForm, bounds: list[SumBound | None], unit:
         _Operand.of(region, leaf, bound, direction)
         for leaf, bound, direction in zip(region.leaves, bounds, directions, strict=True)
     ]
+    if halves:
+        operands = _interleaved(operands, bounds)
     pairs = int(np.prod([int(o.hi.max() - o.lo.min()) + 1 for o in operands]))
     if form.op == "add" and not form.numbered and all(d is not None for d in directions):
         return _by_crossings(region, form, operands, unit)
@@ -128,6 +139,12 @@ class _Operand:
         wide = np.abs(a) * error * np.abs(scale) + roundings * UNIT * (magnitude + np.abs(scale * a) * top)
         return cls(leaf, lo, hi, target, scale * a, zero, b, wide, rising, rising * np.where(scale * a < 0, -1, 1))
 
+    @property
+    def size(self) -> Array:
+        """Greatest magnitude of the float form, (sets or 1, 1)."""
+        ends = np.maximum(np.abs(self.lo[:, None] - self.zero), np.abs(self.hi[:, None] - self.zero))
+        return np.asarray(np.abs(self.factor) * ends + np.abs(self.offset))
+
     def pushed(self, q: Array, side: Array | float, rows: slice) -> Array:
         """The target's value with its error, float32: outward where ``side`` is positive, inward where negative."""
         parts = (a if a.shape[0] == 1 else a[rows] for a in (self.factor, self.zero, self.offset, self.wide))
@@ -139,6 +156,13 @@ class _Operand:
     def direction(self, rows: slice) -> Array:
         """``toward`` of some rows."""
         return self.toward if self.toward.shape[0] == 1 else self.toward[rows]
+
+
+def _interleaved(operands: list[_Operand], bounds: list[SumBound | None]) -> list[_Operand]:
+    """Operands whose terms are added in one sum: every addition rounds relative to what both can add up to."""
+    terms = sum(b.up.shape[1] for b in bounds if b is not None)
+    extra = terms * UNIT * (operands[0].size + operands[1].size)
+    return [replace(o, wide=o.wide + extra) for o in operands]
 
 
 def _levels(

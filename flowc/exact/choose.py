@@ -44,7 +44,7 @@ def activation_cost(activation: Activation, steps: Steps) -> float:
             return 2 * bits + channels * offset / 64 + late
         return bits * factor * 0.6 + offset + channels * (factor + offset) / 64 + late
     assert isinstance(activation, Table)
-    return 4 + channels * activation.values.shape[1] * activation.dtype.bits / 64
+    return _table_cost(channels, activation.values.shape[1], activation.dtype)
 
 
 def result_type(steps: Steps, bipolar: bool) -> IntType:
@@ -60,10 +60,16 @@ def choose_activation(steps: Steps, *, bipolar: bool = False) -> Activation:
     """
     dtype = result_type(steps, bipolar)
     forms: list[Activation] = [as_thresholds(steps, dtype)]
-    if int(steps.hi.max()) - int(steps.lo.min()) < _TABLE_ENTRIES:
-        forms.append(as_table(steps, dtype))
     if steps.at.shape[1] >= _REQUANT_FROM:
         requant = find_requant(steps, dtype)
         if requant is not None:
             forms.append(requant)
-    return min(forms, key=lambda form: activation_cost(form, steps))
+    best = min(forms, key=lambda form: activation_cost(form, steps))
+    entries = int(steps.hi.max()) - int(steps.lo.min()) + 1
+    if entries <= _TABLE_ENTRIES and _table_cost(len(steps.lo), entries, dtype) < activation_cost(best, steps):
+        return as_table(steps, dtype)
+    return best
+
+
+def _table_cost(channels: int, entries: int, dtype: IntType) -> float:
+    return 4 + channels * entries * dtype.bits / 64

@@ -75,6 +75,9 @@ def random_grid(w: Writer, x: Tensor, *, scalar: bool = True, bits: int | None =
 
 def requantize(w: Writer, x: Tensor, *, like: Grid | None = None, scalar: bool = True) -> Tensor:
     """`x` behind a quantizer: a new one, or another instance of `like`."""
+    if like is not None and like.scale.ndim not in (0, len(x.shape)):
+        # The scale of a single channel, of the rank of the tensor it came with.
+        like = replace(like, scale=like.scale.reshape(()))
     grid = like if like is not None else random_grid(w, x, scalar=scalar)
     return w.nothing(w.quantize(x, grid, shared=like is not None))
 

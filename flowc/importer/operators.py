@@ -26,7 +26,7 @@ _QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "BinaryQuant", "Tr
 _CONTRIB = frozenset(
     {
         "DequantizeLinear", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat", "QLinearGlobalAveragePool",
-        "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QuantizeLinear",
+        "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid", "QLinearSoftmax", "QuantizeLinear",
     }
 )  # fmt: skip
 

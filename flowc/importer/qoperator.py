@@ -150,6 +150,16 @@ def _global_pool(emitter: Emitter, node: ir.Node) -> ir.Value:
     return _output(emitter, node, y, _ONE, 4)
 
 
+def _softmax(emitter: Emitter, node: ir.Node) -> ir.Value:
+    """com.microsoft QLinearSoftmax: x, sx, zx, sy, zy; attribute opset: 13 and later act along one axis, before along all from it on."""
+    shape = fir.shape_of(node.outputs[0])
+    axis = fir.int_attr(node, "axis", -1) % len(shape)
+    if fir.int_attr(node, "opset", 13) < 13 and any(n > 1 for n in shape[axis + 1 :]):
+        raise ModelError("it acts along several axes at once", node=fir.label(node), remedy="export with opset 13 or later")
+    y = emitter.editor.insert(node, "Softmax", [_floats(emitter, node, 0)], {"axis": axis}, shape=shape)
+    return _output(emitter, node, y, _scale(node, 3), 4)
+
+
 def _concat(emitter: Emitter, node: ir.Node) -> ir.Value:
     """com.microsoft QLinearConcat: sy, zy, then x, sx, zx of each part."""
     parts = [_floats(emitter, node, index) for index in range(2, len(node.inputs), 3)]
@@ -179,5 +189,6 @@ LOWERINGS: dict[str, Callable[[Emitter, ir.Node], ir.Value]] = {
     "QLinearMatMul": _matmul,
     "QLinearMul": _binary,
     "QLinearSigmoid": _unary,
+    "QLinearSoftmax": _softmax,
 }
 """Operator -> function that writes it in front of the node and returns the value that stands for its output."""

@@ -86,7 +86,8 @@ class _FloatNet:
         features = self.channels if pooled else self.channels * self.h * self.w
         x = net.flatten(net.op("GlobalAveragePool", self.x) if pooled else self.x)
         w = net.const(net.rng.normal(0, 1 / np.sqrt(features), (5, features)), "w")
-        model = net.model(net.op("Gemm", x, w, net.const(net.rng.normal(0, 0.2, 5), "b"), transB=1))
+        y = net.op("Gemm", x, w, net.const(net.rng.normal(0, 0.2, 5), "b"), transB=1)
+        model = net.model(net.op("Softmax", y, axis=1) if c.chance(40) else y)
         for size in (1, 5):
             model.graph.output[0].type.tensor_type.shape.dim.add().dim_value = size
         return model

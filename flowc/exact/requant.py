@@ -235,12 +235,12 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
 def _equal(candidate: Requant, steps: Steps) -> bool:
     """Equality on the whole domain.
 
-    Both functions are monotone between thresholds (a late level acts next to one), so their edges suffice.
+    Both functions are monotone between thresholds, so what lies on either side of each suffices; late levels act further around.
     """
-    if steps.free is None:
+    if candidate.late is not None:
         near = [steps.at + d for d in range(-_EARLY[-1] - 1, _EARLY[-1] + 1)]
     else:
-        near = [steps.at, steps.free - 1]
+        near = [steps.at, (steps.at if steps.free is None else steps.free) - 1]
     edges = np.concatenate([*near, steps.lo[:, None], steps.hi[:, None]], axis=1)
     edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
     return np.array_equal(candidate.apply(edges.T).astype(np.int64), steps(edges).T)

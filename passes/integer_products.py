@@ -70,8 +70,6 @@ class _Product:
         if self.matmul and (terms[0].integers.ndim != 2 or len(shape_of(x.q)) < 2):
             return "only products with a constant matrix are supported"
         if self.transposed:
-            if self.group != 1:
-                return "grouped transposed convolutions are not supported"
             terms = [self._forward(t) for t in terms]
         scaled = self._scaled(x, terms)
         if isinstance(scaled, str):
@@ -124,13 +122,14 @@ class _Product:
         ends = [r - p + e for r, p, e in zip(reach, pads[spatial:], extra, strict=True)]
         return (*begins, *ends)
 
-    @staticmethod
-    def _forward(term: Term) -> Term:
-        """The kernel of a transposed convolution (I, O, k...) as that of the equal forward one (O, I, k... flipped)."""
+    def _forward(self, term: Term) -> Term:
+        """The kernel of a transposed convolution (I, O / groups, k...) as that of the equal forward one (O, I / groups, k... flipped)."""
         flip = (slice(None), slice(None)) + (slice(None, None, -1),) * (term.integers.ndim - 2)
+        groups = np.split(term.integers[flip], self.group)
+        scale = term.scale.reshape([-1] + [1] * (term.integers.ndim - 1))
         return Term(
-            np.ascontiguousarray(term.integers[flip].swapaxes(0, 1)),
-            term.scale.reshape([-1] + [1] * (term.integers.ndim - 1)),
+            np.concatenate([g.swapaxes(0, 1) for g in groups]),
+            scale if len(scale) == 1 else np.concatenate([scale] * self.group),
             term.roundings,
         )
 

@@ -99,6 +99,11 @@ LAYERS: dict[str, Any] = {
     "transposed convolution": shaped(IMAGE, lambda net: q(net, net.conv_transpose(net.quant(net.x, 0.3), 4, 3))),
     "transposed convolution, stride 2": shaped(IMAGE, lambda net: q(net, net.conv_transpose(
         net.quant(net.x, 0.3), 4, 3, 3, strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]))),
+    "transposed convolution, grouped": shaped(IMAGE, lambda net: q(net, net.conv_transpose(
+        net.quant(net.x, 0.3), 4, 6, 3, group=2, strides=[2, 2], pads=[1] * 4))),
+    "transposed convolution, depthwise": shaped(IMAGE, lambda net: q(net, net.conv_transpose(
+        net.quant(net.x, 0.3), 4, 4, 4, group=4, strides=[2, 2], pads=[1] * 4))),
+    "relu behind a quantizer": shaped(IMAGE, lambda net: q(net, net.conv(net.relu(net.quant(net.x, 0.3)), 4, 3))),
     "transposed convolution, one dimension": shaped(SERIES, lambda net: q(net, net.op(
         "ConvTranspose", net.quant(net.x, 0.3), net.weight([4, 3, 4], 4), strides=[2], pads=[1, 1]))),
     "two linear layers without an activation": shaped(VECTOR, lambda net: q(net, net.linear(net.linear(net.quant(net.x, 0.25), 12, 5, bits=2), 5, 4, bits=2), 1.173)),
@@ -163,6 +168,7 @@ ACTIVATIONS: dict[str, Any] = {
     "negative zero point": shaped(IMAGE, activation(FUNCTIONS["identity"], zero_point=-3.0)),
     "ternary": shaped(IMAGE, activation(FUNCTIONS["identity"], bits=2, narrow=True, scale=1.173)),
     "binary": shaped(IMAGE, lambda net: end(net, net.bipolar(net.bn(net.conv(net.bipolar(net.x, 0.7), 4, 4), 4, signs=True), 1.3))),
+    "binary, padded with zeros": shaped(IMAGE, lambda net: q(net, net.conv(net.bipolar(net.x, 0.7), 4, 4, pads=[1] * 4))),
     "one unsigned bit": shaped(IMAGE, activation(FUNCTIONS["relu"], bits=1, scale=1.173, signed=False)),
     "scale per channel into a depthwise layer": shaped(IMAGE, lambda net: q(net, net.conv(
         image(net, scale=net.rng.uniform(0.2, 0.4, (1, 4, 1, 1))), 4, 4, group=4))),

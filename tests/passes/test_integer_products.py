@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.ir import array_of, ints_attr
+from flowc.ir import array_of, int_attr, ints_attr
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net
@@ -69,6 +69,17 @@ def test_transposed_convolutions(dims: int, stride: int, pads: int, extra: int, 
     model = check(net, net.op("ConvTranspose", x, w, kernel_shape=[3] * dims, **attributes))
     assert ("PixelPad" in operators(model)) == (stride > 1)
     assert ints_attr(only(model, "IntConv"), "strides") == (1,) * dims
+
+
+@pytest.mark.parametrize("group", [2, 4])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_grouped_transposed_convolutions(group: int, per_channel: bool) -> None:
+    net = Net([1, 4, 5, 5])
+    w = net.weight([4, 8 // group, 3, 3], 4, per_channel=per_channel, axis=1)
+    model = check(
+        net, net.op("ConvTranspose", net.quant(net.x, 0.3, 1.0), w, strides=[2, 2], pads=[1] * 4, group=group)
+    )
+    assert int_attr(only(model, "IntConv"), "group", 1) == group
 
 
 def test_transposed_convolution_with_dilation_and_scales_per_output() -> None:
@@ -172,10 +183,6 @@ def test_declines_with_a_reason() -> None:
     net = Net([1, 4, 5, 5])
     (text,) = refused(net, net.conv(net.quant(net.x, 0.3, 0.5), 4, 3, pads=[1] * 4))
     assert text == "its padding is no integer of the padded tensor (zero point not one integer)"
-    net = Net([1, 4, 5, 5])
-    assert refused(net, net.conv_transpose(net.quant(net.x), 4, 4, group=2)) == [
-        "grouped transposed convolutions are not supported"
-    ]
 
 
 def test_reads_weights_behind_movement() -> None:

@@ -26,6 +26,7 @@ _EARLY = (0, 1, 3, 7, 15, 31)
 _FAR = 1 << 33
 _NONE = 1 << 61
 _PAIRWISE = 1 << 10
+_FEW = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ def _affine(steps: Steps, dtype: IntType, lo: int, hi: int, early: int) -> Requa
     constraints = _constraints(steps, lo, hi, early)
     if constraints is None:
         return None
+    if constraints.lower_at.shape[1] > _PAIRWISE:
+        constraints = _reduced(constraints)
     low, high = _intervals(constraints)
     if (low >= high).any():
         return None
@@ -132,8 +135,6 @@ def _intervals(c: _Constraints) -> tuple[Array, Array]:
     """Open intervals of feasible slopes: from ``i - s * T_i <= b < j - s * U_j`` for all lower i and upper j."""
     sets, width = c.lower_at.shape
     low, high = np.zeros(sets), np.full(sets, np.inf)
-    if width > _PAIRWISE:
-        return _searched_intervals(c)
     rows = max(1, (1 << 22) // (width * width))
     for start in range(0, sets, rows):
         part = slice(start, start + rows)
@@ -147,32 +148,40 @@ def _intervals(c: _Constraints) -> tuple[Array, Array]:
     return low, high
 
 
-def _searched_intervals(c: _Constraints) -> tuple[Array, Array]:
-    """The same for many constraints: the room between them is a concave function of the slope, so its positive part is found by search."""
+def _reduced(c: _Constraints) -> _Constraints:
+    """The same constraints without those that follow from others: what is left are the corners of two convex hulls.
 
-    def room(slope: Array) -> Array:
-        upper = np.where(c.upper_level < _FAR, c.upper_level - slope[:, None] * c.upper_at, np.inf).min(axis=1)
-        lower = np.where(c.lower_level > -_FAR, c.lower_level - slope[:, None] * c.lower_at, -np.inf).max(axis=1)
-        return upper - lower
+    A lower constraint asks for ``b >= i - s * T``; for whatever slope s, the greatest of these comes from a corner of the upper hull of
+    the points (T, i). Likewise the upper ones and the lower hull.
+    """
+    lower = [_hull(t[k], i[k], 1) for t, i, k in zip(c.lower_at, c.lower_level, c.lower_level > -_FAR, strict=True)]
+    upper = [_hull(u[k], j[k], -1) for u, j, k in zip(c.upper_at, c.upper_level, c.upper_level < _FAR, strict=True)]
+    lower_at, lower_level = (_padded([p[i] for p in lower], fill) for i, fill in ((0, 0), (1, -_FAR)))
+    upper_at, upper_level = (_padded([p[i] for p in upper], fill) for i, fill in ((0, 0), (1, _FAR)))
+    width = max(lower_at.shape[1], upper_at.shape[1])
+    lower_at, upper_at = (np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in (lower_at, upper_at))
+    lower_level = np.pad(lower_level, ((0, 0), (0, width - lower_level.shape[1])), constant_values=-_FAR)
+    upper_level = np.pad(upper_level, ((0, 0), (0, width - upper_level.shape[1])), constant_values=_FAR)
+    return _Constraints(lower_level, lower_at, upper_level, upper_at, c.sign)
 
-    rise = np.where(c.lower_level > -_FAR, c.lower_level, 0)
-    least, most = np.zeros(len(rise)), (rise.max(axis=1) - rise.min(axis=1) + 2.0)
-    low, high = least.copy(), most.copy()
-    for _ in range(120):
-        third = (high - low) / 3
-        worse = room(low + third) < room(high - third)
-        low, high = np.where(worse, low + third, low), np.where(worse, high, high - third)
-    peak = (low + high) / 2
-    feasible = room(peak) > 0
-    ends = []
-    for outer in (least, most):
-        inside, outside = peak.copy(), outer.copy()
-        for _ in range(80):
-            middle = (inside + outside) / 2
-            good = room(middle) > 0
-            inside, outside = np.where(good, middle, inside), np.where(good, outside, middle)
-        ends.append(inside)
-    return np.where(feasible, ends[0], 1.0), np.where(feasible, ends[1], 0.0)
+
+def _hull(x: Array, y: Array, side: int) -> tuple[Array, Array]:
+    """The corners of the upper (side 1) or lower (-1) convex hull of points (n,), and perhaps a few more points at its ends."""
+    order = np.lexsort((y, x))
+    x, y = x[order], y[order]
+    while len(x) > 2:
+        dx, dy = np.diff(x), np.diff(y)
+        # No corner lies on or inside the line between two other points.
+        corner = np.concatenate([[True], side * (dx[:-1] * dy[1:] - dy[:-1] * dx[1:]) < 0, [True]])
+        if corner.all():
+            break
+        x, y = x[corner], y[corner]
+    return x, y
+
+
+def _padded(rows: list[Array], fill: int) -> Array:
+    width = max(1, *(len(r) for r in rows))
+    return np.stack([np.pad(r, (0, width - len(r)), constant_values=fill) for r in rows])
 
 
 def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, Array] | None:
@@ -238,9 +247,12 @@ def _equal(candidate: Requant, steps: Steps) -> bool:
     Both functions are monotone between thresholds, so what lies on either side of each suffices; late levels act further around.
     """
     if candidate.late is not None:
-        near = [steps.at + d for d in range(-_EARLY[-1] - 1, _EARLY[-1] + 1)]
+        reach = int(candidate.late.max(initial=0)) + 1
+        near = [steps.at + d for d in range(-reach - 1, reach + 1)]
     else:
         near = [steps.at, (steps.at if steps.free is None else steps.free) - 1]
     edges = np.concatenate([*near, steps.lo[:, None], steps.hi[:, None]], axis=1)
     edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
-    return np.array_equal(candidate.apply(edges.T).astype(np.int64), steps(edges).T)
+    # A wrong candidate is seldom wrong in one place: a few edges tell as a rule.
+    few = edges[:, :: max(1, edges.shape[1] // _FEW)]
+    return all(np.array_equal(candidate.apply(e.T).astype(np.int64), steps(e).T) for e in (few, edges))

@@ -58,11 +58,13 @@ class FoldActivations(ModelPass):
 
     def _fold(self, editor: Editor, node: ir.Node, ranges: Ranges) -> str | None:
         try:
-            region = Region(node.outputs[0], ranges)
+            return self._fold_region(editor, node, Region(node.outputs[0], ranges), ranges)
         except Blocked as blocked:
             if blocked.value.is_graph_input():
                 return f"quantizes the input '{blocked.value.name}' on the host"
             return blocked.reason
+
+    def _fold_region(self, editor: Editor, node: ir.Node, region: Region, ranges: Ranges) -> str | None:
         if any(leaf not in ranges for leaf in region.leaves):
             return "the range of an integer tensor is not known"
         bipolar = str_attr(node, "style", "qonnx") == "bipolar"

@@ -201,6 +201,9 @@ class Region:
 
         Returns:
             float32 (sets or 1, n).
+
+        Raises:
+            Blocked: a result is not a number.
         """
         known: dict[ir.Value, Array] = {
             v: a if rows is None or a.shape[0] == 1 else a[rows] for v, a in self._sets.items()
@@ -213,6 +216,8 @@ class Region:
                 args = [None if i is None else known[i] for i in step.inputs]
                 exact = ops.evaluate(step.node, args)
                 known[result] = ops.nudged(step.node, args, exact, nudge) if nudge else exact
+        if np.isnan(known[self.output]).any():
+            raise Blocked(self.output, "it is not a number (NaN) for integers that can occur")
         return known[self.output]
 
     def monotone(self, leaf: ir.Value) -> Array | None:

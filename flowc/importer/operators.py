@@ -90,16 +90,17 @@ def check_operators(model: onnx.ModelProto) -> None:
     """
     float8 = {t.name for t in model.graph.initializer if t.data_type in _FLOAT8}
     functions = {(f.domain, f.name) for f in model.functions}
-    offences = list(_offences(model.graph.node, float8, functions))
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None)
+    offences = list(_offences(model.graph.node, float8, functions, opset))
     if offences:
         raise UnsupportedError(offences, remedy=_REMEDY)
 
 
 def _offences(
-    nodes: Iterable[onnx.NodeProto], float8: set[str], functions: set[tuple[str, str]]
+    nodes: Iterable[onnx.NodeProto], float8: set[str], functions: set[tuple[str, str]], opset: int | None
 ) -> Iterator[tuple[str, str, str]]:
     for node in nodes:
-        reason = _reason(node, float8, functions)
+        reason = _reason(node, float8, functions) or _arity(node, opset)
         if reason is not None:
             name = node.name or next(filter(None, node.output), "(unnamed)")
             yield name, f"{node.domain}::{node.op_type}" if node.domain else node.op_type, reason
@@ -126,3 +127,18 @@ def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, st
         if to in _FLOAT8 or any(i in float8 for i in node.input):
             return "float-quantized (FP8) tensors are not supported; quantize to integers"
     return None
+
+
+def _arity(node: onnx.NodeProto, opset: int | None) -> str | None:
+    """Why the node can't be one of its operator's: too few or too many inputs, by the ONNX schema; None if it can."""
+    if opset is None or node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type):
+        return None
+    try:
+        schema = onnx.defs.get_schema(node.op_type, opset)
+    except onnx.defs.SchemaError:
+        return None
+    count = max((i + 1 for i, name in enumerate(node.input) if name), default=0)
+    if schema.min_input <= count <= schema.max_input:
+        return None
+    least, most = schema.min_input, schema.max_input
+    return f"it has {count} inputs, and the operator takes {least if least == most else f'{least} to {most}'}"

@@ -34,8 +34,14 @@ def _integers(emitter: Emitter, node: ir.Node, index: int, zero: Array) -> ir.Va
     return emitter.dequantize(node, value, _ONE, zero, f"{fir.label(node)}/{index}")
 
 
-def _scale(node: ir.Node, index: int) -> Array:
-    return checked_scale(constant_input(node, index, "scale"), node)
+def _scale(node: ir.Node, index: int, *, per_channel: bool = False) -> Array:
+    """A scale: one number, or, of weights, one per channel."""
+    scale = checked_scale(constant_input(node, index, "scale"), node)
+    if scale.size == 1:
+        return scale.reshape(())
+    if not per_channel:
+        raise ModelError(f"the scale at input {index} has {scale.size} values instead of one", node=fir.label(node))
+    return scale
 
 
 def _output(emitter: Emitter, node: ir.Node, y: ir.Value, scale: Array, index: int) -> ir.Value:
@@ -74,7 +80,7 @@ def _conv(emitter: Emitter, node: ir.Node) -> ir.Value:
     shape = fir.shape_of(node.outputs[0])
     y = emitter.editor.insert(node, "Conv", inputs, shape=shape)
     _copy_attributes(node, y)
-    factor = (_scale(node, 1) * _scale(node, 4) / _scale(node, 6)).astype(np.float32)
+    factor = (_scale(node, 1) * _scale(node, 4, per_channel=True) / _scale(node, 6)).astype(np.float32)
     y = _multiplied(emitter, node, y, along_axis(factor, 1, rank, node), shape)
     return _output(emitter, node, y, _ONE, 7)
 
@@ -86,7 +92,7 @@ def _matmul(emitter: Emitter, node: ir.Node) -> ir.Value:
     a = _integers(emitter, node, 0, zero_point_input(node, 2))
     b = _integers(emitter, node, 3, along_axis(zero_point_input(node, 5), -1, rank_b, node))
     y = emitter.editor.insert(node, "MatMul", [a, b], shape=shape)
-    factor = (_scale(node, 1) * _scale(node, 4) / _scale(node, 6)).astype(np.float32)
+    factor = (_scale(node, 1) * _scale(node, 4, per_channel=True) / _scale(node, 6)).astype(np.float32)
     y = _multiplied(emitter, node, y, along_axis(factor, -1, len(shape), node), shape)
     return _output(emitter, node, y, _ONE, 7)
 
@@ -100,7 +106,7 @@ def _gemm(emitter: Emitter, node: ir.Node) -> ir.Value:
     attributes = {"transA": fir.int_attr(node, "transA", 0), "transB": transposed}
     inputs = [a, b] if fir.optional(node, 6) is None else [a, b, _integers(emitter, node, 6, _ZERO)]
     y = emitter.editor.insert(node, "Gemm", inputs, attributes, shape=shape)
-    factor = np.float32(fir.float_attr(node, "alpha", 1.0)) * _scale(node, 1) * _scale(node, 4)
+    factor = np.float32(fir.float_attr(node, "alpha", 1.0)) * _scale(node, 1) * _scale(node, 4, per_channel=True)
     if fir.optional(node, 7) is None:
         return _multiplied(emitter, node, y, along_axis(factor.astype(np.float32), 1, 2, node), shape)
     y = _multiplied(emitter, node, y, along_axis((factor / _scale(node, 7)).astype(np.float32), 1, 2, node), shape)
@@ -155,7 +161,9 @@ def _softmax(emitter: Emitter, node: ir.Node) -> ir.Value:
     shape = fir.shape_of(node.outputs[0])
     axis = fir.int_attr(node, "axis", -1) % len(shape)
     if fir.int_attr(node, "opset", 13) < 13 and any(n > 1 for n in shape[axis + 1 :]):
-        raise ModelError("it acts along several axes at once", node=fir.label(node), remedy="export with opset 13 or later")
+        raise ModelError(
+            "it acts along several axes at once", node=fir.label(node), remedy="export with opset 13 or later"
+        )
     y = emitter.editor.insert(node, "Softmax", [_floats(emitter, node, 0)], {"axis": axis}, shape=shape)
     return _output(emitter, node, y, _scale(node, 3), 4)
 

@@ -64,7 +64,27 @@ def infer_shapes(model: ir.Model) -> None:
     for node in graph:
         for output in node.outputs:
             _assign(output, found.get(output.name or ""))
+        _check_bias(node)
     _outputs(graph, inferred)
+
+
+def _check_bias(node: ir.Node) -> None:
+    """The bias of a convolution, whose length ONNX's inference does not look at."""
+    shape = node.outputs[0].shape
+    if (
+        node.op_type not in ("Conv", "ConvTranspose")
+        or node.domain != ""
+        or shape is None
+        or len(shape) < 2
+        or not isinstance(shape[1], int)
+    ):
+        return
+    for value in node.inputs[2:]:
+        if value is not None and value.shape is not None and tuple(value.shape) != (shape[1],):
+            raise ModelError(
+                f"its input '{value.name}' has shape {list(value.shape)}; one value for each of {shape[1]} channels is needed",
+                node=fir.label(node),
+            )
 
 
 def _ints(node: onnx.NodeProto, name: str) -> list[int]:

@@ -1,0 +1,72 @@
+"""Nodes whose inputs are too many, of the wrong length, or lead to no number: each is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from flowc.compiler import compile_model
+from flowc.errors import ModelError, UnsupportedError
+from tests.netbuild import Net
+
+F = np.float32
+
+
+def refusal(net: Net, y: str) -> str:
+    with pytest.raises((ModelError, UnsupportedError)) as caught:
+        compile_model(net.model(y))
+    return str(caught.value)
+
+
+def image() -> tuple[Net, str]:
+    net = Net([1, 4, 5, 5])
+    return net, net.conv(net.quant(net.x, 0.3), 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("op", "count", "wanted"), [("Relu", 2, "1"), ("HardSigmoid", 2, "1"), ("Clip", 4, "1 to 3"), ("Add", 3, "2")]
+)
+def test_too_many_inputs(op: str, count: int, wanted: str) -> None:
+    net, y = image()
+    y = net.op(op, y, *(net.const(F(0.1)) for _ in range(count - 1)))
+    text = refusal(net, net.conv(net.quant(y, 0.3), 6, 2, 1))
+    assert f"it has {count} inputs, and the operator takes {wanted}" in text
+
+
+def test_too_few_inputs() -> None:
+    net, y = image()
+    assert "(BatchNormalization): it has 4 inputs" in refusal(
+        net, net.quant(net.op("BatchNormalization", y, *(net.const(np.ones(6)) for _ in range(3))), 0.3)
+    )
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_bias_of_the_wrong_length(op: str) -> None:
+    net = Net([1, 4, 5, 5])
+    y = net.op(op, net.quant(net.x, 0.3), net.weight([4, 4, 3, 3]), net.const(np.ones(7)), kernel_shape=[3, 3])
+    assert "has shape [7]; one value for each of 4 channels is needed" in refusal(net, net.quant(y, 0.3))
+
+
+def test_batch_norm_of_the_wrong_length() -> None:
+    net, y = image()
+    y = net.op("BatchNormalization", y, *(net.const(np.ones(n, F)) for n in (6, 6, 5, 6)))
+    text = refusal(net, net.quant(y, 0.3))
+    assert "contradict each other" in text
+    assert "BatchNormalization" in text
+
+
+def test_results_that_are_no_numbers() -> None:
+    """The square root of what may be negative."""
+    net, y = image()
+    text = refusal(net, net.conv(net.quant(net.op("Sqrt", y), 0.3), 6, 2, 1))
+    assert "it is not a number (NaN) for integers that can occur" in text
+
+
+def test_a_scale_per_channel_where_one_is_needed() -> None:
+    net = Net([1, 4])
+    scale, zero = net.const(F(0.1)), net.const(np.array(0, np.uint8), "zero", np.uint8)
+    q = net.op("QuantizeLinear", net.x, scale, zero)
+    w = net.const(np.ones((4, 3)), "w", np.uint8)
+    y = net.op("QGemm", q, scale, zero, w, scale, zero, "", net.const(np.full(2, 0.1, F)), zero, domain="com.microsoft")
+    text = refusal(net, net.op("DequantizeLinear", y, scale, zero))
+    assert "the scale at input 7 has 2 values instead of one" in text

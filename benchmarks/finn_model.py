@@ -24,14 +24,15 @@ _FACTOR = 1.1
 
 @dataclass(frozen=True)
 class Estimate:
-    """LUTs, 18 kbit block RAMs and DSP slices."""
+    """LUTs, 18 kbit block RAMs, DSP slices and UltraRAMs."""
 
     lut: int = 0
     bram18: int = 0
     dsp: int = 0
+    uram: int = 0
 
     def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(self.lut + other.lut, self.bram18 + other.bram18, self.dsp + other.dsp)
+        return Estimate(self.lut + other.lut, self.bram18 + other.bram18, self.dsp + other.dsp, self.uram + other.uram)
 
 
 def finn_estimate(graph: Dataflow, *, thresholds: bool = False) -> Estimate:
@@ -65,8 +66,8 @@ def finn_unit(unit: Unit, *, thresholds: bool = False) -> Estimate:
 
 def _matrix(unit: Mvtu | Vvtu, pe: int, simd: int, inputs: int, words: int, threshold_words: int) -> Estimate:
     w, a = unit.weight_type.bits, unit.frame.dtype.bits
-    in_luts = unit.memory == "lutram"
-    products = 0 if unit.multiplier == "dsp" else simd * (2 * ceil((w + a) / 6) - 1) * (w + a)
+    in_slices = unit.multiplier in ("dsp", "packed")
+    products = 0 if in_slices else simd * (2 * ceil((w + a) / 6) - 1) * (w + a)
     tree = (w + a) * (2 * simd - 1)
     alpha = log2(inputs) + w + a - 1 - int(unit.frame.dtype.signed)
     acc = min(unit.acc.bits, ceil(alpha + log2(1 + 2**-alpha) + 1))
@@ -74,10 +75,12 @@ def _matrix(unit: Mvtu | Vvtu, pe: int, simd: int, inputs: int, words: int, thre
     if unit.activation is not None and threshold_words:
         levels = 2**unit.activation.dtype.bits - 1
         thresholds = levels * acc * ceil(threshold_words / 64) + levels * acc
-    storage = pe * simd * w * ceil(words / 64) if in_luts else 0
+    storage = pe * simd * w * ceil(words / 64) if unit.memory == "lutram" else 0
     lut = int(_CONSTANT + _FACTOR * pe * (products + tree + acc + thresholds) + storage)
-    dsp = int(pe * simd * ceil((w + a) / 48)) if unit.multiplier == "dsp" else 0
-    return Estimate(lut, 0 if in_luts else _weight_blocks(pe * simd * w, words), dsp)
+    dsp = int(pe * simd * ceil((w + a) / 48)) if in_slices else 0
+    blocks = _weight_blocks(pe * simd * w, words) if unit.memory in ("bram", "auto") else 0
+    ultra = ceil(pe * simd * w / 72) * ceil(words / 4096) if unit.memory == "uram" else 0
+    return Estimate(lut, blocks, dsp, ultra)
 
 
 def _weight_blocks(width: int, depth: int) -> int:

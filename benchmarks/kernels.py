@@ -1,11 +1,14 @@
 """The cost model beside yosys: small kernels are written as Verilog, synthesized for UltraScale+, and their LUTs counted.
 
-Needs the package ``pyosys`` (tried: 0.70). Run from the repository: ``python -m benchmarks.kernels``. A line takes some
-seconds. Multipliers are kept out of DSP slices (``-nodsp``), weights of matrix units are in block RAM.
+Needs the package ``pyosys`` (tried: 0.70; counts differ between versions of yosys). Run from the repository: ``python -m
+benchmarks.kernels [--write]``. It takes a quarter of an hour. Multipliers are kept out of DSP slices (``-nodsp``), weights of matrix
+units are in block RAM.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import json
 import math
 import subprocess
@@ -16,8 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.tables import fill, markdown
 from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu, Thresholds, cost
+
+PAGE = Path(__file__).parents[1] / "docs" / "cost-model.md"
 
 
 def tree(terms: list[tuple[str, int]], keep: bool, prefix: str = "") -> tuple[list[str], str, int]:
@@ -71,6 +77,43 @@ def thresholds(levels: int, bits: int) -> str:
     return f"module m({ports});\n" + "\n".join(wires) + f"\nassign y = {total};\nendmodule\n"
 
 
+def constants(depth: int, width: int) -> str:
+    """A module that is a constant memory with a registered output."""
+    rng = np.random.default_rng(0)
+    words = (int.from_bytes(rng.bytes(width // 8 + 1)) % (1 << width) for _ in range(depth))
+    lines = "\n".join(f"{i}: q <= {width}'h{word:x};" for i, word in enumerate(words))
+    ports = f"input clk, input [{math.ceil(math.log2(depth)) - 1}:0] at, output reg [{width - 1}:0] q"
+    return f"module m({ports});\nalways @(posedge clk) case (at)\n{lines}\nendcase\nendmodule\n"
+
+
+def widening(bits: int, narrow: int, wide: int) -> str:
+    """A width converter that shifts beats into a wide word."""
+    small, ways = narrow * bits, wide // narrow
+    count = math.ceil(math.log2(ways + 1))
+    return f"""module m(input clk, input rst, input [{small - 1}:0] x, input iv, output ir, output [{wide * bits - 1}:0] y,
+output ov, input orr);
+reg [{wide * bits - 1}:0] word; reg [{count - 1}:0] n; assign y = word; assign ov = n == {ways}; assign ir = !ov || orr;
+always @(posedge clk) if (rst) n <= 0; else begin
+if (iv && ir) begin word <= {{x, word[{wide * bits - 1}:{small}]}}; n <= ov ? 1 : n + 1; end
+else if (ov && orr) n <= 0; end
+endmodule
+"""
+
+
+def narrowing(bits: int, wide: int, narrow: int) -> str:
+    """A width converter that shifts a wide word out."""
+    small, ways = narrow * bits, wide // narrow
+    count = math.ceil(math.log2(ways + 1))
+    return f"""module m(input clk, input rst, input [{wide * bits - 1}:0] x, input iv, output ir, output [{small - 1}:0] y,
+output ov, input orr);
+reg [{wide * bits - 1}:0] word; reg [{count - 1}:0] n; assign y = word[{small - 1}:0]; assign ov = n != 0;
+assign ir = n == 0 || (n == 1 && orr);
+always @(posedge clk) if (rst) n <= 0; else if (iv && ir) begin word <= x; n <= {ways}; end
+else if (ov && orr) begin word <= word >> {small}; n <= n - 1; end
+endmodule
+"""
+
+
 def matrix_unit(unit: Mvtu) -> str:
     """A whole matrix unit: input buffer, weights in block RAM, products, accumulators, thresholds, counters, handshake."""
     assert isinstance(unit.activation, Thresholds)
@@ -79,15 +122,15 @@ def matrix_unit(unit: Mvtu) -> str:
     levels, out = unit.activation.levels, unit.activation.levels.bit_length()
     wide, held = unit.pe * unit.simd * w.bits, unit.simd * a.bits
     rng = np.random.default_rng(0)
-    address = max(1, math.ceil(math.log2(rows * columns)))
+    address, fold = (max(1, math.ceil(math.log2(n))) for n in (rows * columns, rows))
     text = [
         (
             f"module m(input clk, input rst, input [{held - 1}:0] in, input iv, output ir, output [{unit.pe * out - 1}:0] y, "
             "output ov, input orr);"
         ),
         f'(* ram_style = "block" *) reg [{wide - 1}:0] rom [0:{rows * columns - 1}]; reg [{wide - 1}:0] w;',
-        f"reg [{held - 1}:0] buffer [0:{columns - 1}]; reg [{held - 1}:0] x; reg valid, first, last; reg [9:0] blk;",
-        f"reg [9:0] col, row; reg [{address - 1}:0] at;",
+        f"reg [{held - 1}:0] buffer [0:{columns - 1}]; reg [{held - 1}:0] x; reg valid, first, last; reg [{fold - 1}:0] blk;",
+        f"reg [9:0] col; reg [{fold - 1}:0] row; reg [{address - 1}:0] at;",
         "integer i; initial begin",
         *(
             f"rom[{i}] = {wide}'h{int.from_bytes(rng.bytes(wide // 8 + 1)) % (1 << wide):x};"
@@ -172,12 +215,8 @@ def units() -> Iterator[Mvtu]:
             )
 
 
-def show(name: str, modelled: float, measured: int) -> None:
-    print(f"{name:44s} {modelled:8.0f} {measured:8d} {modelled / measured - 1:+8.0%}", flush=True)
-
-
-def main() -> None:
-    print(f"{'LUTs of':44s} {'model':>8s} {'yosys':>8s} {'error':>8s}")
+def kernels() -> Iterator[tuple[str, float, list[str]]]:
+    """Name, modelled look-up tables, and one or more ways to write each kernel: the dearest counts."""
     types = [
         (BIPOLAR, BIPOLAR),
         (BIPOLAR, UInt(8)),
@@ -186,13 +225,36 @@ def main() -> None:
     ]
     for w, a in types:
         for terms in (8, 32):
-            measured = max(luts(dot(w, a, terms, keep)) for keep in (False, True))
-            show(f"sum of {terms} products {w} x {a}", cost.dot_luts(terms, w, a), measured)
+            ways = [dot(w, a, terms, keep) for keep in (False, True)]
+            yield f"sum of {terms} products {w} x {a}", cost.dot_luts(terms, w, a), ways
     for levels, bits in ((1, 10), (3, 12), (7, 14), (15, 16)):
         modelled = levels * cost.comparator_luts(bits) + cost.popcount_luts(levels)
-        show(f"{levels} thresholds of {bits} bits", modelled, luts(thresholds(levels, bits)))
+        yield f"{levels} thresholds of {bits} bits", modelled, [thresholds(levels, bits)]
+    for depth, width in ((16, 32), (64, 32), (256, 16)):
+        modelled = cost.memory(depth, width, "lutram", constant=True).lut or 0
+        yield f"constant memory, {depth} words of {width} bits", modelled, [constants(depth, width)]
+    for bits, narrow, wide in ((4, 2, 8), (2, 4, 32)):
+        up, down = cost.converter(bits, narrow, wide).lut or 0, cost.converter(bits, wide, narrow).lut or 0
+        yield f"width converter, {narrow} to {wide} of {bits} bits", up, [widening(bits, narrow, wide)]
+        yield f"width converter, {wide} to {narrow} of {bits} bits", down, [narrowing(bits, wide, narrow)]
     for unit in units():
-        show(f"matrix unit {unit.name}", unit.resources.lut or 0, luts(matrix_unit(unit)))
+        yield f"matrix unit {unit.name}", unit.resources.lut or 0, [matrix_unit(unit)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    arguments = parser.parse_args()
+    if importlib.util.find_spec("pyosys") is None:
+        raise SystemExit("the package 'pyosys' is needed: pip install pyosys")
+    rows = []
+    print(f"{'LUTs of':44s} {'model':>8s} {'yosys':>8s} {'error':>8s}")
+    for name, modelled, ways in kernels():
+        measured = max(map(luts, ways))
+        rows.append([name, f"{modelled:,.0f}", f"{measured:,}", f"{modelled / measured - 1:+.0%}"])
+        print("{:44s} {:>8s} {:>8s} {:>8s}".format(*rows[-1]), flush=True)
+    if arguments.write:
+        fill(PAGE, "kernels", markdown(["LUTs of", "model>", "yosys>", "error>"], rows))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
 """The networks of the benchmarks as dataflow graphs, with random weights and thresholds.
 
-Only shapes and types matter for allocation; these need no training framework and no files.
+Only shapes and types matter for allocation; these need no training framework and no files. `brevitas_cnv` makes one with it.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
+from flowc.compiler import compile_model
 from flowc.dataflow import Dataflow, Stream
 from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import (
@@ -179,6 +186,31 @@ def cnv(bits: int) -> Dataflow:
     net.matrix(512, weight, act)
     net.matrix(10, weight, None)
     return net.done(f"cnv_{bits}w{bits}a")
+
+
+_EXPORT = """
+import sys, torch
+from brevitas.export import export_qonnx
+from brevitas_examples.bnn_pynq.models import model_with_cfg
+torch.manual_seed(0)
+model, _ = model_with_cfg(sys.argv[1], pretrained=False)
+export_qonnx(model.eval(), args=torch.zeros(1, 3, 32, 32), export_path=sys.argv[2], dynamo=False,
+             keep_initializers_as_inputs=False, input_names=["x"], output_names=["y"])
+"""
+
+
+def brevitas_cnv(bits: int) -> Dataflow | None:
+    """Brevitas' own CNV (bnn_pynq, untrained), exported to QONNX and read as any model; None without Brevitas.
+
+    The export runs in a process of its own: the training framework's memory is not flowc's.
+    """
+    if importlib.util.find_spec("brevitas_examples") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"cnv_{bits}w{bits}a_brevitas.onnx"
+        command = [sys.executable, "-W", "ignore", "-c", _EXPORT, f"cnv_{bits}w{bits}a", str(path)]
+        subprocess.run(command, check=True, capture_output=True)
+        return compile_model(path).graph
 
 
 def mobilenet_v1(bits: int = 4) -> Dataflow:

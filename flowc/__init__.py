@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowc.design import Design, load
     from flowc.errors import FlowcError, InfeasibleError, MismatchError, ModelError, TargetError, UsageError
     from flowc.input_type import InputType
+    from flowc.sweep import Sweep, explore
     from flowc.targets import Target, known_targets, load_target
 
 __version__ = "0.1.0"
@@ -27,12 +28,14 @@ __all__ = [
     "InputType",
     "MismatchError",
     "ModelError",
+    "Sweep",
     "Target",
     "TargetError",
     "UsageError",
     "__version__",
     "build",
     "estimate",
+    "explore",
     "info",
     "known_targets",
     "load",
@@ -44,6 +47,7 @@ _HOMES = {
     "flowc.design": ("Design", "load"),
     "flowc.errors": ("FlowcError", "InfeasibleError", "MismatchError", "ModelError", "TargetError", "UsageError"),
     "flowc.input_type": ("InputType",),
+    "flowc.sweep": ("Sweep", "explore"),
     "flowc.targets": ("Target", "known_targets", "load_target"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -6,13 +6,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from flowc import report as reports
-from flowc.allocate import Allocation, allocate, read_folding
+from flowc.allocate import Allocation, Limits, allocate, checked_clock, folding_of
 from flowc.compiler import Compiled, compile_model, explanations
 from flowc.design import Design
 from flowc.errors import InfeasibleError, UsageError
@@ -25,6 +26,7 @@ from flowc.targets import Target, load_target
 __all__ = ["build", "estimate", "info"]
 
 Model = str | os.PathLike[str] | onnx.ModelProto
+Folding = str | os.PathLike[str] | Mapping[str, Any]
 Progress = Callable[[str], None]
 
 
@@ -37,7 +39,8 @@ def build(
     clock_mhz: float | None = None,
     execution: str = "auto",
     input_type: str | InputType | None = None,
-    folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    folding: Folding | None = None,
+    utilization: str | Limits | None = None,
     csim: bool = False,
     verify: bool = True,
     force: bool = False,
@@ -56,6 +59,7 @@ def build(
         execution: "auto", "dataflow" or "loopback".
         input_type: integer type of float inputs, as ``--input-type`` takes it.
         folding: PE, SIMD and styles fixed by hand: a mapping or the path of a JSON file.
+        utilization: shares of the target that may be used, such as "lut=0.7,bram18=90%".
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
@@ -70,6 +74,7 @@ def build(
         MismatchError: verification failed.
     """
     tell = progress or (lambda stage: None)
+    request = _Request(target, fps, clock_mhz, execution, folding, utilization)
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
     if output is not None:
@@ -77,7 +82,7 @@ def build(
 
         with staged_output(output, force=force) as staging:
             design, stages = _design(
-                model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell
+                model, request, input_type, verify=verify, verify_passes=verify_passes, keep=dump_passes, tell=tell
             )
             tell("render")
             start = time.perf_counter()
@@ -92,7 +97,7 @@ def build(
         design.directory = Path(output)
         return design
     design, _ = _design(
-        model, target, fps, clock_mhz, execution, input_type, folding, verify, verify_passes, dump_passes, tell
+        model, request, input_type, verify=verify, verify_passes=verify_passes, keep=dump_passes, tell=tell
     )
     return design
 
@@ -105,12 +110,14 @@ def estimate(
     clock_mhz: float | None = None,
     execution: str = "auto",
     input_type: str | InputType | None = None,
-    folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    folding: Folding | None = None,
+    utilization: str | Limits | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of a build, without verification; nothing is written. Arguments and errors as for `build`."""
     tell = progress or (lambda stage: None)
-    design, _ = _design(model, target, fps, clock_mhz, execution, input_type, folding, False, False, False, tell)
+    request = _Request(target, fps, clock_mhz, execution, folding, utilization)
+    design, _ = _design(model, request, input_type, verify=False, verify_passes=False, keep=False, tell=tell)
     return design.report
 
 
@@ -124,34 +131,52 @@ def info(model: Model, *, input_type: str | InputType | None = None) -> dict[str
     return reports.info(compiled, explanations(compiled))
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked of an allocation, as `build` takes it."""
+
+    target: str | os.PathLike[str] | Target
+    fps: float | None
+    clock_mhz: float | None
+    execution: str
+    folding: Folding | None
+    utilization: str | Limits | None
+
+
 def _input_type(given: str | InputType | None) -> InputType | None:
     return InputType.parse(given) if isinstance(given, str) else given
 
 
 def _design(
     model: Model,
-    target: str | os.PathLike[str] | Target,
-    fps: float | None,
-    clock_mhz: float | None,
-    execution: str,
+    request: _Request,
     input_type: str | InputType | None,
-    folding: str | os.PathLike[str] | Mapping[str, Any] | None,
+    *,
     verify: bool,
     verify_passes: bool,
     keep: bool,
     tell: Progress,
 ) -> tuple[Design, Stages]:
-    board = target if isinstance(target, Target) else load_target(target)
-    _check_request(fps, execution)
-    wanted = folding if folding is None or isinstance(folding, Mapping) else read_folding(Path(folding))
+    board = request.target if isinstance(request.target, Target) else load_target(request.target)
+    _check_request(request.fps, request.execution)
+    checked_clock(request.clock_mhz, board)
+    wanted = folding_of(request.folding)
+    limits = Limits.of(request.utilization)
     stages = Stages(keep=keep, check=verify_passes)
     compiled = compile_model(model, input_type=_input_type(input_type), observer=stages.observe, progress=tell)
     tell("allocate")
     start = time.perf_counter()
     try:
-        allocation = allocate(compiled.graph, board, clock_mhz=clock_mhz, fps=fps, folding=wanted)
+        allocation = allocate(
+            compiled.graph,
+            board,
+            clock_mhz=request.clock_mhz,
+            fps=request.fps,
+            folding=wanted,
+            utilization=limits,
+        )
     except InfeasibleError as error:
-        if execution != "auto" or "does not fit" not in error.message:
+        if request.execution != "auto" or "does not fit on the chip" not in error.message:
             raise
         raise InfeasibleError(
             f"{error.message.rstrip('.')}. Dataflow execution keeps every layer on the chip at once; networks larger than that "

@@ -17,7 +17,7 @@ from flowc.units.base import Array
 if TYPE_CHECKING:
     from flowc.design import Design
 
-__all__ = ["check", "extreme_frames"]
+__all__ = ["check", "compare", "extreme_frames"]
 
 
 def extreme_frames(graph: Dataflow, random: dict[str, Array]) -> dict[str, Array]:
@@ -33,13 +33,31 @@ def extreme_frames(graph: Dataflow, random: dict[str, Array]) -> dict[str, Array
 def check(
     design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None
 ) -> dict[str, Any]:
+    """As `compare`, and every integer must be equal.
+
+    Raises:
+        MismatchError: an integer differs from the emulator's.
+        UsageError: g++ or the AP-type headers are missing.
+    """
+    result, wrong = compare(design, folder, samples=samples, seed=seed, inputs=inputs)
+    if wrong is not None:
+        raise wrong
+    return result
+
+
+def compare(
+    design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None
+) -> tuple[dict[str, Any], MismatchError | None]:
     """Compiles ``folder`` (a generated hls directory), runs frames back to back and compares every output integer.
 
     Args:
         inputs: model inputs; random ones if None. Frames of extreme values are added.
 
+    Returns:
+        The figures of ``csim`` in report.json, and the error that says what differs from the emulator, if anything does.
+
     Raises:
-        MismatchError: an integer differs from the emulator's.
+        MismatchError: the compiled design fails: beats are missing or left over, or TLAST is wrong.
         UsageError: g++ or the AP-type headers are missing.
     """
     start = time.perf_counter()
@@ -62,5 +80,6 @@ def check(
     }
     if any(wrong.values()):
         name = next(n for n, bad in wrong.items() if bad)
-        raise MismatchError(f"the compiled C++ differs from the emulator in {wrong[name]} values of output '{name}'")
-    return result
+        text = f"the compiled C++ differs from the emulator in {wrong[name]} values of output '{name}'"
+        return result, MismatchError(text)
+    return result, None

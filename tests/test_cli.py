@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -461,3 +462,10 @@ def test_the_generated_cpp_is_compiled_and_agrees(run: Run, model: Path) -> None
     found = run("verify", "out", "--input", "in.npz", "--csim", "--json").document
     assert found["csim"]["mismatches"] == 0
     assert found["csim"]["samples"] == 5  # and one frame of all least, one of all greatest values
+
+    header = next(p for p in sorted(Path("out/hls/params").glob("*.hpp")) if "_weights[" in p.read_text())
+    header.write_text(re.sub(r"0x[0-9a-f]+", "0x0", header.read_text()))
+    wrong = run("verify", "out", "--input", "in.npz", "--csim", "--json")
+    assert wrong.code == 4
+    assert wrong.document["verification"]["mismatches"] == 0
+    assert wrong.document["csim"]["mismatches"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,7 +44,12 @@ def prepare_ci(folder: Path) -> None:
     (folder / "accelerator" / "report.json").write_text('{"csim": {"mismatches": 0}, "latency_ms": 1.5}')
 
 
-PREPARED = {"ci.md": prepare_ci}
+def prepare_explore(folder: Path) -> None:
+    """The model that docs/explore.md speaks of."""
+    shutil.copy(ROOT / "examples" / "digits" / "digits_cnn_w4a4.onnx", folder / "net.onnx")
+
+
+PREPARED = {"ci.md": prepare_ci, "explore.md": prepare_explore}
 
 
 @pytest.fixture

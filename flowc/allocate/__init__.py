@@ -1,10 +1,11 @@
 """Folding, memories and FIFOs of a dataflow graph for a target."""
 
-from flowc.allocate.allocation import Allocation, allocate
+from flowc.allocate.allocation import Allocation, allocate, checked_clock
 from flowc.allocate.check import check
-from flowc.allocate.explore import Point, dask_executor, explore, pareto, rates
-from flowc.allocate.foldfile import read_folding
+from flowc.allocate.executors import dask_executor, process_executor
+from flowc.allocate.foldfile import folding_of, read_folding
 from flowc.allocate.limits import Limits
+from flowc.allocate.points import Point, explore, pareto, rates
 from flowc.allocate.simulation import Deadlock, Simulation, simulate
 
 __all__ = [
@@ -15,9 +16,12 @@ __all__ = [
     "Simulation",
     "allocate",
     "check",
+    "checked_clock",
     "dask_executor",
     "explore",
+    "folding_of",
     "pareto",
+    "process_executor",
     "rates",
     "read_folding",
     "simulate",

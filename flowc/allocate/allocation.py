@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 from flowc.allocate.check import check
 from flowc.allocate.fifos import fifo_cost, place_fifos, size_fifos
 from flowc.allocate.foldfile import fixed_layers
-from flowc.allocate.layers import find_layers
+from flowc.allocate.layers import Layer, find_layers
 from flowc.allocate.limits import RESOURCES, Limits
 from flowc.allocate.options import Option, vector
 from flowc.allocate.search import Chosen, Search
 from flowc.allocate.select import Floats
 from flowc.allocate.simulation import simulate
+from flowc.allocate.transfers import brought_bits, least_brought_bits, reader_cycles, transfer_cycles
+from flowc.backends.weights import weight_ports
 from flowc.dataflow import Dataflow, Stream
 from flowc.errors import InfeasibleError, UsageError
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
@@ -25,7 +27,7 @@ from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
 from flowc.units.cost import LUTS_PER_BLOCK, Resources
 
-__all__ = ["Allocation", "allocate"]
+__all__ = ["Allocation", "allocate", "checked_clock"]
 
 _FIFO_ROUNDS = 6
 _SIMULATED_BEATS = 4_000_000
@@ -96,11 +98,12 @@ def allocate(
         InfeasibleError: the rate can't be reached, or nothing fits.
     """
     limits = utilization if utilization is not None else Limits()
-    clock = _checked_clock(clock_mhz, target)
+    clock = checked_clock(clock_mhz, target)
     wanted = _checked_interval(fps, clock)
     base = remove_whole_windows(remove_width_converters(graph))
     layers = fixed_layers(find_layers(base), {} if folding is None else folding)
-    search = Search(base, layers, target, limits, _transfer_cycles(base, target, clock))
+    _check_memories(layers, target)
+    search = Search(base, layers, target, limits, transfer_cycles(base, target, clock, least_brought_bits(layers)))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(_FIFO_ROUNDS):
         chosen = _choose(search, wanted, fps, clock, pinned)
@@ -118,7 +121,25 @@ def allocate(
             f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
             remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
         )
+    search.transfer_cycles = max(transfer_cycles(sized, target, clock, brought_bits(sized)), reader_cycles(sized))
+    if wanted is not None and not pinned and search.transfer_cycles > wanted:
+        raise InfeasibleError(
+            f"the external memory takes {search.transfer_cycles:,} cycles to bring a frame's weights, each word filled up to a "
+            f"power of two bytes; {fps:g} fps at {clock:g} MHz are {wanted:,}",
+            remedy="Fix pe and simd so that pe * simd * bits fills a word, keep weights on chip, or ask for a lower rate",
+        )
     return _allocation(sized, search, clock, target)
+
+
+def _check_memories(layers: Sequence[Layer], target: Target) -> None:
+    """Raises UsageError where a layer is fixed to a kind of memory that the target lacks."""
+    for layer in layers:
+        key = next((k for k in ("memory", "window_memory") if layer.fixed.get(k) == "uram"), None)
+        if key is not None and not target.uram:
+            raise UsageError(
+                f"folding '{layer.name}': '{key}' is uram, which target '{target.name}' does not have",
+                remedy="Take lutram or bram" + (", or stream" if key == "memory" else ""),
+            )
 
 
 def _choose(search: Search, wanted: int | None, fps: float | None, clock: float, pinned: bool) -> Chosen:
@@ -170,8 +191,11 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
     total = Resources.total([*units.values(), *fifos.values()])
     slowest = max(graph, key=lambda u: u.cycles)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
-    seen = simulate(graph, max(1, min(4, _SIMULATED_BEATS // max(1, beats))))
-    interval = seen.interval if seen.interval is not None else slowest.cycles
+    filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
+    frames = max(1, min(filled, _SIMULATED_BEATS // max(1, beats)))
+    seen = simulate(graph, frames, settled=slowest.cycles)
+    # The depths are proven to keep the slowest unit's cycles; fewer frames need not show it yet.
+    interval = seen.interval if frames == filled and seen.interval is not None else slowest.cycles
     bottleneck = slowest.name
     if search.transfer_cycles > interval:
         interval, bottleneck = search.transfer_cycles, "external memory"
@@ -223,23 +247,22 @@ def _notes(
             f"units work frame by frame, and draining a pipeline of about {drain} stages is not in the {interval:,} cycles: "
             "expect a lower rate"
         )
+    brought = weight_ports(graph)
+    if brought:
+        listed = ", ".join(f"'{p.unit.name}' ({p.unit.memory})" for p in brought)
+        notes.append(
+            f"weights in the external memory, which the driver puts there, and a block for each that reads them: {listed}"
+        )
     missing = [n for n in RESOURCES if getattr(total, n) is None]
     if missing:
         notes.append(f"not known for every unit, so not counted: {', '.join(missing)}")
     return tuple(notes)
 
 
-def _transfer_cycles(graph: Dataflow, target: Target, clock: float) -> int:
-    """Cycles that a frame's inputs and outputs take at the peak bandwidth of the external memory; 0 where it is not known."""
-    if target.ddr_gbps is None:
-        return 0
-    bits = sum(u.frame.elements * u.frame.dtype.bits for u in (*graph.inputs, *graph.outputs))
-    return math.ceil(bits / 8 / (target.ddr_gbps * 1e9) * clock * 1e6)
-
-
-def _checked_clock(clock_mhz: float | None, target: Target) -> float:
+def checked_clock(clock_mhz: float | None, target: Target) -> float:
+    """The clock in MHz, the target's own where none is given. Raises UsageError for one that the target can't have."""
     clock = target.clock_mhz if clock_mhz is None else clock_mhz
-    if not math.isfinite(clock) or clock <= 0:
+    if not isinstance(clock, int | float) or not math.isfinite(clock) or clock <= 0:
         raise UsageError(f"the clock must be above 0 MHz, not {clock}")
     if clock > target.max_clock_mhz:
         raise UsageError(f"{clock:g} MHz is above the limit of {target.max_clock_mhz:g} MHz of target '{target.name}'")
@@ -249,7 +272,7 @@ def _checked_clock(clock_mhz: float | None, target: Target) -> float:
 def _checked_interval(fps: float | None, clock: float) -> int | None:
     if fps is None:
         return None
-    if not math.isfinite(fps) or fps <= 0:
+    if not isinstance(fps, int | float) or not math.isfinite(fps) or fps <= 0:
         raise UsageError(f"the frame rate must be above 0, not {fps}")
     interval = math.floor(clock * 1e6 / fps)
     if interval < 1:

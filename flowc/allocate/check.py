@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowc.allocate.layers import MAX_STREAM_BITS
 from flowc.dataflow import Dataflow
 from flowc.errors import UsageError
 from flowc.units import (
@@ -22,6 +23,7 @@ from flowc.units import (
     WidthConverter,
     Window,
 )
+from flowc.units.cost import packs
 
 __all__ = ["check", "faults"]
 
@@ -54,12 +56,23 @@ def _divides(unit: Unit, key: str, whole: int, what: str) -> list[str]:
     return [] if value >= 1 and whole % value == 0 else [f"{key} = {value} does not divide {what} = {whole}"]
 
 
+def _style_faults(unit: Mvtu | Vvtu) -> list[str]:
+    found = []
+    if unit.multiplier == "packed" and not (isinstance(unit, Mvtu) and packs(unit.weight_type, unit.frame.dtype)):
+        found.append(f"a DSP slice can't hold two products of {unit.weight_type} and {unit.frame.dtype}")
+    if unit.pe >= 1 and unit.weights_arrive and unit.weight_memory[1] > MAX_STREAM_BITS:
+        found.append(f"a stream can't bring {unit.weight_memory[1]} bits of weights per cycle")
+    return found
+
+
 def _unit_faults(unit: Unit) -> list[str]:
     if isinstance(unit, Mvtu):
         found = _divides(unit, "pe", unit.mh // unit.groups, "the outputs per group")
-        found += _divides(unit, "simd", unit.mw, "the inputs per output")
+        found += _divides(unit, "simd", unit.mw, "the inputs per output") + _style_faults(unit)
         return found + _divides(unit, "block", unit.mw // unit.taps, "the channels per group")
-    if isinstance(unit, Vvtu | Pool):
+    if isinstance(unit, Vvtu):
+        return _divides(unit, "pe", unit.channels, "the channels") + _style_faults(unit)
+    if isinstance(unit, Pool):
         return _divides(unit, "pe", unit.channels, "the channels")
     if isinstance(unit, Activate | GlobalSum | ArgMax):
         return _divides(unit, "pe", unit.frame.c, "the channels")

@@ -46,17 +46,17 @@ def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
 
 
 def _roomy(depth: int, bits: int) -> int:
-    """The greatest depth that takes no more memory: shift registers come in 16 and 32 stages, block RAMs in powers of two."""
+    """The greatest depth that takes no more memory: shift registers and memories come in steps, block RAMs in powers of two."""
     if depth <= LEAST_DEPTH:
         return depth
-    step = 16 if depth <= 16 else 32
-    if fifo_memory(depth, bits) == "srl":
-        return -(-depth // step) * step
-    return (
-        1 << (depth - 1).bit_length()
-        if block_rams(depth, bits) == block_rams(1 << (depth - 1).bit_length(), bits)
-        else depth
-    )
+    memory, power = fifo_memory(depth, bits), 1 << (depth - 1).bit_length()
+    if memory == "srl":
+        step = 16 if depth <= 16 else 32
+    elif memory == "lutram":
+        step = 32 if depth <= 32 else 64
+    else:
+        step = power if block_rams(depth, bits) == block_rams(power, bits) else 1
+    return -(-depth // step) * step
 
 
 def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Stream, int]:

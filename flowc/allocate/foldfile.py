@@ -6,15 +6,16 @@
      "conv1": {"pe": 16, "simd": 3},
      "conv2": {"pe": 32, "simd": 32, "memory": "lutram", "multiplier": "lut"}}
 
-Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram),
-``multiplier`` (auto, lut, dsp), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle into the window),
-``parallel`` (the window leaves in one beat). ``defaults`` holds styles for every layer that has them.
+Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram,
+stream), ``multiplier`` (auto, lut, dsp, packed), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle
+into the window), ``parallel`` (the window leaves in one beat). ``defaults`` holds styles for every layer that has them.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from flowc.allocate.layers import Layer
 from flowc.errors import UsageError, shown
 
-__all__ = ["KEYS", "fixed_layers", "read_folding"]
+__all__ = ["KEYS", "fixed_layers", "folding_of", "read_folding"]
 
 KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel")
 _STYLES = ("memory", "multiplier", "window_memory")
@@ -46,6 +47,15 @@ def read_folding(path: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"folding file '{path}' holds {_kind(data)}, not an object of layers")
     return data
+
+
+def folding_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A folding, or the one in the file of that path. Raises UsageError for anything else."""
+    if given is None or isinstance(given, Mapping):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return read_folding(Path(given))
+    raise UsageError(f"a folding is an object of layers or the path of a JSON file, not {_kind(given)}")
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

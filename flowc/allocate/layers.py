@@ -31,6 +31,7 @@ from flowc.units import (
     Window,
     divisors,
 )
+from flowc.units.cost import ARRIVING, packs
 
 __all__ = ["MAX_STREAM_BITS", "Fold", "Layer", "find_layers", "fold_cycles"]
 
@@ -103,9 +104,10 @@ class Layer:
         if key == "simd":
             return self._simds()
         if key == "memory" and isinstance(main, Mvtu | Vvtu):
-            return ["auto", "lutram", "bram"]  # a bitstream can't initialize an UltraRAM
+            return ["auto", "lutram", "bram", "uram", "stream"]
         if key == "multiplier" and isinstance(main, Mvtu | Vvtu):
-            return ["auto", "lut", "dsp"]
+            packed = isinstance(main, Mvtu) and packs(main.weight_type, main.frame.dtype)
+            return ["auto", "lut", "dsp", *(["packed"] if packed else [])]
         if key == "window_memory" and self.window is not None:
             return ["auto", "lutram", "bram", "uram"]
         if key == "window_simd" and isinstance(main, Mvtu) and self.window is not None:
@@ -153,6 +155,11 @@ class Layer:
         else:
             yield from self._plain_folds(limit)
 
+    @property
+    def _widest_word(self) -> int:
+        """Most bits of weights that can be read in a cycle."""
+        return MAX_STREAM_BITS if self.fixed.get("memory") in ARRIVING else MAX_WORD_BITS
+
     def _wanted(self, key: str, values: Iterable[Any]) -> list[Any]:
         return [self.fixed[key]] if key in self.fixed else list(values)
 
@@ -190,6 +197,8 @@ class Layer:
                 unit = main.with_(**changes[main.name])
                 cycles = max(cycles, unit.cycles)
                 wide = max(unit.in_widths[0] * main.frame.dtype.bits, unit.out_widths[0] * unit.outputs[0].dtype.bits)
+                if isinstance(unit, Vvtu) and unit.weight_memory[1] > self._widest_word:
+                    continue
                 if cycles <= limit and wide <= MAX_STREAM_BITS:
                     yield Fold(changes, cycles, pe, unit.out_widths[0])
                     found += 1
@@ -209,7 +218,7 @@ class Layer:
                 if (
                     cycles > limit
                     or max(simd * bits, weight_bits) > MAX_STREAM_BITS
-                    or pe * weight_bits > MAX_WORD_BITS
+                    or pe * weight_bits > self._widest_word
                 ):
                     continue
                 before = found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, fields
 
-from flowc.errors import UsageError
+from flowc.errors import UsageError, shown
 from flowc.targets import Target
 
 __all__ = ["RESOURCES", "Limits"]
@@ -31,6 +33,37 @@ class Limits:
             value = getattr(self, f.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
                 raise UsageError(f"utilization limit '{f.name}' must be above 0 and at most 1, not {value!r}")
+
+    @staticmethod
+    def parse(text: str) -> Limits:
+        """The limits in a text such as ``lut=0.7,bram18=90%``; what it does not name keeps its default.
+
+        Raises:
+            UsageError: it has another form, names something else, or a share is out of range.
+        """
+        found: dict[str, float] = {}
+        for part in text.split(","):
+            match = re.fullmatch(r"\s*(\w+)\s*=\s*([0-9.eE+-]+)(%?)\s*", part)
+            if match is None:
+                raise UsageError(f"utilization '{shown(text)}' is not RESOURCE=SHARE,..., such as 'lut=0.7,bram18=90%'")
+            name, figure, percent = match.groups()
+            if name not in RESOURCES or name in found:
+                what = "stands twice" if name in found else f"is no resource; allowed are {', '.join(RESOURCES)}"
+                raise UsageError(f"utilization '{shown(text)}': '{shown(name)}' {what}")
+            try:
+                found[name] = float(figure) / (100 if percent else 1)
+            except ValueError:
+                found[name] = math.nan  # refused with what is allowed
+        return Limits(**found)
+
+    @staticmethod
+    def of(given: str | Limits | None) -> Limits | None:
+        """Limits, or those in a text (see `parse`). Raises UsageError for anything else."""
+        if given is None or isinstance(given, Limits):
+            return given
+        if isinstance(given, str):
+            return Limits.parse(given)
+        raise UsageError(f"a utilization is a text such as 'lut=0.7,bram18=90%', not {given!r}")
 
     def budget(self, target: Target) -> dict[str, int]:
         """What may be used of each resource of ``target``."""

@@ -26,7 +26,7 @@ _NEVER = np.int64(1) << 60
 
 
 class Loop:
-    """One unit's iterations, of one frame in a periodic pipeline, or of several frames in a row.
+    """One unit's iterations of one frame.
 
     Attributes:
         at: numbers of the iterations that touch a stream.
@@ -34,7 +34,7 @@ class Loop:
         stages: cycles from an iteration's start to its writing.
     """
 
-    def __init__(self, unit: Unit, frames: int = 1) -> None:
+    def __init__(self, unit: Unit) -> None:
         schedule = unit.schedule()
         self.name = unit.name
         self.stages = unit.stages
@@ -47,22 +47,24 @@ class Loop:
         if at.size < schedule.cycles:
             place = np.cumsum(touched) - 1
             ports = [place[port] for port in ports]
-        if frames > 1:
-            frame = np.arange(frames)[:, None]
-            ports = [(p + frame * at.size).reshape(-1) for p in ports]
-            at = (at + frame * schedule.cycles).reshape(-1)
         self.at = at
         index = [_as_slice(p) for p in ports]
         self.reads, self.writes = index[: len(schedule.reads)], index[len(schedule.reads) :]
 
     def early(
-        self, read_from: Mapping[int, Times], write_from: Mapping[int, Times], interval: int | None = None
+        self,
+        read_from: Mapping[int, Times],
+        write_from: Mapping[int, Times],
+        interval: int | None = None,
+        *,
+        first: int = 0,
     ) -> Times:
         """Earliest starts with none of the beats before the given times (per port; from the beat given on, if fewer are given).
 
-        With ``interval``, the frame before and the frame after do the same, that much earlier and later.
+        With ``interval``, the frame before and the frame after do the same, that much earlier and later; else the loop begins at ``first``
+        at the earliest.
         """
-        ready = np.full(self.at.size, -_NEVER if interval is not None else 0)
+        ready = np.full(self.at.size, -_NEVER) if interval is not None else self.at + first
         for ports, bounds, delay in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
             for port, times in bounds.items():
                 index = ports[port]

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from flowc.allocate.layers import Fold, Layer
+from flowc.allocate.layers import MAX_STREAM_BITS, Fold, Layer
 from flowc.allocate.limits import RESOURCES
-from flowc.allocate.select import Edge, Floats, Node, Problem
+from flowc.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError
 from flowc.units import Mvtu, Unit, Vvtu, Window
-from flowc.units.cost import Resources, converter, fifo
+from flowc.units.cost import Resources, converter, fifo, packs
 
 __all__ = ["Option", "OptionTable", "vector"]
 
 _FIFO_DEPTH = 2
+_COUNTED = [i for i, name in enumerate(RESOURCES) if name != "ff"]
 
 _RATES = (8, 40, 80, 160, 320, 640, 1280, 2560)
 _EXCHANGE = np.array(
@@ -52,12 +53,16 @@ def vector(resources: Resources) -> Floats:
 
 
 class OptionTable:
-    """Options of every layer, computed once for each fold, and the selection problem at an interval."""
+    """Options of every layer, computed once for each fold, and the selection problem at an interval.
 
-    def __init__(self, graph: Dataflow, layers: list[Layer], *, uram: bool) -> None:
+    ``uram``: line buffers may lie in UltraRAM; ``uram_weights``: weights too, which something must then bring after reset.
+    """
+
+    def __init__(self, graph: Dataflow, layers: list[Layer], *, uram: bool, uram_weights: bool) -> None:
         self.layers = layers
         self._graph = graph
         self._uram = uram
+        self._uram_weights = uram_weights
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
         self._styled_folds: dict[tuple[Any, ...], list[Option]] = {}
         self._known: dict[tuple[Any, ...], list[_Style]] = {}
@@ -142,9 +147,13 @@ class OptionTable:
                 memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
                 styles = _varied(folded, {"memory": memories})
             elif isinstance(unit, Mvtu | Vvtu):
-                memories = [fixed["memory"]] if "memory" in fixed else ["lutram", "bram"]
+                arriving = self._uram_weights and folded.weight_memory[1] <= MAX_STREAM_BITS
+                memories = ["lutram", "bram", *(["uram"] if arriving else [])]
+                memories = [fixed["memory"]] if "memory" in fixed else memories
                 single = min(unit.weight_type.bits, unit.frame.dtype.bits) == 1
-                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else ["lut"] if single else ["lut", "dsp"]
+                twice = isinstance(unit, Mvtu) and folded.pe > 1 and packs(unit.weight_type, unit.frame.dtype)
+                multipliers = ["lut"] if single else ["lut", "packed" if twice else "dsp"]
+                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
                 styles = _varied(folded, {"memory": memories, "multiplier": multipliers})
             else:
                 styles = [({}, vector(folded.resources))]
@@ -179,10 +188,18 @@ def _pareto(options: list[Option]) -> list[Option]:
     for option in options:
         groups.setdefault((option.fold.in_width, option.fold.out_width), []).append(option)
     kept: list[Option] = []
-    counted = [i for i, name in enumerate(RESOURCES) if name != "ff"]
     for group in groups.values():
-        use = np.array([o.use for o in group])[:, counted]
+        use = np.array([o.use for o in group])[:, _COUNTED]
         order = np.lexsort(use.T[::-1])
-        use = use[order]
-        kept += [group[order[i]] for i in range(len(group)) if not (use[:i] <= use[i]).all(axis=1).any()]
+        kept += [group[i] for i in order[_unbeaten(use[order])]]
     return kept
+
+
+def _unbeaten(use: Floats) -> Ints:
+    """Rows, of rows in ascending order, that no row before is at most equal to everywhere."""
+    kept: list[int] = []
+    rest = np.arange(len(use))
+    while rest.size:
+        kept.append(int(rest[0]))
+        rest = rest[1:][(use[rest[1:]] < use[rest[0]]).any(axis=1)]
+    return np.array(kept, np.int64)

@@ -50,7 +50,9 @@ class Search:
     ) -> None:
         self.layers = layers
         self.transfer_cycles = transfer_cycles
-        self.table = OptionTable(graph, layers, uram=target.uram > 0)
+        uram = target.uram > 0
+        # Without a processor nobody but the user could bring the weights: that is his to ask for.
+        self.table = OptionTable(graph, layers, uram=uram, uram_weights=uram and target.has_processor)
         self.budget = limits.budget(target)
         self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
@@ -64,7 +66,7 @@ class Search:
         return over, float(np.linalg.norm(_COUNTED * use / self.available))
 
     def at(self, limit: int, *, optimal: bool = True) -> Chosen:
-        """The cheapest choice of at most ``limit`` cycles; without ``optimal``, any that fits.
+        """The cheapest choice of at most ``limit`` cycles; without ``optimal``, any that fits. If none does, one that exceeds little.
 
         Cost is the root of the sum of the squares of the shares of the device: it uses no resource up while another lies idle. Its
         slope at the last choice gives the prices for the next, a few times.
@@ -78,6 +80,8 @@ class Search:
             self._shares = selection.shares
             share = _COUNTED * (selection.use + self.reserve) / self.available
             found.append((self.rating(selection.use + self.reserve), selection))
+            if selection.bound > 1 and not selection.fits:
+                break  # nothing fits: what it costs does not matter
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())
         best = min(found, key=lambda f: f[0])[1]
         return Chosen(limit, best, [o[i] for o, i in zip(options, best.choice, strict=True)])
@@ -93,19 +97,23 @@ class Search:
         floor = max(self.slowest_least()[0], self.transfer_cycles)
         intervals = sorted({floor, *(c for cycles in self._cycles for c in cycles if c > floor)})
         low, high = 0, len(intervals) - 1
-        slowest = self.at(intervals[high], optimal=False)
-        if not slowest.selection.fits:
-            raise InfeasibleError(
-                f"the network does not fit on the chip, however slow: {self.overrun(slowest)}",
-                remedy="Take a larger target, weights of fewer bits, or a smaller network",
-            )
+        known: Chosen | None = None
         while low < high:
             middle = (low + high) // 2
-            if self.at(intervals[middle], optimal=False).selection.fits:
-                high = middle
+            trial = self.at(intervals[middle], optimal=False)
+            if trial.selection.fits:
+                known, high = trial, middle
             else:
                 low = middle + 1
-        return self.at(intervals[high])
+        best = self.at(intervals[high])
+        if best.selection.fits:
+            return best
+        if known is not None:
+            return known
+        raise InfeasibleError(
+            f"the network does not fit on the chip, however slow: {self.overrun(best)}",
+            remedy="Take a larger target, weights of fewer bits, or a smaller network",
+        )
 
     def reach(self, wanted: int) -> Chosen:
         """The cheapest choice of at most ``wanted`` cycles; it need not fit.
@@ -124,13 +132,19 @@ class Search:
         return self.at(wanted)
 
     def overrun(self, chosen: Chosen) -> str:
-        """Which resource binds, and its three biggest consumers."""
+        """Which resource binds, its three biggest consumers, and how far any choice is from fitting (proven)."""
         use = chosen.selection.use + self.reserve
         k = int(np.argmax(use / np.maximum(self.budgets, 1.0)))
         parts = zip((float(o.use[k]) for o in chosen.options), self.layers, strict=True)
         biggest = sorted(parts, key=lambda part: -part[0])[:3]
         listed = ", ".join(f"'{layer.name}' {amount:,.0f}" for amount, layer in biggest)
-        return f"{use[k]:,.0f} {RESOURCES[k]} needed of {self.budgets[k]:,.0f} allowed; the biggest are {listed}"
+        bound = chosen.selection.bound
+        proven = (
+            f"; every folding takes {bound:.1f} times what is allowed, or more, of something" if bound > 1.1 else ""
+        )
+        return (
+            f"{use[k]:,.0f} {RESOURCES[k]} needed of {self.budgets[k]:,.0f} allowed; the biggest are {listed}{proven}"
+        )
 
 
 def _possible(layer: Layer) -> list[int]:

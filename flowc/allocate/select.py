@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 _MOST_STATES = 20_000
 _ROUNDS = 24
 _HALVINGS = 8
+_NEAR = 1.05
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,9 @@ class Problem:
         choice = self.cheapest(weights)
         if (self.use(choice) <= safe).all():
             return self._selection(choice, safe, 0.0, shares)
-        share, bound, nearest = self._balance(safe, shares)
-        if bound > 1:
+        share, bound, nearest = self._balance(safe, shares, patient=optimal)
+        if bound > 1 and (self.use(nearest) > safe).any():
+            nearest = self._improve(nearest, safe, weights) if optimal else nearest
             return self._selection(nearest, safe, bound, share)
         fitting = self._improve(nearest, safe, weights)
         if not optimal:
@@ -200,11 +202,13 @@ class Problem:
         use = self.use(choice)
         return Selection(choice, use, bool((use <= budgets).all()), bound, shares)
 
-    def _balance(self, budgets: Floats, shares: Floats | None) -> tuple[Floats, float, tuple[int, ...]]:
+    def _balance(
+        self, budgets: Floats, shares: Floats | None, *, patient: bool
+    ) -> tuple[Floats, float, tuple[int, ...]]:
         """Multiplicative weights on the budgets' shares: the shares that bound from below, the bound, the nearest choice.
 
         For any shares that sum to 1, the least of (sum of share * use / budget) over all choices is a lower bound of the
-        largest use / budget. Ends when the bound is above 1 or a choice fits.
+        largest use / budget. Ends when a choice fits, or the bound is above 1; if ``patient``, then only when a choice is near the bound.
         """
         force = np.ones(budgets.size) if shares is None else np.maximum(shares, shares.max() * 1e-3)
         bound, best_share = 0.0, force / force.sum()
@@ -216,7 +220,7 @@ class Problem:
             if float(load @ share) > bound:
                 bound, best_share = float(load @ share), share
             nearest = min(nearest, (float(load.max()), choice))
-            if bound > 1 or nearest[0] <= 1:
+            if nearest[0] <= 1 or (bound > 1 and (not patient or nearest[0] <= _NEAR * bound)):
                 break
             force = force * np.exp((load - load.max()) * (1.5 / (1 + k / 8)))
             force = np.maximum(force, force.max() * 1e-6)

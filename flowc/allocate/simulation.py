@@ -41,65 +41,96 @@ class Simulation:
     occupancy: Mapping[Stream, int]
 
 
-def simulate(graph: Dataflow, frames: int = 4, *, depths: Mapping[Stream, int] | None = None) -> Simulation:
+def simulate(
+    graph: Dataflow, frames: int = 4, *, depths: Mapping[Stream, int] | None = None, settled: int = 0
+) -> Simulation:
     """Runs ``frames`` frames, offered as fast as they are taken, through the empty pipeline.
+
+    The interval of the last two is the steady state once the pipeline has filled: equally slow units in a row fill what is in front of
+    them one after the other, and until then the interval may be above the steady one.
 
     Args:
         graph: folded, with width converters and sized FIFOs.
-        frames: how many; the interval of the last two is the steady state once the pipeline is full.
+        frames: how many at most.
         depths: other FIFO depths than the streams' own.
+        settled: stops after a frame that came at most so many cycles behind the one before.
 
     Raises:
         Deadlock: at these depths the frames do not pass.
     """
-    room = {s: s.depth or LEAST_DEPTH for s in graph.streams} | dict(depths or {})
-    loops = {u.name: Loop(u, frames) for u in graph}
-    order = [u.name for u in graph]
-    starts: dict[str, Times] = {}
-    moved = set(order)
-    sweeps = 0
-    while moved:
-        sweeps += 1
-        if sweeps % 64 == 0:
-            progress(graph, room)
-        for name in order + order[::-1]:
-            if name not in moved:
-                continue
-            moved.discard(name)
-            new = _earliest(graph, loops, starts, name, room)
-            if name not in starts or not np.array_equal(new, starts[name]):
-                starts[name] = new
-                moved.update(s.src for s in graph.into(name))
-                moved.update(s.dst for s in graph.out_of(name))
-    last = np.max([starts[u.name].reshape(frames, -1)[:, -1] for u in graph.outputs], axis=0)
-    ends = tuple(int(t) + 1 for t in last)
-    held = {
-        s: _held(
-            loops[s.src].write_times(starts[s.src], s.src_port), loops[s.dst].read_times(starts[s.dst], s.dst_port)
-        )
-        for s in graph.streams
-    }
-    return Simulation(ends[-1] - ends[-2] if frames > 1 else None, ends[0], ends, held)
+    run = _Run(graph, {s: s.depth or LEAST_DEPTH for s in graph.streams} | dict(depths or {}))
+    ends: list[int] = []
+    while len(ends) < frames:
+        ends.append(run.frame())
+        if len(ends) > 1 and ends[-1] - ends[-2] <= settled:
+            break
+    return Simulation(ends[-1] - ends[-2] if len(ends) > 1 else None, ends[0], tuple(ends), run.occupancy)
 
 
-def _earliest(
-    graph: Dataflow, loops: Mapping[str, Loop], starts: Mapping[str, Times], name: str, room: Mapping[Stream, int]
-) -> Times:
-    data, free = {}, {}
-    for s in graph.into(name):
-        if s.src in starts:
-            data[s.dst_port] = loops[s.src].write_times(starts[s.src], s.src_port) + FIFO_DELAY
-    for s in graph.out_of(name):
-        if s.dst in starts:
-            read = loops[s.dst].read_times(starts[s.dst], s.dst_port)
-            if read.size > room[s]:
-                free[s.src_port] = read[: read.size - room[s]] + FIFO_DELAY
-    return loops[name].early(data, free)
+class _Run:
+    """The pipeline frame by frame. No beat waits for one of a later frame, so each frame's times are final when it is done.
 
+    Attributes:
+        occupancy: per stream: most beats held at once, so far.
+    """
 
-def _held(written: Times, read: Times) -> int:
-    """Most beats that are in a FIFO at once."""
-    return int((np.arange(1, written.size + 1) - np.searchsorted(read, written, side="left")).max())
+    def __init__(self, graph: Dataflow, room: Mapping[Stream, int]) -> None:
+        self.graph = graph
+        self.room = room
+        self.loops = {u.name: Loop(u) for u in graph}
+        self.occupancy = dict.fromkeys(graph.streams, 0)
+        self._first = {u.name: 0 for u in graph}
+        """Earliest start of each unit's next frame: the loop of the one before has ended."""
+        self._read: dict[Stream, Times] = {s: np.zeros(0, np.int64) for s in graph.streams}
+        """When the beats of the frames before were read: the last ``room`` of them."""
+
+    def frame(self) -> int:
+        """Runs the next frame; the cycle of its last beat out, counted from 1. Raises Deadlock."""
+        graph, order = self.graph, [u.name for u in self.graph]
+        starts = {name: self.loops[name].at + self._first[name] for name in order}
+        moved = set(order)
+        sweeps = 0
+        while moved:
+            sweeps += 1
+            if sweeps % 64 == 0:
+                progress(graph, self.room)
+            for name in order + order[::-1]:
+                if name not in moved:
+                    continue
+                moved.discard(name)
+                new = self._earliest(starts, name)
+                if not np.array_equal(new, starts[name]):
+                    starts[name] = new
+                    moved.update(s.src for s in graph.into(name))
+                    moved.update(s.dst for s in graph.out_of(name))
+        self._remember(starts)
+        return max(int(starts[u.name][-1]) for u in graph.outputs) + 1
+
+    def _earliest(self, starts: Mapping[str, Times], name: str) -> Times:
+        data = {
+            s.dst_port: self.loops[s.src].write_times(starts[s.src], s.src_port) + FIFO_DELAY
+            for s in self.graph.into(name)
+        }
+        free = {}
+        for s in self.graph.out_of(name):
+            read, before = self.loops[s.dst].read_times(starts[s.dst], s.dst_port), self._read[s]
+            beats = read.size - self.room[s] + before.size  # that find a place only after a reading
+            if beats > 0:
+                free[s.src_port] = np.concatenate([before, read])[:beats] + FIFO_DELAY
+        return self.loops[name].early(data, free, first=self._first[name])
+
+    def _remember(self, starts: Mapping[str, Times]) -> None:
+        for name, loop in self.loops.items():
+            self._first[name] = int(starts[name][-1] - loop.at[-1]) + loop.cycles
+        for s in self.graph.streams:
+            written = self.loops[s.src].write_times(starts[s.src], s.src_port)
+            read = np.concatenate([self._read[s], self.loops[s.dst].read_times(starts[s.dst], s.dst_port)])
+            ahead = self._read[
+                s
+            ].size  # beats of earlier frames, all of them read before the first of ``read`` or in it
+            held = np.arange(1, written.size + 1) + ahead - np.searchsorted(read, written, side="left")
+            self.occupancy[s] = max(self.occupancy[s], int(held.max()))
+            self._read[s] = read[-self.room[s] :]
 
 
 def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.vivado import why_ip_only
+from flowc.backends.weights import WeightPort, weight_ports
 from flowc.backends.wire import HostPort, boundary
 from flowc.dataflow import Dataflow
 from flowc.errors import UsageError
@@ -55,22 +56,25 @@ def generate_driver(
         InfeasibleError: a port is too wide for a DMA engine.
         UsageError: a file can't be written.
     """
-    ports = boundary(graph)
+    ports, readers = boundary(graph), weight_ports(graph)
     units = {unit.name: unit for unit in (*graph.inputs, *graph.outputs)}
     described: dict[str, Any] = {
         "name": graph.name,
         "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],
         "outputs": [_entry(p, units[p.name].tensor_shape) for p in ports if not p.is_input],
+        "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
     }
     for name in _SCRIPTS:
         write(out / name, copied(f"driver/{name}", header, "#"))
     write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
     told = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
-    write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), **told))
-    orders = {name: unit.order for name, unit in units.items() if unit.order is not None}
+    write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), weights=readers, **told))
+    orders = {name: np.asarray(u.order, np.int32) for name, u in units.items() if u.order is not None}
     try:
         (out / "orders.npz").write_bytes(_npz(orders))
+        if readers:
+            (out / "weights.npz").write_bytes(_npz({p.name: p.image for p in readers}))
         for name, content in (host or {}).items():
             (out / name).write_bytes(content)
     except OSError as error:
@@ -92,12 +96,17 @@ def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
+def _weights(port: WeightPort) -> dict[str, Any]:
+    """The fields of the driver's ``Weights``, but for the bytes themselves."""
+    return {"name": port.name, "reader": port.reader, "copies": port.copies, "repeats": port.repeats}
+
+
 def _npz(arrays: Mapping[str, Array]) -> bytes:
     """An .npz file of `arrays` that depends on nothing but them (numpy's own writer stamps the time)."""
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         for name, array in arrays.items():
             content = BytesIO()
-            np.lib.format.write_array(content, np.asarray(array, np.int32), allow_pickle=False)
+            np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
             zipped.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), content.getvalue())
     return archive.getvalue()

@@ -8,8 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from flowc.backends.hls.text import comment, identifier, top_name
+from flowc.backends.hls.text import comment
+from flowc.backends.names import name_design
 from flowc.backends.render import commented, copied, render, write
+from flowc.backends.weights import WeightPort, weight_ports
 from flowc.backends.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError
@@ -38,7 +40,7 @@ def generate_vivado(
     target gets a script that implements the accelerator alone and says why.
 
     Args:
-        graph: the accelerator; its ports become DMA engines.
+        graph: the accelerator; its ports become DMA engines, layers without weights in the bitstream get their readers.
         out: folder to write to; made if it is not there.
         target: the board.
         clock_mhz: clock of the accelerator, in MHz.
@@ -49,7 +51,8 @@ def generate_vivado(
         InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
         UsageError: a file can't be written.
     """
-    ports = boundary(graph)
+    ports, readers = boundary(graph), weight_ports(graph)
+    names = name_design(graph)
     family = catalog()["family"].get(target.family)
     reason = why_ip_only(target)
     values: dict[str, Any] = {
@@ -60,11 +63,12 @@ def generate_vivado(
         "system": SYSTEM,
         "part": target.part,
         "board_part": target.board_part,
-        "accelerator": accelerator or f"flowc:hls:{top_name(graph.name)}:1.0",
+        "accelerator": accelerator or f"flowc:hls:{names.top}:1.0",
         "clock_mhz": f"{clock_mhz:g}",
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,
-        "pins": {port.name: identifier(port.name) for port in ports},
+        "pins": names.ports,
+        "readers": readers,
         "ip_only": reason is not None,
         "reason": reason,
         "note": f"**IP only:** {reason}" if reason else f"Block design and bitstream scripts for part `{target.part}`.",
@@ -73,16 +77,18 @@ def generate_vivado(
     if reason is not None:
         write(out / "build.tcl", render("vivado/ip_only.tcl.j2", **values))
     else:
-        most = catalog()["ip"]["smartconnect"]["most_ports"] - 2
-        if len(ports) > most:
+        most = catalog()["ip"]["smartconnect"]["most_ports"]
+        values["groups"] = groups = [readers[i : i + most] for i in range(0, len(readers), most)]
+        if len(ports) + len(groups) > most - 2:
             raise InfeasibleError(
-                f"the accelerator has {len(ports)} streams; the block design has room for {most} DMA engines",
+                f"the accelerator has {len(ports)} streams, and {len(readers)} layers with weights in the external memory; "
+                f"the block design has room for {most - 2} DMA engines, each {most} such layers taking the place of one",
                 remedy="Merge inputs or outputs of the model by a Concat",
             )
         values["family"] = {**family, "rule": catalog()["ip"][family["processor"]]["rule"]}
         values["ip"] = {name: _vlnv(name) for name in catalog()["ip"]} | {"processor": _vlnv(family["processor"])}
         values["length_bits"] = DMA_LENGTH_BITS
-        values["addresses"] = _addresses(ports, family["control_base"])
+        values["addresses"] = _addresses(ports, readers, family["control_base"])
         write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
         write(out / "system.tcl", render("vivado/system.tcl.j2", **values))
         for module in catalog()["module"]:
@@ -107,7 +113,8 @@ def why_ip_only(target: Target) -> str | None:
     return None
 
 
-def _addresses(ports: list[HostPort], base: int) -> list[tuple[str, str]]:
+def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int) -> list[tuple[str, str]]:
     """(address, segment) of every register block, from `base` on, 64 KiB each."""
     segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{p.name}/S_AXI_LITE/Reg" for p in ports)]
+    segments += [f"{reader.reader}/s_axi_control/Reg" for reader in readers]
     return [(f"0x{base + i * _SEGMENT:08X}", segment) for i, segment in enumerate(segments)]

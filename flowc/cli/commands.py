@@ -14,14 +14,22 @@ from typing import Any
 import click
 
 import flowc
-from flowc.cli.options import build_options, debug_option, input_type_option, json_option, progress, request_from
+from flowc.cli.explore import explore
+from flowc.cli.options import (
+    build_options,
+    debug_option,
+    input_type_option,
+    json_option,
+    model_argument,
+    progress,
+    request_from,
+)
 from flowc.errors import MismatchError, UsageError
 
 __all__ = ["cli"]
 
 _SAMPLES = 4
 _PATH = click.Path(path_type=Path)
-_model = click.argument("model", type=_PATH)
 _directory = click.argument("directory", metavar="DIR", type=_PATH)
 
 
@@ -35,8 +43,11 @@ def cli() -> None:
     """Compile quantized ONNX networks into bit-exact FPGA accelerators."""
 
 
+cli.add_command(explore)
+
+
 @cli.command()
-@_model
+@model_argument
 @build_options
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
 @click.option("--csim", is_flag=True, default=None, help="Compile the generated C++ with g++ and check it.")
@@ -72,6 +83,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             execution=request.execution,
             input_type=request.input_type,
             folding=request.folding,
+            utilization=request.utilization,
             csim=request.csim,
             verify=request.verify,
             force=request.force,
@@ -88,7 +100,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
 
 
 @cli.command()
-@_model
+@model_argument
 @build_options
 @json_option
 @debug_option
@@ -111,6 +123,7 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
             execution=request.execution,
             input_type=request.input_type,
             folding=request.folding,
+            utilization=request.utilization,
             progress=tell,
         )
     if as_json:
@@ -169,7 +182,7 @@ def verify(
     flowc verify build/net-ultra96 --samples 100 --csim
     """
     from flowc.cli import show
-    from flowc.csim import check
+    from flowc.csim import compare
     from flowc.design import load
     from flowc.npz import read_inputs
 
@@ -186,7 +199,8 @@ def verify(
             found["verification"] = design.verify(inputs, samples=count, seed=start)
             if csim:
                 tell("compiling and running the generated C++")
-                found["csim"] = check(design, directory / "hls", samples=count, seed=start, inputs=inputs)
+                hls = directory / "hls"
+                found["csim"], mismatch = compare(design, hls, samples=count, seed=start, inputs=inputs)
         except MismatchError as error:
             mismatch = error
             found["verification"] = design.report["verification"]
@@ -199,7 +213,7 @@ def verify(
 
 
 @cli.command()
-@_model
+@model_argument
 @input_type_option
 @json_option
 @debug_option

@@ -21,16 +21,23 @@ __all__ = [
     "BuildRequest",
     "Session",
     "build_options",
+    "clock_option",
+    "complete_target",
     "debug_option",
+    "folding_option",
     "input_type_option",
     "json_option",
+    "model_argument",
     "progress",
     "request_from",
+    "utilization_option",
 ]
 
 Command = Callable[..., Any]
 
 _PATH = click.Path(path_type=Path)
+
+model_argument = click.argument("model", type=_PATH)
 
 
 @dataclass
@@ -60,10 +67,27 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
     return value
 
 
-def _complete_target(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+clock_option = click.option(
+    "--clock", type=float, callback=_positive, metavar="MHZ", help="Clock in MHz. [default: the target's]"
+)
+folding_option = click.option(
+    "--folding", type=_PATH, metavar="FILE.json", help="PE, SIMD and styles fixed by hand (docs/cost-model.md)."
+)
+utilization_option = click.option(
+    "--utilization",
+    metavar="RES=SHARE,...",
+    help="Shares of the device that may be used. [default: lut=80%,ff=80%,bram18=95%,uram=95%,dsp=95%]",
+)
+
+
+def complete_target(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of boards; of a list, its last entry is completed."""
     from flowc.targets import known_targets
 
-    return [CompletionItem(t.name, help=t.description) for t in known_targets() if t.name.startswith(incomplete)]
+    before, comma, last = incomplete.rpartition(",")
+    return [
+        CompletionItem(before + comma + t.name, help=t.description) for t in known_targets() if t.name.startswith(last)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +101,7 @@ class BuildRequest:
     execution: str = "auto"
     input_type: InputType | None = None
     folding: Path | None = None
+    utilization: str | None = None
     csim: bool = False
     verify: bool = True
     force: bool = False
@@ -91,7 +116,7 @@ def build_options(command: Command) -> Command:
         click.option(
             "--target",
             metavar="NAME",
-            shell_complete=_complete_target,
+            shell_complete=complete_target,
             help="Board (see 'flowc targets'), or a TOML file.",
         ),
         click.option(
@@ -101,12 +126,11 @@ def build_options(command: Command) -> Command:
             metavar="N",
             help="Wanted frames per second. [default: all that fits]",
         ),
-        click.option(
-            "--clock", type=float, callback=_positive, metavar="MHZ", help="Clock in MHz. [default: the target's]"
-        ),
+        clock_option,
         click.option("--execution", type=click.Choice(EXECUTIONS), help="Execution style. [default: auto]"),
         input_type_option,
-        click.option("--folding", type=_PATH, metavar="FILE.json", help="PE, SIMD and styles fixed by hand."),
+        folding_option,
+        utilization_option,
         click.option("--config", type=_PATH, metavar="FILE.toml", help="Any of these options, as keys of a file."),
     ]
     for option in reversed(options):

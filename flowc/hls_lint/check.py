@@ -35,7 +35,7 @@ def lint(directory: Path) -> list[Finding]:
     headers = sorted(_sources(root, ".hpp", ".h"))
     if not sources and not headers:
         raise UsageError(f"'{shown(str(directory))}' holds no C++", remedy="Name the hls/ folder of a generated design")
-    top = _top(root)
+    tops = _tops(root)
     cache: dict[Path, list[tuple[int, str]]] = {}
     found: set[Finding] = set()
     seen: set[Path] = set()
@@ -46,7 +46,7 @@ def lint(directory: Path) -> list[Finding]:
         seen |= unit.files
         scopes = read_scopes(unit.tokens)
         found.update(language_findings(unit, scopes))
-        found.update(pragma_findings(unit, scopes, top))
+        found.update(pragma_findings(unit, scopes, tops))
     return sorted(found)
 
 
@@ -57,10 +57,9 @@ def _sources(root: Path, *endings: str) -> Iterator[Path]:
             yield path
 
 
-def _top(root: Path) -> str | None:
-    """The top function that the project's script names."""
+def _tops(root: Path) -> frozenset[str]:
+    """The top functions that the project's script names."""
     script = root / "vitis_hls.tcl"
     if not script.is_file():
-        return None
-    match = re.search(r"^set_top\s+(\w+)", script.read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1] if match is not None else None
+        return frozenset()
+    return frozenset(re.findall(r"^set_top\s+(\w+)", script.read_text(encoding="utf-8"), re.MULTILINE))

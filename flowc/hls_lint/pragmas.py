@@ -38,11 +38,11 @@ class _Read:
         return Finding(self.pragma.file, self.pragma.line, rule, f"{self.name}: {message}")
 
 
-def pragma_findings(unit: Unit, root: Scope, top: str | None) -> Iterator[Finding]:
+def pragma_findings(unit: Unit, root: Scope, tops: frozenset[str]) -> Iterator[Finding]:
     """Violations of the pragma rules in a translation unit.
 
     Args:
-        top: name of the top function, if it is known.
+        tops: names of the top functions, if they are known.
     """
     known: list[_Read] = []
     for pragma in unit.pragmas:
@@ -58,8 +58,8 @@ def pragma_findings(unit: Unit, root: Scope, top: str | None) -> Iterator[Findin
         yield from problems
         known.append(read)
         yield from _options(read)
-        yield from _position(read, unit, top)
-        yield from _variable(read, top)
+        yield from _position(read, unit, tops)
+        yield from _variable(read, tops)
         yield from _limit(read)
     yield from _together(known, unit)
 
@@ -170,7 +170,7 @@ def _combinations(read: _Read, directive: Directive) -> Iterator[Finding]:
         yield read.finding("pragma-option", "rewind excludes style=frp")
 
 
-def _position(read: _Read, unit: Unit, top: str | None) -> Iterator[Finding]:
+def _position(read: _Read, unit: Unit, tops: frozenset[str]) -> Iterator[Finding]:
     scope, function = read.scope, read.scope.function
     if function is None:
         yield read.finding("pragma-position", "stands outside of any function")
@@ -186,9 +186,10 @@ def _position(read: _Read, unit: Unit, top: str | None) -> Iterator[Finding]:
     elif read.name in ("pipeline", "unroll", "loop_flatten", "loop_tripcount") and after is None:
         yield read.finding("pragma-position", "stands at the end of the file")
     if read.name == "interface":
-        if top is not None and function.name != top:
+        if tops and function.name not in tops:
+            wanted = ", ".join(sorted(tops))
             yield read.finding(
-                "pragma-position", f"interfaces belong to the top function {top}, this is {function.name}"
+                "pragma-position", f"interfaces belong to the top function {wanted}, this is {function.name}"
             )
         port = read.options.get("port", "return")
         parameters = {v.name for v in function.variables.values() if v.kind == "parameter"}
@@ -205,7 +206,7 @@ def _neighbours(pragma: Pragma, unit: Unit) -> tuple[Token | None, Token | None]
     return before, after
 
 
-def _variable(read: _Read, top: str | None) -> Iterator[Finding]:
+def _variable(read: _Read, tops: frozenset[str]) -> Iterator[Finding]:
     value = read.options.get("variable")
     if value is None or read.scope.function is None:
         return
@@ -215,7 +216,7 @@ def _variable(read: _Read, top: str | None) -> Iterator[Finding]:
     variable = read.scope.find(name, read.pragma.before)
     if variable is None:
         yield read.finding("pragma-variable", f"'{name}' is not declared before the pragma")
-    elif read.name == "stream" and variable.kind == "parameter" and read.scope.function.name == top:
+    elif read.name == "stream" and variable.kind == "parameter" and read.scope.function.name in tops:
         yield read.finding("pragma-variable", f"'{name}' is an argument of the top function")
     elif read.name in ("array_partition", "array_reshape") and name == value:
         words = variable.words

@@ -56,3 +56,8 @@ class Target:
     def available(self) -> dict[str, int]:
         """The resources under the keys of ``report.json``: lut, ff, bram18, uram, dsp."""
         return {"lut": self.lut, "ff": self.ff, "bram18": self.bram18, "uram": self.uram, "dsp": self.dsp}
+
+    @property
+    def has_processor(self) -> bool:
+        """Whether the part holds the processor that runs the driver (Zynq); elsewhere the user feeds every stream."""
+        return self.family.startswith("zynq")

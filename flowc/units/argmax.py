@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.dtypes import IntType
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import CONTROL, Resources, comparator_luts
 from flowc.units.schedule import Schedule, every
 
@@ -17,24 +17,19 @@ __all__ = ["ArgMax"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ArgMax(Unit):
+class ArgMax(OneToOne):
     """Channel index of the maximum at every position, the first of equals: (H, W, C) -> (H, W, 1). Cycles: elements / pe."""
 
     kind: ClassVar[str] = "argmax"
-    frame: Frame
     pe: int = 1
-
-    @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
         return (Frame(self.frame.h, self.frame.w, 1, IntType.for_range(0, self.frame.c - 1)),)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
+    def lanes(self) -> int:
+        return self.pe
 
     @property
     def out_widths(self) -> tuple[int, ...]:

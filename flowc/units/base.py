@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from flowc.dtypes import IntType
 from flowc.units.cost import Resources
-from flowc.units.schedule import Schedule
+from flowc.units.schedule import Schedule, every
 
-__all__ = ["Array", "Frame", "Unit", "divisors"]
+__all__ = ["Array", "Frame", "OneToOne", "Unit", "divisors"]
 
 Array = NDArray[Any]
 
@@ -118,6 +118,44 @@ class Unit(ABC):
     def with_(self, **changes: Any) -> Any:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OneToOne(Unit):
+    """What units with one input share: as many elements per beat on all sides.
+
+    If nothing else is said, a beat leaves in every cycle.
+
+    Attributes:
+        frame: type of the input.
+    """
+
+    frame: Frame
+
+    @property
+    @abstractmethod
+    def lanes(self) -> int:
+        """Elements per beat."""
+
+    @property
+    def inputs(self) -> tuple[Frame, ...]:
+        return (self.frame,)
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.lanes,)
+
+    @property
+    def out_widths(self) -> tuple[int, ...]:
+        return (self.lanes,) * len(self.outputs)
+
+    @property
+    def cycles(self) -> int:
+        return self.outputs[0].elements // self.lanes
+
+    def schedule(self) -> Schedule:
+        beats = every(self.cycles)
+        return Schedule(self.cycles, (beats,), (beats,) * len(self.outputs))
 
 
 def divisors(n: int) -> list[int]:

@@ -14,6 +14,7 @@ from math import ceil
 from flowc.dtypes import IntType
 
 __all__ = [
+    "ARRIVING",
     "BLOCK_SHAPES",
     "CONTROL",
     "RING_CONTROL",
@@ -31,12 +32,14 @@ __all__ = [
     "memory_style",
     "multiplier_dsps",
     "multiplier_luts",
+    "packs",
     "parameters",
     "popcount_luts",
     "prefers_dsp",
     "products",
     "shift_register_luts",
     "ultra_rams",
+    "weight_reader",
     "weight_rom",
 ]
 
@@ -52,6 +55,9 @@ LUTS_PER_BLOCK = 160
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
 
+
+ARRIVING = ("uram", "stream")
+"""Memory styles of weights that come from the external memory."""
 
 WIDEST_WORD = 4096
 """Widest word, in bits, that HLS makes one memory of."""
@@ -75,17 +81,16 @@ class Resources:
 
     def times(self, count: int) -> Resources:
         """What ``count`` of these take."""
-        return Resources(**{name: None if value is None else count * value for name, value in self.as_dict().items()})
+        return Resources(*(None if value is None else count * value for value in self._figures()))
 
     @staticmethod
     def total(parts: Iterable[Resources]) -> Resources:
         """The sum. What is unknown in one part is unknown in the sum."""
-        sums: dict[str, int | None] = {f.name: 0 for f in fields(Resources)}
-        for part in parts:
-            for name, sum_ in sums.items():
-                value: int | None = getattr(part, name)
-                sums[name] = None if sum_ is None or value is None else sum_ + value
-        return Resources(**sums)
+        columns = list(zip(*(part._figures() for part in parts), strict=True))
+        return Resources(*(None if None in column else sum(column) for column in columns))
+
+    def _figures(self) -> tuple[int | None, ...]:
+        return (self.lut, self.ff, self.bram18, self.uram, self.dsp)
 
     def as_dict(self) -> dict[str, int | None]:
         """The figures under the keys of ``report.json``."""
@@ -164,10 +169,28 @@ def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
 
 
 def weight_rom(depth: int, width: int, style: str) -> Resources:
-    """A constant memory of weights, one memory up to `WIDEST_WORD` bits per word, beyond that one per 64 bits."""
+    """A memory of weights, one memory up to `WIDEST_WORD` bits per word, beyond that one per 64 bits.
+
+    Args:
+        depth, width: see `memory`.
+        style: as of `memory`; or stream: none. Both uram and stream include what brings the weights (`weight_reader`).
+    """
+    if style in ARRIVING:
+        kept = memory(depth, width, "uram") if style == "uram" else Resources()
+        return kept + weight_reader(width)
     if width <= WIDEST_WORD:
         return memory(depth, width, style, constant=True)
     return memory(depth, 64, style, constant=True).times(ceil(width / 64))
+
+
+def weight_reader(width: int) -> Resources:
+    """What brings words of ``width`` bits from the external memory. An estimate: nothing of it was synthesized.
+
+    An AXI master of at most 512 bits with 256 beats of read buffer, registers at the control bus, a width converter, a port.
+    """
+    beat = min(512, max(32, 1 << (width - 1).bit_length()))
+    buffer = memory(256, beat, "bram")
+    return buffer + Resources(lut=700 + beat, ff=1000 + 2 * beat + 2 * width)
 
 
 def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> Resources:
@@ -182,16 +205,18 @@ def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> R
 def fifo_memory(
     depth: int, width: int, luts_per_block: float = LUTS_PER_BLOCK, luts_per_ultra: float | None = None
 ) -> str:
-    """The cheapest storage, srl, bram or uram, for a FIFO of ``depth`` beats of ``width`` bits.
+    """The cheapest storage, srl, lutram, bram or uram, for a FIFO of ``depth`` beats of ``width`` bits.
 
     Args:
         depth, width: see above.
         luts_per_block, luts_per_ultra: what a block is worth in look-up tables; None: the device has no such blocks.
     """
-    price = {"srl": float(shift_register_luts(depth, width)), "bram": luts_per_block * block_rams(depth, width)}
-    if luts_per_ultra is not None:
-        price["uram"] = luts_per_ultra * ultra_rams(depth, width)
-    return min(price, key=lambda style: price[style])
+
+    def price(style: str) -> float:
+        used = fifo(depth, width, style)
+        return (used.lut or 0) + luts_per_block * (used.bram18 or 0) + (luts_per_ultra or 0.0) * (used.uram or 0)
+
+    return min(("srl", "lutram", "bram", *(() if luts_per_ultra is None else ("uram",))), key=price)
 
 
 def fifo(depth: int, width: int, style: str) -> Resources:
@@ -256,16 +281,30 @@ def prefers_dsp(w: IntType, a: IntType) -> bool:
     return min(w.bits, a.bits) > 1 and w.bits * a.bits > 32
 
 
+def packs(w: IntType, a: IntType) -> bool:
+    """Whether one DSP slice can multiply two ``w`` by one ``a``: both lie in its wide operand, a product's bits apart.
+
+    The operand is 25 bits wide on 7 series; the upper product is one too small where the lower one is negative.
+    """
+    apart = w.bits + a.bits + (0 if w.signed or a.signed else 1)
+    return min(w.bits, a.bits) > 1 and apart + w.bits + 1 <= 25 and a.bits + (0 if a.signed else 1) <= 18
+
+
 def products(w: IntType, a: IntType, acc: IntType, style: str, lanes: int, terms: int, folds: int) -> Resources:
     """``lanes`` dot products of ``terms`` products a cycle, each accumulated over ``folds`` cycles.
 
     Args:
         w, a: types of the factors.
         acc: type of the accumulator.
-        style: lut, dsp, or auto (`prefers_dsp`).
+        style: lut, dsp, packed (two products of one ``a`` in a slice, see `packs`), or auto (`prefers_dsp`).
         lanes, terms, folds: see above.
     """
     accumulate = accumulator_luts(acc.bits) if folds > 1 else 0.0
+    if style == "packed":
+        pairs = ceil(lanes / 2) * terms
+        luts = lanes * (adder_tree_luts(terms, w.bits + a.bits) + accumulate)
+        luts += pairs * (2 * w.bits + a.bits)  # a borrow between the two weights, a carry between the two products
+        return Resources(lut=ceil(luts), ff=ceil(luts), dsp=pairs)
     if style == "dsp" or (style == "auto" and prefers_dsp(w, a)):
         slices = multiplier_dsps(w.bits, a.bits + (0 if a.signed else 1))
         luts = adder_tree_luts(terms, w.bits + a.bits) + accumulate
@@ -289,7 +328,7 @@ def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
     small, large = sorted((wide_in, wide_out))
     if small == large:
         return Resources()
-    if large % small == 0:  # a wide word that is filled by position, or shifts out
+    if large % small == 0:  # a wide word that beats are shifted into or out of
         word = large * bits
         return Resources(lut=20 + (word if wide_in > wide_out else 0), ff=word + small * bits + 8)
     held = (wide_in + wide_out) * bits

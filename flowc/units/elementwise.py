@@ -11,7 +11,7 @@ import numpy as np
 from flowc.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
@@ -19,40 +19,23 @@ __all__ = ["Activate", "Join"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Activate(Unit):
+class Activate(OneToOne):
     """A standalone activation: (H, W, C) -> (H, W, C), ``pe`` channels per beat.
 
     The activation's parameter set of the element at channel c is c, or 0 where the activation has one set.
     """
 
     kind: ClassVar[str] = "activate"
-    frame: Frame
     activation: Activation
     pe: int = 1
-
-    @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
         return (Frame(self.frame.h, self.frame.w, self.frame.c, self.activation.dtype),)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
-
-    @property
-    def cycles(self) -> int:
-        return self.frame.elements // self.pe
-
-    def schedule(self) -> Schedule:
-        beats = every(self.cycles)
-        return Schedule(self.cycles, (beats,), (beats,))
+    def lanes(self) -> int:
+        return self.pe
 
     @property
     def resources(self) -> Resources:

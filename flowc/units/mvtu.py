@@ -38,8 +38,9 @@ class Mvtu(Unit):
         activation: applied to the accumulator, or None: accumulators leave the unit.
         pe: output rows computed in parallel; divides mh / groups.
         simd: inputs consumed per cycle; divides mw.
-        memory: weight storage, one of auto, lutram, bram, uram.
-        multiplier: one of auto, lut, dsp.
+        memory: where weights are kept: auto, lutram, bram; or, from the external memory, in uram (once) or nowhere (stream,
+            see `weights_arrive`).
+        multiplier: one of auto, lut, dsp, or packed: a DSP slice for two rows of ``pe`` (`cost.packs`).
     Cycles (FINN-R, ACM TRETS 2018): positions * groups * (mh / groups / pe) * (mw / simd).
     """
 
@@ -101,6 +102,22 @@ class Mvtu(Unit):
     def weight_memory(self) -> tuple[int, int]:
         """(words, bits per word) of the weight memory: one word holds the ``pe * simd`` weights of a cycle."""
         return (self.mh // self.pe * (self.mw // self.simd), self.pe * self.simd * self.weight_type.bits)
+
+    @property
+    def weight_rows(self) -> Array:
+        """Weights as the unit reads them, (words, pe * simd): [group][row fold][column fold], each [pe][simd]."""
+        folds = self.mw // self.simd
+        blocks = self.stream_weights.reshape(self.mh // self.pe, self.pe, folds, self.simd)
+        return blocks.transpose(0, 2, 1, 3).reshape(-1, self.pe * self.simd)
+
+    @property
+    def weights_arrive(self) -> bool:
+        """Whether weights come over a stream of their own, in words as in `weight_rows`.
+
+        With memory ``stream`` one word per cycle, over and over; with ``uram``, which a bitstream can't fill, all of them once,
+        before the first frame.
+        """
+        return self.memory in cost.ARRIVING
 
     @property
     def input_memory(self) -> tuple[int, int]:

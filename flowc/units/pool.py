@@ -11,7 +11,7 @@ import numpy as np
 from flowc.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
@@ -19,7 +19,7 @@ __all__ = ["GlobalSum", "Pool"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pool(Unit):
+class Pool(OneToOne):
     """Maximum or sum over the taps of a window with ``block = pe``: (H, W, taps * C) -> (H, W, C).
 
     ``op`` is "max" or "sum"; ``acc`` is the type of the result (the input's for max). The activation, if any, follows.
@@ -27,7 +27,6 @@ class Pool(Unit):
     """
 
     kind: ClassVar[str] = "pool"
-    frame: Frame
     channels: int
     op: str
     acc: IntType
@@ -40,21 +39,13 @@ class Pool(Unit):
         return self.frame.c // self.channels
 
     @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
-
-    @property
     def outputs(self) -> tuple[Frame, ...]:
         dtype = self.activation.dtype if self.activation is not None else self.acc
         return (Frame(self.frame.h, self.frame.w, self.channels, dtype),)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
+    def lanes(self) -> int:
+        return self.pe
 
     @property
     def cycles(self) -> int:
@@ -90,21 +81,16 @@ class Pool(Unit):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class GlobalSum(Unit):
+class GlobalSum(OneToOne):
     """Sum over all positions: (H, W, C) -> (1, 1, C), C accumulators. The activation, if any, follows.
 
     Cycles: positions * C / pe: every input beat; the results leave during the last position.
     """
 
     kind: ClassVar[str] = "global_sum"
-    frame: Frame
     acc: IntType
     activation: Activation | None = None
     pe: int = 1
-
-    @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
@@ -112,12 +98,8 @@ class GlobalSum(Unit):
         return (Frame(1, 1, self.frame.c, dtype),)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
+    def lanes(self) -> int:
+        return self.pe
 
     @property
     def cycles(self) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import CONTROL, Resources
-from flowc.units.schedule import Schedule, every
 
 __all__ = ["InputPort", "OutputPort", "Port"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Port(Unit):
+class Port(OneToOne):
     """A boundary stream of ``simd`` elements per beat.
 
     ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape, with a batch of 1 in front, and
@@ -23,32 +22,15 @@ class Port(Unit):
     tensor: str
     tensor_shape: tuple[int, ...]
     order: Array | None = None
-    frame: Frame
     simd: int = 1
-
-    @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
         return (self.frame,)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def cycles(self) -> int:
-        return self.frame.elements // self.simd
-
-    def schedule(self) -> Schedule:
-        beats = every(self.cycles)
-        return Schedule(self.cycles, (beats,), (beats,))
+    def lanes(self) -> int:
+        return self.simd
 
     @property
     def resources(self) -> Resources:

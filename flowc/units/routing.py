@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.units import cost
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
 
@@ -17,31 +17,14 @@ __all__ = ["Concat", "Fork", "Permute", "PixelPad", "Split", "Upsample", "WidthC
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _OneToOne(Unit):
-    """Shared shape of units with one input and one output of the same width."""
+class _Moving(OneToOne):
+    """What units share that only move elements, ``simd`` per beat."""
 
-    frame: Frame
     simd: int = 1
 
     @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
-
-    @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def cycles(self) -> int:
-        return self.outputs[0].elements // self.simd
-
-    def schedule(self) -> Schedule:
-        beats = every(self.cycles)
-        return Schedule(self.cycles, (beats,), (beats,) * len(self.outputs))
+    def lanes(self) -> int:
+        return self.simd
 
     @property
     def resources(self) -> Resources:
@@ -49,7 +32,7 @@ class _OneToOne(Unit):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Fork(_OneToOne):
+class Fork(_Moving):
     """Copies a stream to ``ways`` outputs."""
 
     kind: ClassVar[str] = "fork"
@@ -59,10 +42,6 @@ class Fork(_OneToOne):
     def outputs(self) -> tuple[Frame, ...]:
         return (self.frame,) * self.ways
 
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.simd,) * self.ways
-
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (xs[0],) * self.ways
 
@@ -70,6 +49,8 @@ class Fork(_OneToOne):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Concat(Unit):
     """Joins streams of one height and width along the channels; ``simd`` divides every input's channels.
+
+    Inputs may be of different types; the output's holds every value of them.
 
     Cycles: output elements / simd.
     """
@@ -118,7 +99,7 @@ class Concat(Unit):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Split(_OneToOne):
+class Split(_Moving):
     """Channel slices: output i carries channels ``[starts[i], starts[i] + sizes[i])``; slices may not overlap, the rest is dropped.
 
     ``simd`` divides every start, every size and C. Cycles: input elements / simd.
@@ -154,7 +135,7 @@ class Split(_OneToOne):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Upsample(_OneToOne):
+class Upsample(_Moving):
     """Nearest-neighbour upsampling: every pixel ``factor_w`` times, every row ``factor_h`` times (one row buffered)."""
 
     kind: ClassVar[str] = "upsample"
@@ -188,7 +169,7 @@ class Upsample(_OneToOne):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PixelPad(_OneToOne):
+class PixelPad(_Moving):
     """Zero insertion of a transposed convolution: pixel (y, x) goes to (y * stride_h, x * stride_w), ``value`` between.
 
     (H, W, C) -> ((H - 1) * stride_h + 1, (W - 1) * stride_w + 1, C).

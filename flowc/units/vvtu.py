@@ -28,6 +28,7 @@ class Vvtu(Unit):
         weights: int64 (C * m, taps); m, the channel multiplier, is ``weights.shape[0] / C``.
         pe: input channels in parallel; divides C. All m results of a channel leave together (m * pe results a beat).
         parallel: the window delivers all taps of a block in one beat (see Window.parallel).
+        memory: where weights are kept, as in an MVTU.
     Cycles: positions * (C / pe) * (1 if parallel else taps).
     """
 
@@ -89,6 +90,21 @@ class Vvtu(Unit):
         terms = self.taps if self.parallel else 1
         lanes = self.pe * self.depth_multiplier
         return (self.channels // self.pe * (self.taps // terms), lanes * terms * self.weight_type.bits)
+
+    @property
+    def weight_rows(self) -> Array:
+        """Weights as the unit reads them, a row per cycle of a position.
+
+        Ordered [block][tap], each [pe][copy]; parallel: [block], each [tap][pe][copy].
+        """
+        blocks, lanes = self.channels // self.pe, self.pe * self.depth_multiplier
+        ordered = self.weights.reshape(blocks, lanes, self.taps).transpose(0, 2, 1)
+        return ordered.reshape(-1, lanes * (self.taps if self.parallel else 1))
+
+    @property
+    def weights_arrive(self) -> bool:
+        """Whether weights come over a stream of their own (see `Mvtu.weights_arrive`)."""
+        return self.memory in cost.ARRIVING
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""

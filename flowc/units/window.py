@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.units import cost
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Ring, Schedule, every, grid
 
@@ -17,14 +17,13 @@ __all__ = ["Pad", "Window"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pad(Unit):
+class Pad(OneToOne):
     """Surrounds the frame with ``value`` (an integer of the output type).
 
     (H, W, C) -> (top + H + bottom, left + W + right, C), ``simd`` channels per beat (divides C).
     """
 
     kind: ClassVar[str] = "pad"
-    frame: Frame
     out: Frame
     top: int = 0
     left: int = 0
@@ -34,24 +33,12 @@ class Pad(Unit):
     simd: int = 1
 
     @property
-    def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
-
-    @property
     def outputs(self) -> tuple[Frame, ...]:
         return (self.out,)
 
     @property
-    def in_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def out_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
-
-    @property
-    def cycles(self) -> int:
-        return self.out.elements // self.simd
+    def lanes(self) -> int:
+        return self.simd
 
     def schedule(self) -> Schedule:
         """Every iteration gives a beat, inside the frame the one that it takes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, 
 
 import numpy as np
 
-from .stream import Stream
+from .stream import Stream, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 __all__ = ["Board"]
+
+# Registers of a reader, and bits of the first one (UG1399, S_AXILITE Control Register Map).
+_CONTROL, _ADDRESS = 0x00, 0x10
+_START, _AGAIN = 0x01, 0x80
 
 
 class Board:
@@ -28,12 +32,20 @@ class Board:
         bitfile: the bitstream; its ``.hwh`` lies beside it.
         inputs, outputs: the streams.
         batch: frames that are sent at once; fewer where a DMA transfer can't be that long.
+        weights: what the accelerator takes from memory besides; it is put there, and sent from then on.
 
     Attributes:
         batch: frames that are sent at once.
     """
 
-    def __init__(self, bitfile: Path, inputs: Sequence[Stream], outputs: Sequence[Stream], batch: int) -> None:
+    def __init__(
+        self,
+        bitfile: Path,
+        inputs: Sequence[Stream],
+        outputs: Sequence[Stream],
+        batch: int,
+        weights: Sequence[Weights] = (),
+    ) -> None:
         pynq = importlib.import_module("pynq")
         self._inputs, self._outputs = inputs, outputs
         self._overlay = pynq.Overlay(str(bitfile))
@@ -47,6 +59,18 @@ class Board:
             {s.name: pynq.allocate((self.batch * s.frame_bytes,), np.uint8) for s in (*inputs, *outputs)}
             for _ in range(2)
         ]
+        self._kept = [(getattr(self._overlay, w.reader), self._load(pynq, w)) for w in weights]
+
+    def _load(self, pynq: Any, weights: Weights) -> Any:
+        """Puts a layer's weights into memory and starts what reads them; returns the buffer, which must stay."""
+        buffer = pynq.allocate((weights.copies * weights.data.size,), np.uint8)
+        buffer[:] = np.tile(weights.data.reshape(-1), weights.copies)
+        buffer.flush()
+        reader = getattr(self._overlay, weights.reader)
+        reader.write(_ADDRESS, buffer.physical_address & 0xFFFFFFFF)
+        reader.write(_ADDRESS + 4, buffer.physical_address >> 32)
+        reader.write(_CONTROL, _START | (_AGAIN if weights.repeats else 0))
+        return buffer
 
     def fill(self, half: int, feeds: Mapping[str, Array]) -> int:
         """Packs at most `batch` frames of integer tensors, by stream name, into half 0 or 1 of the buffers.
@@ -118,3 +142,6 @@ class Board:
         for half in self._buffers:
             for buffer in half.values():
                 buffer.freebuffer()
+        for reader, buffer in self._kept:
+            reader.write(_CONTROL, 0)  # no further run; one under way waits for the accelerator and only reads
+            buffer.freebuffer()

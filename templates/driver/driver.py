@@ -1,7 +1,7 @@
 """The whole model: float head on the host, accelerator (on a board or emulated), float tail on the host.
 
-What it reads lies beside it: ``accelerator.json`` and ``orders.npz`` (the streams), ``head.onnx`` and ``tail.onnx``
-where the model has them.
+What it reads lies beside it: ``accelerator.json`` and ``orders.npz`` (the streams); ``weights.npz``, ``head.onnx`` and
+``tail.onnx`` where the model has them.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
 from .board import Board
 from .host import HostGraph
-from .stream import Stream
+from .stream import Stream, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Accelerator:
             return
         self._head = HostGraph.load(HERE / "head.onnx")
         self._tail = HostGraph.load(HERE / "tail.onnx")
-        self.board = Board(_found(Path(bitfile)), self.inputs, self.outputs, batch)
+        self.board = Board(_found(Path(bitfile)), self.inputs, self.outputs, batch, _weights(description["weights"]))
 
     def __call__(self, x: Arrays) -> Union[Array, Dict[str, Array]]:
         """Runs the model.
@@ -133,6 +133,13 @@ class Accelerator:
 def _stream(entry: Mapping[str, Any], orders: Mapping[str, Array]) -> Stream:
     fields = {**entry, "shape": tuple(entry["shape"])}
     return Stream(order=orders[entry["name"]] if entry["name"] in orders else None, **fields)
+
+
+def _weights(entries: List[Mapping[str, Any]]) -> List[Weights]:
+    if not entries:
+        return []
+    with np.load(HERE / "weights.npz") as data:
+        return [Weights(data=data[entry["name"]], **entry) for entry in entries]
 
 
 def _installed(module: str) -> bool:

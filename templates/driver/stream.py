@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "Weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,3 +101,22 @@ class Stream:
         if not sound:
             allowed = "-1 and +1" if self.bipolar else "the integers {} to {}".format(lo, hi)
             raise ValueError("tensor '{}' holds values other than {}".format(self.tensor, allowed))
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Weights of a layer that the accelerator takes from memory.
+
+    Attributes:
+        name: the accelerator's port for them.
+        reader: the block that sends them there.
+        copies: how often they lie in memory, one after the other.
+        repeats: whether they are sent over and over, or once.
+        data: the bytes, uint8 (words, bytes of a word).
+    """
+
+    name: str
+    reader: str
+    copies: int
+    repeats: bool
+    data: Array

@@ -142,9 +142,11 @@ def test_wholly_fixed_folding_that_does_not_fit_is_returned_and_says_so() -> Non
         ({"conv1": {"pe": True}}, "folding 'conv1': 'pe' must be an integer, not true"),
         ({"conv1": {"pe": 2.0}}, "folding 'conv1': 'pe' must be an integer, not a number"),
         (
-            {"conv1": {"memory": "uram"}},
-            'folding \'conv1\': \'memory\' can\'t be "uram"; allowed are "auto", "lutram", "bram"',
+            {"conv1": {"memory": "flash"}},
+            'folding \'conv1\': \'memory\' can\'t be "flash"; allowed are "auto", "lutram", "bram", "uram", "stream"',
         ),
+        ({"conv1": {"memory": "uram"}}, "folding 'conv1': 'memory' is uram, which target 'ultra96' does not have"),
+        ({"defaults": {"window_memory": "uram"}}, "'window_memory' is uram, which target 'ultra96' does not have"),
         ({"conv1": {"pes": 4}}, "folding 'conv1': unknown key 'pes'; mvtu 'conv1' has pe, simd, memory, multiplier"),
         ({"conv1": 4}, "folding 'conv1': expected an object such as {\"pe\": 4}, not an integer"),
         ({"conv1_window": {"simd": 3}}, "unit 'conv1_window' folds with its layer 'conv1'"),

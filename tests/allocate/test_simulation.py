@@ -9,9 +9,11 @@ import pytest
 from flowc.allocate import Deadlock, allocate, simulate
 from flowc.allocate.fifos import fifo_cost, least_depths, place_fifos, size_fifos
 from flowc.allocate.loops import LEAST_DEPTH
+from flowc.allocate.timing import stream_bits
 from flowc.dataflow import Dataflow, Stream
 from flowc.dtypes import SInt, UInt
 from flowc.targets import load_target
+from flowc.units.cost import fifo, fifo_memory
 from tests.allocate.nets import Net, residual
 from tests.allocate.stepper import step
 
@@ -109,7 +111,32 @@ def test_every_stream_gets_depth_memory_and_cost() -> None:
     for s in sized.streams:
         assert s.depth is not None
         assert s.depth >= LEAST_DEPTH
-        assert s.memory in ("srl", "bram")
+        assert s.memory in ("srl", "lutram", "bram")
         assert (fifo_cost(sized, s).lut or 0) > 0
-    dear = place_fifos(sized, 1)
-    assert any(s.memory == "bram" for s in dear.streams)
+    cheap, dear = (place_fifos(sized, worth) for worth in (-100, 10**6))
+    assert any(s.memory == "bram" for s in cheap.streams)
+    assert all(s.memory != "bram" for s in dear.streams)
+
+
+@pytest.mark.parametrize(
+    ("depth", "bits", "memory"),
+    [(2, 8, "srl"), (16, 64, "srl"), (64, 64, "lutram"), (32, 6, "srl"), (1024, 36, "bram"), (4096, 72, "uram")],
+)
+def test_fifos_take_the_cheapest_memory(depth: int, bits: int, memory: str) -> None:
+    assert fifo_memory(depth, bits, luts_per_ultra=1600) == memory
+    costs = {style: fifo(depth, bits, style) for style in ("srl", "lutram", "bram", "uram")}
+    prices = {k: (c.lut or 0) + 160 * (c.bram18 or 0) + 1600 * (c.uram or 0) for k, c in costs.items()}
+    assert min(prices, key=lambda k: prices[k]) == memory
+
+
+def test_depths_are_rounded_up_to_what_costs_the_same() -> None:
+    net = residual(1, 8, 8)
+    graph = folded(net, 20_000)
+    depths = least_depths(graph)
+    for s in graph.streams:
+        bits = stream_bits(graph, s)
+        assert (s.depth or 0) >= depths[s]
+        assert s.memory is not None
+        same, more = fifo(depths[s], bits, s.memory), fifo(s.depth or 0, bits, s.memory)
+        assert same.bram18 == more.bram18
+        assert (more.lut or 0) - (same.lut or 0) <= (2 if s.memory == "srl" else 4)  # a pointer's bits

@@ -2,7 +2,8 @@
 
 It keeps the rules of the hardware that a driver can break: a channel runs one transfer at a time, a receive ends at
 TLAST (which comes with the last of the `frames` that the register says, or with every frame at 0), nothing may be
-longer than the length register allows, and a transfer that never gets its data hangs (here: raises).
+longer than the length register allows, and a transfer that never gets its data hangs (here: raises). Nothing runs before
+all weights that come from memory were started, with the right bytes in a flushed buffer.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import types
 
 import numpy as np
 
+from flowc.backends.weights import weight_ports
 from flowc.backends.wire import DMA_LENGTH_BITS, boundary
 from flowc.dtypes import IntType
 from flowc.emulator import emulate
@@ -21,9 +23,42 @@ class Buffer(np.ndarray):
     """What pynq.allocate gives: an array that remembers whether it was freed."""
 
     freed = False
+    flushed = False
+    physical_address = 0
 
     def freebuffer(self):
         self.freed = True
+
+    def flush(self):
+        self.flushed = True
+
+
+class Reader:
+    """What brings a layer's weights: checks that what lies at its address are the weights."""
+
+    def __init__(self, port, buffers):
+        self.port, self.buffers = port, buffers
+        self.registers = {}
+        self.control = 0
+
+    def write(self, offset, value):
+        if offset:
+            self.registers[offset] = value
+            return
+        self.control = value
+        if value:
+            self.check()
+
+    def check(self):
+        port = self.port
+        address = self.registers[0x10] | self.registers[0x14] << 32
+        (buffer,) = [b for b in self.buffers if b.physical_address == address]
+        assert buffer.flushed
+        assert not buffer.freed
+        assert self.control == (0x81 if port.repeats else 0x01)
+        assert buffer.nbytes == port.beats * port.reader_bytes
+        rows = [slow_encode(row, port.dtype, port.per_word, port.memory_bytes) for row in port.unit.weight_rows]
+        assert buffer.tobytes() == b"".join(rows) * port.copies
 
 
 def slow_encode(values, dtype: IntType, per_beat, beat_bytes):
@@ -75,7 +110,7 @@ class Channel:
 
 def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
     """A module object that stands in for pynq, and the list of its overlays."""
-    overlays = []
+    overlays, buffers = [], []
 
     class Overlay:
         def __init__(self, bitfile):
@@ -85,6 +120,9 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             self.register = 0
             self.batches = []
             self.ports = boundary(graph)
+            self.readers = [Reader(port, buffers) for port in weight_ports(graph)]
+            for reader in self.readers:
+                setattr(self, reader.port.reader, reader)
             self.channels = {p.name: Channel(self, p) for p in self.ports}
             self.frames = types.SimpleNamespace(write=self.write)
             for port in self.ports:
@@ -102,6 +140,7 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             """Runs the accelerator if every channel has a transfer."""
             if any(c.pending is None for c in self.channels.values()):
                 return
+            assert all(reader.control for reader in self.readers), "the accelerator waits for weights"
             inputs = {}
             for unit in graph.inputs:
                 assert isinstance(unit, InputPort)
@@ -128,7 +167,9 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
 
     def allocate(shape, dtype):
         buffer = np.full(shape, 0xAA, dtype).view(Buffer)
-        buffer.freed = False
+        buffer.freed = buffer.flushed = False
+        buffer.physical_address = (0x7_0000_0000 if len(buffers) % 2 else 0x1000_0000) + 0x10_0000 * len(buffers)
+        buffers.append(buffer)
         return buffer
 
     module = types.ModuleType("pynq")

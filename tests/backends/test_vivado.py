@@ -77,8 +77,10 @@ class Design:
             if options["-vlnv"] == (entry["vlnv"].rpartition(":")[0] if entry.get("any_version") else entry["vlnv"])
             or ("*" in entry["vlnv"] and re.fullmatch(entry["vlnv"].replace("*", r"\w+"), options["-vlnv"]))
         ]
-        assert len(matching) == 1, options
-        self.cells[args[-1]] = matching[0]
+        assert matching, options
+        self.cells[args[-1]] = max(
+            matching, key=lambda entry: len(entry["vlnv"])
+        )  # readers and accelerator are flowc's
 
     def _set_property(self, name, value, *objects):
         if name.startswith("CONFIG."):

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from flowc.backends.hls.generate import FLAGS
-from flowc.backends.hls.packing import pack_rows, unpack_rows
-from flowc.backends.hls.text import identifier, layer_names
 from flowc.backends.hls.writers.port import port_bytes
+from flowc.backends.names import name_design
+from flowc.backends.packing import pack_rows, unpack_rows
+from flowc.backends.weights import weight_ports
 from flowc.dataflow import Dataflow
 from flowc.errors import FlowcError, MismatchError, UsageError
 from flowc.units import Array, InputPort, OutputPort
@@ -134,7 +135,7 @@ def _beats(unit: InputPort | OutputPort, frames: Array) -> bytes:
 
 
 def write_vectors(folder: Path, graph: Dataflow, inputs: Sequence[Array], outputs: Sequence[Array] = ()) -> None:
-    """Writes the test bench's vectors: ``folder/<port>.bin``.
+    """Writes the test bench's vectors, ``folder/<port>.bin``: frames, and the words of weights that come over streams.
 
     Args:
         folder: made if missing.
@@ -146,8 +147,11 @@ def write_vectors(folder: Path, graph: Dataflow, inputs: Sequence[Array], output
     ports: list[InputPort | OutputPort] = [*graph.inputs]
     if len(outputs):
         ports += graph.outputs
+    names = name_design(graph)
     for unit, frames in zip(ports, [*inputs, *outputs], strict=True):
-        (folder / f"{identifier(unit.name)}.bin").write_bytes(_beats(unit, frames))
+        (folder / f"{names.ports[unit.name]}.bin").write_bytes(_beats(unit, frames))
+    for port in weight_ports(graph):
+        (folder / f"{port.name}.bin").write_bytes(port.data.tobytes())
 
 
 def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[list[Array], str]:
@@ -160,8 +164,9 @@ def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[l
             text = " | ".join((done.stderr or done.stdout).splitlines()[:40])
             raise MismatchError(f"the C simulation failed (exit {done.returncode}): {text}")
         outputs = []
+        names = name_design(graph)
         for unit in graph.outputs:
-            data = np.frombuffer((results / f"{identifier(unit.name)}.bin").read_bytes(), np.uint8)
+            data = np.frombuffer((results / f"{names.ports[unit.name]}.bin").read_bytes(), np.uint8)
             values = unpack_rows(data.reshape(-1, port_bytes(unit)), unit.frame.dtype, unit.simd)
             outputs.append(values.reshape(-1, *unit.frame.shape))
         return outputs, done.stdout
@@ -188,4 +193,4 @@ def count_cycles(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> dict
     """Iterations of each unit's pipelined loop over all frames, by name; ``binary`` was compiled with ``cycles``."""
     lines = (line.split() for line in _simulate(binary, graph, inputs)[1].splitlines() if line.startswith("cycles "))
     counts = {name: int(count) for _, name, count in lines}
-    return {name: counts.get(layer, 0) for name, layer in layer_names(graph.units).items()}
+    return {name: counts.get(layer, 0) for name, layer in name_design(graph).layers.items()}

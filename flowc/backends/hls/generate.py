@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.hls.layer import Layer, word
-from flowc.backends.hls.text import comment, identifier, layer_names, top_name
+from flowc.backends.hls.text import comment
 from flowc.backends.hls.writers import WRITERS
 from flowc.backends.hls.writers.port import port_bytes
+from flowc.backends.names import Names, identifier, name_design
 from flowc.backends.render import commented, copied, render, write
+from flowc.backends.weights import WeightPort, weight_ports
 from flowc.dataflow import Dataflow, Stream
 from flowc.errors import InfeasibleError, UnsupportedError
 from flowc.units import InputPort, OutputPort, Unit
@@ -51,6 +53,14 @@ class _Port:
     beats: int
     is_input: bool
     about: str
+    weights: WeightPort | None = None
+
+    @property
+    def times(self) -> str:
+        """How often its beats come, for people."""
+        if self.weights is None:
+            return "per frame"
+        return f"per position, {self.weights.positions} per frame" if self.weights.repeats else "once, after reset"
 
 
 def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
@@ -64,7 +74,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
         header: what made the project from what; every file starts with it as a comment.
 
     Raises:
-        UsageError: ``out`` can't be written, or a layer asks for a memory it can't have.
+        UsageError: ``out`` can't be written.
         UnsupportedError: the graph has units that this backend doesn't know.
         InfeasibleError: a stream is wider than 4096 bits.
     """
@@ -84,20 +94,22 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
             "README.md", top=project.name, part=comment(part), clock_mhz=f"{clock_mhz:g}", ports=project.ports
         ),
         **project.layer_files(),
+        **project.readers(),
         **project.simulation(),
     }
     sources = [f"layers/{layer.name}.cpp" for layer in layers]
     files["vitis_hls.tcl"] = project.render(
-        "vitis_hls.tcl", top=project.name, files=sources, part=comment(part), period=f"{1000 / clock_mhz:.4g}"
-    )
+        "vitis_hls.tcl", top=project.name, files=sources, part=comment(part), period=f"{1000 / clock_mhz:.4g}",
+        readers=[p.reader for p in project.weights],
+    )  # fmt: skip
     for name, text in files.items():
         write(out / name, text)
 
 
-def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
+def _wires(graph: Dataflow, names: Names) -> dict[Stream, _Wire]:
     """The C++ stream of every stream of the graph."""
     wires: dict[Stream, _Wire] = {}
-    taken = {identifier(port.name) for port in (*graph.inputs, *graph.outputs)}
+    taken = set(names.arguments)
     for stream in graph.streams:
         src, dst = graph[stream.src], graph[stream.dst]
         bits = src.out_widths[stream.src_port] * src.outputs[stream.src_port].dtype.bits
@@ -108,8 +120,8 @@ def _wires(graph: Dataflow) -> dict[Stream, _Wire]:
                 remedy="Fold these layers more (smaller PE or SIMD)",
             )
         base = f"{identifier(src.name)}_to_{identifier(dst.name)}"
-        name = next(n for n in chain([base], (f"{base}_{i}" for i in count(2))) if n not in taken)
-        taken.add(name)
+        name = next(n for n in chain([base], (f"{base}_{i}" for i in count(2))) if n.lower() not in taken)
+        taken.add(name.lower())
         frame = graph.frame(stream)
         about = f"{frame.h} x {frame.w} x {frame.c} {frame.dtype}, {src.out_widths[stream.src_port]} per beat"
         if stream.tensor is not None:
@@ -123,20 +135,21 @@ class _Project:
 
     def __init__(self, graph: Dataflow, header: str) -> None:
         self.graph = graph
-        names = layer_names(graph.units)
-        self.layers = [WRITERS[unit.kind](unit.with_(name=names[unit.name])) for unit in graph]
-        self.wires = _wires(graph)
+        self.names = name_design(graph)
+        self.layers = [WRITERS[unit.kind](unit.with_(name=self.names.layers[unit.name])) for unit in graph]
+        self.weights = weight_ports(graph)
+        self.wires = _wires(graph, self.names)
         self.header = "\n".join(comment(line) for line in header.splitlines())
-        self.name = top_name(graph.name)
+        self.name = self.names.top
         ports: list[InputPort | OutputPort] = [*graph.inputs, *graph.outputs]
-        self.ports = [self._port(u) for u in ports]
+        self.ports = [*(self._port(u) for u in ports), *(_weight_port(w) for w in self.weights)]
         self.top_signature = f"void {self.name}({', '.join(f'{_axis(p.bytes)} {p.name}' for p in self.ports)})"
 
-    @staticmethod
-    def _port(unit: InputPort | OutputPort) -> _Port:
+    def _port(self, unit: InputPort | OutputPort) -> _Port:
         frame = unit.frame
         about = f"{unit.simd} per beat of {frame.h} x {frame.w} x {frame.c} {frame.dtype}"
-        return _Port(identifier(unit.name), port_bytes(unit), unit.cycles, isinstance(unit, InputPort), about)
+        name = self.names.ports[unit.name]
+        return _Port(name, port_bytes(unit), unit.cycles, isinstance(unit, InputPort), about)
 
     def render(self, name: str, **values: Any) -> str:
         mark = {"README.md": "", "vitis_hls.tcl": "#", "Makefile": "#"}.get(name, "//")
@@ -164,17 +177,20 @@ class _Project:
             ins = [f"{_axis(port_bytes(unit))} in"]
         if isinstance(unit, OutputPort):
             outs = [f"{_axis(port_bytes(unit))} out"]
+        outs += [
+            f"{_axis(w.stream_bytes)} weights" for w in self.weights if self.names.layers[w.unit.name] == layer.name
+        ]
         return f"void {layer.name}({', '.join(ins + outs)})"
 
     def arguments(self, unit: Unit) -> list[str]:
-        """The streams that a layer's function is called with: inputs, then outputs."""
+        """The streams that a layer's function is called with: inputs, outputs, weights."""
         ins = [self.wires[s].name for s in self.graph.into(unit.name)]
         outs = [self.wires[s].name for s in self.graph.out_of(unit.name)]
         if isinstance(unit, InputPort):
-            ins = [identifier(unit.name)]
+            ins = [self.names.ports[unit.name]]
         if isinstance(unit, OutputPort):
-            outs = [identifier(unit.name)]
-        return ins + outs
+            outs = [self.names.ports[unit.name]]
+        return ins + outs + [w for name, w in self.names.weights.items() if name == unit.name]
 
     @property
     def calls(self) -> list[str]:
@@ -216,6 +232,13 @@ class _Project:
             files[f"flowc/{path}"] = copied(f"hls/flowc/{path}", self.header, "//")
         return files
 
+    def readers(self) -> dict[str, str]:
+        """What brings the weights that are not in the bitstream: a small top function for each layer that wants some."""
+        return {
+            f"readers/{port.reader}.cpp": self.render("reader.cpp", port=port, layer=comment(port.unit.name))
+            for port in self.weights
+        }
+
     def simulation(self) -> dict[str, str]:
         """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""
         groups = _parts([f"layers/{layer.name}.cpp" for layer in self.layers])
@@ -242,6 +265,11 @@ def _parts(layers: list[str]) -> list[list[str]]:
         return [[*common, *layers]]
     alone = layers[: (len(layers) + _COMMON_EFFORT) // 2]
     return [[*common, *layers[len(alone) :]], alone]
+
+
+def _weight_port(port: WeightPort) -> _Port:
+    about = f"{port.per_word} {port.dtype} weights of {port.unit.name}"
+    return _Port(port.name, port.stream_bytes, port.words, True, about, port)
 
 
 def _axis(count: int) -> str:

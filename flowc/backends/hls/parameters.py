@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowc.backends.hls.layer import Constant, element
-from flowc.backends.hls.packing import pack_rows
+from flowc.backends.hls.layer import Constant, element, word
 from flowc.backends.hls.text import decimal_rows, hex_rows
+from flowc.backends.packing import pack_rows
 from flowc.dtypes import IntType
 from flowc.errors import UsageError
 from flowc.units import Activation, Array, Requant, Table, Thresholds
 from flowc.units.cost import memory_style
 
-__all__ = ["ActivationCode", "activation_code", "stored_type", "weight_rom"]
+__all__ = ["ActivationCode", "WeightStore", "activation_code", "stored_type", "weight_store"]
 
 _WIDEST_RESHAPED = 64
 """Words of 64 bits up to which a row is reshaped into one memory word (4096 bits); wider rows are partitioned."""
@@ -27,39 +27,64 @@ def stored_type(values: Array) -> str:
     return f"int{wide}_t"
 
 
-def weight_rom(layer: str, rows: Array, dtype: IntType, memory: str, about: str) -> tuple[Constant, tuple[str, ...]]:
-    """A layer's weight memory and its pragmas.
+@dataclass(frozen=True)
+class WeightStore:
+    """A layer's weights in C++.
+
+    Attributes:
+        argument: what the unit reads them from.
+        rows: words of all weights.
+        constants, pragmas: of a memory whose contents are fixed.
+        word, storage: C++ type of a word, and the pragma, of a memory that is filled when the weights come; else None.
+        arrive: whether they come over a stream.
+    """
+
+    argument: str
+    rows: int
+    constants: tuple[Constant, ...] = ()
+    pragmas: tuple[str, ...] = ()
+    word: str | None = None
+    storage: str | None = None
+    arrive: bool = False
+
+
+def weight_store(layer: str, rows: Array, dtype: IntType, memory: str, about: str) -> WeightStore:
+    """Where a layer's weights are.
 
     Args:
         layer: C++ name of the layer.
         rows: integers (rows, weights per row), in the order of reading.
         dtype: type of the weights.
-        memory: auto, lutram, bram or uram.
+        memory: auto, lutram, bram, uram or stream.
         about: order of the rows and of the weights in one, for the comment.
-
-    Raises:
-        UsageError: ``memory`` is uram, whose contents a bitstream can't set.
     """
-    if memory == "uram":
-        raise UsageError(
-            f"layer '{layer}' wants its weights in URAM, which a bitstream can't initialize",
-            remedy="Use memory style bram, lutram or auto for its weights",
-        )
     name = f"{layer}_weights"
     depth, lanes = rows.shape
     bits = lanes * dtype.bits
+    if memory == "stream":
+        return WeightStore("weights", depth, arrive=True)
+    if memory == "uram":
+        storage = (
+            f"BIND_STORAGE variable = {name} type = ram_1p impl = uram"
+            if depth > 1
+            else f"ARRAY_PARTITION variable = {name} type = complete"
+        )
+        return WeightStore(name, depth, word=word(bits), storage=storage, arrive=True)
     about = f"{depth} rows of {lanes} x {dtype} = {bits} bits; {about}"
     style = memory_style(depth, bits, constant=True) if memory == "auto" else memory
     pragmas = [f"BIND_STORAGE variable = {name} type = rom_1p impl = {style}"] if depth > 1 else []
     if bits <= 64:
         size = next(w for w in (8, 16, 32, 64) if w >= bits)
         words = pack_rows(rows, dtype, size // 8).view(f"<u{size // 8}")[:, 0]
-        return Constant(f"uint{size}_t", name, (depth,), hex_rows(words), about), tuple(pragmas)
+        constant = Constant(f"uint{size}_t", name, (depth,), hex_rows(words), about)
+        return WeightStore(name, depth, (constant,), tuple(pragmas))
     count = -(-bits // 64)
     words = pack_rows(rows, dtype, 8 * count).view("<u8")
     how = "ARRAY_RESHAPE" if count <= _WIDEST_RESHAPED else "ARRAY_PARTITION"
     pragmas.insert(0, f"{how} variable = {name} type = complete dim = 2")
-    return Constant("uint64_t", name, (depth, count), hex_rows(words), about), tuple(pragmas)
+    return WeightStore(
+        name, depth, (Constant("uint64_t", name, (depth, count), hex_rows(words), about),), tuple(pragmas)
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,8 @@ def activation_code(
     blocks = 1 if shared else blocks
     if isinstance(activation, Table):
         return _table(name, activation, source, blocks, lanes)
-    lanes = 1 if shared else lanes
+    if shared and not (isinstance(activation, Requant) and activation.late is not None):
+        lanes = 1  # nothing of it is addressed by data, so that all lanes can read the same
     if isinstance(activation, Thresholds):
         return _thresholds(name, activation, source, blocks, lanes)
     if isinstance(activation, Requant):

@@ -1,57 +1,15 @@
-"""Text of generated C++: identifiers, comments and array literals."""
+"""Text of generated C++: comments and array literals."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import chain, count
 
 import numpy as np
 
 from flowc.units import Array
 
-__all__ = ["comment", "decimal_rows", "hex_rows", "identifier", "integer", "layer_names", "top_name"]
-
-_KEYWORDS = """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t class compl const
-    const_cast constexpr continue decltype default delete do double dynamic_cast else enum explicit export extern false
-    float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
-    protected public register reinterpret_cast return short signed sizeof static static_assert static_cast struct switch
-    template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t
-    while xor xor_eq
-"""
-_RESERVED = frozenset(_KEYWORDS.split()) | {"main", "flowc", "hls", "layers", "std"}
-
-
-def identifier(name: str) -> str:
-    """A unit's name as a C++ identifier: unchanged, unless C++ reserves it (then prefixed with ``n_``)."""
-    text = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if text in _RESERVED or not text or not text[0].isalpha() or "__" in text:
-        text = "n_" + re.sub(r"__+", "_", text).lstrip("_")
-    return text
-
-
-def top_name(name: str) -> str:
-    """Name of the top function, and so of the RTL module, for a graph of this name."""
-    return identifier(name)
-
-
-_PARTS = ("", "_layer", "_weights", "_activation", "_scales", "_order")
-"""What a layer's function, types and constants add to its name."""
-
-
-def layer_names(names: Iterable[str]) -> dict[str, str]:
-    """C++ names of the layers of units: identifiers, told apart by a number where the parts of two would be named alike."""
-    chosen: dict[str, str] = {}
-    taken: set[str] = set()
-    for name in names:
-        base = identifier(name)
-        text = next(
-            t for t in chain([base], (f"{base}_{i}" for i in count(2))) if taken.isdisjoint(t + p for p in _PARTS)
-        )
-        taken.update(text + part for part in _PARTS)
-        chosen[name] = text
-    return chosen
+__all__ = ["comment", "decimal_rows", "hex_rows", "integer"]
 
 
 def comment(text: str, limit: int = 400) -> str:

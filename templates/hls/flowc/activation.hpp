@@ -102,7 +102,8 @@ struct Requant {
 };
 
 // As Requant without HALF_EVEN, for lines that enter some levels a few integers too early: late[lane][block * LEVELS + level - LO - 1]
-// says how many, and the level counts only once that many integers have passed since it was entered.
+// says how many, and the level counts only once that many integers have passed since it was entered. As of a Table, every lane
+// has a copy of its own.
 template <class In, class Out, class Mult, class Add, class Late, unsigned BLOCKS, unsigned LANES, unsigned WIDE, unsigned SHIFT, int64_t LO, int64_t HI>
 struct LateRequant {
   using Input = In;

@@ -235,6 +235,37 @@ inline Beat<Element, N> pack(const Value (&lanes)[N]) {
 #endif
 }
 
+template <class From, class To, unsigned N>
+struct Conversion {
+  static Beat<To, N> apply(const Beat<From, N>& beat) {
+#pragma HLS INLINE
+    typename From::Value before[N];
+    typename To::Value after[N];
+#pragma HLS ARRAY_PARTITION variable = before type = complete
+#pragma HLS ARRAY_PARTITION variable = after type = complete
+    unpack<From, N>(beat, before);
+    for (unsigned i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+      after[i] = before[i];
+    }
+    return pack<To, N>(after);
+  }
+};
+template <class Same, unsigned N>
+struct Conversion<Same, Same, N> {
+  static Beat<Same, N> apply(const Beat<Same, N>& beat) {
+#pragma HLS INLINE
+    return beat;
+  }
+};
+
+// A beat of the same numbers in a type that holds them.
+template <class From, class To, unsigned N>
+inline Beat<To, N> convert(const Beat<From, N>& beat) {
+#pragma HLS INLINE
+  return Conversion<From, To, N>::apply(beat);
+}
+
 }  // namespace flowc
 
 #endif

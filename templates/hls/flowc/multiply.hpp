@@ -1,4 +1,5 @@
-// Products and their binding: `Any` leaves the choice to the tool, `Fabric` asks for LUTs, `Dsp` for DSP slices.
+// Products and their binding: `Any` leaves the choice to the tool, `Fabric` asks for LUTs, `Dsp` for DSP slices, `Packed` for
+// DSP slices that compute two products each.
 #ifndef FLOWC_MULTIPLY_HPP
 #define FLOWC_MULTIPLY_HPP
 
@@ -48,6 +49,36 @@ struct Dsp {
     const Product<A, B> product = operand<A, B>(a) * operand<A, B>(b);
 #pragma HLS BIND_OP variable = product op = mul impl = dsp
     return product;
+  }
+};
+
+// Two products with a factor in common: (high * 2^K + low) * b, K bits apart, so that neither reaches into the other but by the
+// sign of the lower one, which is one less in the upper.
+struct Packed {
+  template <class A, class B>
+  struct Pair {
+    Product<A, B> low;
+    Product<A, B> high;
+  };
+
+  template <class A, class B>
+  static Pair<A, B> multiply(const typename A::Value& low, const typename A::Value& high, const typename B::Value& b) {
+#pragma HLS INLINE
+    Pair<A, B> pair;
+#ifdef FLOWC_NATIVE
+    pair.low = operand<A, B>(low) * operand<A, B>(b);
+    pair.high = operand<A, B>(high) * operand<A, B>(b);
+#else
+    constexpr int K = A::BITS + B::BITS + (A::SIGNED || B::SIGNED ? 0 : 1);
+    constexpr int WIDE = K + A::BITS + 1;
+    const ap_int<WIDE> both = (ap_int<WIDE>(high) << K) + low;
+    const ap_int<WIDE + B::BITS + 1> product = both * b;
+#pragma HLS BIND_OP variable = product op = mul impl = dsp
+    const ap_int<K> lower = product;
+    pair.low = lower;
+    pair.high = (product >> K) + (lower < 0 ? 1 : 0);
+#endif
+    return pair;
   }
 };
 

@@ -3,6 +3,7 @@
 #define FLOWC_PAD_HPP
 
 #include "count.hpp"
+#include "element.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -19,10 +20,12 @@ inline ap_uint<LANES * BITS> repeated(uint64_t bits) {
   return beat;
 }
 
-// Surrounds a frame with `filler`. Layer holds HEIGHT, WIDTH (input), TOP, LEFT, OUT_H, OUT_W and WORDS (beats per pixel).
-// One cycle per output beat.
-template <class Layer, class Word>
-inline void pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& filler) {
+// Surrounds a frame with `filler`. Layer holds the types Input and Output and the numbers HEIGHT, WIDTH (input), TOP, LEFT,
+// OUT_H, OUT_W, WORDS (beats per pixel), SIMD. One cycle per output beat.
+template <class Layer>
+inline void pad(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
+                hls::stream<Beat<typename Layer::Output, Layer::SIMD>>& out,
+                const Beat<typename Layer::Output, Layer::SIMD>& filler) {
 #pragma HLS INLINE
   Count<Layer::WORDS> word = 0;
   Count<Layer::OUT_W> x = 0;
@@ -32,8 +35,8 @@ inline void pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& fille
     FLOWC_STEP();
     const bool rows = y + 1 > Layer::TOP && y < Layer::TOP + Layer::HEIGHT;
     const bool columns = x + 1 > Layer::LEFT && x < Layer::LEFT + Layer::WIDTH;
-    Word beat = filler;
-    if (rows && columns) beat = in.read();
+    Beat<typename Layer::Output, Layer::SIMD> beat = filler;
+    if (rows && columns) beat = convert<typename Layer::Input, typename Layer::Output, Layer::SIMD>(in.read());
     out.write(beat);
     if (word == Layer::WORDS - 1) {
       if (x == Layer::OUT_W - 1) y = next<Layer::OUT_H>(y);
@@ -43,10 +46,12 @@ inline void pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& fille
   }
 }
 
-// Puts pixel (y, x) at (y * STRIDE_H, x * STRIDE_W), with `filler` between. Layer holds OUT_H, OUT_W, STRIDE_H, STRIDE_W,
-// WORDS. One cycle per output beat.
-template <class Layer, class Word>
-inline void pixel_pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word& filler) {
+// Puts pixel (y, x) at (y * STRIDE_H, x * STRIDE_W), with `filler` between. Layer holds the types Input and Output and the
+// numbers OUT_H, OUT_W, STRIDE_H, STRIDE_W, WORDS, SIMD. One cycle per output beat.
+template <class Layer>
+inline void pixel_pad(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
+                      hls::stream<Beat<typename Layer::Output, Layer::SIMD>>& out,
+                      const Beat<typename Layer::Output, Layer::SIMD>& filler) {
 #pragma HLS INLINE
   Count<Layer::WORDS> word = 0;
   Count<Layer::OUT_W> x = 0;
@@ -55,8 +60,8 @@ inline void pixel_pad(hls::stream<Word>& in, hls::stream<Word>& out, const Word&
   for (unsigned step = 0; step < Layer::OUT_H * Layer::OUT_W * Layer::WORDS; ++step) {
 #pragma HLS PIPELINE II = 1 style = flp
     FLOWC_STEP();
-    Word beat = filler;
-    if (phase_x == 0 && phase_y == 0) beat = in.read();
+    Beat<typename Layer::Output, Layer::SIMD> beat = filler;
+    if (phase_x == 0 && phase_y == 0) beat = convert<typename Layer::Input, typename Layer::Output, Layer::SIMD>(in.read());
     out.write(beat);
     if (word == Layer::WORDS - 1) {
       if (x == Layer::OUT_W - 1) {

@@ -15,17 +15,19 @@ namespace flowc {
 // Layer holds the types Input, Weight, Multiplier and the numbers POSITIONS, BLOCKS (channels / PE), TAPS, TAPS_PER_BEAT
 // (1, or TAPS where the window comes in one beat), PE and COPIES (outputs per channel).
 // Beats and rows of weights are ordered [tap of the beat][channel]; a row holds [tap of the beat][channel][copy].
-// One cycle per position, block and beat, nested in this order.
-template <class Layer, class Activation, class Word, unsigned ROWS>
+// One cycle per position, block and beat, nested in this order. `weights` is a memory with a row for every cycle of a
+// position, or a stream that brings these rows for every position.
+template <class Layer, class Activation, class Weights>
 inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * Layer::PE>>& in,
-                 hls::stream<Beat<typename Activation::Output, Layer::PE * Layer::COPIES>>& out, const Word (&weights)[ROWS],
+                 hls::stream<Beat<typename Activation::Output, Layer::PE * Layer::COPIES>>& out, Weights& weights,
                  const Activation& activation) {
 #pragma HLS INLINE
   constexpr unsigned COPIES = Layer::COPIES;
   constexpr unsigned IN_LANES = Layer::TAPS_PER_BEAT * Layer::PE;
   constexpr unsigned LANES = Layer::PE * COPIES;
   constexpr unsigned BEATS = Layer::TAPS / Layer::TAPS_PER_BEAT;
-  static_assert(ROWS == Layer::BLOCKS * BEATS, "one row of weights per cycle of a position");
+  constexpr unsigned ROWS = Layer::BLOCKS * BEATS;
+  static_assert(HasRows<Weights, ROWS>::value, "one row of weights per cycle of a position");
   using Input = typename Layer::Input;
   using Weight = typename Layer::Weight;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
@@ -43,7 +45,7 @@ inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * 
 #pragma HLS ARRAY_PARTITION variable = x type = complete
 #pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, IN_LANES>(in.read(), x);
-    unpack_row<Weight, IN_LANES * COPIES>(weights[address], w);
+    unpack_row<Weight, IN_LANES * COPIES>(weights, address, w);
     for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
       Sum sum = tap == 0 ? Sum(0) : sums[lane];

@@ -37,6 +37,7 @@ from flowc.units import (
     Window,
     divisors,
 )
+from flowc.units.cost import packs
 
 Random = np.random.Generator
 T = TypeVar("T")
@@ -125,12 +126,20 @@ def make_window(rng: Random, name: str) -> Window:
     return window(rng, name, block=pick(rng, ["all", "some"]), parallel=bool(rng.random() < 0.4))
 
 
+def filler(rng: Random, dtype: IntType) -> tuple[int, IntType]:
+    """What padding is made of, of the elements' type or beyond it, and the type that holds both."""
+    if rng.random() < 0.5:
+        return int(integers(rng, dtype, (1,))[0]), dtype
+    value = int(rng.choice([0, -3, 9]))
+    return value, dtype if dtype.holds(value, value) else IntType.for_range(min(dtype.lo, value), max(dtype.hi, value))
+
+
 def make_pad(rng: Random, name: str) -> Pad:
     c, dtype = pick(rng, [1, 2, 6]), element_type(rng)
     h, w = int(rng.integers(1, 6)), int(rng.integers(1, 6))
     top, left, bottom, right = (int(v) for v in rng.integers(0, 3, 4))
-    out = Frame(h + top + bottom, w + left + right, c, dtype)
-    value = int(integers(rng, dtype, (1,))[0])
+    value, result = filler(rng, dtype)
+    out = Frame(h + top + bottom, w + left + right, c, result)
     return Pad(
         name=name, frame=Frame(h, w, c, dtype), out=out, top=top, left=left, bottom=bottom, right=right, value=value,
         simd=pick(rng, divisors(c)),
@@ -140,8 +149,8 @@ def make_pad(rng: Random, name: str) -> Pad:
 def make_pixel_pad(rng: Random, name: str) -> PixelPad:
     c, dtype = pick(rng, [1, 2, 6]), element_type(rng)
     h, w, sh, sw = (int(v) for v in rng.integers(1, 5, 4))
-    out = Frame((h - 1) * sh + 1, (w - 1) * sw + 1, c, dtype)
-    value = int(integers(rng, dtype, (1,))[0])
+    value, result = filler(rng, dtype)
+    out = Frame((h - 1) * sh + 1, (w - 1) * sw + 1, c, result)
     return PixelPad(
         name=name,
         frame=Frame(h, w, c, dtype),
@@ -169,7 +178,8 @@ def make_mvtu(rng: Random, name: str) -> Mvtu:
         name=name, frame=Frame(int(rng.integers(1, 3)), int(rng.integers(1, 4)), groups * mw, dtype), weights=weights,
         weight_type=weight_type, acc=acc, activation=activation(rng, acc, groups * rows), groups=groups, taps=taps,
         block=block, pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)),
-        memory=pick(rng, ["auto", "lutram", "bram"]), multiplier=pick(rng, ["auto", "lut", "dsp"]),
+        memory=pick(rng, ["auto", "lutram", "bram"]),
+        multiplier=pick(rng, ["auto", "lut", "dsp", *(["packed"] * 2 if packs(weight_type, dtype) else [])]),
     )  # fmt: skip
 
 
@@ -239,9 +249,13 @@ def make_fork(rng: Random, name: str) -> Fork:
 
 
 def make_concat(rng: Random, name: str) -> Concat:
-    dtype, simd = element_type(rng), pick(rng, [1, 2])
-    channels = [simd * int(rng.integers(1, 4)) for _ in range(pick(rng, [1, 2, 3]))]
-    frames = tuple(Frame(2, 2, c, dtype) for c in channels)
+    """Of one type, or of several: unsigned, signed and bipolar ones."""
+    simd, ways = pick(rng, [1, 2]), pick(rng, [1, 2, 3])
+    dtypes = pick(rng, [[element_type(rng)] * ways, [element_type(rng) for _ in range(ways)]])
+    channels = [simd * int(rng.integers(1, 4)) for _ in dtypes]
+    frames = tuple(Frame(2, 2, c, dtype) for c, dtype in zip(channels, dtypes, strict=True))
+    same = all(dtype == dtypes[0] for dtype in dtypes)
+    dtype = dtypes[0] if same else IntType.for_range(min(t.lo for t in dtypes), max(t.hi for t in dtypes))
     return Concat(name=name, frames=frames, out=Frame(2, 2, sum(channels), dtype), simd=simd)
 
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from flowc.backends.hls import csim, generate
+from flowc.backends.names import name_design
 from flowc.dataflow import Dataflow, Stream
 from flowc.dtypes import SInt, UInt
 from flowc.errors import InfeasibleError, MismatchError, UsageError
 from flowc.hls_lint import lint
-from flowc.units import Array, Fork, Frame, InputPort, Join, Mvtu, OutputPort, Pad, Thresholds, Unit, Window
+from flowc.units import Activate, Array, Fork, Frame, InputPort, Join, Mvtu, OutputPort, Pad, Thresholds, Unit, Window
+from flowc.units.cost import ARRIVING
 from tests.backends.hls.random_units import MAKERS, accumulator, emulate, integers, side_by_side
 
 HOSTILE = ("Conv */ #error\n#error??/\n\\", 'x"; system("id"); //')
@@ -66,10 +68,11 @@ def frames_for(graph: Dataflow, count: int = 4) -> list[Array]:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a unit of every kind."""
+    """A project with a unit of every kind, and of every memory of weights."""
     rng = np.random.default_rng(7)
-    graph = side_by_side([MAKERS[kind](rng, f"{kind}_0") for kind in MAKERS])
-    return written(graph, tmp_path_factory.mktemp("everything"))
+    units = [MAKERS[kind](rng, f"{kind}_0") for kind in MAKERS]
+    units += [MAKERS[kind](rng, f"{kind}_{m}").with_(memory=m) for kind in ("mvtu", "vvtu") for m in ARRIVING]
+    return written(side_by_side(units), tmp_path_factory.mktemp("everything"))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -163,10 +166,58 @@ def test_code_that_the_compiler_rejects_is_a_bug_of_flowc(tmp_path: Path) -> Non
     assert caught.value.exit_code == 1
 
 
-def test_weights_in_ultraram_are_refused(tmp_path: Path) -> None:
-    graph = residual(30)
-    with pytest.raises(UsageError, match="URAM"):
-        written(graph.with_units({"conv": graph["conv"].with_(memory="uram")}), tmp_path)
+# Words of C++, of its headers and macros, of Verilog and VHDL, of the generated files themselves; names that differ in case.
+INPUTS = ["input", "frames", "watch", "Port", "register", "in", "x", "X", "stdin", "weights", "in_to_out", "a__b"]
+UNITS = [
+    "ap_uint",
+    "int64_t",
+    "Conv",
+    "conv",
+    "assert",
+    "size_t",
+    "errno",
+    "unix",
+    "first",
+    "layers",
+    "flowc",
+    "conv_layer",
+]
+OUTPUTS = ["output", "out", "moved", "signal", "argv", "working", "std", "main", "run_threads", "y_port", "n_in", "a_b"]
+
+
+@pytest.mark.parametrize(("name", "threads"), [("File", False), ("x_port", True)])
+def test_names_that_mean_something_elsewhere(tmp_path: Path, name: str, threads: bool) -> None:
+    rng = np.random.default_rng(0)
+    frame = Frame(1, 2, 4, UInt(3))
+    units: list[Unit] = []
+    streams: list[Stream] = []
+    for i, (source, middle, sink) in enumerate(zip(INPUTS, UNITS, OUTPUTS, strict=True)):
+        values = np.sort(rng.integers(0, 8, (4, 3)), axis=1)
+        steps = Thresholds(dtype=UInt(2), values=values, base=np.zeros(4, np.int64), step=np.ones((1, 1), np.int64))
+        unit = Activate(name=middle, frame=frame, activation=steps, pe=2)
+        units += [
+            InputPort(name=source, tensor=f"x{i}", tensor_shape=(4, 1, 2), frame=frame, simd=2),
+            unit,
+            OutputPort(name=sink, tensor=f"y{i}", tensor_shape=(4, 1, 2), frame=unit.outputs[0], simd=2),
+        ]
+        streams += [Stream(source, middle), Stream(middle, sink)]
+    graph = Dataflow(name, units, streams)
+    names = name_design(graph)
+    for apart in (names.layers.values(), names.ports.values()):
+        assert len({n.lower() for n in apart}) == len(apart)
+    assert {names.ports[n] for n in ("input", "in", "x", "signal", "n_in")} == {
+        "n_input",
+        "n_in",
+        "x",
+        "n_signal",
+        "n_in_2",
+    }
+    frames = frames_for(graph)
+    out = written(graph, tmp_path)
+    results = csim.run(csim.compile(out, threads=threads), graph, frames)
+    for port, result, expected in zip(graph.outputs, results, emulate(graph, frames), strict=True):
+        np.testing.assert_array_equal(result, expected, err_msg=port.name)
+    assert [str(finding) for finding in lint(out)] == []
 
 
 def test_a_stream_wider_than_the_tools_allow_is_refused(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowc.backends.hls.packing import pack_rows, unpack_rows
-from flowc.backends.hls.text import comment, decimal_rows, hex_rows, identifier, integer, layer_names
+from flowc.backends.hls.text import comment, decimal_rows, hex_rows, integer
+from flowc.backends.names import identifier, layer_names
+from flowc.backends.packing import pack_rows, unpack_rows
 from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Array
 
@@ -76,7 +77,8 @@ def test_packing_puts_element_0_into_the_low_bits(dtype: IntType, lanes: int) ->
     values: Array = rng.integers(dtype.lo, dtype.hi, (6, lanes), endpoint=True)
     if dtype.bipolar:
         values = np.where(values > 0, 1, -1)
-    packed = pack_rows(values, dtype)
+    packed = pack_rows(np.asfortranarray(values), dtype)
+    assert packed.flags.c_contiguous
     assert packed.shape == (6, -(-lanes * dtype.bits // 8))
     assert [int.from_bytes(r.tobytes(), "little") for r in packed] == [by_hand(r, dtype) for r in values.tolist()]
     wider = pack_rows(values, dtype, packed.shape[1] + 3)

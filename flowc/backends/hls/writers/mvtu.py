@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from flowc.backends.hls.layer import Layer, Memory, element, word
-from flowc.backends.hls.parameters import activation_code, weight_rom
-from flowc.units import Array, Mvtu
+from flowc.backends.hls.parameters import activation_code, weight_store
+from flowc.units import Mvtu
 
 __all__ = ["MULTIPLIERS", "write_mvtu"]
 
-MULTIPLIERS = {"auto": "flowc::Any", "lut": "flowc::Fabric", "dsp": "flowc::Dsp"}
+MULTIPLIERS = {"auto": "flowc::Any", "lut": "flowc::Fabric", "dsp": "flowc::Dsp", "packed": "flowc::Packed"}
 """C++ multiplier of each ``multiplier`` style."""
-
-
-def _rows(unit: Mvtu) -> Array:
-    """Weights in reading order: (groups * row folds * column folds, pe * simd)."""
-    folds = unit.mw // unit.simd
-    blocks = unit.stream_weights.reshape(unit.mh // unit.pe, unit.pe, folds, unit.simd)
-    return blocks.transpose(0, 2, 1, 3).reshape(-1, unit.pe * unit.simd)
 
 
 def write_mvtu(unit: Mvtu) -> Layer:
@@ -26,8 +19,8 @@ def write_mvtu(unit: Mvtu) -> Layer:
     row_folds = unit.mh // unit.groups // unit.pe
     column_folds = unit.mw // unit.simd
     activation = activation_code(name, unit.activation, unit.acc, unit.mh // unit.pe, unit.pe)
-    rom, rom_pragmas = weight_rom(
-        name, _rows(unit), unit.weight_type, unit.memory,
+    store = weight_store(
+        name, unit.weight_rows, unit.weight_type, unit.memory,
         "rows ordered [group][row fold][column fold], each [PE][SIMD]; columns in the stream order of the window",
     )  # fmt: skip
     bits = unit.simd * dtype.bits
@@ -50,8 +43,8 @@ def write_mvtu(unit: Mvtu) -> Layer:
             ("ROW_FOLDS", row_folds, f"{unit.mh // unit.groups} output rows per group / PE"),
             ("COLUMN_FOLDS", column_folds, f"{unit.mw} inputs per output / SIMD"),
         ),
-        constants=(rom, *activation.constants),
+        constants=(*store.constants, *activation.constants),
         memories=(held,),
-        pragmas=(*rom_pragmas, *activation.pragmas),
-        values={"activation": activation.expression},
+        pragmas=(*store.pragmas, *activation.pragmas),
+        values={"activation": activation.expression, "store": store},
     )

@@ -7,7 +7,7 @@ from math import gcd
 
 import numpy as np
 
-from flowc.backends.hls.layer import SAFE_DISTANCE, Constant, Layer, Memory, word
+from flowc.backends.hls.layer import SAFE_DISTANCE, Constant, Layer, Memory, element, word
 from flowc.backends.hls.text import hex_rows
 from flowc.units import Concat, Fork, Permute, Split, Upsample, WidthConverter
 from flowc.units.cost import memory_style
@@ -27,7 +27,14 @@ def write_concat(unit: Concat) -> Layer:
         ("PIXELS", unit.out.pixels, f"{unit.out.h} x {unit.out.w}"),
         ("WORDS", ends[-1], f"beats per pixel: {unit.out.c} channels / {unit.simd}"),
     )
-    return Layer(unit, "concat.cpp.j2", ("count.hpp", "step.hpp"), numbers=numbers, values={"ends": ends})
+    dtype = unit.out.dtype
+    values = {
+        "ends": ends,
+        "bits_out": unit.simd * dtype.bits,
+        "result": element(dtype),
+        "sources": [None if frame.dtype == dtype else element(frame.dtype) for frame in unit.frames],
+    }
+    return Layer(unit, "concat.cpp.j2", ("count.hpp", "element.hpp", "step.hpp"), numbers=numbers, values=values)
 
 
 def write_split(unit: Split) -> Layer:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from flowc.backends.hls.layer import Layer, element
-from flowc.backends.hls.parameters import activation_code, weight_rom
+from flowc.backends.hls.parameters import activation_code, weight_store
 from flowc.backends.hls.writers.mvtu import MULTIPLIERS
-from flowc.units import Array, Vvtu
+from flowc.units import Vvtu
 
 __all__ = ["write_vvtu"]
-
-
-def _rows(unit: Vvtu) -> Array:
-    """Weights in reading order: (blocks * beats, taps per beat * pe * copies)."""
-    blocks, copies = unit.channels // unit.pe, unit.depth_multiplier
-    ordered = unit.weights.reshape(blocks, unit.pe * copies, unit.taps).transpose(0, 2, 1)
-    per_row = unit.pe * copies * (unit.taps if unit.parallel else 1)
-    return ordered.reshape(-1, per_row)
 
 
 def write_vvtu(unit: Vvtu) -> Layer:
@@ -26,7 +18,7 @@ def write_vvtu(unit: Vvtu) -> Layer:
     order = (
         "rows ordered [block], each [tap][PE][copy]" if unit.parallel else "rows ordered [block][tap], each [PE][copy]"
     )
-    rom, rom_pragmas = weight_rom(name, _rows(unit), unit.weight_type, unit.memory, order)
+    store = weight_store(name, unit.weight_rows, unit.weight_type, unit.memory, order)
     return Layer(
         unit,
         "vvtu.cpp.j2",
@@ -44,7 +36,7 @@ def write_vvtu(unit: Vvtu) -> Layer:
             ("PE", unit.pe, "channels in parallel"),
             ("COPIES", copies, "outputs per channel"),
         ),
-        constants=(rom, *activation.constants),
-        pragmas=(*rom_pragmas, *activation.pragmas),
-        values={"activation": activation.expression},
+        constants=(*store.constants, *activation.constants),
+        pragmas=(*store.pragmas, *activation.pragmas),
+        values={"activation": activation.expression, "store": store},
     )

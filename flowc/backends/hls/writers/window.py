@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.backends.hls.layer import Layer, Memory, word
-from flowc.backends.hls.packing import pack_rows
+from flowc.backends.hls.layer import Layer, Memory, element, word
+from flowc.backends.packing import pack_rows
 from flowc.dtypes import IntType
 from flowc.units import Pad, PixelPad, Window
 from flowc.units.schedule import RING_GAP
@@ -25,6 +25,7 @@ def write_pad(unit: Pad) -> Layer:
         unit,
         "pad.cpp.j2",
         ("pad.hpp",),
+        types=(("Input", element(frame.dtype)), ("Output", element(unit.out.dtype))),
         numbers=(
             ("HEIGHT", frame.h, "of the input"),
             ("WIDTH", frame.w, ""),
@@ -33,12 +34,13 @@ def write_pad(unit: Pad) -> Layer:
             ("OUT_H", unit.out.h, ""),
             ("OUT_W", unit.out.w, ""),
             ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+            ("SIMD", unit.simd, "channels per beat"),
         ),
         values={
             "function": "pad",
             "lanes": unit.simd,
-            "bits": frame.dtype.bits,
-            "filler": _filler(unit.value, frame.dtype),
+            "bits": unit.out.dtype.bits,
+            "filler": _filler(unit.value, unit.out.dtype),
         },
     )
 
@@ -50,18 +52,20 @@ def write_pixel_pad(unit: PixelPad) -> Layer:
         unit,
         "pad.cpp.j2",
         ("pad.hpp",),
+        types=(("Input", element(frame.dtype)), ("Output", element(unit.out.dtype))),
         numbers=(
             ("OUT_H", unit.out.h, ""),
             ("OUT_W", unit.out.w, ""),
             ("STRIDE_H", unit.stride_h, ""),
             ("STRIDE_W", unit.stride_w, ""),
             ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+            ("SIMD", unit.simd, "channels per beat"),
         ),
         values={
             "function": "pixel_pad",
             "lanes": unit.simd,
-            "bits": frame.dtype.bits,
-            "filler": _filler(unit.value, frame.dtype),
+            "bits": unit.out.dtype.bits,
+            "filler": _filler(unit.value, unit.out.dtype),
         },
     )
 

@@ -14,13 +14,13 @@ void n_Conv_10_window(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<72>>& out
 void n_Conv_10(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<16>>& out);
 void n_MaxPool_21_window(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>& out);
 void n_MaxPool_21(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>& out);
-void n_MaxPool_21_fork(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>& out0, hls::stream<ap_uint<16>>& out1);
-void n_Conv_27_pad(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>& out);
-void n_Conv_27_window(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<144>>& out);
-void n_Conv_27(hls::stream<ap_uint<144>>& in, hls::stream<ap_uint<4>>& out);
-void n_Add_37_width(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<4>>& out);
-void n_Add_37(hls::stream<ap_uint<4>>& in0, hls::stream<ap_uint<4>>& in1, hls::stream<ap_uint<4>>& out);
-void n_Gemm_49_width(hls::stream<ap_uint<4>>& in, hls::stream<ap_uint<16>>& out);
+void n_MaxPool_21_fork_width(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<8>>& out);
+void n_MaxPool_21_fork(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<8>>& out0, hls::stream<ap_uint<8>>& out1);
+void n_Conv_27_pad(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<8>>& out);
+void n_Conv_27_window(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<72>>& out);
+void n_Conv_27(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<8>>& out);
+void n_Add_37(hls::stream<ap_uint<8>>& in0, hls::stream<ap_uint<8>>& in1, hls::stream<ap_uint<8>>& out);
+void n_Gemm_49_width(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<16>>& out);
 void n_Gemm_49(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<12>>& out);
 void out_n_Gemm_49_MatMul_acc(hls::stream<ap_uint<12>>& in, hls::stream<flowc::Axis<2>>& out);
 

@@ -25,28 +25,28 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
   hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21");  // 4 x 4 x 16 uint4, 4 per beat
 #pragma HLS STREAM variable = n_MaxPool_21_window_to_n_MaxPool_21 depth = 2
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_window_to_n_MaxPool_21 type = fifo impl = srl
-  hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork("n_MaxPool_21_to_n_MaxPool_21_fork");  // 4 x 4 x 4 uint4, 4 per beat: n_MaxPool_21/q
-#pragma HLS STREAM variable = n_MaxPool_21_to_n_MaxPool_21_fork depth = 2
-#pragma HLS BIND_STORAGE variable = n_MaxPool_21_to_n_MaxPool_21_fork type = fifo impl = srl
-  hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad");  // 4 x 4 x 4 uint4, 4 per beat
+  hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork_width("n_MaxPool_21_to_n_MaxPool_21_fork_width");  // 4 x 4 x 4 uint4, 4 per beat: n_MaxPool_21/q
+#pragma HLS STREAM variable = n_MaxPool_21_to_n_MaxPool_21_fork_width depth = 2
+#pragma HLS BIND_STORAGE variable = n_MaxPool_21_to_n_MaxPool_21_fork_width type = fifo impl = srl
+  hls::stream<ap_uint<8>> n_MaxPool_21_fork_width_to_n_MaxPool_21_fork("n_MaxPool_21_fork_width_to_n_MaxPool_21_fork");  // 4 x 4 x 4 uint4, 2 per beat
+#pragma HLS STREAM variable = n_MaxPool_21_fork_width_to_n_MaxPool_21_fork depth = 2
+#pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_width_to_n_MaxPool_21_fork type = fifo impl = srl
+  hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad");  // 4 x 4 x 4 uint4, 2 per beat
 #pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Conv_27_pad depth = 2
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Conv_27_pad type = fifo impl = srl
-  hls::stream<ap_uint<16>> n_MaxPool_21_fork_to_n_Add_37_width("n_MaxPool_21_fork_to_n_Add_37_width");  // 4 x 4 x 4 uint4, 4 per beat
-#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37_width depth = 16
-#pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Add_37_width type = fifo impl = srl
-  hls::stream<ap_uint<4>> n_Add_37_width_to_n_Add_37("n_Add_37_width_to_n_Add_37");  // 4 x 4 x 4 uint4, 1 per beat
-#pragma HLS STREAM variable = n_Add_37_width_to_n_Add_37 depth = 2
-#pragma HLS BIND_STORAGE variable = n_Add_37_width_to_n_Add_37 type = fifo impl = srl
-  hls::stream<ap_uint<16>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window");  // 6 x 6 x 4 uint4, 4 per beat: n_Conv_27/padded
+  hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Add_37("n_MaxPool_21_fork_to_n_Add_37");  // 4 x 4 x 4 uint4, 2 per beat
+#pragma HLS STREAM variable = n_MaxPool_21_fork_to_n_Add_37 depth = 32
+#pragma HLS BIND_STORAGE variable = n_MaxPool_21_fork_to_n_Add_37 type = fifo impl = srl
+  hls::stream<ap_uint<8>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window");  // 6 x 6 x 4 uint4, 2 per beat: n_Conv_27/padded
 #pragma HLS STREAM variable = n_Conv_27_pad_to_n_Conv_27_window depth = 2
 #pragma HLS BIND_STORAGE variable = n_Conv_27_pad_to_n_Conv_27_window type = fifo impl = srl
-  hls::stream<ap_uint<144>> n_Conv_27_window_to_n_Conv_27("n_Conv_27_window_to_n_Conv_27");  // 4 x 4 x 36 uint4, 36 per beat
+  hls::stream<ap_uint<72>> n_Conv_27_window_to_n_Conv_27("n_Conv_27_window_to_n_Conv_27");  // 4 x 4 x 36 uint4, 18 per beat
 #pragma HLS STREAM variable = n_Conv_27_window_to_n_Conv_27 depth = 2
 #pragma HLS BIND_STORAGE variable = n_Conv_27_window_to_n_Conv_27 type = fifo impl = srl
-  hls::stream<ap_uint<4>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37");  // 4 x 4 x 4 int4, 1 per beat: Quant_36/q
+  hls::stream<ap_uint<8>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37");  // 4 x 4 x 4 int4, 2 per beat: Quant_36/q
 #pragma HLS STREAM variable = n_Conv_27_to_n_Add_37 depth = 2
 #pragma HLS BIND_STORAGE variable = n_Conv_27_to_n_Add_37 type = fifo impl = srl
-  hls::stream<ap_uint<4>> n_Add_37_to_n_Gemm_49_width("n_Add_37_to_n_Gemm_49_width");  // 4 x 4 x 4 uint4, 1 per beat: Quant_42/q
+  hls::stream<ap_uint<8>> n_Add_37_to_n_Gemm_49_width("n_Add_37_to_n_Gemm_49_width");  // 4 x 4 x 4 uint4, 2 per beat: Quant_42/q
 #pragma HLS STREAM variable = n_Add_37_to_n_Gemm_49_width depth = 2
 #pragma HLS BIND_STORAGE variable = n_Add_37_to_n_Gemm_49_width type = fifo impl = srl
   hls::stream<ap_uint<16>> n_Gemm_49_width_to_n_Gemm_49("n_Gemm_49_width_to_n_Gemm_49");  // 4 x 4 x 4 uint4, 4 per beat
@@ -61,13 +61,13 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
   layers::n_Conv_10_window(n_Conv_10_pad_to_n_Conv_10_window, n_Conv_10_window_to_n_Conv_10);
   layers::n_Conv_10(n_Conv_10_window_to_n_Conv_10, n_Conv_10_to_n_MaxPool_21_window);
   layers::n_MaxPool_21_window(n_Conv_10_to_n_MaxPool_21_window, n_MaxPool_21_window_to_n_MaxPool_21);
-  layers::n_MaxPool_21(n_MaxPool_21_window_to_n_MaxPool_21, n_MaxPool_21_to_n_MaxPool_21_fork);
-  layers::n_MaxPool_21_fork(n_MaxPool_21_to_n_MaxPool_21_fork, n_MaxPool_21_fork_to_n_Conv_27_pad, n_MaxPool_21_fork_to_n_Add_37_width);
+  layers::n_MaxPool_21(n_MaxPool_21_window_to_n_MaxPool_21, n_MaxPool_21_to_n_MaxPool_21_fork_width);
+  layers::n_MaxPool_21_fork_width(n_MaxPool_21_to_n_MaxPool_21_fork_width, n_MaxPool_21_fork_width_to_n_MaxPool_21_fork);
+  layers::n_MaxPool_21_fork(n_MaxPool_21_fork_width_to_n_MaxPool_21_fork, n_MaxPool_21_fork_to_n_Conv_27_pad, n_MaxPool_21_fork_to_n_Add_37);
   layers::n_Conv_27_pad(n_MaxPool_21_fork_to_n_Conv_27_pad, n_Conv_27_pad_to_n_Conv_27_window);
   layers::n_Conv_27_window(n_Conv_27_pad_to_n_Conv_27_window, n_Conv_27_window_to_n_Conv_27);
   layers::n_Conv_27(n_Conv_27_window_to_n_Conv_27, n_Conv_27_to_n_Add_37);
-  layers::n_Add_37_width(n_MaxPool_21_fork_to_n_Add_37_width, n_Add_37_width_to_n_Add_37);
-  layers::n_Add_37(n_Add_37_width_to_n_Add_37, n_Conv_27_to_n_Add_37, n_Add_37_to_n_Gemm_49_width);
+  layers::n_Add_37(n_MaxPool_21_fork_to_n_Add_37, n_Conv_27_to_n_Add_37, n_Add_37_to_n_Gemm_49_width);
   layers::n_Gemm_49_width(n_Add_37_to_n_Gemm_49_width, n_Gemm_49_width_to_n_Gemm_49);
   layers::n_Gemm_49(n_Gemm_49_width_to_n_Gemm_49, n_Gemm_49_to_out_n_Gemm_49_MatMul_acc);
   layers::out_n_Gemm_49_MatMul_acc(n_Gemm_49_to_out_n_Gemm_49_MatMul_acc, out_n_Gemm_49_MatMul_acc);

@@ -18,11 +18,11 @@ add_files -cflags $flags layers/n_Conv_10_window.cpp
 add_files -cflags $flags layers/n_Conv_10.cpp
 add_files -cflags $flags layers/n_MaxPool_21_window.cpp
 add_files -cflags $flags layers/n_MaxPool_21.cpp
+add_files -cflags $flags layers/n_MaxPool_21_fork_width.cpp
 add_files -cflags $flags layers/n_MaxPool_21_fork.cpp
 add_files -cflags $flags layers/n_Conv_27_pad.cpp
 add_files -cflags $flags layers/n_Conv_27_window.cpp
 add_files -cflags $flags layers/n_Conv_27.cpp
-add_files -cflags $flags layers/n_Add_37_width.cpp
 add_files -cflags $flags layers/n_Add_37.cpp
 add_files -cflags $flags layers/n_Gemm_49_width.cpp
 add_files -cflags $flags layers/n_Gemm_49.cpp

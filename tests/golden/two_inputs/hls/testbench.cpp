@@ -78,12 +78,21 @@ struct Port : File {
 
   Port(const char* name, std::size_t beats) : File(name, BYTES, beats), stream(name) {}
 
+  // The number in BYTES bytes.
+  static ap_uint<8 * BYTES> value(const unsigned char* bytes) {
+    ap_uint<8 * BYTES> whole = 0;
+    for (unsigned i = 0; i < BYTES; i += 8) {
+      uint64_t word = 0;
+      for (unsigned k = 0; k < 8 && i + k < BYTES; ++k) word |= uint64_t(bytes[i + k]) << (8 * k);
+      whole |= ap_uint<8 * BYTES>(word) << (8 * i);
+    }
+    return whole;
+  }
+
   void feed(std::size_t index) {
-    const unsigned char* next = data.data() + index * frame;
     for (std::size_t at = 0; at < frame; at += BYTES) {
       flowc::Axis<BYTES> transfer;
-      transfer.data = 0;
-      for (unsigned i = 0; i < BYTES; ++i) transfer.data.range(8 * i + 7, 8 * i) = *next++;
+      transfer.data = value(data.data() + index * frame + at);
       transfer.keep = -1;
       transfer.strb = -1;
       transfer.last = at + BYTES == frame;
@@ -97,8 +106,9 @@ struct Port : File {
     for (std::size_t at = 0; at < frame; at += BYTES) {
       if (stream.empty()) return wrong + (frame - at) / BYTES;
       const flowc::Axis<BYTES> transfer = stream.read();
-      for (unsigned i = 0; i < BYTES; ++i) {
-        data.push_back(static_cast<unsigned char>(transfer.data.range(8 * i + 7, 8 * i).to_uint()));
+      for (unsigned i = 0; i < BYTES; i += 8) {
+        const uint64_t word = ap_uint<64>(transfer.data >> (8 * i)).to_uint64();
+        for (unsigned k = 0; k < 8 && i + k < BYTES; ++k) data.push_back(static_cast<unsigned char>(word >> (8 * k)));
       }
       const bool last = transfer.last != 0;
       if (last != (at + BYTES == frame) || !transfer.keep.and_reduce()) ++wrong;
@@ -139,7 +149,7 @@ int main(int argc, char** argv) {
   for (std::size_t frame = 0; frame < frames; ++frame) {
     a_port.feed(frame);
     b_port.feed(frame);
-    two_inputs(a_port.stream, b_port.stream, s_port.stream);
+    ::two_inputs(a_port.stream, b_port.stream, s_port.stream);
     wrong_beats += s_port.drain();
   }
 #endif

@@ -13,7 +13,7 @@ namespace layers {
 struct n_Conv_10_layer {
   using Input = flowc::SInt<4>;
   using Weight = flowc::SInt<4>;
-  using Multiplier = flowc::Fabric;
+  using Multiplier = flowc::Packed;
   static constexpr unsigned POSITIONS = 64;  // 8 x 8
   static constexpr unsigned GROUPS = 1;
   static constexpr unsigned PE = 4;  // output rows in parallel

@@ -10,6 +10,8 @@
 namespace layers {
 
 struct n_Conv_10_pad_layer {
+  using Input = flowc::SInt<4>;
+  using Output = flowc::SInt<4>;
   static constexpr unsigned HEIGHT = 8;  // of the input
   static constexpr unsigned WIDTH = 8;
   static constexpr unsigned TOP = 1;
@@ -17,6 +19,7 @@ struct n_Conv_10_pad_layer {
   static constexpr unsigned OUT_H = 10;
   static constexpr unsigned OUT_W = 10;
   static constexpr unsigned WORDS = 1;  // beats per pixel: 2 channels / 2
+  static constexpr unsigned SIMD = 2;  // channels per beat
 };
 
 void n_Conv_10_pad(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<8>>& out) {

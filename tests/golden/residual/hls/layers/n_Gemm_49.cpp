@@ -13,7 +13,7 @@ namespace layers {
 struct n_Gemm_49_layer {
   using Input = flowc::UInt<4>;
   using Weight = flowc::SInt<4>;
-  using Multiplier = flowc::Fabric;
+  using Multiplier = flowc::Dsp;
   static constexpr unsigned POSITIONS = 1;  // 1 x 1
   static constexpr unsigned GROUPS = 1;
   static constexpr unsigned PE = 1;  // output rows in parallel

@@ -11,8 +11,9 @@ namespace layers {
 
 // results uint4 of the arguments -8 to 22, [lane][block][argument]
 // clang-format off
-static const flowc::Table<flowc::SInt<6>, flowc::UInt<4>, int8_t, 1, 1, 31, -8> n_Add_37_activation = {
-{{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15, 15}}};
+static const flowc::Table<flowc::SInt<6>, flowc::UInt<4>, int8_t, 1, 2, 31, -8> n_Add_37_activation = {
+{{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15, 15},
+{0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15, 15, 15, 15, 15, 15, 15}}};
 // clang-format on
 
 // factors of the left, then of the right operand, [block][lane]

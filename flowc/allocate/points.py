@@ -1,30 +1,36 @@
 """Sweeps over frame rates and targets: what each rate costs, and which points no other beats.
 
-The points are computed through a `concurrent.futures.Executor`: a process pool, or a Dask cluster's (`dask_executor`).
+The points are computed through a `concurrent.futures.Executor`: a process pool's, or a Dask cluster's (`flowc.allocate.executors`).
 """
 
 from __future__ import annotations
 
 import csv
-import importlib
 import io
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, as_completed
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from flowc.allocate.allocation import Allocation, allocate
+from flowc.allocate.executors import Cluster
+from flowc.allocate.foldfile import fixed_layers
+from flowc.allocate.layers import find_layers, fold_cycles
 from flowc.allocate.limits import Limits
 from flowc.dataflow import Dataflow
 from flowc.errors import InfeasibleError, UsageError
+from flowc.passes.insert_width_converters import remove_width_converters
+from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
 from flowc.units import Mvtu, Vvtu
 
-__all__ = ["Point", "dask_executor", "explore", "pareto", "rates", "to_csv", "to_json"]
+__all__ = ["MOST_RATES", "Point", "explore", "pareto", "rates", "rows", "slowest_cycles", "to_csv"]
+
+MOST_RATES = 1000
+"""Most frame rates of one range."""
 
 _COSTS = ("lut", "bram18", "uram", "dsp")
 
@@ -66,52 +72,76 @@ def rates(lowest: float, highest: float, count: int) -> list[float]:
     """
     if not (math.isfinite(lowest) and math.isfinite(highest) and 0 < lowest <= highest):
         raise UsageError(f"a range of frame rates goes from above 0 upward, not from {lowest} to {highest}")
-    if count < 1:
-        raise UsageError(f"the number of frame rates must be at least 1, not {count}")
+    if not 1 <= count <= MOST_RATES:
+        raise UsageError(f"the number of frame rates must be 1 to {MOST_RATES:,}, not {count:,}")
     if count == 1:
         return [lowest]
     return [lowest * (highest / lowest) ** (i / (count - 1)) for i in range(count)]
 
 
+def slowest_cycles(graph: Dataflow, folding: Mapping[str, Any] | None = None) -> int:
+    """Cycles per frame at which every layer is folded as far as it goes: slower is no cheaper.
+
+    Raises:
+        UsageError: ``folding`` names what ``graph`` does not have.
+    """
+    base = remove_whole_windows(remove_width_converters(graph))
+    layers = fixed_layers(find_layers(base), {} if folding is None else folding)
+    return max((cycles[-1] for layer in layers if (cycles := fold_cycles(layer))), default=1)
+
+
 def explore(
     graph: Dataflow,
-    targets: Sequence[Target],
-    wanted: Sequence[float | None],
+    wanted: Sequence[tuple[Target, float | None]],
     *,
     clock_mhz: float | None = None,
     folding: Mapping[str, Any] | None = None,
     utilization: Limits | None = None,
     executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Point]:
     """A point for every target and rate, in this order.
 
     Args:
         graph: as for `allocate`.
-        targets: the boards.
-        wanted: frame rates; None asks for the highest that fits.
+        wanted: targets and frame rates; None asks for the highest rate that fits.
         clock_mhz, folding, utilization: as for `allocate`.
         executor: where to compute; None: here, one after the other.
-        progress: called with the number of points done and of all.
+        progress: called with the number of points done.
 
     Raises:
-        UsageError: as for `allocate`. A rate that can't be reached is no error but a point without figures.
+        UsageError: as for `allocate`, or a worker was lost. A rate that can't be reached is no error but a point without figures.
     """
     light = _light(graph)
-    jobs = [(light, target, fps, clock_mhz, folding, utilization) for target in targets for fps in wanted]
-    points: list[Point | None] = [None] * len(jobs)
+    jobs = [(light, target, fps, clock_mhz, folding, utilization) for target, fps in wanted]
+    tell = progress or (lambda done: None)
     if executor is None:
-        for i, job in enumerate(jobs):
-            points[i] = _point(*job)
-            if progress is not None:
-                progress(i + 1, len(jobs))
-    else:
-        futures = {executor.submit(_point, *job): i for i, job in enumerate(jobs)}
+        found = []
+        for job in jobs:
+            found.append(_point(*job))
+            tell(len(found))
+        return found
+    lost: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError, ImportError)
+    if isinstance(executor, Cluster):
+        lost += executor.lost
+    futures = []
+    try:
+        futures = [executor.submit(_point, *job) for job in jobs]
         for done, future in enumerate(as_completed(futures), 1):
-            points[futures[future]] = future.result()
-            if progress is not None:
-                progress(done, len(jobs))
-    return [p for p in points if p is not None]
+            future.result()
+            tell(done)
+        return [future.result() for future in futures]
+    except lost as error:
+        reason = str(error) or (
+            "it, or the scheduler, ended" if isinstance(error, CancelledError) else type(error).__name__
+        )
+        raise UsageError(
+            f"a worker was lost: {reason}",
+            remedy="Take fewer workers if memory ran out; a cluster's need flowc installed",
+        ) from error
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _light(graph: Dataflow) -> Dataflow:
@@ -175,49 +205,16 @@ def _cost(point: Point, name: str) -> float:
     return math.inf if value is None else value
 
 
-def to_csv(points: Iterable[Point]) -> str:
-    """The points as CSV with a header line; what is unknown is empty."""
+def to_csv(points: Sequence[Point]) -> str:
+    """The points as CSV with a header line; what is unknown is empty, ``front`` says whether `pareto` keeps the point."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, [f.name for f in fields(Point)], lineterminator="\n")
+    writer = csv.DictWriter(out, [*(f.name for f in fields(Point)), "front"], lineterminator="\n")
     writer.writeheader()
-    for point in points:
-        writer.writerow(asdict(point))
+    writer.writerows(rows(points))
     return out.getvalue()
 
 
-def to_json(points: Iterable[Point]) -> str:
-    """The points as a JSON array of objects; what is unknown is null."""
-    return json.dumps([asdict(p) for p in points], indent=1) + "\n"
-
-
-class _Cluster(Executor):
-    """A Dask client as an executor that closes the client with itself."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._executor: Executor = client.get_executor()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._executor.submit(fn, *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait and not cancel_futures)
-        self._client.close()
-
-
-def dask_executor(address: str) -> Executor:
-    """An executor on the Dask cluster whose scheduler is at ``address``; its workers must have flowc installed.
-
-    Raises:
-        UsageError: the package ``distributed`` is missing, or no scheduler answers.
-    """
-    try:
-        distributed = importlib.import_module("distributed")
-    except ImportError:
-        raise UsageError(
-            "a Dask cluster needs the package 'distributed'", remedy="Install it with: pip install 'flowc[dask]'"
-        ) from None
-    try:
-        return _Cluster(distributed.Client(address))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"no Dask scheduler answers at '{address}': {error}") from None
+def rows(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """The points as flat mappings, with ``front``: whether `pareto` keeps the point."""
+    front = pareto(points)
+    return [{**asdict(point), "front": point in front} for point in points]

@@ -1,0 +1,65 @@
+"""The tables of the benchmarks stand in the pages, and the second opinion on resources keeps to its formulas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.finn_model import Estimate, finn_estimate, finn_unit
+from benchmarks.tables import fill, markdown
+from flowc.dtypes import BIPOLAR, IntType
+from flowc.units import Frame, Mvtu
+from tests.allocate.nets import cnv
+
+PAGE = Path(__file__).parents[1] / "docs" / "cost-model.md"
+
+
+def test_tables_are_filled_in(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb\n")
+    table = markdown(["name", "count>"], [["one", "1"], ["two", "2"]])
+    fill(page, "x", table)
+    fill(page, "x", table)
+    assert page.read_text() == (
+        "a\n<!-- x -->\n| name | count |\n| --- | ---: |\n| one | 1 |\n| two | 2 |\n<!-- /x -->\nb\n"
+    )
+    with pytest.raises(SystemExit, match="does not hold"):
+        fill(page, "y", table)
+
+
+@pytest.mark.parametrize(("name", "columns"), [("kernels", 4), ("allocation", 6)])
+def test_the_page_holds_the_tables(name: str, columns: int) -> None:
+    text = PAGE.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0]
+    rows = [line for line in text.split("\n\n")[0].splitlines() if line.startswith("| ")]
+    assert len(rows) > 8
+    assert all(row.count(" | ") == columns - 1 for row in rows)
+    assert "**no**" not in text
+
+
+def test_a_matrix_unit_by_the_published_formula() -> None:
+    unit = Mvtu(
+        name="m",
+        frame=Frame(1, 1, 64, BIPOLAR),
+        weights=np.ones((64, 64), np.int64),
+        weight_type=BIPOLAR,
+        acc=IntType.for_range(-64, 64),
+        activation=None,
+        block=64,
+        pe=4,
+        simd=16,
+        memory="bram",
+        multiplier="lut",
+    )
+    # per PE: 16 products of (2 * 1 - 1) * 2 tables, a tree of 2 * 31, an accumulator of 8 bits; 300 for the unit; factor 1.1; blocks of 512 x 36
+    assert finn_unit(unit) == Estimate(300 + int(1.1 * 4 * (16 * 2 + 2 * 31 + unit.acc.bits)), 2, 0)
+    assert finn_unit(unit.with_(memory="uram")) == Estimate(finn_unit(unit).lut, 0, 0, 1)
+    assert finn_unit(unit.with_(memory="lutram")).lut == finn_unit(unit).lut + 4 * 16 * 1
+
+
+def test_thresholds_cost_extra_where_they_are_asked_for() -> None:
+    graph = cnv(1)
+    plain, strict = finn_estimate(graph), finn_estimate(graph, thresholds=True)
+    assert strict.lut > plain.lut
+    assert (strict.bram18, strict.dsp) == (plain.bram18, plain.dsp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowc.units.activation import Activation, Requant, Table, Thresholds
 from flowc.units.argmax import ArgMax
-from flowc.units.base import Array, Frame, Unit, divisors
+from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.elementwise import Activate, Join
 from flowc.units.mvtu import Mvtu
 from flowc.units.pool import GlobalSum, Pool
@@ -27,6 +27,7 @@ __all__ = [
     "InputPort",
     "Join",
     "Mvtu",
+    "OneToOne",
     "OutputPort",
     "Pad",
     "Permute",

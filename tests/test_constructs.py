@@ -56,8 +56,8 @@ def shaped(shape: list[int], build: Build, **options: Any) -> Callable[[], tuple
 # layers and biases
 
 
-def conv(*arguments: Any, **options: Any) -> Build:
-    return lambda net: q(net, net.conv(net.quant(net.x, 0.3), 4, options.pop("outputs", 6), *arguments, **options))
+def conv(*arguments: Any, outputs: int = 6, **options: Any) -> Build:
+    return lambda net: q(net, net.conv(net.quant(net.x, 0.3), 4, outputs, *arguments, **options))
 
 
 def quantized_bias(bits: int) -> Build:

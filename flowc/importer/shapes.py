@@ -64,27 +64,33 @@ def infer_shapes(model: ir.Model) -> None:
     for node in graph:
         for output in node.outputs:
             _assign(output, found.get(output.name or ""))
-        _check_bias(node)
+        _check_convolution(node)
     _outputs(graph, inferred)
 
 
-def _check_bias(node: ir.Node) -> None:
-    """The bias of a convolution, whose length ONNX's inference does not look at."""
-    shape = node.outputs[0].shape
-    if (
-        node.op_type not in ("Conv", "ConvTranspose")
-        or node.domain != ""
-        or shape is None
-        or len(shape) < 2
-        or not isinstance(shape[1], int)
-    ):
+def _check_convolution(node: ir.Node) -> None:
+    """What ONNX's inference does not look at: channels and groups, and the length of the bias."""
+    if node.op_type not in ("Conv", "ConvTranspose") or node.domain != "":
         return
-    for value in node.inputs[2:]:
-        if value is not None and value.shape is not None and tuple(value.shape) != (shape[1],):
-            raise ModelError(
-                f"its input '{value.name}' has shape {list(value.shape)}; one value for each of {shape[1]} channels is needed",
-                node=fir.label(node),
-            )
+    known = [v for v in node.inputs[:2] if v is not None and v.shape is not None and v.shape.is_static()]
+    if len(known) != 2:
+        return
+    data, weights = (fir.shape_of(v) for v in known)
+    groups, channels = fir.int_attr(node, "group", 1), data[1]
+    first, second = weights[:2]
+    inputs, divided = (first, first) if node.op_type == "ConvTranspose" else (second * groups, first)
+    if groups < 1 or inputs != channels or divided % groups:
+        raise ModelError(
+            f"weights of shape {list(weights)} in {groups} groups do not fit its input of {channels} channels",
+            node=fir.label(node),
+        )
+    outputs = second * groups if node.op_type == "ConvTranspose" else first
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is not None and bias.shape is not None and tuple(bias.shape) != (outputs,):
+        raise ModelError(
+            f"its input '{bias.name}' has shape {list(bias.shape)}; one value for each of {outputs} channels is needed",
+            node=fir.label(node),
+        )
 
 
 def _ints(node: onnx.NodeProto, name: str) -> list[int]:

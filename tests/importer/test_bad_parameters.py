@@ -47,6 +47,16 @@ def test_bias_of_the_wrong_length(op: str) -> None:
     assert "has shape [7]; one value for each of 4 channels is needed" in refusal(net, net.quant(y, 0.3))
 
 
+@pytest.mark.parametrize(
+    ("op", "shape", "group"), [("Conv", (6, 1, 3, 3), 4), ("Conv", (8, 2, 3, 3), 4), ("ConvTranspose", (4, 2, 3, 3), 3)]
+)
+def test_groups_that_do_not_fit(op: str, shape: tuple[int, ...], group: int) -> None:
+    net = Net([1, 4, 5, 5])
+    y = net.op(op, net.quant(net.x, 0.3), net.weight(shape), kernel_shape=[3, 3], group=group)
+    text = refusal(net, net.quant(y, 0.3))
+    assert f"in {group} groups do not fit its input of 4 channels" in text or "contradict each other" in text
+
+
 def test_batch_norm_of_the_wrong_length() -> None:
     net, y = image()
     y = net.op("BatchNormalization", y, *(net.const(np.ones(n, F)) for n in (6, 6, 5, 6)))

@@ -16,7 +16,7 @@ from flowc.units.base import Array
 
 __all__ = ["emulate", "unfolded"]
 
-_CHUNK_BYTES = 48 << 20
+_CHUNK_BYTES = 24 << 20
 
 Probe = Callable[[Stream, Array], Array]
 """Called with every stream and its frames (N, H, W, C); what it returns is what flows on."""

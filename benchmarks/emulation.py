@@ -39,6 +39,10 @@ def batched(model: onnx.ModelProto) -> onnx.ModelProto:
     return copy
 
 
+_REST = 0.1
+"""Seconds before each measurement: onnxruntime's threads spin for a while after a run, on the cores that the other side needs."""
+
+
 def median(function: Callable[[], object], repeats: int) -> float:
     times = []
     for _ in range(repeats):
@@ -80,6 +84,7 @@ def main() -> None:
     times = [[], []]  # type: list[list[float]]
     for _ in range(options.repeats):
         for side, function in enumerate(both):
+            time.sleep(_REST)
             times[side].append(median(function, 1))
     runtime, emulator = (options.batch / statistics.median(t) for t in times)
     print(f"largest output difference {worst:.2e}")

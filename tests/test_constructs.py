@@ -103,6 +103,7 @@ LAYERS: dict[str, Any] = {
         net.quant(net.x, 0.3), 4, 6, 3, group=2, strides=[2, 2], pads=[1] * 4))),
     "transposed convolution, depthwise": shaped(IMAGE, lambda net: q(net, net.conv_transpose(
         net.quant(net.x, 0.3), 4, 4, 4, group=4, strides=[2, 2], pads=[1] * 4))),
+    "activation that never moves": shaped(IMAGE, lambda net: q(net, net.conv(net.quant(net.conv(net.quant(net.x, 0.01), 4, 3), 80.0), 3, 2))),
     "relu behind a quantizer": shaped(IMAGE, lambda net: q(net, net.conv(net.relu(net.quant(net.x, 0.3)), 4, 3))),
     "transposed convolution, one dimension": shaped(SERIES, lambda net: q(net, net.op(
         "ConvTranspose", net.quant(net.x, 0.3), net.weight([4, 3, 4], 4), strides=[2], pads=[1, 1]))),

@@ -76,6 +76,10 @@ def _check_convolution(node: ir.Node) -> None:
     if len(known) != 2:
         return
     data, weights = (fir.shape_of(v) for v in known)
+    if len(weights) < 3 or len(weights) != len(data):
+        raise ModelError(
+            f"weights of shape {list(weights)} do not fit its input of shape {list(data)}", node=fir.label(node)
+        )
     groups, channels = fir.int_attr(node, "group", 1), data[1]
     first, second = weights[:2]
     inputs, divided = (first, first) if node.op_type == "ConvTranspose" else (second * groups, first)

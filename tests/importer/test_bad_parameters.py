@@ -57,6 +57,12 @@ def test_groups_that_do_not_fit(op: str, shape: tuple[int, ...], group: int) -> 
     assert f"in {group} groups do not fit its input of 4 channels" in text or "contradict each other" in text
 
 
+def test_kernel_of_another_rank() -> None:
+    net = Net([1, 4, 5, 5])
+    y = net.op("Conv", net.quant(net.x, 0.3), net.weight([36]))
+    assert "weights of shape [36] do not fit its input of shape [1, 4, 5, 5]" in refusal(net, net.quant(y, 0.3))
+
+
 def test_batch_norm_of_the_wrong_length() -> None:
     net, y = image()
     y = net.op("BatchNormalization", y, *(net.const(np.ones(n, F)) for n in (6, 6, 5, 6)))

@@ -7,6 +7,7 @@ which has their shape rule; what the file itself says about inner shapes is neve
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import onnx
@@ -64,8 +65,38 @@ def infer_shapes(model: ir.Model) -> None:
     for node in graph:
         for output in node.outputs:
             _assign(output, found.get(output.name or ""))
+        _check_types(node, graph.opset_imports[""])
         _check_convolution(node)
+        _check_reshape(node)
     _outputs(graph, inferred)
+
+
+def _check_types(node: ir.Node, opset: int) -> None:
+    """That the inputs are of types that the operator takes, which ONNX's inference does not look at."""
+    if node.domain != "" or not onnx.defs.has(node.op_type):
+        return
+    schema = onnx.defs.get_schema(node.op_type, opset)
+    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    for i, value in enumerate(node.inputs):
+        formal = schema.inputs[min(i, len(schema.inputs) - 1)]
+        if value is None or value.dtype is None:
+            continue
+        given = f"tensor({value.dtype.name.lower()})"
+        if given not in allowed.get(formal.type_str, [formal.type_str]):
+            raise ModelError(f"its input '{value.name}' is of type {value.dtype.name.lower()}", node=fir.label(node))
+
+
+def _check_reshape(node: ir.Node) -> None:
+    """That as many elements come out as go in."""
+    if node.domain != "" or node.op_type not in ("Reshape", "Flatten"):
+        return
+    ends = [
+        v for v in (node.inputs[0], node.outputs[0]) if v is not None and v.shape is not None and v.shape.is_static()
+    ]
+    counts = [prod(fir.shape_of(v)) for v in ends]
+    if len(counts) == 2 and counts[0] != counts[1]:
+        shapes = " to ".join(str(list(fir.shape_of(v))) for v in ends)
+        raise ModelError(f"it reshapes {shapes}, which are not as many elements", node=fir.label(node))
 
 
 def _check_convolution(node: ir.Node) -> None:

@@ -60,7 +60,20 @@ def test_groups_that_do_not_fit(op: str, shape: tuple[int, ...], group: int) -> 
 def test_kernel_of_another_rank() -> None:
     net = Net([1, 4, 5, 5])
     y = net.op("Conv", net.quant(net.x, 0.3), net.weight([36]))
-    assert "weights of shape [36] do not fit its input of shape [1, 4, 5, 5]" in refusal(net, net.quant(y, 0.3))
+    assert "contradict each other" in refusal(net, net.quant(y, 0.3))
+
+
+def test_parameters_of_another_type() -> None:
+    net, y = image()
+    ones = [net.const(np.ones(6), "p", np.float32) for _ in range(3)]
+    text = refusal(net, net.quant(net.op("BatchNormalization", y, net.const(np.ones(6), "g", np.bool_), *ones), 0.3))
+    assert "is of type bool" in text
+
+
+def test_reshape_to_another_number_of_elements() -> None:
+    net = Net([1, 4, 5, 5])
+    y = net.reshape(net.quant(net.x, 0.3), [1, 4, 5, 4])
+    assert "it reshapes [1, 4, 5, 5] to [1, 4, 5, 4]" in refusal(net, net.quant(net.conv(y, 4, 2, 1), 0.3))
 
 
 def test_batch_norm_of_the_wrong_length() -> None:

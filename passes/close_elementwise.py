@@ -76,7 +76,11 @@ class CloseElementwise(ModelPass):
         if len(floats) != 1 or scale is None or scale.dtype != np.float32 or int((hi - lo).max()) >= _MOST_VALUES:
             return None
         q = np.minimum(lo[:, None] + np.arange(int((hi - lo).max()) + 1), hi[:, None]).astype(np.float32)
-        x = np.broadcast_to(region.evaluate({leaf: q}), q.shape)
+        try:
+            x = np.broadcast_to(region.evaluate({leaf: q}), q.shape)
+        except Blocked as blocked:
+            self.note(label(node), blocked.reason)
+            return None
         step = region.scale(floats[0])[0]
         for finer in _FINER:
             part = np.float32(2.0**-finer)

@@ -113,9 +113,10 @@ def narrow_halves(
     values = int((found.steps.hi - found.steps.lo + 1).sum())
     low, high = found.windows or (None, None)
     inside = 0 if low is None or high is None else covered(low, high)
-    proven = certificate.proven + certificate.ambiguous - found.ambiguous
+    # Windows that no pair can hit, for the model as written: nothing is said here of a fused one.
+    unfused = certificate.proven_unfused + certificate.ambiguous - found.ambiguous
     return found.steps, replace(
-        certificate, proven=proven, ambiguous=found.ambiguous, low=low, high=high, inside=inside, values=values
+        certificate, proven_unfused=unfused, ambiguous=found.ambiguous, low=low, high=high, inside=inside, values=values
     )
 
 

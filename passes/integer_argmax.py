@@ -74,7 +74,10 @@ class IntegerArgmax(ModelPass):
         if width * region.sets > _MAX_VALUES:
             return "its accumulators have too many values to check the order of all of them"
         q = np.minimum(lo[:, None] + np.arange(width), hi[:, None])
-        values = np.broadcast_to(region.evaluate({leaf: q}), q.shape)
+        try:
+            values = np.broadcast_to(region.evaluate({leaf: q}), q.shape)
+        except Blocked as blocked:
+            return blocked.reason
         form = trace_affine(source)
         offsets = np.zeros(region.sets) if form is None else -region.as_sets(form.zero)[:, 0]
         found = self._order(q, values, np.broadcast_to(offsets, (region.sets,)))

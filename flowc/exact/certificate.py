@@ -19,7 +19,7 @@ from flowc.exact.steps import Steps, bisect
 from flowc.ir import float_attr
 from flowc.units.base import Array
 
-__all__ = ["Certificate", "TensorCertificate", "affine_chain", "certify", "covered", "outward", "windows"]
+__all__ = ["Certificate", "TensorCertificate", "affine_chain", "aligned", "certify", "covered", "outward", "windows"]
 
 _NEAR = 64
 _WIDER = 16
@@ -207,10 +207,8 @@ class _Windows:
 
     @property
     def aligned(self) -> bool:
-        """Whether the bias is a multiple of the scale, so small that exact sums stay exact wherever it is added."""
-        steps = self.bias / self.scale
-        top = 0.0 if self.bound is None else float(self.bound.size.max())
-        return bool((steps == np.rint(steps)).all()) and top + float(np.abs(steps).max()) < 1 << 24
+        """Whether exact sums stay exact wherever the bias is added."""
+        return aligned(self.bias, self.scale, self.bound)
 
     def find(self) -> tuple[Array, Array]:
         """(low, high), each int64 (sets, K): what lies in [low, high) is ambiguous."""
@@ -357,6 +355,13 @@ def _affine_step(region: Region, step: Step, value: ir.Value) -> tuple[Array, Ar
     if op == "Mul":
         return c, zero, zero
     return (1 / c, zero, zero) if first and c.all() else None
+
+
+def aligned(bias: Array, scale: Array, bound: SumBound | None) -> bool:
+    """Whether the bias is a multiple of the scale, so small that exact sums stay exact wherever it is added."""
+    steps = bias / scale
+    top = 0.0 if bound is None else float(bound.size.max())
+    return bool((steps == np.rint(steps)).all()) and top + float(np.abs(steps).max()) < 1 << 24
 
 
 def outward(value: Array, side: float) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.bounds import UNIT, SumBound, sum_bound
-from flowc.exact.certificate import TensorCertificate, affine_chain, covered, outward
+from flowc.exact.certificate import TensorCertificate, affine_chain, aligned, covered, outward
 from flowc.exact.joins import JoinForm
 from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region
@@ -59,18 +59,19 @@ def certify_join(
     found = _search(region, form, bounds, unit, halves)
     if found is None:
         return TensorCertificate(tensor, count, 0, 0, 0, count, 0, values)
-    low, high = found
-    open_ = int((high > low).sum())
+    low, high, open_ = found
     if not open_:
         return TensorCertificate(tensor, count, 0, count, 0, 0, 0, values)
-    count = max(count, open_)
+    # A level that only a runtime's error reaches counts as a threshold; of pairs in no order, each run of them as one at most.
+    count = max(count, open_ if not form.numbered else 1)
+    open_ = min(open_, count)
     return TensorCertificate(tensor, count, 0, count - open_, 0, open_, covered(low, high), values, low, high)
 
 
 def _search(
     region: Region, form: JoinForm, bounds: list[SumBound | None], unit: int, halves: bool
-) -> tuple[Array, Array] | None:
-    """(low, high) int64 (sets, K) of ambiguous u; None where that can't be said."""
+) -> tuple[Array, Array, int] | None:
+    """(low, high) int64 (sets, K) of ambiguous u, and how many thresholds they belong to; None where that can't be said."""
     if any(len(region.dequantized(leaf)) != 1 for leaf in region.leaves):
         return None
     directions = [region.monotone(leaf) for leaf in region.leaves]
@@ -116,10 +117,10 @@ class _Operand:
         scale, zero = (a.astype(np.float64) for a in region.scale(entry))
         one = np.ones((1, 1))
         rising = one if direction is None else np.where(direction < 0, -1, 1)
-        if bound is None:
+        bias, chain = affine_chain(region, entry)
+        if bound is None or (bound.exact and chain is None and aligned(bias, scale, bound.at_sets(region))):
             return cls(leaf, lo, hi, None, scale, zero, 0 * one, 0 * one, rising, rising)
         sets = bound.at_sets(region)
-        bias, chain = affine_chain(region, entry)
         a, b, magnitude, roundings, target = one, 0 * one, 0 * one, 0, entry
         if chain is not None:
             a, b, magnitude, roundings, target = (
@@ -180,7 +181,9 @@ def _levels(
     return np.broadcast_to(out, (count, np.broadcast_shapes(*(q.shape for q in integers))[1])).astype(np.int64)
 
 
-def _by_crossings(region: Region, form: JoinForm, operands: list[_Operand], unit: int) -> tuple[Array, Array] | None:
+def _by_crossings(
+    region: Region, form: JoinForm, operands: list[_Operand], unit: int
+) -> tuple[Array, Array, int] | None:
     factors = [form.left, form.right]
     if int((operands[0].hi - operands[0].lo).max()) < int((operands[1].hi - operands[1].lo).max()):
         operands, factors = operands[::-1], factors[::-1]
@@ -212,16 +215,17 @@ def _by_crossings(region: Region, form: JoinForm, operands: list[_Operand], unit
     # Outside of its own range a value of the other operand does not occur.
     occurs = (others >= b.lo[:, None]) & (others <= b.hi[:, None])
     open_ = (first < last) & occurs
+    levels_open = int(open_.reshape(region.sets, len(vb), count).any(axis=1).sum())
     sums = listed(open_, first, last, m, n * others)
     if sums is not None:
-        return stacked([neighbours(np.unique(u)) for u in sums])
+        return *stacked([neighbours(np.unique(u)) for u in sums]), levels_open
     # Too many to list: per level, from the least to the greatest.
     none = np.int64(1) << 60
     ends_u = [m * first + n * others, m * (last - 1) + n * others]
     begin = np.where(open_, np.minimum(*ends_u), none).reshape(region.sets, len(vb), count).min(axis=1)
     end = np.where(open_, np.maximum(*ends_u) + 1, -none).reshape(region.sets, len(vb), count).max(axis=1)
     hit = end > begin
-    return np.where(hit, begin, 0), np.where(hit, end, 0)
+    return np.where(hit, begin, 0), np.where(hit, end, 0), levels_open
 
 
 def listed(open_: Array, first: Array, last: Array, m: Array, other: Array) -> list[Array] | None:
@@ -238,7 +242,7 @@ def listed(open_: Array, first: Array, last: Array, m: Array, other: Array) -> l
     return found
 
 
-def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple[Array, Array]:
+def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple[Array, Array, int]:
     va, vb = (np.arange(o.lo.min(), o.hi.max() + 1) for o in operands)
     ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
     rows = max(1, _CHUNK // ga.size)
@@ -249,7 +253,8 @@ def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple
             _levels(region, operands, [ga, gb], (s, t), nudge, part)
             for s, t, nudge in product((-1.0, 1.0), (-1.0, 1.0), (-1, 1))
         ]
-        open_ = np.logical_or.reduce([v != levels[0] for v in levels[1:]])
+        exact = region.evaluate({o.leaf: g for o, g in zip(operands, (ga, gb), strict=True)}, rows=part)
+        open_ = np.logical_or.reduce([v != exact for v in levels])
         for row, hits in zip(range(part.start, part.stop), open_, strict=True):
             if form.op == "add":
                 m, n = (int(np.broadcast_to(f, (region.sets,))[row]) for f in (form.left, form.right))
@@ -257,7 +262,8 @@ def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple
             else:
                 u = (ga[0] - form.left_offset) * (gb[0] - form.right_offset)
             spans.append(_runs(u, hits))
-    return stacked(spans)
+    low, high = stacked(spans)
+    return low, high, int((high > low).sum())
 
 
 def stacked(spans: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -21,6 +21,8 @@ from flowc.units.base import Array
 
 __all__ = ["Blocked", "Region", "Step", "compress", "constant_of"]
 
+_NO_LEVEL = np.float32(-(2.0**31))
+
 
 class Blocked(Exception):
     """A region can't be gathered: ``node`` (or None for the graph input ``value``) is in the way, and why."""
@@ -203,7 +205,7 @@ class Region:
             float32 (sets or 1, n).
 
         Raises:
-            Blocked: a result is not a number.
+            Blocked: a result is not a number, for integers alone; with ``floats`` given, such a result is -2^31, which is no level.
         """
         known: dict[ir.Value, Array] = {
             v: a if rows is None or a.shape[0] == 1 else a[rows] for v, a in self._sets.items()
@@ -216,9 +218,13 @@ class Region:
                 args = [None if i is None else known[i] for i in step.inputs]
                 exact = ops.evaluate(step.node, args)
                 known[result] = ops.nudged(step.node, args, exact, nudge) if nudge else exact
-        if np.isnan(known[self.output]).any():
-            raise Blocked(self.output, "it is not a number (NaN) for integers that can occur")
-        return known[self.output]
+        found = known[self.output]
+        missing = np.isnan(found)
+        if missing.any():
+            if not floats:
+                raise Blocked(self.output, "it is not a number (NaN) for integers that can occur")
+            found = np.where(missing, _NO_LEVEL, found)
+        return found
 
     def monotone(self, leaf: ir.Value) -> Array | None:
         """+1, 0 or -1 per parameter set: the direction in which the output follows ``leaf``; None where not provable."""

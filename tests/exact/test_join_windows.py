@@ -120,6 +120,18 @@ def test_products_that_are_not_monotone_are_walked_through() -> None:
     assert differ > 0
 
 
+def test_power_of_two_averages_leave_nothing_open() -> None:
+    """Sums on a grid of powers of two are exact in any order: a mismatch there would be no matter of rounding."""
+    net = Net([1, 3, 4, 4])
+    x = net.quant(net.x, 0.25, bits=3)
+    y = net.add(net.avgpool(x, 2, 1), net.quant(net.conv(x, 3, 3, 2), 0.25, bits=3))
+    y = net.quant(y, 0.25, bits=5)
+    compiled = compile_model(net.model(net.conv(y, 3, 2, 1)))
+    (join,) = [t for t in compiled.certificate.tensors if t.tensor == f"{y}/q"]
+    assert join.ambiguous == 0
+    assert join.windows is None
+
+
 def test_exact_operands_leave_nothing_open() -> None:
     net = Net([1, 4, 5, 5])
     x = net.quant(net.x, 0.3)

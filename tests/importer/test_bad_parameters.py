@@ -91,6 +91,20 @@ def test_results_that_are_no_numbers() -> None:
     assert "it is not a number (NaN) for integers that can occur" in text
 
 
+def test_no_number_between_a_quantizer_and_a_layer() -> None:
+    net = Net([1, 4, 5, 5])
+    y = net.conv(net.op("Sqrt", net.quant(net.x, 0.3)), 4, 3)
+    assert "it is not a number (NaN) for integers that can occur" in refusal(net, net.quant(y, 0.3))
+
+
+def test_no_number_in_front_of_an_argmax() -> None:
+    """It stays on the host, where the runtime decides."""
+    net = Net([1, 6])
+    y = net.op("ArgMax", net.op("Log", net.linear(net.quant(net.x, 0.3), 6, 4)), axis=1)
+    compiled = compile_model(net.model(y))
+    assert any("NaN" in n.text for n in compiled.notes)
+
+
 def test_a_scale_per_channel_where_one_is_needed() -> None:
     net = Net([1, 4])
     scale, zero = net.const(F(0.1)), net.const(np.array(0, np.uint8), "zero", np.uint8)

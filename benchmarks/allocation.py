@@ -19,11 +19,11 @@ from typing import Any
 from benchmarks.finn_model import Estimate, finn_estimate
 from benchmarks.networks import brevitas_cnv, cnv, mobilenet_v1, resnet18
 from benchmarks.tables import fill, markdown
-from flowc.allocate import Allocation, allocate, simulate
-from flowc.dataflow import Dataflow
+from flowc.dataflow.allocate import Allocation, allocate, simulate
 from flowc.errors import InfeasibleError
 from flowc.targets import load_target
 from flowc.units.cost import Resources
+from flowc.units.graph import Dataflow
 
 PAGE = Path(__file__).parents[1] / "docs" / "cost-model.md"
 SILENT = "the device is no part of its estimates"

@@ -17,9 +17,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from flowc.compiler import compile_model
-from flowc.emulator import emulate
-from flowc.input_type import InputType
+from flowc.dataflow.emulator import emulate
+from flowc.model.input_type import InputType
+from flowc.streamline.compile import compile_model
 
 
 def batched(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, log2
 
-from flowc.dataflow import Dataflow
 from flowc.units import Mvtu, Pool, Unit, Vvtu, WidthConverter, Window
+from flowc.units.graph import Dataflow
 
 __all__ = ["Estimate", "finn_estimate", "finn_unit"]
 

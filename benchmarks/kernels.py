@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import fill, markdown
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu, Thresholds, cost
 
 PAGE = Path(__file__).parents[1] / "docs" / "cost-model.md"

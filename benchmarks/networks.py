@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from flowc.compiler import compile_model
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.streamline.compile import compile_model
 from flowc.units import (
     Activation,
     Fork,
@@ -33,6 +32,7 @@ from flowc.units import (
     Vvtu,
     Window,
 )
+from flowc.units.graph import Dataflow, Stream
 
 
 class Net:

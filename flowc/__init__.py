@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowc.api import build, estimate, info
-    from flowc.design import Design, load
+    from flowc.design.design import Design, load
     from flowc.errors import FlowcError, InfeasibleError, MismatchError, ModelError, TargetError, UsageError
-    from flowc.input_type import InputType
-    from flowc.sweep import Sweep, explore
+    from flowc.exploration.sweep import Sweep, explore
+    from flowc.model.input_type import InputType
     from flowc.targets import Target, known_targets, load_target
 
 __version__ = "0.1.0"
@@ -44,10 +44,10 @@ __all__ = [
 
 _HOMES = {
     "flowc.api": ("build", "estimate", "info"),
-    "flowc.design": ("Design", "load"),
+    "flowc.design.design": ("Design", "load"),
     "flowc.errors": ("FlowcError", "InfeasibleError", "MismatchError", "ModelError", "TargetError", "UsageError"),
-    "flowc.input_type": ("InputType",),
-    "flowc.sweep": ("Sweep", "explore"),
+    "flowc.model.input_type": ("InputType",),
+    "flowc.exploration.sweep": ("Sweep", "explore"),
     "flowc.targets": ("Target", "known_targets", "load_target"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

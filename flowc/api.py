@@ -13,14 +13,14 @@ from typing import Any
 import onnx
 
 from flowc import report as reports
-from flowc.allocate import Allocation, Limits, allocate, checked_clock, folding_of
-from flowc.compiler import Compiled, compile_model, explanations
-from flowc.design import Design
+from flowc.dataflow.allocate import Allocation, Limits, allocate, checked_clock, folding_of
+from flowc.design.design import Design
 from flowc.errors import InfeasibleError, UsageError
-from flowc.input_type import InputType
-from flowc.ir import DOMAIN, array_of, int_attr, is_op
-from flowc.outdir import staged_output
-from flowc.stages import Stages
+from flowc.files.outdir import staged_output
+from flowc.model.input_type import InputType
+from flowc.model.ir import DOMAIN, array_of, int_attr, is_op
+from flowc.streamline.compile import Compiled, compile_model, explanations
+from flowc.streamline.stages import Stages
 from flowc.targets import Target, load_target
 
 __all__ = ["build", "estimate", "info"]
@@ -78,7 +78,7 @@ def build(
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
     if output is not None:
-        from flowc.project import write_project  # the backends are not needed otherwise
+        from flowc.design.project import write_project  # the backends are not needed otherwise
 
         with staged_output(output, force=force) as staging:
             design, stages = _design(

@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.input_type import InputType
-from flowc.ir import DOMAIN, Editor, shape_of
+from flowc.model.input_type import InputType
+from flowc.model.ir import DOMAIN, Editor, shape_of
 from flowc.passes.base import ModelPass
 
 __all__ = ["ApplyInputType"]

@@ -16,15 +16,15 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import IntType
 from flowc.exact import ops
+from flowc.exact.affine import trace_affine
+from flowc.exact.movement import MOVES
 from flowc.exact.region import Blocked, Region, constant_of
-from flowc.ir import DOMAIN, Editor, array_of, is_op, label, origins, shape_of
-from flowc.passes.affine import trace_affine
+from flowc.model.dtypes import IntType
+from flowc.model.ir import DOMAIN, Editor, array_of, is_op, label, origins, shape_of
+from flowc.model.quantizers import dequantize, quantize
 from flowc.passes.base import ModelPass
 from flowc.passes.integer_ranges import Ranges, integer_ranges
-from flowc.passes.movement import MOVES
-from flowc.quantizers import dequantize, quantize
 from flowc.units.base import Array
 
 __all__ = ["CloseElementwise"]

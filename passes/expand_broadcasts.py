@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.region import constant_of
-from flowc.ir import Editor, label, shape_of
+from flowc.model.ir import Editor, label, shape_of
 from flowc.passes.base import ModelPass
 
 __all__ = ["ExpandBroadcasts"]

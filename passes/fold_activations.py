@@ -16,14 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import BIPOLAR, IntType
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
 from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
 from flowc.exact.steps import Steps, TooLarge, steps_of
-from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
+from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import are_halves, join_halves, narrow_halves
 from flowc.passes.integer_ranges import Ranges, node_range, uniform_range

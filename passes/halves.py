@@ -21,7 +21,7 @@ from flowc.exact.choose import choose_activation
 from flowc.exact.narrow import narrow
 from flowc.exact.region import Region
 from flowc.exact.steps import Steps
-from flowc.ir import DOMAIN, Editor, array_of, int_attr, label, shape_of, str_attr
+from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, label, shape_of, str_attr
 from flowc.passes.integer_ranges import Ranges, node_range
 from flowc.units.base import Array
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from flowc.exact import ops
 from flowc.exact.region import compress, constant_of
-from flowc.ir import DOMAIN, Editor, is_op, label, origins, shape_of
+from flowc.model.ir import DOMAIN, Editor, is_op, label, origins, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.rename import rename
 

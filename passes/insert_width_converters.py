@@ -11,8 +11,8 @@ After::
 
 from __future__ import annotations
 
-from flowc.dataflow import Dataflow, Stream
 from flowc.units import WidthConverter
+from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["insert_width_converters", "remove_width_converters"]
 

@@ -13,11 +13,11 @@ from typing import ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import IntType
+from flowc.exact.affine import trace_affine
 from flowc.exact.bounds import UNIT, sum_bound
 from flowc.exact.region import Blocked, Region
-from flowc.ir import Editor, int_attr, label, origins, shape_of
-from flowc.passes.affine import trace_affine
+from flowc.model.dtypes import IntType
+from flowc.model.ir import Editor, int_attr, label, origins, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.fold_activations import write_activation
 from flowc.passes.integer_ranges import Ranges, integer_ranges

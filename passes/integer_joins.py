@@ -17,9 +17,9 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact import ops
+from flowc.exact.affine import Affine, trace_affine
 from flowc.exact.region import Blocked, Region, constant_of
-from flowc.ir import DOMAIN, Editor, is_op, label, shape_of
-from flowc.passes.affine import Affine, trace_affine
+from flowc.model.ir import DOMAIN, Editor, is_op, label, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.weights import integer_ratio
 

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.affine import trace_affine
 from flowc.exact.region import compress
-from flowc.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, label, shape_of
-from flowc.passes.affine import trace_affine
+from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
 
 __all__ = ["IntegerPools"]

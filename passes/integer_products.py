@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.affine import Affine, trace_affine
 from flowc.exact.region import constant_of
-from flowc.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
-from flowc.passes.affine import Affine, trace_affine
+from flowc.model.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import mark_halves
 from flowc.passes.rename import rename

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, shape_of, str_attr
-from flowc.passes.movement import MOVES, move_arrays
+from flowc.exact.movement import MOVES, move_arrays
+from flowc.model.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, shape_of, str_attr
 from flowc.units.base import Array
 
 __all__ = ["Ranges", "integer_ranges", "node_range", "product_range", "uniform_range"]

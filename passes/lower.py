@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import IntType
 from flowc.errors import UnsupportedError
-from flowc.ir import label, origins, shape_of
+from flowc.model.dtypes import IntType
+from flowc.model.ir import label, origins, shape_of
 from flowc.passes.integer_ranges import Ranges
 from flowc.units import Fork, Frame, InputPort, OutputPort, Permute, Unit
 from flowc.units.base import Array
+from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["LOWERINGS", "CannotLower", "Lowering", "Place", "canonical_order", "lowers"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import IntType
-from flowc.ir import DOMAIN, origins, shape_of
+from flowc.model.dtypes import IntType
+from flowc.model.ir import DOMAIN, origins, shape_of
 from flowc.passes.fold_activations import read_activation
 from flowc.passes.lower import Lowering, Place, lowers
 from flowc.units import Activate, Activation, Frame, Requant, Table, Thresholds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import array_of, ints_attr, origins, shape_of
+from flowc.model.ir import array_of, ints_attr, origins, shape_of
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
 from flowc.passes.lower_products import two_d, window

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import BIPOLAR, IntType
-from flowc.ir import array_of, int_attr, ints_attr, origins, shape_of
+from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
 from flowc.units import Frame, Mvtu, Vvtu, Window

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import IntType
-from flowc.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
+from flowc.exact.movement import index_map
+from flowc.model.dtypes import IntType
+from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation, select_channels
-from flowc.passes.movement import index_map
 from flowc.units import ArgMax, Concat, Frame, Join, PixelPad, Split, Upsample
 from flowc.units.base import Array
 

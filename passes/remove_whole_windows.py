@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flowc.dataflow import Dataflow
 from flowc.units import Mvtu, Unit, Window
+from flowc.units.graph import Dataflow
 
 __all__ = ["remove_whole_windows"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from flowc.ir import Editor
+from flowc.model.ir import Editor
 
 __all__ = ["rename"]
 

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import DOMAIN, Editor, array_of, int_attr, is_op, label, shape_of
+from flowc.exact.movement import MOVES, index_map, move_arrays
+from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, is_op, label, shape_of
 from flowc.passes.base import ModelPass
-from flowc.passes.movement import MOVES, index_map, move_arrays
 from flowc.units.base import Array
 
 __all__ = ["SinkDequantizers"]

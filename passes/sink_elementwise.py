@@ -16,10 +16,10 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact import ops
+from flowc.exact.movement import move_arrays
 from flowc.exact.region import constant_of
-from flowc.ir import DOMAIN, Editor, float_attr, label, origins, shape_of
+from flowc.model.ir import DOMAIN, Editor, float_attr, label, origins, shape_of
 from flowc.passes.base import ModelPass
-from flowc.passes.movement import move_arrays
 from flowc.units.base import Array
 
 __all__ = ["SinkElementwise"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import array_of
-from flowc.passes.affine import trace_affine
+from flowc.exact.affine import trace_affine
+from flowc.model.ir import array_of
 from flowc.units.base import Array
 
 __all__ = ["Term", "integer_ratio", "weight_terms"]

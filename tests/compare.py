@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import onnx
 
-from flowc.compiler import Compiled, compile_model
-from flowc.design import Design
-from flowc.input_type import InputType
+from flowc.design.design import Design
+from flowc.design.verify import Verification, compare
+from flowc.model.input_type import InputType
+from flowc.streamline.compile import Compiled, compile_model
 from flowc.targets import load_target
 from flowc.units.base import Array
-from flowc.verify import Verification, compare
 from tests.oracle import reference_integers
 
 
@@ -96,7 +96,7 @@ def check_model(
 
 def _compare_streams(design: Design, inputs: Mapping[str, Array], expected: Mapping[str, Array]) -> int:
     """Every stream that carries a tensor of the oracle, end to end; returns how many integers were compared."""
-    from flowc.emulator import emulate
+    from flowc.dataflow.emulator import emulate
 
     compared = 0
 

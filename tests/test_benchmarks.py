@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.finn_model import Estimate, finn_estimate, finn_unit
 from benchmarks.tables import fill, markdown
-from flowc.dtypes import BIPOLAR, IntType
+from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.units import Frame, Mvtu
-from tests.allocate.nets import cnv
+from tests.dataflow.allocate.nets import cnv
 
 PAGE = Path(__file__).parents[1] / "docs" / "cost-model.md"
 

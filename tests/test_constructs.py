@@ -13,9 +13,9 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from flowc.compiler import compile_model
 from flowc.errors import FlowcError, UnsupportedError
-from flowc.input_type import InputType
+from flowc.model.input_type import InputType
+from flowc.streamline.compile import compile_model
 from tests.compare import Checked, check_model
 from tests.netbuild import QONNX, Net
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowc.allocate import allocate
 from flowc.backends.hls import csim, generate
-from flowc.compiler import compile_model
-from flowc.dataflow import Dataflow
-from flowc.emulator import emulate
-from flowc.hls_lint import lint
+from flowc.backends.hls.lint import lint
+from flowc.dataflow.allocate import allocate
+from flowc.dataflow.emulator import emulate
+from flowc.streamline.compile import compile_model
 from flowc.targets import load_target
+from flowc.units.graph import Dataflow
 from tests.backends.hls.random_units import integers
 from tests.test_constructs import CASES
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import flowc
-from flowc.dataflow import Stream
-from flowc.pipeline import STREAMLINE
+from flowc.streamline.pipeline import STREAMLINE
 from flowc.targets import Target
 from flowc.units import ACTIVATIONS, UNITS
+from flowc.units.graph import Stream
 from tests.netbuild import Net
 
 ROOT = Path(__file__).parents[1]

@@ -16,10 +16,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from flowc.compiler import compile_model
-from flowc.design import Design
-from flowc.emulator import emulate
-from flowc.quantizers import ROUNDINGS
+from flowc.dataflow.emulator import emulate
+from flowc.design.design import Design
+from flowc.model.quantizers import ROUNDINGS
+from flowc.streamline.compile import compile_model
 from tests.fuzz.checking import unfolded
 from tests.fuzz.generator import RandomNet, random_net
 from tests.netbuild import Net, cnn, mlp

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import flowc
 from flowc.errors import FlowcError
 from flowc.importer import load_model
-from flowc.reference import Reference
+from flowc.model.reference import Reference
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"

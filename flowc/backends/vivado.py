@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.hls.text import comment
-from flowc.backends.names import name_design
 from flowc.backends.render import commented, copied, render, write
-from flowc.backends.weights import WeightPort, weight_ports
-from flowc.backends.wire import DMA_LENGTH_BITS, HostPort, boundary
-from flowc.dataflow import Dataflow
+from flowc.dataflow.interface.names import name_design
+from flowc.dataflow.interface.weights import WeightPort, weight_ports
+from flowc.dataflow.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
+from flowc.units.graph import Dataflow
 
 __all__ = ["SYSTEM", "catalog", "generate_vivado", "why_ip_only"]
 

@@ -145,8 +145,8 @@ def run(directory: Path, source: Path, sink: Path) -> None:
     \b
     flowc run build/net-ultra96 --input images.npz --output logits.npz
     """
-    from flowc.design import load
-    from flowc.npz import read_inputs, write_outputs
+    from flowc.design.design import load
+    from flowc.files.npz import read_inputs, write_outputs
 
     design = load(directory)
     inputs = read_inputs(source, design.inputs)
@@ -182,9 +182,9 @@ def verify(
     flowc verify build/net-ultra96 --samples 100 --csim
     """
     from flowc.cli import show
-    from flowc.csim import compare
-    from flowc.design import load
-    from flowc.npz import read_inputs
+    from flowc.design.csim import compare
+    from flowc.design.design import load
+    from flowc.files.npz import read_inputs
 
     if source is not None and (samples is not None or seed is not None):
         raise UsageError("--input names the samples, --samples and --seed draw random ones: use one or the other")

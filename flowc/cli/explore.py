@@ -23,7 +23,7 @@ from flowc.cli.options import (
 from flowc.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from flowc.sweep import Sweep
+    from flowc.exploration.sweep import Sweep
 
 __all__ = ["explore"]
 
@@ -36,8 +36,8 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
     """LOW:HIGH[:COUNT]."""
     if value is None:
         return None
-    from flowc.allocate import rates
-    from flowc.sweep import COUNT
+    from flowc.exploration.points import rates
+    from flowc.exploration.sweep import COUNT
 
     parts = value.split(":")
     try:
@@ -100,8 +100,8 @@ def explore(
     flowc explore net.onnx --targets ultra96,zcu104
     flowc explore net.onnx --targets zcu104 --fps-range 100:20000:16 --csv sweep.csv --plot sweep.svg
     """
-    from flowc import sweep
-    from flowc.files import check_writable, write_files
+    from flowc.exploration import sweep
+    from flowc.files.write import check_writable, write_files
 
     if workers is not None and dask is not None:
         raise UsageError("--workers is for processes of this machine, --dask for a cluster: use one or the other")
@@ -142,7 +142,7 @@ def explore(
 
 def _check_plot(plot: Path | None) -> str | None:
     """The kind of picture; None without a picture file. Raises UsageError before work is done that can't be shown."""
-    from flowc.sweep_plots import KINDS, check_installed
+    from flowc.exploration.plots import KINDS, check_installed
 
     if plot is None:
         return None
@@ -163,7 +163,7 @@ def _executor(dask: str | None) -> Iterator[Executor | None]:
     if dask is None:
         yield None
         return
-    from flowc.allocate import dask_executor
+    from flowc.exploration.executors import dask_executor
 
     with dask_executor(dask) as executor:
         yield executor
@@ -187,7 +187,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
 def _show(found: Sweep, chart: bool) -> None:
     """The front of each board, what could not be reached, and a plot."""
     from flowc.cli.tables import RESOURCES, count, figure, new_console, new_table, text
-    from flowc.sweep_plots import installed, tightest
+    from flowc.exploration.plots import installed, tightest
 
     console = new_console()
     front = found.front

@@ -13,9 +13,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from flowc.config import EXECUTIONS, read_config
+from flowc.cli.config import EXECUTIONS, read_config
 from flowc.errors import UsageError
-from flowc.input_type import InputType
+from flowc.model.input_type import InputType
 
 __all__ = [
     "BuildRequest",

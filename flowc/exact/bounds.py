@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.movement import MOVES, move_arrays
 from flowc.exact.region import Region
-from flowc.ir import DOMAIN, array_of, float_attr, int_attr, ints_attr, shape_of, str_attr
-from flowc.passes.movement import MOVES, move_arrays
+from flowc.model.ir import DOMAIN, array_of, float_attr, int_attr, ints_attr, shape_of, str_attr
 from flowc.units.base import Array
 
 __all__ = ["UNIT", "SumBound", "sum_bound"]

@@ -16,7 +16,7 @@ from flowc.exact.bounds import UNIT, SumBound, sum_bound
 from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region, Step
 from flowc.exact.steps import Steps, bisect
-from flowc.ir import float_attr
+from flowc.model.ir import float_attr
 from flowc.units.base import Array
 
 __all__ = ["Certificate", "TensorCertificate", "affine_chain", "aligned", "certify", "covered", "outward", "windows"]

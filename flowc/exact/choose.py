@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.dtypes import BIPOLAR, IntType
 from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps
+from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.units.activation import Activation, Requant, Table, Thresholds
 
 __all__ = ["activation_cost", "as_table", "as_thresholds", "choose_activation"]

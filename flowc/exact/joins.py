@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from flowc.dtypes import IntType
+from flowc.exact.affine import trace_affine
 from flowc.exact.region import Region, Step
 from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps, assemble, bisect
-from flowc.passes.affine import trace_affine
+from flowc.model.dtypes import IntType
 from flowc.units.base import Array
 
 __all__ = ["Crossings", "JoinForm", "find_join", "ratios", "separate"]

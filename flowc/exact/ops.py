@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from flowc.ir import DOMAIN, float_attr, int_attr, str_attr
-from flowc.quantizers import dequantize, quantize
+from flowc.model.ir import DOMAIN, float_attr, int_attr, str_attr
+from flowc.model.quantizers import dequantize, quantize
 from flowc.units.base import Array
 
 __all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise", "nudged"]

@@ -15,8 +15,8 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact import ops
-from flowc.ir import DOMAIN, array_of, is_op, label, shape_of
-from flowc.quantizers import dequantize
+from flowc.model.ir import DOMAIN, array_of, is_op, label, shape_of
+from flowc.model.quantizers import dequantize
 from flowc.units.base import Array
 
 __all__ = ["Blocked", "Region", "Step", "compress", "constant_of"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flowc.dtypes import IntType
 from flowc.exact.steps import Steps
+from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
 from flowc.units.base import Array
 

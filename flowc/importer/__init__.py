@@ -10,7 +10,6 @@ import os
 import onnx
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.build import build
 from flowc.importer.check import check_graph, check_names
@@ -22,6 +21,7 @@ from flowc.importer.qonnx import lower_qonnx
 from flowc.importer.read import read_model
 from flowc.importer.shapes import require_static_shapes
 from flowc.importer.simplify import simplify
+from flowc.model import ir as fir
 
 __all__ = ["load_model"]
 
@@ -31,7 +31,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
 
     Returns:
         The canonical model graph: standard operators of opset 20 (18 where the file is no newer) and flowc's own
-        `Quantize` and `Dequantize` (domain "flowc", see `flowc.quantizers`), integers carried as float32, all shapes
+        `Quantize` and `Dequantize` (domain "flowc", see `flowc.model.quantizers`), integers carried as float32, all shapes
         static with batch size 1, all constants as initializers.
 
     Raises:

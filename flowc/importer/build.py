@@ -13,10 +13,10 @@ import numpy.typing as npt
 import onnx
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.check import check_dims, read_tensor, type_name
 from flowc.importer.operators import QUANTIZER_DOMAINS
+from flowc.model import ir as fir
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "QUANTIZER_DOMAIN", "build"]
 

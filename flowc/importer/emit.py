@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
+from flowc.model import ir as fir
 
 __all__ = ["Emitter", "Quantizer"]
 

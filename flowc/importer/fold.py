@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.check import MOST_ELEMENTS
 from flowc.importer.shapes import infer_shapes
-from flowc.quantizers import dequantize, quantize
-from flowc.runtime import run_once
+from flowc.model import ir as fir
+from flowc.model.quantizers import dequantize, quantize
+from flowc.model.runtime import run_once
 
 __all__ = ["fold_constants"]
 

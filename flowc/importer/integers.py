@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.importer.emit import Emitter
 from flowc.importer.operators import CONTRIB_DOMAIN
 from flowc.importer.qdq import INTEGERS, dequantize_linear, quantize_linear
 from flowc.importer.qoperator import LOWERINGS
+from flowc.model import ir as fir
 
 __all__ = ["lower_integers"]
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
-from flowc.ir import Editor
-from flowc.runtime import OPSET
+from flowc.model import ir as fir
+from flowc.model.ir import Editor
+from flowc.model.runtime import OPSET
 
 __all__ = ["LARGEST", "constant_ints", "set_inputs", "upgrade"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
-from flowc.dtypes import IntType
 from flowc.errors import ModelError
 from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, constant_input
+from flowc.model import ir as fir
+from flowc.model.dtypes import IntType
 
 __all__ = ["along_axis", "dequantize_linear", "integer_quantizer", "quantize_linear", "zero_point_input"]
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.build import QUANTIZER_DOMAIN
 from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, constant_input
-from flowc.quantizers import ROUNDINGS, integer_bounds, rounding_mode
+from flowc.model import ir as fir
+from flowc.model.quantizers import ROUNDINGS, integer_bounds, rounding_mode
 
 __all__ = ["lower_qonnx"]
 

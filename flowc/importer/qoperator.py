@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.emit import Array, Emitter, checked_scale, constant_input
 from flowc.importer.qdq import along_axis, integer_quantizer, zero_point_input
+from flowc.model import ir as fir
 
 __all__ = ["LOWERINGS"]
 

@@ -14,13 +14,13 @@ import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper, shape_inference
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer.build import QUANTIZER_DOMAIN
 from flowc.importer.check import check_dims, type_name
 from flowc.importer.operators import CONTRIB_DOMAIN
 from flowc.importer.qdq import INTEGERS
-from flowc.runtime import IR_VERSION
+from flowc.model import ir as fir
+from flowc.model.runtime import IR_VERSION
 
 __all__ = ["infer_shapes", "require_static_shapes"]
 

@@ -15,11 +15,11 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer import opsets, spatial
 from flowc.importer.fold import fold_constants
-from flowc.ir import Editor
+from flowc.model import ir as fir
+from flowc.model.ir import Editor
 
 __all__ = ["simplify"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc import ir as fir
 from flowc.errors import ModelError
-from flowc.ir import Editor
+from flowc.model import ir as fir
+from flowc.model.ir import Editor
 
 __all__ = ["conv", "conv_transpose", "pad", "pool", "resize"]
 

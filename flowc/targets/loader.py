@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flowc.errors import TargetError, shown
+from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_file
 from flowc.targets.target import FAMILIES, Target
-from flowc.tomlfile import Key, count, faults, matching, one_of, parse_toml, positive, read_file
 
 __all__ = ["KEYS", "known_targets", "load_target"]
 

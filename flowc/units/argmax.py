@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import CONTROL, Resources, comparator_luts
 from flowc.units.schedule import Schedule, every

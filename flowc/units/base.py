@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import ceil
 
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 
 __all__ = [
     "ARRIVING",

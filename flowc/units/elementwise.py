@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit

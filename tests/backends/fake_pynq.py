@@ -12,10 +12,10 @@ import types
 
 import numpy as np
 
-from flowc.backends.weights import weight_ports
-from flowc.backends.wire import DMA_LENGTH_BITS, boundary
-from flowc.dtypes import IntType
-from flowc.emulator import emulate
+from flowc.dataflow.emulator import emulate
+from flowc.dataflow.interface.weights import weight_ports
+from flowc.dataflow.interface.wire import DMA_LENGTH_BITS, boundary
+from flowc.model.dtypes import IntType
 from flowc.units import InputPort
 
 

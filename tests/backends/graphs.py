@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, InputPort, Join, Mvtu, OutputPort, Thresholds
+from flowc.units.graph import Dataflow, Stream
 
 UINT2, UINT3 = UInt(2), UInt(3)
 

@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from flowc.backends.driver import generate_driver
-from flowc.dtypes import BIPOLAR, SInt, UInt
-from flowc.emulator import emulate
+from flowc.dataflow.emulator import emulate
+from flowc.model.dtypes import BIPOLAR, SInt, UInt
 from flowc.targets import load_target
 from tests.backends.fake_pynq import make_pynq
 from tests.backends.graphs import mlp, random_values, two_inputs

@@ -10,11 +10,11 @@ import pytest
 
 from flowc.backends.hls import generate
 from flowc.backends.vivado import SYSTEM, catalog, generate_vivado
-from flowc.backends.wire import boundary
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import SInt, UInt
+from flowc.dataflow.interface.wire import boundary
 from flowc.errors import InfeasibleError
+from flowc.model.dtypes import SInt, UInt
 from flowc.targets import Target, known_targets, load_target
+from flowc.units.graph import Dataflow, Stream
 from tests.backends.graphs import mlp, two_inputs
 
 TCLSH = shutil.which("tclsh")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import flowc
-from flowc.hls_lint import lint
+from flowc.backends.hls.lint import lint
 from tests import netbuild
 from tests.backends.fake_pynq import make_pynq
 

@@ -8,16 +8,16 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-import flowc.expansions  # noqa: F401
+import flowc.model.expansions  # noqa: F401
 from flowc.exact.bounds import SumBound, sum_bound
 from flowc.exact.certificate import TensorCertificate, certify, windows
 from flowc.exact.region import Region
 from flowc.exact.steps import Steps, steps_of
 from flowc.importer import load_model
-from flowc.ir import DOMAIN, is_op, remove_dead
+from flowc.model.ir import DOMAIN, is_op, remove_dead
 from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.integer_ranges import Ranges, integer_ranges
-from flowc.pipeline import STREAMLINE
+from flowc.streamline.pipeline import STREAMLINE
 from flowc.units.base import Array
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flowc.exact.bounds import SumBound
-from flowc.ir import is_op
+from flowc.model.ir import is_op
 from flowc.passes.integer_ranges import integer_ranges
 from tests.exact.adversary import Array, F, orders
 from tests.exact.analysis import Analysis, last_activation, streamlined

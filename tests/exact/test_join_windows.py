@@ -13,8 +13,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from flowc.compiler import compile_model
-from flowc.verify import Verification, compare
+from flowc.design.verify import Verification, compare
+from flowc.streamline.compile import compile_model
 from tests.compare import design_of
 from tests.netbuild import Net
 

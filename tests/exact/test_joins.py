@@ -14,7 +14,7 @@ from qonnx.custom_op.general.quant import quant as qonnx_quant
 from flowc.exact.choose import choose_activation
 from flowc.exact.joins import JoinForm, find_join
 from flowc.exact.region import Region
-from flowc.ir import DOMAIN, is_op
+from flowc.model.ir import DOMAIN, is_op
 from flowc.passes.integer_ranges import integer_ranges
 from tests.exact.analysis import streamlined
 from tests.netbuild import Net

@@ -9,7 +9,7 @@ import pytest
 
 from flowc.exact.region import Blocked, Region, compress, constant_of
 from flowc.importer import load_model
-from flowc.ir import DOMAIN, is_op
+from flowc.model.ir import DOMAIN, is_op
 from flowc.passes.integer_ranges import integer_ranges
 from tests.exact.analysis import streamlined
 from tests.netbuild import Net

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import IntType
 from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps, assemble, steps_by_exhaustion
+from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
 from flowc.units.base import Array
 from tests.exact.analysis import last_activation

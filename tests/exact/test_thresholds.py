@@ -10,9 +10,9 @@ import onnx
 import pytest
 from qonnx.custom_op.general.quant import quant as qonnx_quant
 
-from flowc.dtypes import BIPOLAR
 from flowc.exact.choose import as_table, as_thresholds, choose_activation, result_type
 from flowc.exact.steps import Steps
+from flowc.model.dtypes import BIPOLAR
 from tests.exact.analysis import last_activation
 from tests.netbuild import Net
 from tests.oracle import Array, run_onnxruntime

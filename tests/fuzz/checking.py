@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from flowc.api import build
-from flowc.compiler import Compiled, compile_model
-from flowc.design import Design
+from flowc.design.design import Design
+from flowc.design.verify import ReferenceRunner, compare
 from flowc.errors import ModelError
-from flowc.input_type import InputType
+from flowc.model.input_type import InputType
+from flowc.streamline.compile import Compiled, compile_model
 from flowc.targets import load_target
-from flowc.verify import ReferenceRunner, compare
 from tests.fuzz.generator import RandomNet
 from tests.fuzz.standard import second_opinion
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.compiler import compile_model
 from flowc.errors import ModelError, UnsupportedError
+from flowc.streamline.compile import compile_model
 from tests.netbuild import Net
 
 F = np.float32

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer import load_model
-from flowc.reference import Reference
+from flowc.model import ir as fir
+from flowc.model.reference import Reference
 from tests.netbuild import Net, cnn, mlp
 from tests.oracle import run_onnxruntime, with_outputs
 
@@ -198,6 +198,8 @@ def test_static_quantization(
         per_channel=per_channel,
         activation_type=kinds[activations],
         weight_type=kinds[weights],
+        # onnxruntime's u8 x s8 kernel saturates its 16-bit sums on x86 without VNNI; 7-bit weights do not.
+        reduce_range=(form, activations, weights) == ("QOperator", "QUInt8", "QInt8"),
     )
     source = onnx.load(tmp_path / "quantized.onnx")
     assert_integers_equal(source, samples((20, 2, 8, 8), seed=99), least=least)

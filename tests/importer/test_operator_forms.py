@@ -11,8 +11,8 @@ import pytest
 from onnx import helper
 
 from flowc.importer import load_model
-from flowc.ir import shape_of
-from flowc.reference import Reference
+from flowc.model.ir import shape_of
+from flowc.model.reference import Reference
 from tests.netbuild import Net
 from tests.oracle import run_onnxruntime, standard_form
 

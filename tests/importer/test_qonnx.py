@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from flowc import ir as fir
 from flowc.errors import ModelError
 from flowc.importer import load_model
-from flowc.quantizers import ROUNDINGS, dequantize
-from flowc.reference import Reference
+from flowc.model import ir as fir
+from flowc.model.quantizers import ROUNDINGS, dequantize
+from flowc.model.reference import Reference
 from tests.netbuild import Net, cnn, mlp
 
 quant_functions = pytest.importorskip("qonnx.custom_op.general.quant")

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-import flowc.expansions  # noqa: F401
+import flowc.model.expansions  # noqa: F401
 from flowc.importer import load_model
-from flowc.ir import remove_dead
+from flowc.model.ir import remove_dead
+from flowc.model.reference import Reference
 from flowc.passes.base import ModelPass
-from flowc.reference import Reference
 from flowc.units.base import Array
 
 

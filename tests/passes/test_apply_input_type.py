@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.importer import load_model
-from flowc.input_type import InputType
+from flowc.model.input_type import InputType
+from flowc.model.quantizers import quantize
+from flowc.model.reference import Reference
 from flowc.passes.apply_input_type import ApplyInputType
-from flowc.quantizers import quantize
-from flowc.reference import Reference
 from tests.netbuild import Net
 from tests.passes.graphs import operators
 

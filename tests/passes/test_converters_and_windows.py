@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.dataflow import Dataflow
-from flowc.dtypes import SInt, UInt
-from flowc.emulator import emulate
-from flowc.passes.allocate_dataflow import allocate_dataflow
+from flowc.dataflow.allocate import allocate
+from flowc.dataflow.emulator import emulate
+from flowc.model.dtypes import SInt, UInt
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
 from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import load_target
 from flowc.units import Mvtu, WidthConverter, Window
-from tests.allocate.nets import Net
+from flowc.units.graph import Dataflow
+from tests.dataflow.allocate.nets import Net
 
 
 def last_convolution() -> Dataflow:
@@ -49,6 +49,6 @@ def test_window_of_the_whole_frame_goes() -> None:
 
 
 def test_allocation_as_a_pass() -> None:
-    graph = allocate_dataflow(last_convolution(), load_target("ultra96"), fps=10_000)
+    graph = allocate(last_convolution(), load_target("ultra96"), fps=10_000).graph
     assert max(u.cycles for u in graph) <= 10_000
     assert all(s.depth is not None for s in graph.streams)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowc.dtypes import BIPOLAR, IntType
 from flowc.exact.choose import as_table, as_thresholds
 from flowc.exact.requant import find_requant
 from flowc.exact.steps import steps_by_exhaustion
-from flowc.ir import Editor, array_of
+from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.model.ir import Editor, array_of
 from flowc.passes.fold_activations import FoldActivations, read_activation, write_activation
 from flowc.units import Activation, Requant, Table, Thresholds
 from flowc.units.base import Array

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.dataflow import Dataflow
-from flowc.emulator import emulate
+from flowc.dataflow.emulator import emulate
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
 from flowc.units import Fork, InputPort, Join, WidthConverter
-from tests.test_dataflow import diamond
+from flowc.units.graph import Dataflow
+from tests.units.test_graph import diamond
 
 
 def folded() -> Dataflow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.ir import array_of, int_attr
+from flowc.model.ir import array_of, int_attr
 from flowc.passes.integer_joins import IntegerJoins
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.ir import array_of, int_attr, ints_attr
+from flowc.model.ir import array_of, int_attr, ints_attr
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net

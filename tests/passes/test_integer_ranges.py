@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.ir import remove_dead
+from flowc.model.ir import remove_dead
+from flowc.model.reference import Reference
 from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.integer_ranges import integer_ranges
-from flowc.reference import Reference
 from tests.exact.analysis import streamlined
 from tests.netbuild import Net
 from tests.passes.graphs import random_inputs

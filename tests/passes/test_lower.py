@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.compiler import Compiled, TensorInfo, compile_model
-from flowc.dataflow import Dataflow
-from flowc.dtypes import UInt
 from flowc.errors import UnsupportedError
+from flowc.model.dtypes import UInt
 from flowc.passes.lower import Lowering, Place, canonical_order
+from flowc.streamline.compile import Compiled, TensorInfo, compile_model
 from flowc.units import Fork, Frame, InputPort, OutputPort, Permute
+from flowc.units.graph import Dataflow
 from tests.compare import check_model
 from tests.netbuild import Net
 

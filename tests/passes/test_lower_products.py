@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.dtypes import BIPOLAR, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, SInt, UInt
 from flowc.passes.lower_products import weight_type
 from flowc.units import Mvtu, Vvtu, Window
 from tests.compare import check_model
@@ -60,8 +60,8 @@ def test_one_dimensional_convolutions_have_height_one() -> None:
 
 
 def test_three_dimensional_convolutions_are_refused() -> None:
-    from flowc.compiler import compile_model
     from flowc.errors import UnsupportedError
+    from flowc.streamline.compile import compile_model
 
     net = Net([1, 2, 4, 4, 4])
     with pytest.raises(UnsupportedError, match="3-dimensional"):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from flowc.compiler import compile_model
 from flowc.errors import FlowcError
+from flowc.streamline.compile import compile_model
 from flowc.units import ArgMax, Concat, Join, PixelPad, Split, Upsample
 from tests.compare import check_model
 from tests.netbuild import Net

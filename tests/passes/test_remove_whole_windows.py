@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.compiler import compile_model
 from flowc.passes.remove_whole_windows import remove_whole_windows
+from flowc.streamline.compile import compile_model
 from flowc.units import Mvtu, Window
+from tests.dataflow.test_emulator import random_frames, walk
 from tests.netbuild import Net
-from tests.test_emulator import random_frames, walk
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowc.importer import load_model
-from flowc.ir import Editor
+from flowc.model.ir import Editor
 from flowc.passes.rename import rename
 from tests.netbuild import Net
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowc.ir import array_of
+from flowc.model.ir import array_of
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after

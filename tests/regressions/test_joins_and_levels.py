@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.compiler import compile_model
+from flowc.streamline.compile import compile_model
 from flowc.units import Activate, Join, Mvtu, Table
 from tests.netbuild import Net
 from tests.regressions.exact import assert_exact, grid

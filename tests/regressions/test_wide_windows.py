@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.compiler import compile_model
 from flowc.exact.region import Region
+from flowc.streamline.compile import compile_model
 from tests.netbuild import Net
 from tests.regressions.exact import assert_exact, grid
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from flowc.importer import load_model
-from flowc.ir import shape_of
+from flowc.model.ir import shape_of
 from tests.netbuild import Net
 from tests.regressions.exact import assert_exact, grid
 

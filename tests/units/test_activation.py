@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import BIPOLAR, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, SInt, UInt
 from flowc.units import Activation, Requant, Table, Thresholds
 from tests.units.operators import Array
 

@@ -7,7 +7,7 @@ from math import ceil
 
 import pytest
 
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import cost
 from flowc.units.cost import Resources
 

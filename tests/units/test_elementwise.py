@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import SInt, UInt
+from flowc.model.dtypes import SInt, UInt
 from flowc.units import Activate, ArgMax, Frame, Join, Requant, Thresholds
 from tests.units.operators import nchw, nhwc, run_op
 

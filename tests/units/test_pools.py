@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import IntType, SInt, UInt
+from flowc.model.dtypes import IntType, SInt, UInt
 from flowc.units import Frame, GlobalSum, Pad, Pool, Table, Window, divisors
 from tests.units.operators import nchw, nhwc, run_op
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu, Pad, Requant, Thresholds, Vvtu, Window, divisors
 from tests.units.operators import Array, nchw, nhwc, run_op
 

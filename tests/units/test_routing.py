@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.dtypes import SInt, UInt
+from flowc.model.dtypes import SInt, UInt
 from flowc.units import (
     Concat,
     Fork,

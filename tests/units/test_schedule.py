@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.dtypes import SInt, UInt
+from flowc.model.dtypes import SInt, UInt
 from flowc.units import (
     ArgMax,
     Concat,

@@ -14,12 +14,12 @@ import numpy as np
 
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.backends.names import name_design
-from flowc.backends.packing import pack_rows, unpack_rows
-from flowc.backends.weights import weight_ports
-from flowc.dataflow import Dataflow
+from flowc.dataflow.interface.names import name_design
+from flowc.dataflow.interface.packing import pack_rows, unpack_rows
+from flowc.dataflow.interface.weights import weight_ports
 from flowc.errors import FlowcError, MismatchError, UsageError
 from flowc.units import Array, InputPort, OutputPort
+from flowc.units.graph import Dataflow
 
 __all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run", "write_vectors"]
 

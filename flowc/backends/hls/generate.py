@@ -12,12 +12,12 @@ from flowc.backends.hls.layer import Layer, word
 from flowc.backends.hls.text import comment
 from flowc.backends.hls.writers import WRITERS
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.backends.names import Names, identifier, name_design
 from flowc.backends.render import commented, copied, render, write
-from flowc.backends.weights import WeightPort, weight_ports
-from flowc.dataflow import Dataflow, Stream
+from flowc.dataflow.interface.names import Names, identifier, name_design
+from flowc.dataflow.interface.weights import WeightPort, weight_ports
 from flowc.errors import InfeasibleError, UnsupportedError
 from flowc.units import InputPort, OutputPort, Unit
+from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["generate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 from flowc.units import Unit
 from flowc.units.cost import memory_style
 

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import (
     Activate,
     Activation,
@@ -38,6 +37,7 @@ from flowc.units import (
     divisors,
 )
 from flowc.units.cost import packs
+from flowc.units.graph import Dataflow, Stream
 
 Random = np.random.Generator
 T = TypeVar("T")

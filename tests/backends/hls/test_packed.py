@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowc.allocate.check import faults
 from flowc.backends.hls import csim, generate
-from flowc.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.dataflow.allocate.check import faults
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu
 from flowc.units.cost import packs, products
 from tests.backends.hls.random_units import accumulator, emulate, integers, side_by_side

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from flowc.backends.hls import csim, generate
-from flowc.backends.names import name_design
-from flowc.dataflow import Dataflow, Stream
-from flowc.dtypes import SInt, UInt
+from flowc.backends.hls.lint import lint
+from flowc.dataflow.interface.names import name_design
 from flowc.errors import InfeasibleError, MismatchError, UsageError
-from flowc.hls_lint import lint
+from flowc.model.dtypes import SInt, UInt
 from flowc.units import Activate, Array, Fork, Frame, InputPort, Join, Mvtu, OutputPort, Pad, Thresholds, Unit, Window
 from flowc.units.cost import ARRIVING
+from flowc.units.graph import Dataflow, Stream
 from tests.backends.hls.random_units import MAKERS, accumulator, emulate, integers, side_by_side
 
 HOSTILE = ("Conv */ #error\n#error??/\n\\", 'x"; system("id"); //')

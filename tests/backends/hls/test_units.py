@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from flowc.backends.hls import csim, generate
-from flowc.dataflow import Dataflow
 from flowc.units import Array
+from flowc.units.graph import Dataflow
 from tests.backends.hls.random_units import MAKERS, emulate, integers, side_by_side
 
 FRAMES = 5

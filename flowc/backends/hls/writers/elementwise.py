@@ -7,7 +7,7 @@ import numpy as np
 from flowc.backends.hls.layer import Constant, Layer, element
 from flowc.backends.hls.parameters import activation_code, stored_type
 from flowc.backends.hls.text import decimal_rows
-from flowc.dtypes import IntType
+from flowc.model.dtypes import IntType
 from flowc.units import Activate, Join
 
 __all__ = ["write_activate", "write_join"]

@@ -1,0 +1,9 @@
+"""Whether generated C++ can become hardware, as far as it can be told without the vendor's tool.
+
+``python -m flowc.backends.hls.lint DIR`` checks a generated ``hls/`` folder.
+"""
+
+from flowc.backends.hls.lint.check import lint
+from flowc.backends.hls.lint.finding import RULES, Finding
+
+__all__ = ["RULES", "Finding", "lint"]

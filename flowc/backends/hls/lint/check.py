@@ -1,0 +1,65 @@
+"""Checks a folder of generated HLS C++."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from flowc.backends.hls.lint.finding import Finding
+from flowc.backends.hls.lint.language import language_findings
+from flowc.backends.hls.lint.pragmas import pragma_findings
+from flowc.backends.hls.lint.structure import read_scopes
+from flowc.backends.hls.lint.tokens import translation_unit
+from flowc.errors import UsageError, shown
+
+__all__ = ["lint"]
+
+_EXEMPT = ("sim", "build", "vectors")
+"""Folders of a project that hold nothing for synthesis."""
+
+
+def lint(directory: Path) -> list[Finding]:
+    """Violations of `RULES` in the C++ below a folder, without test bench and simulation files.
+
+    Args:
+        directory: a generated ``hls/`` folder, or the design folder around it.
+
+    Raises:
+        UsageError: there is no C++ in it.
+    """
+    root = Path(directory).resolve()
+    if (root / "hls").is_dir() and not list(root.glob("*.cpp")):
+        root = root / "hls"
+    sources = sorted(_sources(root, ".cpp"))
+    headers = sorted(_sources(root, ".hpp", ".h"))
+    if not sources and not headers:
+        raise UsageError(f"'{shown(str(directory))}' holds no C++", remedy="Name the hls/ folder of a generated design")
+    tops = _tops(root)
+    cache: dict[Path, list[tuple[int, str]]] = {}
+    found: set[Finding] = set()
+    seen: set[Path] = set()
+    for path in [*sources, *headers]:
+        if path in seen:
+            continue
+        unit = translation_unit(path, root, cache)
+        seen |= unit.files
+        scopes = read_scopes(unit.tokens)
+        found.update(language_findings(unit, scopes))
+        found.update(pragma_findings(unit, scopes, tops))
+    return sorted(found)
+
+
+def _sources(root: Path, *endings: str) -> Iterator[Path]:
+    for path in root.rglob("*"):
+        exempt = path.name.startswith("testbench") or path.relative_to(root).parts[0] in _EXEMPT
+        if path.suffix in endings and path.is_file() and not exempt:
+            yield path
+
+
+def _tops(root: Path) -> frozenset[str]:
+    """The top functions that the project's script names."""
+    script = root / "vitis_hls.tcl"
+    if not script.is_file():
+        return frozenset()
+    return frozenset(re.findall(r"^set_top\s+(\w+)", script.read_text(encoding="utf-8"), re.MULTILINE))

@@ -1,0 +1,1 @@
+"""Dataflow execution: a unit per layer, streams between, weights on chip."""

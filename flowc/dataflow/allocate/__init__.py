@@ -1,0 +1,20 @@
+"""Folding, memories and FIFOs of a dataflow graph for a target."""
+
+from flowc.dataflow.allocate.allocation import Allocation, allocate, checked_clock
+from flowc.dataflow.allocate.check import check
+from flowc.dataflow.allocate.foldfile import folding_of, read_folding
+from flowc.dataflow.allocate.limits import Limits
+from flowc.dataflow.allocate.simulation import Deadlock, Simulation, simulate
+
+__all__ = [
+    "Allocation",
+    "Deadlock",
+    "Limits",
+    "Simulation",
+    "allocate",
+    "check",
+    "checked_clock",
+    "folding_of",
+    "read_folding",
+    "simulate",
+]

@@ -1,0 +1,280 @@
+"""Folding a dataflow graph for a target: the wanted rate at the least cost, or the highest rate that fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flowc.dataflow.allocate.check import check
+from flowc.dataflow.allocate.fifos import fifo_cost, place_fifos, size_fifos
+from flowc.dataflow.allocate.foldfile import fixed_layers
+from flowc.dataflow.allocate.layers import Layer, find_layers
+from flowc.dataflow.allocate.limits import RESOURCES, Limits
+from flowc.dataflow.allocate.options import Option, vector
+from flowc.dataflow.allocate.search import Chosen, Search
+from flowc.dataflow.allocate.select import Floats
+from flowc.dataflow.allocate.simulation import simulate
+from flowc.dataflow.allocate.transfers import brought_bits, least_brought_bits, reader_cycles, transfer_cycles
+from flowc.dataflow.interface.weights import weight_ports
+from flowc.errors import InfeasibleError, UsageError
+from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
+from flowc.passes.remove_whole_windows import remove_whole_windows
+from flowc.targets import Target
+from flowc.units.cost import LUTS_PER_BLOCK, Resources
+from flowc.units.graph import Dataflow, Stream
+
+__all__ = ["Allocation", "allocate", "checked_clock"]
+
+_FIFO_ROUNDS = 6
+_SIMULATED_BEATS = 4_000_000
+_BLOCK_WORTHS = (LUTS_PER_BLOCK, 40, 2000)
+_ULTRA_WORTHS = (1600, 200, 20000)
+"""What blocks may be worth in look-up tables when FIFOs are placed: usual, plenty left, scarce."""
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """A folded graph and what is said of it.
+
+    Attributes:
+        graph: folded, with width converters, FIFO depths and memories.
+        clock_mhz: the clock that rates are for.
+        fps: frames per second in steady state.
+        interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
+        latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
+        bottleneck: name of the unit that sets the interval, or "external memory".
+        resources: sum over units and FIFOs; None for what is not known.
+        unit_resources: per unit.
+        fifo_resources: per stream.
+        available: the target's resources.
+        budget: what the limits leave of them.
+        fits: whether ``resources`` keeps ``budget``.
+        notes: remarks for the user.
+    """
+
+    graph: Dataflow
+    clock_mhz: float
+    fps: float
+    interval_cycles: int
+    latency_cycles: int
+    bottleneck: str
+    resources: Resources
+    unit_resources: Mapping[str, Resources]
+    fifo_resources: Mapping[Stream, Resources]
+    available: Mapping[str, int]
+    budget: Mapping[str, int]
+    fits: bool
+    notes: tuple[str, ...] = ()
+
+
+def allocate(
+    graph: Dataflow,
+    target: Target,
+    *,
+    clock_mhz: float | None = None,
+    fps: float | None = None,
+    folding: Mapping[str, Any] | None = None,
+    utilization: Limits | None = None,
+) -> Allocation:
+    """Folds ``graph`` for ``target``.
+
+    Args:
+        graph: units of any folding (it is chosen anew), without or with width converters (they are placed anew).
+        target: the board.
+        clock_mhz: clock; the target's own by default.
+        fps: wanted frames per second: the least resources that reach it are taken. None: the highest rate that fits.
+        folding: what the user fixes, see `flowc.dataflow.allocate.foldfile`.
+        utilization: shares of the target that may be used.
+
+    Returns:
+        The allocation. It fits, unless ``folding`` fixes every layer: then ``fits`` says whether it does.
+
+    Raises:
+        UsageError: a clock, rate or folding that makes no sense.
+        InfeasibleError: the rate can't be reached, or nothing fits.
+    """
+    limits = utilization if utilization is not None else Limits()
+    clock = checked_clock(clock_mhz, target)
+    wanted = _checked_interval(fps, clock)
+    base = remove_whole_windows(remove_width_converters(graph))
+    layers = fixed_layers(find_layers(base), {} if folding is None else folding)
+    _check_memories(layers, target)
+    search = Search(base, layers, target, limits, transfer_cycles(base, target, clock, least_brought_bits(layers)))
+    pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
+    for _ in range(_FIFO_ROUNDS):
+        chosen = _choose(search, wanted, fps, clock, pinned)
+        folded = insert_width_converters(_apply(base, chosen.options))
+        check(folded)
+        sized = _placed(size_fifos(folded), search)
+        over = _use(sized) - search.budgets
+        if pinned or (over <= 0).all():
+            break
+        # FIFOs cost more than the two beats that each was priced at.
+        search.reserve = search.reserve + np.maximum(over, 0.0) * 1.02
+    else:
+        worst = max(range(over.size), key=lambda k: over[k] / max(1.0, search.budgets[k]))
+        raise InfeasibleError(
+            f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
+            remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
+        )
+    search.transfer_cycles = max(transfer_cycles(sized, target, clock, brought_bits(sized)), reader_cycles(sized))
+    if wanted is not None and not pinned and search.transfer_cycles > wanted:
+        raise InfeasibleError(
+            f"the external memory takes {search.transfer_cycles:,} cycles to bring a frame's weights, each word filled up to a "
+            f"power of two bytes; {fps:g} fps at {clock:g} MHz are {wanted:,}",
+            remedy="Fix pe and simd so that pe * simd * bits fills a word, keep weights on chip, or ask for a lower rate",
+        )
+    return _allocation(sized, search, clock, target)
+
+
+def _check_memories(layers: Sequence[Layer], target: Target) -> None:
+    """Raises UsageError where a layer is fixed to a kind of memory that the target lacks."""
+    for layer in layers:
+        key = next((k for k in ("memory", "window_memory") if layer.fixed.get(k) == "uram"), None)
+        if key is not None and not target.uram:
+            raise UsageError(
+                f"folding '{layer.name}': '{key}' is uram, which target '{target.name}' does not have",
+                remedy="Take lutram or bram" + (", or stream" if key == "memory" else ""),
+            )
+
+
+def _choose(search: Search, wanted: int | None, fps: float | None, clock: float, pinned: bool) -> Chosen:
+    if pinned:
+        slowest, _ = search.slowest_least()
+        chosen = search.at(slowest)
+        if wanted is None or slowest <= wanted:
+            return chosen
+    if wanted is None:
+        return search.fastest()
+    about = f"{fps:g} fps at {clock:g} MHz are {wanted:,} cycles per frame"
+    remedy = "Ask for a lower rate, a higher clock or utilization limit, or take a larger target"
+    try:
+        chosen = search.reach(wanted)
+    except InfeasibleError as error:
+        floor = max(search.slowest_least()[0], search.transfer_cycles)
+        raise InfeasibleError(
+            f"{about}, but {error.message.rstrip('.')}: at most {clock * 1e6 / floor:,.1f} fps", remedy=remedy
+        ) from None
+    if chosen.selection.fits:
+        return chosen
+    fastest = search.fastest()
+    rate = clock * 1e6 / max(o.fold.cycles for o in fastest.options)
+    raise InfeasibleError(
+        f"{about}, and that does not fit: {search.overrun(chosen)}. The highest rate that fits is {rate:,.1f} fps",
+        remedy=remedy,
+    )
+
+
+def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
+    changed = {name: graph[name].with_(**changes) for o in options for name, changes in o.changes.items() if changes}
+    return graph.with_units(changed)
+
+
+def _use(graph: Dataflow) -> Floats:
+    return vector(Resources.total([*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]))
+
+
+def _placed(graph: Dataflow, search: Search) -> Dataflow:
+    """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least."""
+    ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
+    tries = [place_fifos(graph, block, one) for block in _BLOCK_WORTHS for one in ultra]
+    return min(tries, key=lambda g: search.rating(_use(g)))
+
+
+def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -> Allocation:
+    units = {u.name: u.resources for u in graph}
+    fifos = {s: fifo_cost(graph, s) for s in graph.streams}
+    total = Resources.total([*units.values(), *fifos.values()])
+    slowest = max(graph, key=lambda u: u.cycles)
+    beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
+    filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
+    frames = max(1, min(filled, _SIMULATED_BEATS // max(1, beats)))
+    seen = simulate(graph, frames, settled=slowest.cycles)
+    # The depths are proven to keep the slowest unit's cycles; fewer frames need not show it yet.
+    interval = seen.interval if frames == filled and seen.interval is not None else slowest.cycles
+    bottleneck = slowest.name
+    if search.transfer_cycles > interval:
+        interval, bottleneck = search.transfer_cycles, "external memory"
+    fits = bool((vector(total) <= search.budgets).all())
+    return Allocation(
+        graph=graph,
+        clock_mhz=clock,
+        fps=clock * 1e6 / interval,
+        interval_cycles=interval,
+        latency_cycles=seen.latency,
+        bottleneck=bottleneck,
+        resources=total,
+        unit_resources=units,
+        fifo_resources=fifos,
+        available=target.available,
+        budget=search.budget,
+        fits=fits,
+        notes=_notes(graph, units, fifos, search.budget, interval),
+    )
+
+
+def _notes(
+    graph: Dataflow,
+    units: Mapping[str, Resources],
+    fifos: Mapping[Stream, Resources],
+    budget: Mapping[str, int],
+    interval: int,
+) -> tuple[str, ...]:
+    """The tightest resource with its three biggest consumers, what FIFOs take, what the model leaves out, what to change."""
+    buffers = Resources.total(fifos.values())
+    total = Resources.total([*units.values(), buffers])
+    used = {n: getattr(total, n) or 0 for n in RESOURCES}
+    share = {n: used[n] / budget[n] if budget[n] else math.inf * used[n] if used[n] else 0.0 for n in RESOURCES}
+    tight = max(share, key=lambda n: share[n])
+    biggest = sorted((n for n in units if getattr(units[n], tight)), key=lambda n: -getattr(units[n], tight))[:3]
+    listed = ", ".join(f"'{n}' {getattr(units[n], tight):,}" for n in biggest)
+    notes = [
+        f"the tightest resource is {tight}: {used[tight]:,} of the {budget[tight]:,} that may be used; most of it goes to {listed}",
+        f"FIFOs take {buffers.lut:,} lut, {buffers.bram18:,} bram18 and {buffers.uram:,} uram of the total",
+    ]
+    over = [f"{used[n] - budget[n]:,} {n}" for n in RESOURCES if used[n] > budget[n]]
+    if over:
+        notes.append(
+            f"does not fit: {', '.join(over)} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
+        )
+    drain = max(u.stages for u in graph) + 2
+    if drain * 100 > interval:
+        notes.append(
+            f"units work frame by frame, and draining a pipeline of about {drain} stages is not in the {interval:,} cycles: "
+            "expect a lower rate"
+        )
+    brought = weight_ports(graph)
+    if brought:
+        listed = ", ".join(f"'{p.unit.name}' ({p.unit.memory})" for p in brought)
+        notes.append(
+            f"weights in the external memory, which the driver puts there, and a block for each that reads them: {listed}"
+        )
+    missing = [n for n in RESOURCES if getattr(total, n) is None]
+    if missing:
+        notes.append(f"not known for every unit, so not counted: {', '.join(missing)}")
+    return tuple(notes)
+
+
+def checked_clock(clock_mhz: float | None, target: Target) -> float:
+    """The clock in MHz, the target's own where none is given. Raises UsageError for one that the target can't have."""
+    clock = target.clock_mhz if clock_mhz is None else clock_mhz
+    if not isinstance(clock, int | float) or not math.isfinite(clock) or clock <= 0:
+        raise UsageError(f"the clock must be above 0 MHz, not {clock}")
+    if clock > target.max_clock_mhz:
+        raise UsageError(f"{clock:g} MHz is above the limit of {target.max_clock_mhz:g} MHz of target '{target.name}'")
+    return clock
+
+
+def _checked_interval(fps: float | None, clock: float) -> int | None:
+    if fps is None:
+        return None
+    if not isinstance(fps, int | float) or not math.isfinite(fps) or fps <= 0:
+        raise UsageError(f"the frame rate must be above 0, not {fps}")
+    interval = math.floor(clock * 1e6 / fps)
+    if interval < 1:
+        raise InfeasibleError(f"{fps:g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second")
+    return interval

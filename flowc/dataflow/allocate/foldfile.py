@@ -1,0 +1,136 @@
+"""Folding files: what the user fixes by hand, per layer.
+
+::
+
+    {"defaults": {"memory": "bram"},
+     "conv1": {"pe": 16, "simd": 3},
+     "conv2": {"pe": 32, "simd": 32, "memory": "lutram", "multiplier": "lut"}}
+
+Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram,
+stream), ``multiplier`` (auto, lut, dsp, packed), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle
+into the window), ``parallel`` (the window leaves in one beat). ``defaults`` holds styles for every layer that has them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flowc.dataflow.allocate.layers import Layer
+from flowc.errors import UsageError, shown
+
+__all__ = ["KEYS", "fixed_layers", "folding_of", "read_folding"]
+
+KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel")
+_STYLES = ("memory", "multiplier", "window_memory")
+_LARGEST_FILE = 10_000_000
+
+
+def read_folding(path: str | Path) -> dict[str, Any]:
+    """The object in a folding file. Raises UsageError where it can't be read or is not a JSON object."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise UsageError(f"folding file '{path}' is larger than {_LARGEST_FILE:,} bytes")
+        data = json.loads(path.read_bytes(), object_pairs_hook=_no_duplicates)
+    except OSError as error:
+        raise UsageError(f"folding file '{path}' can't be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"folding file '{path}' is not valid JSON: {error}",
+            remedy='It holds an object such as {"conv1": {"pe": 16, "simd": 3}}',
+        ) from None
+    if not isinstance(data, dict):
+        raise UsageError(f"folding file '{path}' holds {_kind(data)}, not an object of layers")
+    return data
+
+
+def folding_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A folding, or the one in the file of that path. Raises UsageError for anything else."""
+    if given is None or isinstance(given, Mapping):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return read_folding(Path(given))
+    raise UsageError(f"a folding is an object of layers or the path of a JSON file, not {_kind(given)}")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"key '{shown(key)}' stands twice")
+        found[key] = value
+    return found
+
+
+def fixed_layers(layers: Sequence[Layer], folding: Mapping[str, Any]) -> list[Layer]:
+    """The layers with what ``folding`` fixes. Raises UsageError that names the key and what is allowed."""
+    if not isinstance(folding, Mapping):
+        raise UsageError(f"a folding is an object of layers, not {_kind(folding)}")
+    by_name = {layer.name: layer for layer in layers}
+    inside = {unit.name: layer.name for layer in layers for unit in layer.units}
+    defaults = folding.get("defaults", {}) if "defaults" not in by_name else {}
+    _check_object("defaults", defaults)
+    for key in defaults:
+        if key not in _STYLES:
+            raise UsageError(f"folding 'defaults': unknown key '{shown(str(key))}'; allowed are {', '.join(_STYLES)}")
+    for name in folding:
+        if name in by_name or name == "defaults":
+            continue
+        if name in inside:
+            raise UsageError(f"folding: unit '{shown(name)}' folds with its layer '{inside[name]}'; name that one")
+        near = difflib.get_close_matches(str(name), by_name, 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"folding: unknown layer '{shown(str(name))}'; {hint}the layers are {', '.join(by_name)}")
+    result = []
+    for layer in layers:
+        own = folding.get(layer.name, {})
+        _check_object(layer.name, own)
+        for key, value in own.items():
+            _check_value(layer, key, value)
+        styles = {k: v for k, v in defaults.items() if layer.allowed(k)}
+        for key, value in styles.items():
+            _check_value(layer, key, value, "defaults")
+        fixed = {k: v for k, v in {**styles, **own}.items() if v != "auto"}
+        result.append(layer.with_fixed(fixed) if fixed else layer)
+    return result
+
+
+def _check_object(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise UsageError(f"folding '{shown(name)}': expected an object such as {{\"pe\": 4}}, not {_kind(value)}")
+
+
+def _check_value(layer: Layer, key: str, value: Any, where: str | None = None) -> None:
+    label = f"folding '{where or layer.name}'"
+    keys = [k for k in KEYS if layer.allowed(k)]
+    if key not in keys:
+        raise UsageError(
+            f"{label}: unknown key '{shown(str(key))}'; {layer.main.kind} '{layer.name}' has {', '.join(keys) or 'none'}"
+        )
+    allowed = layer.allowed(key)
+    sample = allowed[0]
+    if type(value) is not type(sample):
+        names = {int: "an integer", bool: "true or false", str: "a string"}
+        raise UsageError(
+            f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}"
+        )
+    if value not in allowed:
+        raise UsageError(f"{label}: '{key}' can't be {json.dumps(value)}; allowed are {_listed(allowed)}")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(json.dumps(v) for v in values)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return json.dumps(value)
+    kinds = {int: "an integer", float: "a number", str: "a string", list: "a list", dict: "an object"}
+    return kinds.get(type(value), type(value).__name__)

@@ -1,0 +1,331 @@
+"""Layers of a dataflow graph: the units that must fold together, and every legal way to fold them.
+
+A layer is named after its main unit. An MVTU, VVTU or pool takes with it the sliding window and the padding in front
+of it; every other unit is a layer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import gcd
+from typing import Any
+
+from flowc.units import (
+    Activate,
+    ArgMax,
+    Concat,
+    GlobalSum,
+    Join,
+    Mvtu,
+    Pad,
+    Permute,
+    PixelPad,
+    Pool,
+    Split,
+    Unit,
+    Vvtu,
+    WidthConverter,
+    Window,
+    divisors,
+)
+from flowc.units.cost import ARRIVING, packs
+from flowc.units.graph import Dataflow
+
+__all__ = ["MAX_STREAM_BITS", "Fold", "Layer", "find_layers", "fold_cycles"]
+
+MAX_STREAM_BITS = 4096
+"""Widest stream, and widest slice of a weight memory that one processing element reads (limit of an HLS stream)."""
+
+MAX_LANES = 1024
+"""Most lanes of one unit (limit of HLS array partitioning)."""
+
+MAX_WORD_BITS = 64 * MAX_LANES
+"""Widest word of weights (it is partitioned into 64 bits each)."""
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""Unit name -> field -> value."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One way to fold a layer, without its memory and multiplier styles.
+
+    Attributes:
+        changes: unit name -> field -> value.
+        cycles: of the layer's slowest unit.
+        in_width, out_width: elements per beat at the layer's ends.
+        converter: (element bits, wide in, wide out) of a width converter inside the layer, in front of its main unit.
+    """
+
+    changes: Changes
+    cycles: int
+    in_width: int
+    out_width: int
+    converter: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Units that fold together.
+
+    Attributes:
+        main: the unit that names the layer.
+        window, pads: what stands in front of it, pads in stream order.
+        fixed: folding keys that the user fixed.
+    """
+
+    main: Unit
+    window: Window | None = None
+    pads: tuple[Pad | PixelPad, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the main unit."""
+        return self.main.name
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """Members in stream order."""
+        return (*self.pads, *([self.window] if self.window is not None else []), self.main)
+
+    @property
+    def first(self) -> Unit:
+        """The unit that the layer's input streams enter."""
+        return self.units[0]
+
+    def allowed(self, key: str) -> list[Any]:
+        """Every legal value of a folding key; empty where the layer has no such key."""
+        main = self.main
+        if key == "pe":
+            return [d for d in self._lanes() if d <= MAX_LANES]
+        if key == "simd":
+            return self._simds()
+        if key == "memory" and isinstance(main, Mvtu | Vvtu):
+            return ["auto", "lutram", "bram", "uram", "stream"]
+        if key == "multiplier" and isinstance(main, Mvtu | Vvtu):
+            packed = isinstance(main, Mvtu) and packs(main.weight_type, main.frame.dtype)
+            return ["auto", "lut", "dsp", *(["packed"] if packed else [])]
+        if key == "window_memory" and self.window is not None:
+            return ["auto", "lutram", "bram", "uram"]
+        if key == "window_simd" and isinstance(main, Mvtu) and self.window is not None:
+            return divisors(main.mw // main.taps)
+        if key == "parallel" and self.window is not None and isinstance(main, Mvtu | Vvtu):
+            return [False, True]
+        return []
+
+    def _lanes(self) -> list[int]:
+        main = self.main
+        if isinstance(main, Mvtu):
+            return divisors(main.mh // main.groups)
+        if isinstance(main, Vvtu | Pool):
+            return divisors(main.channels)
+        if isinstance(main, Activate | GlobalSum | ArgMax):
+            return divisors(main.frame.c)
+        if isinstance(main, Join):
+            return divisors(main.left.c)
+        return []
+
+    def _simds(self) -> list[int]:
+        main = self.main
+        if isinstance(main, Mvtu):
+            return divisors(main.mw)
+        if isinstance(main, Concat):
+            return divisors(gcd(*(f.c for f in main.frames)))
+        if isinstance(main, Split):
+            return divisors(gcd(main.frame.c, *main.starts, *main.sizes))
+        if self._lanes() or isinstance(main, Permute | WidthConverter):
+            return []
+        return divisors(main.inputs[0].c)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the user fixed all that decides the main unit's cycles."""
+        keys = [k for k in ("pe", "simd") if self.allowed(k)]
+        return bool(keys) and all(k in self.fixed for k in keys)
+
+    def folds(self, limit: int) -> Iterator[Fold]:
+        """Folds worth a look of at most ``limit`` cycles: for every lane count the least parallel inputs, and a few more."""
+        if isinstance(self.main, Mvtu):
+            yield from self._matrix_folds(self.main, limit)
+        elif isinstance(self.main, Vvtu | Pool):
+            yield from self._depthwise_folds(self.main, limit)
+        else:
+            yield from self._plain_folds(limit)
+
+    @property
+    def _widest_word(self) -> int:
+        """Most bits of weights that can be read in a cycle."""
+        return MAX_STREAM_BITS if self.fixed.get("memory") in ARRIVING else MAX_WORD_BITS
+
+    def _wanted(self, key: str, values: Iterable[Any]) -> list[Any]:
+        return [self.fixed[key]] if key in self.fixed else list(values)
+
+    def _plain_folds(self, limit: int) -> Iterator[Fold]:
+        key = "pe" if self._lanes() else "simd"
+        values = self._wanted(key, self.allowed(key))
+        if not values:
+            yield Fold({}, self.main.cycles, self.main.in_widths[0], self.main.out_widths[0])
+            return
+        found = 0
+        for value in values:
+            unit = self.main.with_(**{key: value})
+            wide = max(w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True))
+            if unit.cycles <= limit and wide <= MAX_STREAM_BITS:
+                yield Fold({self.name: {key: value}}, unit.cycles, unit.in_widths[0], unit.out_widths[0])
+                found += 1
+            if found == 6:  # wider than need be only saves width converters
+                return
+
+    def _front(self, simd: int, block: int, parallel: bool) -> tuple[dict[str, dict[str, Any]], int]:
+        """Changes of padding and window for ``simd`` channels per beat, and their cycles."""
+        changes: dict[str, dict[str, Any]] = {p.name: {"simd": simd} for p in self.pads}
+        cycles = max((_pad_cycles(p, simd) for p in self.pads), default=0)
+        if self.window is not None:
+            changes[self.window.name] = {"simd": simd, "block": block, "parallel": parallel}
+            cycles = max(cycles, _window_cycles(self.window, simd, block, parallel))
+        return changes, cycles
+
+    def _depthwise_folds(self, main: Vvtu | Pool, limit: int) -> Iterator[Fold]:
+        for parallel in self._wanted("parallel", self.allowed("parallel") or [False]):
+            found = 0
+            for pe in self._wanted("pe", self.allowed("pe")):
+                changes, cycles = self._front(pe, pe, parallel)
+                changes[main.name] = {"pe": pe} | ({"parallel": parallel} if isinstance(main, Vvtu) else {})
+                unit = main.with_(**changes[main.name])
+                cycles = max(cycles, unit.cycles)
+                wide = max(unit.in_widths[0] * main.frame.dtype.bits, unit.out_widths[0] * unit.outputs[0].dtype.bits)
+                if isinstance(unit, Vvtu) and unit.weight_memory[1] > self._widest_word:
+                    continue
+                if cycles <= limit and wide <= MAX_STREAM_BITS:
+                    yield Fold(changes, cycles, pe, unit.out_widths[0])
+                    found += 1
+                if found == 4:
+                    break
+
+    def _matrix_folds(self, main: Mvtu, limit: int) -> Iterator[Fold]:
+        bits, channels = main.frame.dtype.bits, main.mw // main.taps
+        work = main.frame.pixels * main.mh * main.mw
+        for pe in self._wanted("pe", self.allowed("pe")):
+            if pe * main.out_type.bits > MAX_STREAM_BITS:
+                continue
+            found = 0
+            for simd in self._wanted("simd", self.allowed("simd")):
+                cycles = work // (pe * simd)
+                weight_bits = simd * main.weight_type.bits
+                if (
+                    cycles > limit
+                    or max(simd * bits, weight_bits) > MAX_STREAM_BITS
+                    or pe * weight_bits > self._widest_word
+                ):
+                    continue
+                before = found
+                for fold in self._matrix_fronts(main, simd, channels, limit):
+                    changes = {**fold.changes, main.name: {"pe": pe, "simd": simd, **fold.changes.get(main.name, {})}}
+                    slowest = max(cycles, fold.cycles)
+                    if slowest <= limit:
+                        yield Fold(changes, slowest, fold.in_width, pe, fold.converter)
+                        found = before + 1
+                if found == 4:
+                    break
+
+    def _matrix_fronts(self, main: Mvtu, simd: int, channels: int, limit: int) -> Iterator[Fold]:
+        """Ways to feed an MVTU ``simd`` inputs per cycle; their ``out_width`` is unused."""
+        if self.window is None:
+            yield Fold({}, 0, simd, 0)
+            return
+        bits = main.frame.dtype.bits
+        allowed = self._wanted("parallel", [False, True])
+        if True in allowed and simd % main.taps == 0 and channels % (simd // main.taps) == 0 and main.taps > 1:
+            block = simd // main.taps
+            changes, cycles = self._front(block, block, True)
+            yield Fold({**changes, main.name: {"block": block}}, cycles, block, 0)
+        if False not in allowed:
+            return
+        found = 0
+        for width in self._wanted("window_simd", self._window_widths(simd, channels)):
+            changes, cycles = self._front(width, channels, False)
+            if cycles > limit:
+                continue
+            inner = None if width == simd else (bits, width, simd)
+            yield Fold({**changes, main.name: {"block": channels}}, cycles, width, 0, inner)
+            found += 1
+            if width == simd or found == 2:
+                return
+
+    @staticmethod
+    def _window_widths(simd: int, channels: int) -> list[int]:
+        """Widths of a window in front of ``simd`` inputs: the same where it can be, else ascending, even ratios first."""
+        widths = divisors(channels)
+        even = [w for w in widths if simd % w == 0 or w % simd == 0]
+        return (
+            ([simd] if simd in widths else []) + [w for w in even if w != simd] + [w for w in widths if w not in even]
+        )
+
+    def with_fixed(self, fixed: Mapping[str, Any]) -> Layer:
+        """A copy whose folds all have the given values."""
+        return Layer(self.main, self.window, self.pads, fixed)
+
+
+@lru_cache(maxsize=4096)
+def _pad_cycles(pad: Pad | PixelPad, simd: int) -> int:
+    cycles: int = pad.with_(simd=simd).cycles
+    return cycles
+
+
+@lru_cache(maxsize=4096)
+def _window_cycles(window: Window, simd: int, block: int, parallel: bool) -> int:
+    cycles: int = window.with_(simd=simd, block=block, parallel=parallel).cycles
+    return cycles
+
+
+def find_layers(graph: Dataflow) -> list[Layer]:
+    """The layers of a graph without width converters, in topological order."""
+    taken: set[str] = set()
+    layers = []
+    for unit in graph:
+        if not isinstance(unit, Mvtu | Vvtu | Pool):
+            continue
+        at = graph[graph.into(unit.name)[0].src]
+        window = at if isinstance(at, Window) else None
+        pads: list[Pad | PixelPad] = []
+        while window is not None:
+            at = graph[graph.into((pads[0] if pads else window).name)[0].src]
+            if not isinstance(at, Pad | PixelPad):
+                break
+            pads.insert(0, at)
+        layers.append(Layer(unit, window, tuple(pads)))
+        taken.update(u.name for u in layers[-1].units)
+    rest = [Layer(u) for u in graph if u.name not in taken]
+    position = {u.name: i for i, u in enumerate(graph)}
+    return sorted(layers + rest, key=lambda layer: position[layer.name])
+
+
+def fold_cycles(layer: Layer) -> list[int]:
+    """Numbers of cycles at which the layer's choice of folds changes, ascending."""
+    main = layer.main
+    found: set[int] = set()
+    if isinstance(main, Mvtu):
+        work = main.frame.pixels * main.mh * main.mw
+        found = {work // (pe * simd) for pe in layer.allowed("pe") for simd in layer.allowed("simd")}
+    elif isinstance(main, Vvtu | Pool):
+        work = main.frame.pixels * main.channels
+        found = {work * t // pe for pe in layer.allowed("pe") for t in (1, main.taps)}
+    else:
+        key = "pe" if layer.allowed("pe") else "simd"
+        found = {main.with_(**{key: value}).cycles for value in layer.allowed(key)} or {main.cycles}
+    for pad in layer.pads:
+        found |= {_pad_cycles(pad, s) for s in divisors(pad.frame.c)}
+    if layer.window is not None:
+        window = layer.window
+        for simd in divisors(window.frame.c):
+            block = main.mw // main.taps if isinstance(main, Mvtu) else simd
+            if block % simd == 0:
+                found.add(_window_cycles(window, simd, block, False))
+            found.add(_window_cycles(window, simd, simd, True))
+    ascending = sorted(found)
+    while ascending and next(layer.folds(ascending[0]), None) is None:
+        del ascending[0]
+    return ascending

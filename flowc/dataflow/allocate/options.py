@@ -1,0 +1,205 @@
+"""A layer's options at a wanted interval, with their costs: what the selection chooses from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from flowc.dataflow.allocate.layers import MAX_STREAM_BITS, Fold, Layer
+from flowc.dataflow.allocate.limits import RESOURCES
+from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
+from flowc.errors import InfeasibleError
+from flowc.units import Mvtu, Unit, Vvtu, Window
+from flowc.units.cost import Resources, converter, fifo, packs
+from flowc.units.graph import Dataflow
+
+__all__ = ["Option", "OptionTable", "vector"]
+
+_FIFO_DEPTH = 2
+_COUNTED = [i for i, name in enumerate(RESOURCES) if name != "ff"]
+
+_RATES = (8, 40, 80, 160, 320, 640, 1280, 2560)
+_EXCHANGE = np.array(
+    [[1.0, 0.0, block, 10 * uram, dsp] for block in _RATES for uram in _RATES for dsp in _RATES]
+).T  # in the order of RESOURCES
+"""Prices in look-up tables, of all resources, at which styles are compared."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A fold with its memory and multiplier styles: changes per unit, cycles, and what the layer then uses."""
+
+    fold: Fold
+    changes: Mapping[str, Mapping[str, Any]]
+    use: Floats
+
+
+@dataclass(frozen=True)
+class _Style:
+    """One unit with its folding and styles, and what it uses."""
+
+    unit: str
+    changes: Mapping[str, Any]
+    use: Floats
+
+
+def vector(resources: Resources) -> Floats:
+    """The figures in the order of `RESOURCES`; what is unknown counts as nothing here and is named in the notes."""
+    return np.array([float(getattr(resources, name) or 0) for name in RESOURCES])
+
+
+class OptionTable:
+    """Options of every layer, computed once for each fold, and the selection problem at an interval.
+
+    ``uram``: line buffers may lie in UltraRAM; ``uram_weights``: weights too, which something must then bring after reset.
+    """
+
+    def __init__(self, graph: Dataflow, layers: list[Layer], *, uram: bool, uram_weights: bool) -> None:
+        self.layers = layers
+        self._graph = graph
+        self._uram = uram
+        self._uram_weights = uram_weights
+        self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
+        self._styled_folds: dict[tuple[Any, ...], list[Option]] = {}
+        self._known: dict[tuple[Any, ...], list[_Style]] = {}
+        self._pairs: dict[tuple[int, int, int], Floats] = {}
+
+    def options(self, layer: Layer, limit: int) -> list[Option]:
+        """Options of at most ``limit`` cycles that no other of the same widths beats in every resource."""
+        found: list[Option] = []
+        for fold in layer.folds(limit):
+            key = (layer.name, fold.in_width, *(item for c in fold.changes.values() for item in c.items()))
+            if key not in self._styled_folds:
+                self._styled_folds[key] = self._styled(layer, fold)
+            found += self._styled_folds[key]
+        return _pareto(found)
+
+    def problem(self, limit: int) -> tuple[Problem, list[list[Option]]]:
+        """The selection problem for an interval of ``limit`` cycles. Raises InfeasibleError for a layer that can't keep up."""
+        options = []
+        for layer in self.layers:
+            found = self.options(layer, limit)
+            if not found:
+                raise InfeasibleError(f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame")
+            options.append(found)
+        enters = [sorted({o.fold.in_width for o in found}) for found in options]
+        leaves = [sorted({o.fold.out_width for o in found}) for found in options]
+        nodes = [
+            Node(
+                np.array([o.use for o in found]),
+                np.array([enter.index(o.fold.in_width) for o in found]),
+                np.array([leave.index(o.fold.out_width) for o in found]),
+                (len(enter), len(leave)),
+            )
+            for found, enter, leave in zip(options, enters, leaves, strict=True)
+        ]
+        edges = []
+        for stream in self._graph.streams:
+            src, dst = self._at[stream.src], self._at[stream.dst]
+            if src != dst:
+                bits = self._graph.frame(stream).dtype.bits
+                use = np.array([[self._pair(bits, a, b) for b in enters[dst]] for a in leaves[src]])
+                edges.append(Edge(src, dst, use))
+        return Problem(nodes, edges), options
+
+    def _pair(self, bits: int, wide_in: int, wide_out: int) -> Floats:
+        """The FIFO between two layers; where the widths differ, a converter and a second FIFO."""
+        key = (bits, wide_in, wide_out)
+        if key not in self._pairs:
+            parts = [fifo(_FIFO_DEPTH, bits * wide_in, "srl")]
+            if wide_in != wide_out:
+                parts += [converter(bits, wide_in, wide_out), fifo(_FIFO_DEPTH, bits * wide_out, "srl")]
+            self._pairs[key] = vector(Resources.total(parts))
+        return self._pairs[key]
+
+    def _styled(self, layer: Layer, fold: Fold) -> list[Option]:
+        """The fold with every combination of styles that is worth a look."""
+        per_unit = [self._styles(layer, unit, fold.changes.get(unit.name, {})) for unit in layer.units]
+        extra = np.zeros(len(RESOURCES))
+        if fold.converter is not None:
+            extra = extra + self._pair(*fold.converter)
+        for unit in layer.units[1:]:  # FIFOs between the members of the layer
+            width = self._in_width(unit, fold.changes.get(unit.name, {}))
+            extra = extra + self._pair(unit.inputs[0].dtype.bits, width, width)
+        return [
+            Option(fold, {s.unit: s.changes for s in combo}, np.sum([s.use for s in combo], axis=0) + extra)
+            for combo in product(*per_unit)
+        ]
+
+    @staticmethod
+    def _in_width(unit: Unit, changes: Mapping[str, Any]) -> int:
+        if isinstance(unit, Vvtu):
+            return unit.with_(**changes).in_widths[0]
+        return int(changes.get("simd", changes.get("pe", unit.in_widths[0])))
+
+    def _styles(self, layer: Layer, unit: Unit, changes: Mapping[str, Any]) -> list[_Style]:
+        """The unit with every memory and multiplier style that is worth a look."""
+        key = (unit.name, *changes.items())
+        if key not in self._known:
+            fixed = layer.fixed
+            folded = unit.with_(**changes)
+            if isinstance(unit, Window):
+                memories = ["lutram", "bram", *(["uram"] if self._uram else [])]
+                memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
+                styles = _varied(folded, {"memory": memories})
+            elif isinstance(unit, Mvtu | Vvtu):
+                arriving = self._uram_weights and folded.weight_memory[1] <= MAX_STREAM_BITS
+                memories = ["lutram", "bram", *(["uram"] if arriving else [])]
+                memories = [fixed["memory"]] if "memory" in fixed else memories
+                single = min(unit.weight_type.bits, unit.frame.dtype.bits) == 1
+                twice = isinstance(unit, Mvtu) and folded.pe > 1 and packs(unit.weight_type, unit.frame.dtype)
+                multipliers = ["lut"] if single else ["lut", "packed" if twice else "dsp"]
+                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
+                styles = _varied(folded, {"memory": memories, "multiplier": multipliers})
+            else:
+                styles = [({}, vector(folded.resources))]
+            self._known[key] = _worthwhile([_Style(unit.name, {**changes, **c}, use) for c, use in styles])
+        return self._known[key]
+
+
+def _varied(unit: Unit, choices: dict[str, list[str]]) -> list[tuple[dict[str, Any], Floats]]:
+    """Every combination of styles, and what the unit then uses. Styles of different keys add up."""
+    first = {key: values[0] for key, values in choices.items()}
+    base = vector(unit.with_(**first).resources)
+    extra = {
+        (key, value): vector(unit.with_(**{**first, key: value}).resources) - base
+        for key, values in choices.items()
+        for value in values[1:]
+    }
+    combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
+
+
+def _worthwhile(styled: list[_Style]) -> list[_Style]:
+    """Styles that are the cheapest for some exchange rate of look-up tables against the other resources, of those tried."""
+    if len(styled) == 1:
+        return styled
+    costs = np.array([s.use for s in styled]) @ _EXCHANGE
+    return [styled[i] for i in sorted(set(costs.argmin(axis=0).tolist()))]
+
+
+def _pareto(options: list[Option]) -> list[Option]:
+    """Options that no other of the same widths beats in every resource (flip-flops aside)."""
+    groups: dict[tuple[int, int], list[Option]] = {}
+    for option in options:
+        groups.setdefault((option.fold.in_width, option.fold.out_width), []).append(option)
+    kept: list[Option] = []
+    for group in groups.values():
+        use = np.array([o.use for o in group])[:, _COUNTED]
+        order = np.lexsort(use.T[::-1])
+        kept += [group[i] for i in order[_unbeaten(use[order])]]
+    return kept
+
+
+def _unbeaten(use: Floats) -> Ints:
+    """Rows, of rows in ascending order, that no row before is at most equal to everywhere."""
+    kept: list[int] = []
+    rest = np.arange(len(use))
+    while rest.size:
+        kept.append(int(rest[0]))
+        rest = rest[1:][(use[rest[1:]] < use[rest[0]]).any(axis=1)]
+    return np.array(kept, np.int64)

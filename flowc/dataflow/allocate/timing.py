@@ -1,0 +1,200 @@
+"""Periodic schedules of the whole pipeline, and the FIFO depths that they need.
+
+Every unit repeats its loop once per interval, the cycles of the slowest unit. The slowest unit, the *leader*, runs without a pause; all
+other times are seen from it.
+
+Depths read off a schedule are safe: the pipeline itself starts every iteration as soon as beats and room are there, and
+since more of either never makes anything later, no iteration starts later than in the schedule. So with these depths
+the pipeline can't deadlock and keeps the interval.
+
+`first_depths` builds a schedule: what feeds the leader works as late as it can, what it feeds as early as it can. Then,
+in stream order, every unit works as early as the room behind it allows, which empties the FIFOs in front of it; and in
+the opposite order as late as the room in front of it allows, which empties the FIFOs behind it.
+`Bounds` holds the earliest and the latest schedule that keep given depths. A smaller depth is possible if a latest
+schedule still exists, which is found by moving units earlier until nothing is violated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import networkx as nx
+import numpy as np
+
+from flowc.dataflow.allocate.loops import FIFO_DELAY, LEAST_DEPTH, Loop, Times, occupancy, shifted
+from flowc.units.cost import LUTS_PER_BLOCK, fifo, fifo_memory
+from flowc.units.graph import Dataflow, Stream
+
+_CHEAP_DEPTH = 16
+"""A shift register costs the same up to this depth."""
+
+__all__ = ["Bounds", "Pipeline", "fifo_price", "stream_bits"]
+
+
+def stream_bits(graph: Dataflow, stream: Stream) -> int:
+    """Bits per beat."""
+    return graph[stream.src].out_widths[stream.src_port] * graph.frame(stream).dtype.bits
+
+
+def fifo_price(depth: int, bits: int) -> int:
+    """Cost of a FIFO in look-up tables, block RAMs converted."""
+    used = fifo(depth, bits, fifo_memory(depth, bits))
+    return (used.lut or 0) + LUTS_PER_BLOCK * (used.bram18 or 0)
+
+
+_Way = Callable[[dict[str, Times], str, dict[Stream, int]], Times]
+"""A unit's starts, its neighbours' starts and the depths (infinite where missing) being given."""
+
+
+class Pipeline:
+    """A folded graph's loops, the leader and the interval."""
+
+    def __init__(self, graph: Dataflow) -> None:
+        self.graph = graph
+        slowest = max(graph, key=lambda u: u.cycles)
+        self.leader = slowest.name
+        self.interval = slowest.cycles
+        self.loops = {u.name: Loop(u) for u in graph}
+        self.order = [u.name for u in graph]
+        self.bits = {s: stream_bits(graph, s) for s in graph.streams}
+        self.before = nx.ancestors(graph.graph, self.leader)
+        self.after = nx.descendants(graph.graph, self.leader)
+
+    def neighbours(self, name: str) -> Iterable[str]:
+        """Units that share a stream with a unit."""
+        return [*(s.src for s in self.graph.into(name)), *(s.dst for s in self.graph.out_of(name))]
+
+    def reads(self, starts: dict[str, Times], stream: Stream) -> Times:
+        """When the beats of a stream are read."""
+        return self.loops[stream.dst].read_times(starts[stream.dst], stream.dst_port)
+
+    def writes(self, starts: dict[str, Times], stream: Stream) -> Times:
+        """When the beats of a stream are written."""
+        return self.loops[stream.src].write_times(starts[stream.src], stream.src_port)
+
+    def early(self, starts: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
+        """Earliest starts of a unit, its neighbours being as they are: data in front of it, room (per ``depths``) behind it."""
+        data = {s.dst_port: self.writes(starts, s) + FIFO_DELAY for s in self.graph.into(name) if s.src in starts}
+        room = {
+            s.src_port: shifted(self.reads(starts, s), -depths[s], self.interval) + FIFO_DELAY
+            for s in self.graph.out_of(name)
+            if s.dst in starts and s in depths
+        }
+        return self.loops[name].early(data, room, self.interval)
+
+    def late(self, starts: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
+        """Latest starts of a unit, its neighbours being as they are."""
+        room = {
+            s.dst_port: shifted(self.writes(starts, s), depths[s], self.interval) - FIFO_DELAY
+            for s in self.graph.into(name)
+            if s.src in starts and s in depths
+        }
+        due = {s.src_port: self.reads(starts, s) - FIFO_DELAY for s in self.graph.out_of(name) if s.dst in starts}
+        return self.loops[name].late(room, due, self.interval)
+
+    def first_depths(self) -> dict[Stream, int]:
+        """Safe depths of all streams."""
+        starts: dict[str, Times] = {self.leader: self.loops[self.leader].at}
+        for name in reversed(self.order):
+            if name in self.before:
+                starts[name] = self.late(starts, name, {})
+        rest = [n for n in self.order if n not in starts]
+        for name in rest:
+            if any(s.src in starts for s in self.graph.into(name)):
+                starts[name] = self.early(starts, name, {})
+        for name in reversed(rest):
+            if name not in starts:
+                starts[name] = self.late(starts, name, {})
+        depths = {s: self._needed(starts, s) for s in self.graph.streams}
+        followers = [n for n in self.order if n != self.leader]
+        for name in followers:
+            self._move(starts, name, depths, self.early, self.graph.out_of(name))
+        for name in reversed(followers):
+            self._move(starts, name, depths, self.late, self.graph.into(name))
+        return depths
+
+    def _move(
+        self, starts: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
+    ) -> None:
+        """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay."""
+        streams = [*self.graph.into(name), *self.graph.out_of(name)]
+        best: tuple[int, Times, dict[Stream, int]] | None = None
+        for given in (depths, {s: d for s, d in depths.items() if s not in room}):
+            moved = starts | {name: way(starts, name, given)}
+            needed = {s: self._needed(moved, s) for s in streams}
+            price = sum(fifo_price(d, self.bits[s]) for s, d in needed.items())
+            if best is None or price < best[0]:
+                best = price, moved[name], needed
+            if all(needed[s] <= _CHEAP_DEPTH for s in streams if s not in room):
+                break
+        if best is not None:
+            _, starts[name], needed = best
+            depths |= needed
+
+    def _needed(self, starts: dict[str, Times], stream: Stream) -> int:
+        return max(LEAST_DEPTH, occupancy(self.writes(starts, stream), self.reads(starts, stream), self.interval))
+
+
+class Bounds:
+    """The earliest and the latest schedule that keep given depths.
+
+    Attributes:
+        depths: as they are now.
+        work: loop iterations looked at so far: a measure of time spent that does not depend on the machine.
+    """
+
+    def __init__(self, line: Pipeline, depths: dict[Stream, int]) -> None:
+        self.line = line
+        self.depths = dict(depths)
+        self.work = 0
+        order, back = line.order, line.order[::-1]
+        first = [n for n in order if n in line.after] + [n for n in back if n not in line.after]
+        self._earliest = self._settled(first, line.early, np.maximum)
+        first = [n for n in back if n in line.before] + [n for n in order if n not in line.before]
+        self._latest = self._settled(first, line.late, np.minimum)
+
+    def _settled(
+        self,
+        names: list[str],
+        bound: _Way,
+        pick: np.ufunc,
+    ) -> dict[str, Times]:
+        line = self.line
+        starts = {line.leader: line.loops[line.leader].at}
+        for name in names:
+            if name != line.leader:
+                starts[name] = bound(starts, name, self.depths)
+        queue = dict.fromkeys(n for n in names if n != line.leader)
+        while queue:
+            name = next(iter(queue))
+            del queue[name]
+            self.work += line.loops[name].at.size
+            new = pick(bound(starts, name, self.depths), starts[name])
+            if not np.array_equal(new, starts[name]):
+                starts[name] = new
+                queue.update(dict.fromkeys(n for n in line.neighbours(name) if n != line.leader))
+        return starts
+
+    def try_depth(self, stream: Stream, depth: int, patience: int = 16) -> bool:
+        """Sets a stream's depth if the schedule can follow.
+
+        After ``patience`` moves per unit of the pipeline the answer is no, though more moves might have led to a schedule.
+        """
+        line, latest, before = self.line, dict(self._latest), self.depths[stream]
+        self.depths[stream] = depth
+        moves = patience * len(line.order)
+        queue = {stream.dst: None}
+        while queue:
+            name = next(iter(queue))
+            del queue[name]
+            self.work += line.loops[name].at.size
+            bound = line.late(self._latest, name, self.depths)
+            moves -= 1
+            if moves < 0 or bool((bound < self._earliest[name]).any()):
+                self._latest, self.depths[stream] = latest, before
+                return False
+            new = np.minimum(bound, self._latest[name])
+            if name != line.leader and not np.array_equal(new, self._latest[name]):
+                self._latest[name] = new
+                queue.update(dict.fromkeys(line.neighbours(name)))
+        return True

@@ -1,0 +1,113 @@
+"""Executes a dataflow graph in numpy, bit for bit as the hardware does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from flowc.units import InputPort, Mvtu, OutputPort, Pool, Unit, Vvtu, WidthConverter, Window
+from flowc.units.base import Array
+from flowc.units.graph import Dataflow, Stream
+
+__all__ = ["emulate", "unfolded"]
+
+_CHUNK_BYTES = 24 << 20
+
+Probe = Callable[[Stream, Array], Array]
+"""Called with every stream and its frames (N, H, W, C); what it returns is what flows on."""
+
+
+_UNFOLDED: WeakKeyDictionary[Dataflow, Dataflow] = WeakKeyDictionary()
+
+
+def unfolded(graph: Dataflow) -> Dataflow:
+    """The same function in the order that numpy likes: windows of whole pixels, no width converters.
+
+    Folding decides in which order the elements under a kernel travel; what comes out of the layer does not depend on it.
+    """
+    if graph not in _UNFOLDED:
+        _UNFOLDED[graph] = _unfold(graph)
+    return _UNFOLDED[graph]
+
+
+def _unfold(graph: Dataflow) -> Dataflow:
+    units: dict[str, Unit] = {}
+    streams: list[Stream] = []
+    for unit in graph:
+        if isinstance(unit, WidthConverter):
+            continue
+        units.setdefault(unit.name, unit)
+        for stream in graph.out_of(unit.name):
+            end = stream
+            while isinstance(graph[end.dst], WidthConverter):
+                (end,) = graph.out_of(end.dst)
+            streams.append(replace(stream, dst=end.dst, dst_port=end.dst_port))
+            reader = graph[end.dst]
+            if not isinstance(unit, Window):
+                continue
+            whole = unit.frame.c // (reader.groups if isinstance(reader, Mvtu) else 1)
+            units[unit.name] = unit.with_(block=whole, simd=whole, parallel=False)
+            if isinstance(reader, Mvtu):
+                units[reader.name] = reader.with_(block=whole)
+            elif isinstance(reader, Vvtu):
+                units[reader.name] = reader.with_(pe=whole, parallel=False)
+            elif isinstance(reader, Pool):
+                units[reader.name] = reader.with_(pe=whole)
+    return Dataflow(graph.name, units.values(), streams)
+
+
+def emulate(
+    graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, probe: Probe | None = None
+) -> dict[str, Array]:
+    """The graph's outputs for a batch.
+
+    Args:
+        inputs: input port name -> integers (N, H, W, C), any numeric dtype.
+        threads: chunks of the batch computed at once.
+        probe: sees, and may exchange, what flows on every stream; the batch is then computed in one piece.
+
+    Returns:
+        output port name -> integers (N, H, W, C) as int64.
+    """
+    graph = unfolded(graph)
+    count = len(next(iter(inputs.values())))
+    if probe is not None:
+        return _run(graph, inputs, probe)
+    size = max(1, min(_chunk(graph), -(-count // threads)))
+    pieces = [slice(i, min(count, i + size)) for i in range(0, count, size)]
+    with threadpool_limits(1 if len(pieces) > 1 else None, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda piece: _run(graph, {n: a[piece] for n, a in inputs.items()}, None), pieces))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _chunk(graph: Dataflow) -> int:
+    """Samples whose largest stream fits the cache reasonably."""
+    largest = max(f.elements for unit in graph for f in unit.outputs)
+    return max(1, _CHUNK_BYTES // (4 * largest))
+
+
+def _run(graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None) -> dict[str, Array]:
+    flowing: dict[Stream, Array] = {}
+    outputs: dict[str, Array] = {}
+    for unit in graph:
+        if isinstance(unit, InputPort):
+            given = inputs[unit.name]
+            results: tuple[Array, ...] = (given if given.dtype.kind == "f" else given.astype(np.float32),)
+        else:
+            # A frame may be seen in another shape by its consumer (a flattened image): the stream is the same.
+            frames = [
+                flowing.pop(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)
+            ]
+            results = unit.emulate(*frames)
+        if isinstance(unit, OutputPort):
+            outputs[unit.name] = results[0].astype(np.int64)
+            continue
+        for stream in graph.out_of(unit.name):
+            result = results[stream.src_port]
+            flowing[stream] = result if probe is None else probe(stream, result)
+    return outputs

@@ -1,0 +1,96 @@
+"""The frames of a boundary stream as the host sees them: bytes in memory.
+
+The accelerator's AXI4-Stream port carries ``ceil(simd * bits / 8)`` bytes a beat. A DMA engine wants a power of two, so
+in memory each beat is padded with zero bytes to the next one; two small Verilog modules of ``vivado/`` strip and add
+them. Vivado design and driver both take their widths from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowc.errors import InfeasibleError
+from flowc.model.dtypes import IntType
+from flowc.units import InputPort
+from flowc.units.graph import Dataflow
+
+__all__ = ["DMA_LENGTH_BITS", "HostPort", "boundary"]
+
+DMA_LENGTH_BITS = 26
+"""Bits of the DMA engine's length register (PG021: 8 to 26): a transfer has at most ``2**26 - 1`` bytes."""
+
+_DMA_BYTES = 128  # widest AXI4-Stream of the AXI DMA: 1024 bits (PG021)
+_STREAM_BYTES = 512  # widest AXI4-Stream of the width converter (PG085) and of an HLS stream: 4096 bits
+
+
+@dataclass(frozen=True)
+class HostPort:
+    """One boundary stream and its widths.
+
+    Attributes:
+        name: the port unit's name, which is also the name of the accelerator's stream.
+        tensor: the model's integer tensor that it carries.
+        is_input: from the host, else to the host.
+        dtype: element type.
+        elements: elements per frame.
+        per_beat: elements per beat, element 0 in the least significant bits.
+    """
+
+    name: str
+    tensor: str
+    is_input: bool
+    dtype: IntType
+    elements: int
+    per_beat: int
+
+    @property
+    def stream_bytes(self) -> int:
+        """Bytes of TDATA on the accelerator's port."""
+        return -(-self.per_beat * self.dtype.bits // 8)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of a beat in memory: `stream_bytes` rounded up to a power of two."""
+        return 1 << (self.stream_bytes - 1).bit_length()
+
+    @property
+    def dma_bytes(self) -> int:
+        """Bytes of TDATA on the DMA engine's port."""
+        return min(self.memory_bytes, _DMA_BYTES)
+
+    @property
+    def beats(self) -> int:
+        """Beats per frame."""
+        return self.elements // self.per_beat
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame in memory."""
+        return self.beats * self.memory_bytes
+
+
+def boundary(graph: Dataflow) -> list[HostPort]:
+    """The boundary streams of `graph`: inputs, then outputs, each in order.
+
+    Raises:
+        InfeasibleError: a stream is wider than the widest AXI4-Stream there is (4096 bits), or a frame is longer than a
+            DMA transfer can be.
+    """
+    ports = []
+    for unit in (*graph.inputs, *graph.outputs):
+        frame, is_input = unit.frame, isinstance(unit, InputPort)
+        port = HostPort(unit.name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd)
+        if port.stream_bytes > _STREAM_BYTES:
+            raise InfeasibleError(
+                f"stream '{port.name}' carries {port.per_beat} elements of {port.dtype.bits} bits per cycle; "
+                f"an AXI4-Stream holds at most {8 * _STREAM_BYTES} bits",
+                remedy="Fold the first and last layer more (a lower --fps, or smaller SIMD and PE in --folding)",
+            )
+        if port.frame_bytes >= 1 << DMA_LENGTH_BITS:
+            raise InfeasibleError(
+                f"a frame of stream '{port.name}' takes {port.frame_bytes} bytes; "
+                f"a DMA transfer has at most {(1 << DMA_LENGTH_BITS) - 1}",
+                remedy="Use a model with smaller inputs and outputs",
+            )
+        ports.append(port)
+    return ports

@@ -1,0 +1,57 @@
+"""The float parts of a model, run on the host by onnxruntime, one sample at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnx
+
+from flowc.model.runtime import open_session
+from flowc.units.base import Array
+
+__all__ = ["HostGraph"]
+
+
+class HostGraph:
+    """A small standard ONNX model with batch size 1: the head or the tail of a network.
+
+    Samples are run one by one, because onnxruntime's float sums depend on the batch size.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = model
+        self.inputs = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in model.graph.input}
+        self.outputs = tuple(v.name for v in model.graph.output)
+        self._dtypes = {
+            v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input
+        }
+
+    @cached_property
+    def _session(self) -> Any:
+        return open_session(self.model, threads=1)
+
+    def run(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Outputs by name, samples stacked along axis 0.
+
+        Args:
+            arrays: (N, ...) per input; the elements of a sample are reshaped to what the graph takes.
+        """
+        if not self.inputs:
+            count = len(next(iter(arrays.values())))
+        else:
+            count = len(arrays[next(iter(self.inputs))])
+        columns: list[list[Array]] = [[] for _ in self.outputs]
+        feeds = {
+            n: np.ascontiguousarray(arrays[n], self._dtypes[n]).reshape(count, *shape)
+            for n, shape in self.inputs.items()
+        }
+        for i in range(count):
+            results = self._session.run(None, {n: a[i] for n, a in feeds.items()})
+            for column, result in zip(columns, results, strict=True):
+                column.append(np.asarray(result))
+        return {
+            n: np.stack(c) if c[0].ndim == 0 else np.concatenate(c) for n, c in zip(self.outputs, columns, strict=True)
+        }

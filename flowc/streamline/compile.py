@@ -1,0 +1,283 @@
+"""From an ONNX model to a dataflow graph, its host parts and its reference: everything that does not depend on a target."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+import flowc.model.expansions  # noqa: F401  (registers the expanders)
+from flowc.errors import shown
+from flowc.exact.certificate import Certificate
+from flowc.files.npz import InputSpec
+from flowc.importer import load_model
+from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.model.host import HostGraph
+from flowc.model.input_type import InputType
+from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of, str_attr
+from flowc.model.reference import expand
+from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
+from flowc.passes.apply_input_type import ApplyInputType
+from flowc.passes.base import Note
+from flowc.passes.integer_ranges import Ranges, integer_ranges
+from flowc.passes.lower import Lowering, canonical_order
+from flowc.streamline.partition import INPUT_TYPE_ADVICE, Partition, partition
+from flowc.streamline.pipeline import Observer, streamline
+from flowc.units.base import Array
+from flowc.units.graph import Dataflow
+from flowc.units.port import Port
+
+__all__ = ["Accumulator", "Compiled", "TensorInfo", "compile_model", "explanations"]
+
+
+@dataclass(frozen=True, eq=False)
+class TensorInfo:
+    """An integer tensor of the reference as it lies on a stream: ONNX shape (batch 1) and order (None: canonical)."""
+
+    shape: tuple[int, ...]
+    order: Array | None
+
+    def to_stream(self, values: Array, frame_shape: tuple[int, int, int]) -> Array:
+        """(N, *shape) -> (N, H, W, C)."""
+        order = canonical_order(self.shape) if self.order is None else self.order
+        flat = values.reshape(len(values), -1)[:, order.reshape(-1)]
+        return flat.reshape(len(values), *frame_shape)
+
+    def from_stream(self, frames: Array) -> Array:
+        """(N, H, W, C) -> (N, *shape)."""
+        order = canonical_order(self.shape) if self.order is None else self.order
+        flat = np.empty((len(frames), order.size), frames.dtype)
+        flat[:, order.reshape(-1)] = frames.reshape(len(frames), -1)
+        return flat.reshape(len(frames), *self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Accumulator:
+    """An integer tensor that leaves the accelerator and the float tensor of the reference that it stands for.
+
+    ``float = scale * (integer - zero)``; scale and zero float64, broadcastable against the tensor.
+    """
+
+    tensor: str
+    reference: str
+    scale: Array
+    zero: Array
+
+
+@dataclass(eq=False)
+class Compiled:
+    """A model in all its parts.
+
+    Attributes:
+        graph: hardware units and streams, not yet folded.
+        head, tail: float parts on the host, or None.
+        tensors: integer tensors by name: where the reference's value of the same name is found on a stream.
+        ports: input and output ports by name: how the tensor of each lies on its stream.
+        inputs: model inputs; outputs: model outputs with dtype.
+        accumulators: last integer tensors and what they are in the reference.
+        reference: standard ONNX model with every integer tensor as an extra output.
+        certificate: what is proven of each activation.
+        argmax_slack: argmax result -> how close channels must be to count as a tie (see the pass integer_argmax).
+        advice: what the user should know, and may want to do, about layers that stay on the host.
+        notes: what became of each node.
+    """
+
+    name: str
+    sha256: str
+    graph: Dataflow
+    head: HostGraph | None
+    tail: HostGraph | None
+    tensors: dict[str, TensorInfo]
+    ports: dict[str, TensorInfo]
+    inputs: dict[str, InputSpec]
+    outputs: dict[str, np.dtype[Any]]
+    accumulators: list[Accumulator]
+    reference: onnx.ModelProto
+    certificate: Certificate
+    argmax_slack: dict[str, Array]
+    advice: list[str]
+    notes: list[Note]
+    model: ir.Model
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def compile_model(
+    model: str | os.PathLike[str] | onnx.ModelProto,
+    *,
+    input_type: InputType | None = None,
+    observer: Observer | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Compiled:
+    """Imports, streamlines and lowers a model.
+
+    Args:
+        model: path of an ONNX file, or a model in memory.
+        input_type: integer type of float inputs (see `flowc.model.input_type.InputType`).
+        observer: called as ``observer(stage, model)`` after the import and every pass that changed the graph.
+        progress: called with the name of each stage as it begins.
+
+    Raises:
+        ModelError: the model can't be read, or holds what can't be exact integer arithmetic.
+    """
+    tell = progress or (lambda stage: None)
+    seconds: dict[str, float] = {}
+    tell("import")
+    start = time.perf_counter()
+    imported = load_model(model)
+    ApplyInputType(input_type=input_type)(imported)
+    name, digest = _identity(model, imported)
+    if observer is not None:
+        observer("import", imported)
+    seconds["import"], start = time.perf_counter() - start, time.perf_counter()
+    tell("streamline")
+    quantized = [n.outputs[0].name or "" for n in imported.graph if is_op(n, "Quantize", DOMAIN)]
+    products = [n.outputs[0].name or "" for n in imported.graph if n.op_type in ("MatMul", "Conv", "ConvTranspose")]
+    reference = expand(imported, extra_outputs=[*quantized, *products])
+    streamlined = streamline(imported, observer)
+    ranges = integer_ranges(imported.graph)
+    parts = partition(imported, ranges, streamlined.notes)
+    accumulators = _accumulators(parts, {o.name for o in reference.graph.output})
+    keep = {o.name for o in imported.graph.outputs} | set(quantized) | {a.reference for a in accumulators}
+    _keep_outputs(reference, keep)
+    seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
+    tell("lower")
+    low = _lower(name, parts, ranges, set(quantized))
+    graph = low.dataflow()
+    seconds["lower"] = time.perf_counter() - start
+    return Compiled(
+        name=name,
+        sha256=digest,
+        graph=graph,
+        head=None if parts.head is None else HostGraph(parts.head),
+        tail=None if parts.tail is None else HostGraph(parts.tail),
+        tensors={n: TensorInfo(shape, order) for n, (shape, order) in low.tensors().items()},
+        ports={u.name: _port(u) for u in (*graph.inputs, *graph.outputs)},
+        inputs={v.name or "": InputSpec(shape_of(v)[1:], _dtype(v)) for v in imported.graph.inputs},
+        outputs={v.name or "": _dtype(v) for v in imported.graph.outputs},
+        accumulators=accumulators,
+        reference=reference,
+        certificate=streamlined.certificate.renamed(low.aliases()),
+        argmax_slack=streamlined.argmax_slack,
+        advice=_advice(parts),
+        notes=streamlined.notes,
+        model=imported,
+        seconds=seconds,
+    )
+
+
+def _port(unit: Port) -> TensorInfo:
+    order = np.arange(unit.frame.elements) if unit.order is None else unit.order
+    return TensorInfo(unit.tensor_shape, order)
+
+
+def _dtype(value: ir.Value) -> np.dtype[Any]:
+    return np.dtype(np.float32) if value.dtype is None else np.dtype(value.dtype.numpy())
+
+
+def _identity(model: str | os.PathLike[str] | onnx.ModelProto, imported: ir.Model) -> tuple[str, str]:
+    if isinstance(model, onnx.ModelProto):
+        return imported.graph.name or "model", hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    path = Path(model)
+    return path.stem, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _advice(parts: Partition) -> list[str]:
+    """What to say of layers that stay on the host."""
+    said = []
+    for host, text in (
+        (parts.head, f"read a float input and stay on the host; {INPUT_TYPE_ADVICE}"),
+        (parts.tail, "have float weights and stay on the host; quantize them to have them in hardware"),
+    ):
+        layers = (
+            []
+            if host is None
+            else [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
+        )
+        if layers:
+            names = ", ".join(f"'{shown(n.name.removesuffix('/' + n.op_type) or n.output[0])}'" for n in layers[:5])
+            said.append(f"{len(layers)} layer{'s' if len(layers) > 1 else ''} ({names}) {text}")
+    return said
+
+
+def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:
+    kept = [o for o in reference.graph.output if o.name in keep]
+    del reference.graph.output[:]
+    reference.graph.output.extend(kept)
+
+
+def _accumulators(parts: Partition, named: set[str]) -> list[Accumulator]:
+    found = []
+    for value in (*parts.exits, *parts.passed):
+        for use in value.uses():
+            node = use.node
+            name = node.outputs[0].name or ""
+            if is_op(node, "Dequantize", DOMAIN) and name in named:
+                scale, zero = (np.asarray(array_of(v), np.float64) for v in node.inputs[1:3])
+                found.append(Accumulator(value.name or "", name, scale, zero))
+                break
+    return found
+
+
+def _lower(name: str, parts: Partition, ranges: Ranges, known: set[str]) -> Lowering:
+    low = Lowering(name, ranges, known)
+    inner = set(parts.nodes)
+    for value in parts.entries:
+        if any(use.node in inner for use in value.uses()):
+            low.input(value, _entry_type(value, ranges), _entry_order(value, inner))
+    low.run(parts.nodes)
+    for value in parts.exits:
+        low.output(value)
+    return low
+
+
+def _entry_type(value: ir.Value, ranges: Ranges) -> IntType:
+    node = value.producer()
+    if node is not None and is_op(node, "Quantize", DOMAIN) and str_attr(node, "style", "qonnx") == "bipolar":
+        return BIPOLAR
+    if node is not None and is_op(node, "Quantize", DOMAIN):
+        return IntType.for_range(int_attr(node, "lo", 0), int_attr(node, "hi", 0))
+    lo, hi = ranges[value]
+    return IntType.for_range(int(lo.min()), int(hi.max()))
+
+
+def _entry_order(value: ir.Value, inner: set[ir.Node]) -> Array:
+    """The host packs as the first consumer likes it: a matrix product over the last axis wants that innermost."""
+    shape = shape_of(value)
+    waiting, seen = [value], set()
+    while waiting:
+        current = waiting.pop(0)
+        for use in current.uses():
+            node = use.node
+            if node not in inner or node in seen:
+                continue
+            seen.add(node)
+            if node.op_type == "IntMatMul":
+                return canonical_order(shape, channels_last=len(shape) != 4)
+            if node.op_type in ("IntConv", "MaxPool", "SumPool", "GlobalSum"):
+                return canonical_order(shape)
+            waiting.extend(node.outputs)
+    return canonical_order(shape)
+
+
+def explanations(compiled: Compiled) -> list[tuple[str, str]]:
+    """For each ONNX node: which hardware unit it became, or where else it went."""
+    became: dict[str, list[str]] = {}
+    for unit in compiled.graph:
+        for origin in unit.origin:
+            became.setdefault(origin, []).append(f"{unit.kind} '{unit.name}'")
+    lines = [(node, " + ".join(units)) for node, units in became.items()]
+    for host, place in (
+        (compiled.head, "host, before the accelerator"),
+        (compiled.tail, "host, after the accelerator"),
+    ):
+        if host is not None:
+            lines += [(node.output[0], f"{place}: {node.op_type}") for node in host.model.graph.node]
+    return [*lines, *((note.node, note.text) for note in compiled.notes)]

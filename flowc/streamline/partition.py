@@ -1,0 +1,228 @@
+"""Cutting a streamlined model graph: float head on the host, integers on the accelerator, float tail on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+from onnx import helper
+
+from flowc.errors import ModelError, UnsupportedError
+from flowc.exact.affine import trace_affine
+from flowc.exact.movement import MOVES
+from flowc.model.ir import DOMAIN, is_op, label, origins, shape_of
+from flowc.model.reference import expand
+from flowc.model.runtime import IR_VERSION
+from flowc.passes.base import Note
+from flowc.passes.integer_ranges import Ranges
+
+__all__ = ["INPUT_TYPE_ADVICE", "Partition", "extract", "partition"]
+
+INPUT_TYPE_ADVICE = (
+    "to have such a layer in hardware, state the integer type of the input, for instance --input-type uint8:0.00392156886 "
+    "(bytes that stand for 0 to 1)"
+)
+"""What to do about a float input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """The three parts of a model.
+
+    Attributes:
+        entries: integer tensors that the head gives to the accelerator.
+        nodes: integer nodes, in order.
+        exits: integer tensors that the accelerator gives to the tail.
+        passed: integer tensors that go from the head straight to the tail.
+        head, tail: standard ONNX models; None where there is nothing to do.
+    """
+
+    entries: tuple[ir.Value, ...]
+    nodes: tuple[ir.Node, ...]
+    exits: tuple[ir.Value, ...]
+    passed: tuple[ir.Value, ...]
+    head: onnx.ModelProto | None
+    tail: onnx.ModelProto | None
+
+
+def _is_integer_node(node: ir.Node, ranges: Ranges) -> bool:
+    if node.domain == DOMAIN:
+        return node.op_type not in ("Quantize", "Dequantize")
+    return (node.op_type in MOVES or node.op_type == "ArgMax") and node.outputs[0] in ranges
+
+
+def _late_values(graph: ir.Graph, ranges: Ranges) -> set[ir.Value]:
+    """Values behind a quantizer that floats from the accelerator lead to: they are the host's, the tail quantizes again."""
+    behind: set[ir.Value] = set()
+    late: set[ir.Value] = set()
+    for node in graph:
+        inputs = [v for v in node.inputs if v is not None]
+        if any(v in late for v in inputs) or (is_op(node, "Quantize", DOMAIN) and inputs[0] in behind):
+            late.update(node.outputs)
+        elif _is_integer_node(node, ranges) or any(v in behind for v in inputs):
+            behind.update(node.outputs)
+    return late
+
+
+def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partition:
+    """Cuts the graph.
+
+    Raises:
+        UnsupportedError: float operations lie between integer tensors; every one is named, with the reason.
+        ModelError: nothing of the model is quantized.
+    """
+    graph = model.graph
+    late = _late_values(graph, ranges)
+    exits = _boundary(graph, ranges, late)
+    nodes: list[ir.Node] = []
+    entries: dict[ir.Value, None] = {}
+    seen: set[ir.Node] = set()
+    stack = [v for v in exits if v.producer() is not None]
+    while stack:
+        node = stack.pop().producer()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if _is_integer_node(node, ranges):
+            nodes.append(node)
+            stack.extend(v for v in node.inputs if v is not None and v.producer() is not None)
+        else:
+            entries[node.outputs[0]] = None
+    _check_late(graph, ranges, late, notes)
+    inner = set(nodes)
+    if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
+        reasons = (
+            "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes))
+            or "it has no matrix product or convolution"
+        )
+        unquantized_input = "its input is not quantized" in reasons and any(
+            is_op(n, "Dequantize", DOMAIN) for n in graph
+        )
+        raise ModelError(
+            f"no quantized layer: {reasons}",
+            remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
+            if unquantized_input
+            else "Quantize weights and activations, for instance with Brevitas, and export with Brevitas' export_qonnx",
+        )
+    passed = tuple(v for v in exits if v in entries)
+    whole = expand(model)
+    outputs = [v.name or "" for v in graph.outputs]
+    stops = {v.name or "": shape_of(v) for v in exits}
+    values = {v.name or "": v for v in [*entries, *exits]}
+    head = extract(whole, {}, [v.name or "" for v in entries], values)
+    rest = [name for name in outputs if name not in stops]
+    tail = extract(whole, stops, rest, values) if rest else None
+    order = {node: i for i, node in enumerate(graph)}
+    return Partition(
+        tuple(entries),
+        tuple(sorted(inner, key=order.__getitem__)),
+        tuple(v for v in exits if v not in entries),
+        passed,
+        head,
+        tail,
+    )
+
+
+def _boundary(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Value]:
+    """Integer tensors from which the model's outputs are computed on the host."""
+    found: dict[ir.Value, None] = {}
+    seen: set[ir.Value] = set()
+    stack = list(graph.outputs)
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        if value in ranges and value not in late:
+            found[value] = None
+            continue
+        node = value.producer()
+        if node is not None:
+            stack.extend(v for v in node.inputs if v is not None)
+    return list(found)
+
+
+def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], notes: Iterable[Note]) -> None:
+    """Integer layers may not depend on floats that the accelerator's results lead to, and no quantized layer may stay on the host."""
+    why = {note.node: note.text for note in notes}
+    offending: dict[ir.Node, str] = {}
+    for node in graph:
+        if node.op_type in ("IntMatMul", "IntConv", "SumPool", "GlobalSum", "Join") and node.inputs[0] in late:
+            for culprit in _floats_before(node.inputs[0], ranges, late):
+                offending.setdefault(culprit, why.get(label(culprit)) or why.get(culprit.outputs[0].name or "") or "")
+        elif (
+            node.domain == ""
+            and node.op_type in ("MatMul", "Conv", "ConvTranspose")
+            and trace_affine(node.inputs[0]) is not None
+        ):
+            # A layer on integers that has no integer form; one with float weights may be the host's.
+            reason = why.get(label(node), "")
+            if "weights are float" not in reason:
+                offending.setdefault(node, reason)
+    if not offending:
+        return
+    listed = [
+        ((origins(n) or (label(n),))[0], n.op_type, reason or "it lies between integer tensors but has no integer form")
+        for n, reason in offending.items()
+    ]
+    reasoned = [entry for entry, reason in zip(listed, offending.values(), strict=True) if reason]
+    raise UnsupportedError(reasoned or listed)
+
+
+def _floats_before(value: ir.Value | None, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Node]:
+    """The float operations between the accelerator's integers and a late value, in graph order (integer ones are late only by them)."""
+    found: list[ir.Node] = []
+    seen: set[ir.Node] = set()
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        node = None if current is None else current.producer()
+        if node is None or current is None or node in seen or (current in ranges and current not in late):
+            continue
+        seen.add(node)
+        if node.domain != DOMAIN or node.op_type == "Quantize":
+            found.append(node)
+        stack.extend(node.inputs)
+    return found[::-1]
+
+
+def _about_layers(graph: ir.Graph, notes: Iterable[Note]) -> list[Note]:
+    layers = {label(n) for n in graph if n.op_type in ("MatMul", "Conv", "ConvTranspose")}
+    return list(dict.fromkeys(n for n in notes if n.node in layers))[:3]
+
+
+def extract(
+    whole: onnx.ModelProto, stops: Mapping[str, tuple[int, ...]], outputs: list[str], values: Mapping[str, ir.Value]
+) -> onnx.ModelProto | None:
+    """The part of a standard model that computes ``outputs`` from its inputs and from the tensors ``stops`` (float32).
+
+    Returns None where there is no output to compute.
+    """
+    if not outputs:
+        return None
+    producer = {name: node for node in whole.graph.node for name in node.output}
+    wanted: set[str] = set()
+    read: set[str] = set()
+    stack = [name for name in outputs if name not in stops]
+    while stack:
+        name = stack.pop()
+        read.add(name)
+        node = producer.get(name)
+        if name in stops or node is None or node.output[0] in wanted:
+            continue
+        wanted.add(node.output[0])
+        stack.extend(n for n in node.input if n)
+    nodes = [n for n in whole.graph.node if n.output[0] in wanted]
+    inputs = [v for v in whole.graph.input if v.name in read]
+    inputs += [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s) for n, s in stops.items() if n in read]
+    known = {v.name: v for v in whole.graph.output}
+    results = [
+        known[n] if n in known else helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, shape_of(values[n]))
+        for n in outputs
+    ]
+    graph = helper.make_graph(nodes, "host", inputs, results, [i for i in whole.graph.initializer if i.name in read])
+    model = helper.make_model(graph, opset_imports=whole.opset_import, ir_version=IR_VERSION)
+    model.producer_name = "flowc"
+    return model

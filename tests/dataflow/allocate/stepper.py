@@ -1,0 +1,88 @@
+"""A pipeline simulated clock cycle by clock cycle: slow, simple, and independent of `flowc.dataflow.allocate.simulation`.
+
+Every unit is a pipeline of `stages` stages in front of a loop. In a cycle it starts its next iteration if the beats that
+the iteration takes lie in the FIFOs; what leaves the last stage is written if there is room, else the whole unit stalls.
+A beat can be read in the cycle after its writing, and its place be written in the cycle after its reading.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flowc.units.graph import Dataflow, Stream
+
+
+@dataclass
+class _Fifo:
+    depth: int
+    held: int = 0
+    reads: int = 0
+    writes: int = 0
+    most: int = 0
+
+
+@dataclass
+class _Unit:
+    cycles: int
+    stages: int
+    takes: dict[int, list[_Fifo]]
+    gives: dict[int, list[_Fifo]]
+    frames: int
+    iteration: int = 0
+    pipe: deque[int | None] = field(default_factory=deque)
+    ends: list[int] = field(default_factory=list)
+
+
+def step(graph: Dataflow, depths: Mapping[Stream, int], frames: int, limit: int = 200_000) -> list[int] | None:
+    """The cycle of each frame's last beat at the output, counted from 1; None if the pipeline is stuck."""
+    fifos = {s: _Fifo(depths[s]) for s in graph.streams}
+    units = {}
+    for u in graph:
+        schedule = u.schedule()
+        takes: dict[int, list[_Fifo]] = {}
+        gives: dict[int, list[_Fifo]] = {}
+        for s in graph.into(u.name):
+            for n in schedule.reads[s.dst_port]:
+                takes.setdefault(int(n), []).append(fifos[s])
+        for s in graph.out_of(u.name):
+            for n in schedule.writes[s.src_port]:
+                gives.setdefault(int(n), []).append(fifos[s])
+        units[u.name] = _Unit(schedule.cycles, u.stages, takes, gives, frames, pipe=deque([None] * u.stages))
+    outputs = [units[u.name] for u in graph.outputs]
+    for now in range(1, limit):
+        before = {id(f): f.held for f in fifos.values()}
+        moved = False
+        for u in units.values():
+            moved |= _clock(u, before, now)
+        for f in fifos.values():
+            f.held += f.writes - f.reads
+            f.most = max(f.most, f.held)
+            f.reads = f.writes = 0
+        if all(len(u.ends) == frames for u in outputs):
+            return [max(u.ends[i] for u in outputs) for i in range(frames)]
+        if not moved:
+            return None
+    raise AssertionError("too slow")
+
+
+def _clock(u: _Unit, before: Mapping[int, int], now: int) -> bool:
+    leaving = u.pipe[-1]
+    if leaving is not None and any(before[id(f)] + f.writes >= f.depth for f in u.gives.get(leaving, ())):
+        return False
+    if leaving is not None:
+        for f in u.gives.get(leaving, ()):
+            f.writes += 1
+    u.pipe.pop()
+    number = u.iteration % u.cycles
+    wanted = u.takes.get(number, ())
+    starts = u.iteration < u.cycles * u.frames and all(before[id(f)] > f.reads for f in wanted)
+    if starts:
+        for f in wanted:
+            f.reads += 1
+        u.iteration += 1
+        if number == u.cycles - 1:
+            u.ends.append(now)
+    u.pipe.appendleft(number if starts else None)
+    return starts or leaving is not None or any(n is not None for n in u.pipe)

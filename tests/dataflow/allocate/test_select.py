@@ -1,0 +1,80 @@
+"""The selection against all combinations."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from flowc.dataflow.allocate.select import Edge, Node, Problem
+
+
+def random_problem(rng: np.random.Generator, joined: bool) -> Problem:
+    nodes = []
+    for _ in range(4):
+        n, enters, leaves = int(rng.integers(3, 6)), int(rng.integers(1, 3)), int(rng.integers(1, 3))
+        enter, leave = np.arange(n) % enters, rng.permutation(np.arange(n) % leaves)
+        nodes.append(Node(rng.integers(1, 60, (n, 3)).astype(float), enter, leave, (enters, leaves)))
+    ends = [(0, 1), (1, 2), (2, 3), *([(0, 3)] if joined else [])]
+    edges = [
+        Edge(a, b, rng.integers(0, 12, (nodes[a].widths[1], nodes[b].widths[0], 3)).astype(float)) for a, b in ends
+    ]
+    return Problem(nodes, edges)
+
+
+def all_uses(problem: Problem) -> np.ndarray:
+    choices = itertools.product(*(range(len(n.use)) for n in problem.nodes))
+    return np.array([problem.use(c) for c in choices])
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_cheapest_is_the_cheapest(joined: bool) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        problem = random_problem(rng, joined)
+        prices = rng.random(3)
+        best = (all_uses(problem) @ prices).min()
+        assert problem.use(problem.cheapest(prices)) @ prices == pytest.approx(best)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_budgets_are_kept_near_the_optimum(joined: bool) -> None:
+    rng = np.random.default_rng(2)
+    gaps, missed = [], 0
+    for _ in range(60):
+        problem = random_problem(rng, joined)
+        uses, weights = all_uses(problem), np.ones(3)
+        budgets = uses.mean(axis=0) * rng.uniform(0.6, 1.0)
+        feasible = uses[(uses <= budgets).all(axis=1)]
+        found = problem.solve(budgets, weights)
+        assert (found.use == problem.use(found.choice)).all()
+        assert found.fits == bool((found.use <= budgets).all())
+        if found.bound > 1:
+            assert not len(feasible)
+        if not len(feasible):
+            assert not found.fits
+        elif found.fits:
+            gaps.append(found.use.sum() / feasible.sum(axis=1).min() - 1)
+        else:
+            missed += 1
+    assert len(gaps) > 20
+    assert missed <= 3
+    assert np.mean(gaps) < 0.02
+
+
+def test_bound_is_below_what_any_choice_uses() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        problem = random_problem(rng, True)
+        uses = all_uses(problem)
+        budgets = uses.min(axis=0) * 1.05
+        found = problem.solve(budgets, np.ones(3))
+        assert found.bound <= (uses / budgets).max(axis=1).min() + 1e-9
+
+
+def test_any_fitting_choice_will_do_where_the_optimum_is_not_asked_for() -> None:
+    rng = np.random.default_rng(4)
+    problem = random_problem(rng, False)
+    budgets = all_uses(problem).max(axis=0)
+    assert problem.solve(budgets, np.ones(3), optimal=False).fits

@@ -1,0 +1,144 @@
+"""Dataflow graphs as JSON and arrays, and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowc.dataflow.allocate import allocate
+from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json, narrow
+from flowc.errors import UsageError
+from flowc.model.dtypes import BIPOLAR, SInt, UInt
+from flowc.streamline.compile import compile_model
+from flowc.targets import load_target
+from flowc.units import (
+    UNITS,
+    Activate,
+    Activation,
+    ArgMax,
+    Concat,
+    Fork,
+    Frame,
+    GlobalSum,
+    InputPort,
+    Join,
+    Mvtu,
+    OutputPort,
+    Pad,
+    Permute,
+    PixelPad,
+    Pool,
+    Requant,
+    Split,
+    Table,
+    Thresholds,
+    Unit,
+    Upsample,
+    Vvtu,
+    WidthConverter,
+    Window,
+)  # fmt: skip
+from flowc.units.graph import Dataflow
+from tests.netbuild import cnn
+
+F = Frame(2, 3, 4, SInt(4))
+ONES = np.ones(1, np.int64)
+TABLE = Table(dtype=UInt(3), lo=-8, values=np.arange(16).reshape(1, 16) % 8)
+REQUANT = Requant(
+    dtype=SInt(4),
+    mult=np.array([3, -70000]),
+    add=np.array([1, 1 << 40]),
+    shift=5,
+    lo=-8,
+    hi=7,
+    late=np.ones((2, 15), np.int64),
+)
+LEVELS = Thresholds(dtype=BIPOLAR, values=np.array([[0], [3]]), base=np.array([-1, -1]), step=np.array([[2]]))
+EVERY: list[Unit] = [
+    Activate(name="activate", frame=F, activation=TABLE, pe=2, origin=("node 'a'", 'b"\n')),
+    ArgMax(name="argmax", frame=F),
+    Concat(name="concat", frames=(F, F), out=Frame(2, 3, 8, SInt(4))),
+    Fork(name="fork", frame=F, ways=3),
+    GlobalSum(name="global_sum", frame=F, acc=SInt(8), activation=REQUANT),
+    InputPort(name="in", tensor="x", tensor_shape=(1, 4, 2, 3), frame=F, order=np.random.default_rng(0).permutation(24)),
+    Join(name="join", left=F, right=F, op="mul", acc=SInt(9), left_scale=ONES, right_scale=ONES, left_offset=-3, right_offset=2),
+    Mvtu(name="mvtu", frame=F, weights=np.array([[1, -1, 1, 1], [200, 0, -128, 3]]), weight_type=SInt(9), acc=SInt(14), block=4, activation=LEVELS, memory="bram"),
+    OutputPort(name="out", tensor="y", tensor_shape=(1, 4), frame=F),
+    Pad(name="pad", frame=F, out=Frame(4, 5, 4, SInt(4)), top=1, left=1, bottom=1, right=1, value=-2),
+    Permute(name="permute", frame=F, out=F, order=np.arange(24)[::-1].copy()),
+    PixelPad(name="pixel_pad", frame=F, out=Frame(3, 5, 4, SInt(4)), stride_h=2, stride_w=2, value=1),
+    Pool(name="pool", frame=Frame(2, 3, 16, SInt(4)), channels=4, op="max", acc=SInt(4)),
+    Split(name="split", frame=F, starts=(0, 3), sizes=(2, 1)),
+    Upsample(name="upsample", frame=F, factor_h=2, factor_w=1),
+    Vvtu(name="vvtu", frame=Frame(2, 3, 16, SInt(4)), channels=4, weights=np.arange(16).reshape(4, 4) - 8, weight_type=SInt(4), acc=SInt(10), parallel=True, pe=2),
+    WidthConverter(name="width", frame=F, wide_in=2, wide_out=3),
+    Window(name="window", frame=F, kernel=(2, 1), stride=(1, 2), dilation=(1, 1), block=2, memory="lutram"),
+]  # fmt: skip
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, Activation):
+        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return bool(type(a) is type(b) and a == b)
+
+
+def round_trip(graph: Dataflow) -> Dataflow:
+    document, arrays = dataflow_to_json(graph)
+    return dataflow_from_json(json.loads(json.dumps(document)), arrays)
+
+
+def test_every_unit_comes_back_as_it_was() -> None:
+    assert {u.kind for u in EVERY} == set(UNITS)
+    again = round_trip(Dataflow("every", EVERY, []))
+    for unit in EVERY:
+        found = again[unit.name]
+        assert type(found) is type(unit)
+        for f in fields(unit):
+            assert same(getattr(unit, f.name), getattr(found, f.name)), f"{unit.name}.{f.name}"
+
+
+def test_a_folded_graph_comes_back_as_it_was() -> None:
+    graph = allocate(compile_model(cnn(residual=True)).graph, load_target("ultra96")).graph
+    again = round_trip(graph)
+    assert again.streams == graph.streams
+    assert list(again.units) == list(graph.units)
+    assert again.name == graph.name
+    for name, unit in graph.units.items():
+        assert all(same(getattr(unit, f.name), getattr(again[name], f.name)) for f in fields(unit))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([0, 255], "uint8"), ([-1, 127], "int8"), ([-1, 128], "int16"), ([0, 65535], "uint16"), ([-(2**31)], "int32"), ([2**40], "int64"), ([0.5], "float64")],
+)  # fmt: skip
+def test_arrays_are_stored_narrow(values: list[float], dtype: str) -> None:
+    found = narrow(np.array(values))
+    assert found.dtype == np.dtype(dtype)
+    assert found.tolist() == values
+    assert narrow(np.zeros(0, np.int64)).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d, a: d.pop("units"),
+        lambda d, a: d["units"][0].update(kind="teapot"),
+        lambda d, a: d["units"][0].pop("frame"),
+        lambda d, a: d["units"][0]["frame"].update(dtype="float8"),
+        lambda d, a: d["units"][0].pop("name"),
+        lambda d, a: d["streams"].append({"src": "nobody"}),
+        lambda d, a: d["streams"].append({"src": "in", "dst": "out", "colour": 3}),
+        lambda d, a: a.clear(),
+    ],
+)
+def test_damaged_documents_are_said_to_be_damaged(damage: Any) -> None:
+    document, arrays = dataflow_to_json(Dataflow("every", EVERY, []))
+    damage(document, arrays)
+    with pytest.raises(UsageError, match="design file is damaged"):
+        dataflow_from_json(document, arrays)

@@ -185,6 +185,8 @@ def write_activation(
     attributes: dict[str, Any] = {"dtype": str(activation.dtype), "lo": reached[0], "hi": reached[1]}
     if axes:
         attributes["axes"] = list(axes)
+    if activation.domain is not None:
+        attributes["domain"] = activation.domain.reshape(-1).tolist()
     if isinstance(activation, Thresholds):
         op, arrays = "Threshold", [activation.values, activation.base, activation.step]
     elif isinstance(activation, Requant):
@@ -207,12 +209,14 @@ def read_activation(node: ir.Node) -> tuple[Activation, tuple[int, ...]]:
     text = str_attr(node, "dtype", "")
     dtype = BIPOLAR if text == "bipolar" else IntType.parse(text)
     axes = ints_attr(node, "axes") or ()
+    ends = ints_attr(node, "domain")
+    domain = None if ends is None else np.array(ends, np.int64).reshape(-1, 2)
     if node.op_type == "Threshold":
-        return Thresholds(dtype=dtype, values=arrays[0], base=arrays[1], step=arrays[2]), axes
+        return Thresholds(dtype=dtype, domain=domain, values=arrays[0], base=arrays[1], step=arrays[2]), axes
     if node.op_type == "Requant":
         activation = Requant(
-            dtype=dtype, mult=arrays[0], add=arrays[1], shift=int_attr(node, "shift", 0), lo=int_attr(node, "least", 0),
+            dtype=dtype, domain=domain, mult=arrays[0], add=arrays[1], shift=int_attr(node, "shift", 0), lo=int_attr(node, "least", 0),
             hi=int_attr(node, "greatest", 0), half_even=bool(int_attr(node, "half_even", 0)), late=arrays[2] if len(arrays) > 2 else None,
         )  # fmt: skip
         return activation, axes
-    return Table(dtype=dtype, lo=int_attr(node, "first", 0), values=arrays[0]), axes
+    return Table(dtype=dtype, domain=domain, lo=int_attr(node, "first", 0), values=arrays[0]), axes

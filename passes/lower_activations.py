@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx_ir as ir
 
@@ -11,10 +9,9 @@ from flowc.model.dtypes import IntType
 from flowc.model.ir import DOMAIN, origins, shape_of
 from flowc.passes.fold_activations import read_activation
 from flowc.passes.lower import Lowering, Place, lowers
-from flowc.units import Activate, Activation, Frame, Requant, Table, Thresholds
-from flowc.units.base import Array
+from flowc.units import Activate, Activation, Frame
 
-__all__ = ["absorb_activation", "select_channels"]
+__all__ = ["absorb_activation"]
 
 _KINDS = ("Threshold", "Requant", "Table")
 
@@ -37,21 +34,6 @@ def absorb_activation(low: Lowering, node: ir.Node, *, axis: int) -> tuple[IntTy
     return acc, None, value
 
 
-def select_channels(activation: Activation, index: Array) -> Activation:
-    """The activation with parameter sets picked by ``index`` (one per channel)."""
-    if activation.channels == 1:
-        return activation
-    if isinstance(activation, Thresholds):
-        step = activation.step if activation.step.size == 1 else activation.step[index]
-        return replace(activation, values=activation.values[index], base=activation.base[index], step=step)
-    if isinstance(activation, Requant):
-        mult, add = (a if len(a) == 1 else a[index] for a in (activation.mult, activation.add))
-        late = activation.late
-        return replace(activation, mult=mult, add=add, late=late if late is None or len(late) == 1 else late[index])
-    assert isinstance(activation, Table)
-    return replace(activation, values=activation.values[index])
-
-
 @lowers(*_KINDS)
 def _activation(low: Lowering, node: ir.Node) -> None:
     place = low.at(node.inputs[0])
@@ -63,10 +45,10 @@ def _activation(low: Lowering, node: ir.Node) -> None:
         sets = np.broadcast_to(np.arange(int(np.prod(layout))).reshape(layout), shape).reshape(-1)
         index = sets[place.order]
         if (index == index[:1, :1]).all():
-            activation = select_channels(activation, index[0, 0])
+            activation = activation.select(index[0, 0])
         else:
             # Parameters that vary over positions: the frame seen as one vector of channels.
-            activation = select_channels(activation, index.reshape(-1))
+            activation = activation.select(index.reshape(-1))
             frame = Frame(1, 1, frame.elements, frame.dtype)
     unit = Activate(name=low.unique(low.hint(node)), origin=origins(node), frame=frame, activation=activation)
     low.add(unit, Place(place.unit, place.port, frame, place.order))

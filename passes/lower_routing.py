@@ -11,7 +11,7 @@ from flowc.exact.movement import index_map
 from flowc.model.dtypes import IntType
 from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
-from flowc.passes.lower_activations import absorb_activation, select_channels
+from flowc.passes.lower_activations import absorb_activation
 from flowc.units import ArgMax, Concat, Frame, Join, PixelPad, Split, Upsample
 from flowc.units.base import Array
 
@@ -177,7 +177,7 @@ def _join(low: Lowering, node: ir.Node) -> None:
         name=low.unique(low.hint(node)), origin=origins(node), left=left.frame, right=right.frame, op=str_attr(node, "op", "add"),
         acc=acc, left_scale=left_scale, right_scale=right_scale, left_offset=int_attr(node, "left_offset", 0),
         right_offset=int_attr(node, "right_offset", 0),
-        activation=None if activation is None else select_channels(activation, channel[0, 0]),
+        activation=None if activation is None else activation.select(channel[0, 0]),
     )  # fmt: skip
     low.add(unit, left, right)
     low.place(result, unit, left.order)

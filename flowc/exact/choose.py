@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from flowc.exact.requant import find_requant
@@ -55,9 +57,15 @@ def result_type(steps: Steps, bipolar: bool) -> IntType:
 def choose_activation(steps: Steps, *, bipolar: bool = False) -> Activation:
     """The cheapest form that equals ``steps`` on the whole domain.
 
+    It keeps the domain, from which `steps_of_activation` gets the steps again.
+
     Args:
         bipolar: the results are -1 and +1.
     """
+    return replace(_cheapest(steps, bipolar), domain=np.stack([steps.lo, steps.hi], axis=1))
+
+
+def _cheapest(steps: Steps, bipolar: bool) -> Activation:
     dtype = result_type(steps, bipolar)
     forms: list[Activation] = [as_thresholds(steps, dtype)]
     if steps.at.shape[1] >= _REQUANT_FROM:

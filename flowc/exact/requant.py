@@ -6,6 +6,9 @@ leave one open interval, found from all pairs of thresholds; the smallest shift 
 offset inside is taken. Float tails move thresholds by one integer here and there; then no line passes between all of them, but one
 does that is early by at most one, and a bit per level says where. The result is checked by evaluation, so an error here could
 only lose a candidate.
+
+`Bounds` say how wide multiplier, addend and shift may be. A dataflow unit has one shift for all its channels (`find_requant`); hardware
+that is configured channel by channel may have one for each (`find_words`), which lets narrower multipliers do.
 """
 
 from __future__ import annotations
@@ -19,14 +22,55 @@ from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
 from flowc.units.base import Array
 
-__all__ = ["find_requant"]
+__all__ = ["DSP", "Bounds", "Words", "find_requant", "find_words"]
 
-_MAX_SHIFT = 28
 _EARLY = (0, 1, 3, 7, 15, 31)
 _FAR = 1 << 33
 _NONE = 1 << 61
+_INT64 = 61
 _PAIRWISE = 1 << 10
 _FEW = 64
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a requantizer's parameters may be: bits of the signed multipliers and addends, and the greatest shift."""
+
+    mult: int
+    add: int
+    shift: int
+
+
+DSP = Bounds(mult=27, add=48, shift=47)
+"""A multiplier as wide as the widest port of a DSP48E2, an addend as wide as its adder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """A requantizer with a shift per set: ``out[c] = clip((acc[c] * mult[c] + add[c]) >> shift[c], lo, hi)``.
+
+    Attributes:
+        mult, add, shift: int64 (sets,).
+        lo, hi: levels, shared by all sets.
+        late: int64 (sets, hi - lo) or None: as of `flowc.units.activation.Requant`.
+    """
+
+    mult: Array
+    add: Array
+    shift: Array
+    lo: int
+    hi: int
+    late: Array | None = None
+
+    def apply(self, acc: Array) -> Array:
+        """Levels int64 (..., sets) of integers (..., sets)."""
+        wide = acc.astype(np.int64) * self.mult + self.add
+        level = wide >> self.shift
+        if self.late is not None:
+            inside = (level > self.lo) & (level <= self.hi)
+            late = self.late[np.arange(len(self.mult)), np.clip(level - self.lo - 1, 0, self.hi - self.lo - 1)]
+            level = level - (inside & (wide - (level << self.shift) < late * np.abs(self.mult)))
+        return np.clip(level, self.lo, self.hi)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +89,44 @@ class _Constraints:
     sign: Array
 
 
-def find_requant(steps: Steps, dtype: IntType) -> Requant | None:
-    """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found.
+def find_requant(steps: Steps, dtype: IntType, bounds: Bounds = DSP) -> Requant | None:
+    """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found within ``bounds``.
 
     First a plain one is sought; then one whose levels may begin a few integers too early, with the table that says how many (``late``).
     """
     if np.abs(steps.step).max(initial=1) != 1:
         return None
-    lo, hi = steps.reached
-    found = _even_shift(steps, dtype, lo, hi)
+    found = _even_shift(steps, dtype, *steps.reached)
     if found is not None:
         return found
     for early in _EARLY if steps.free is None else _EARLY[:1]:
-        candidate = _affine(steps, dtype, lo, hi, early)
-        if candidate is not None and _equal(candidate, steps):
-            return candidate
+        words = _affine(steps, early, bounds, common=True)
+        if words is not None:
+            candidate = Requant(
+                dtype=dtype, mult=words.mult, add=words.add, shift=int(words.shift[0]), lo=words.lo, hi=words.hi, late=words.late
+            )  # fmt: skip
+            if _equal(candidate, steps):
+                return candidate
     return None
 
 
-def _affine(steps: Steps, dtype: IntType, lo: int, hi: int, early: int) -> Requant | None:
+def find_words(steps: Steps, bounds: Bounds, early: int = 0) -> Words | None:
+    """As `find_requant`, with a shift per set and without rounding to even.
+
+    Args:
+        steps: the function.
+        bounds: of each set's multiplier, addend and shift.
+        early: how many integers too early a level may begin; above 0, ``late`` of the result puts it right.
+    """
+    if np.abs(steps.step).max(initial=1) != 1:
+        return None
+    words = _affine(steps, early, bounds, common=False)
+    return words if words is not None and _equal(words, steps) else None
+
+
+def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words | None:
+    """A requantizer that may enter each level up to ``early`` integers too early; ``common``: with one shift for all sets."""
+    lo, hi = steps.reached
     constraints = _constraints(steps, lo, hi, early)
     if constraints is None:
         return None
@@ -72,19 +135,28 @@ def _affine(steps: Steps, dtype: IntType, lo: int, hi: int, early: int) -> Requa
     low, high = _intervals(constraints)
     if (low >= high).any():
         return None
-    for shift in range(_MAX_SHIFT + 1):
-        fit = _fit(constraints, low, high, shift)
-        if fit is None:
-            continue
-        mult, add = fit[0] * constraints.sign, fit[1]
-        plain = Requant(dtype=dtype, mult=mult, add=add, shift=shift, lo=lo, hi=hi)
-        return replace(plain, late=_late(plain, steps, hi - lo, early)) if early else plain
+    sets = len(low)
+    mult, add, shifts = (np.zeros(sets, np.int64) for _ in range(3))
+    open_ = np.ones(sets, bool)
+    highest = max(abs(lo), abs(hi) + 1).bit_length()
+    for shift in range(min(bounds.shift, _INT64 - highest) + 1):
+        if (low[open_] * 2.0**shift >= 1 << (bounds.mult - 1)).any():
+            return None
+        good, m, b = _fit(constraints, low, high, shift, bounds)
+        if common:
+            good[:] = good.all()
+        new = open_ & good
+        mult[new], add[new], shifts[new] = m[new], b[new], shift
+        open_ &= ~good
+        if not open_.any():
+            plain = Words(mult * constraints.sign, add, shifts, lo, hi)
+            return replace(plain, late=_late(plain, steps, early)) if early else plain
     return None
 
 
-def _late(plain: Requant, steps: Steps, levels: int, early: int) -> Array:
+def _late(plain: Words, steps: Steps, early: int) -> Array:
     """Per set and level above the least: how many integers too early the plain requantizer enters it."""
-    late = np.zeros((len(steps.base), levels), np.int64)
+    late = np.zeros((len(steps.base), plain.hi - plain.lo), np.int64)
     step = np.broadcast_to(steps.step, steps.at.shape)
     inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None]) & (step != 0)
     for distance in range(1, early + 1):
@@ -92,7 +164,7 @@ def _late(plain: Requant, steps: Steps, levels: int, early: int) -> Array:
         before = np.clip(
             np.where(step > 0, steps.at - distance, steps.at + distance - 1), steps.lo[:, None], steps.hi[:, None]
         )
-        got, right = plain.apply(before.T).T.astype(np.int64), steps(before)
+        got, right = plain.apply(before.T).T, steps(before)
         rows, columns = np.nonzero(inside & (got == right + 1))
         late[rows, got[rows, columns] - plain.lo - 1] = distance
     return late
@@ -184,30 +256,35 @@ def _padded(rows: list[Array], fill: int) -> Array:
     return np.stack([np.pad(r, (0, width - len(r)), constant_values=fill) for r in rows])
 
 
-def _fit(c: _Constraints, low: Array, high: Array, shift: int) -> tuple[Array, Array] | None:
-    """Multipliers and offsets (sets,) for one shift, or None where some set has none."""
+def _fit(c: _Constraints, low: Array, high: Array, shift: int, bounds: Bounds) -> tuple[Array, Array, Array]:
+    """Which sets (sets,) have a multiplier and an addend within the bounds for one shift, and these."""
     one = 1 << shift
-    bounded = np.where(np.isfinite(high), high, low + 2 / one)
+    # Where nothing, or nothing near, bounds the slope from above, a small one does.
+    bounded = np.minimum(high, 2 * low + 2 / one)
     tries = ((low + bounded) / 2 * one, np.floor(low * one) + 1, np.maximum(np.ceil(bounded * one) - 1, 0))
     mult, add = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64)
+    greatest_mult, greatest = (1 << (bounds.mult - 1)) - 1, (1 << (bounds.add - 1)) - 1
+    lower, upper = c.lower_level > -_FAR, c.upper_level < _FAR
+    lower_level, upper_level = np.where(lower, c.lower_level, 0), np.where(upper, c.upper_level, 0)
     open_ = np.ones(len(low), bool)
     for guess in tries:
         m = np.rint(guess).astype(np.int64)
-        lower, upper = c.lower_level > -_FAR, c.upper_level < _FAR
-        least = np.where(lower, np.where(lower, c.lower_level, 0) * one - m[:, None] * c.lower_at, -_NONE).max(axis=1)
-        most = np.where(upper, np.where(upper, c.upper_level, 0) * one - m[:, None] * c.upper_at - 1, _NONE).min(axis=1)
-        good = open_ & (least <= most)
+        possible = open_ & (m <= greatest_mult)
+        m = np.minimum(m, greatest_mult)
+        least = np.where(lower, lower_level * one - m[:, None] * c.lower_at, -_NONE).max(axis=1)
+        most = np.where(upper, upper_level * one - m[:, None] * c.upper_at - 1, _NONE).min(axis=1)
+        good = possible & (least <= most) & (least <= greatest) & (most >= -greatest - 1)
         # Where only one side binds, stay near it.
         near = np.where(
             least == -_NONE,
             np.where(most == _NONE, 0, most),
             np.where(most == _NONE, least, least + (most - least) // 2),
         )
-        mult[good], add[good] = m[good], near[good]
+        mult[good], add[good] = m[good], np.clip(near, -greatest - 1, greatest)[good]
         open_ &= ~good
         if not open_.any():
-            return mult, add
-    return None
+            break
+    return ~open_, mult, add
 
 
 def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | None:
@@ -241,7 +318,7 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
     return None
 
 
-def _equal(candidate: Requant, steps: Steps) -> bool:
+def _equal(candidate: Requant | Words, steps: Steps) -> bool:
     """Equality on the whole domain.
 
     Both functions are monotone between thresholds, so what lies on either side of each suffices; late levels act further around.

@@ -11,9 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowc.units.activation import Activation, Requant, Thresholds
 from flowc.units.base import Array
 
-__all__ = ["Steps", "TooLarge", "assemble", "bisect", "steps_by_bisection", "steps_by_exhaustion", "steps_of"]
+__all__ = [
+    "Steps",
+    "TooLarge",
+    "assemble",
+    "bisect",
+    "steps_by_bisection",
+    "steps_by_exhaustion",
+    "steps_of",
+    "steps_of_activation",
+]
 
 _EXHAUSTIVE = 1 << 22
 _LIMIT = 1 << 30
@@ -106,6 +116,27 @@ def steps_of(levels: Levels, lo: Array, hi: Array, direction: Array | None, unit
             raise TooLarge
         return steps_by_exhaustion(levels, lo, hi, unit)
     return steps_by_bisection(levels, lo, hi, unit)
+
+
+def steps_of_activation(activation: Activation) -> Steps:
+    """The steps of an activation that knows its domain: what another form of it has to equal.
+
+    Thresholds are steps; requantizers are bisected, each set being monotone; tables are walked through.
+
+    Raises:
+        ValueError: the activation has no domain.
+    """
+    if activation.domain is None:
+        raise ValueError("an activation without a domain has no steps")
+    lo, hi = activation.domain.T
+    if isinstance(activation, Thresholds):
+        return Steps(lo, hi, np.broadcast_to(activation.base, lo.shape), activation.values, activation.step)
+    unit = 2 if activation.dtype.bipolar else 1
+
+    def levels(q: Array, rows: slice) -> Array:
+        return activation.select(np.arange(len(lo))[rows]).apply(q.T).T.astype(np.int64)
+
+    return steps_of(levels, lo, hi, np.ones(len(lo)) if isinstance(activation, Requant) else None, unit)
 
 
 def steps_by_exhaustion(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:

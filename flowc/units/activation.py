@@ -7,10 +7,10 @@ and VVTU, which apply them to the accumulator, and in the standalone activation 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -24,10 +24,17 @@ __all__ = ["Activation", "Requant", "Table", "Thresholds"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Activation(ABC):
-    """A per-channel integer function. ``dtype`` is the type of its results."""
+    """A per-channel integer function.
+
+    Attributes:
+        dtype: type of the results.
+        domain: int64 (C, 2) or (1, 2): least and greatest argument of each parameter set that the function was made for. Within
+            them it is the model's; what is equal there may replace it. None: not known.
+    """
 
     kind: ClassVar[str]
     dtype: IntType
+    domain: Array | None = None
 
     @property
     @abstractmethod
@@ -47,6 +54,16 @@ class Activation(ABC):
     @abstractmethod
     def apply(self, acc: Array) -> Array:
         """Maps integer-valued ``acc`` (..., C) to integers (..., C)."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the fields that hold parameter sets along their first axis; of length 1 where all channels share one."""
+
+    def select(self, index: Array) -> Self:
+        """The activation with the parameter sets ``index`` (channels,); one that all channels share stays as it is."""
+        fields = {name: getattr(self, name) for name in (*self.parameters, "domain")}
+        return replace(self, **{name: a[index] for name, a in fields.items() if a is not None and len(a) > 1})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,6 +85,10 @@ class Thresholds(Activation):
     @property
     def channels(self) -> int:
         return int(self.values.shape[0])
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("values", "base", "step")
 
     @property
     def uniform_step(self) -> int | None:
@@ -149,6 +170,10 @@ class Requant(Activation):
     late: Array | None = None
 
     @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("mult", "add", "late")
+
+    @property
     def channels(self) -> int:
         return int(max(self.mult.shape[0], self.add.shape[0], 1 if self.late is None else self.late.shape[0]))
 
@@ -210,6 +235,10 @@ class Table(Activation):
     kind: ClassVar[str] = "table"
     lo: int
     values: Array
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("values",)
 
     @property
     def channels(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.exact.requant import find_requant
-from flowc.exact.steps import Steps, assemble, steps_by_exhaustion
+from flowc.exact.choose import as_table, as_thresholds
+from flowc.exact.requant import Bounds, Words, find_requant, find_words
+from flowc.exact.steps import Steps, assemble, steps_by_bisection, steps_by_exhaustion, steps_of_activation
 from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
 from flowc.units.base import Array
@@ -160,3 +162,93 @@ def test_thresholds_at_the_very_ends() -> None:
     found = find_requant(steps, IntType(4))
     assert found is not None
     equal_everywhere(found, steps)
+
+
+WORD = Bounds(mult=18, add=40, shift=47)
+
+
+def by_words(words: Words, q: Array) -> Array:
+    """The definition in Python integers, (sets, n)."""
+    return np.array(
+        [
+            [min(max((v * int(m) + int(b)) >> int(s), words.lo), words.hi) for v in row.tolist()]
+            for row, m, b, s in zip(q, words.mult, words.add, words.shift, strict=True)
+        ]
+    )
+
+
+def within(m: Array, b: Array, bounds: Bounds) -> bool:
+    return int(np.abs(m).max()) < 1 << (bounds.mult - 1) and int(np.abs(b).max()) <= 1 << (bounds.add - 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.booleans())
+def test_sets_whose_slopes_lie_far_apart_have_words(seed: int, sets: int, falling: bool) -> None:
+    """One shift for all would need wide multipliers; a shift per set does not. Dead channels step at once, or never."""
+    rng = np.random.default_rng(seed)
+    gap = 2.0 ** rng.uniform(-3, 14, sets)
+    lo, hi = np.full(sets, -20_000), np.full(sets, 20_000)
+    sign = -1 if falling else 1
+
+    def function(q: Array, rows: slice) -> Array:
+        return np.clip(np.floor(sign * (q - 5) / gap[rows, None]), 0, 15).astype(np.int64)
+
+    steps = steps_by_bisection(function, lo, hi, 1)
+    words = find_words(steps, WORD)
+    assert words is not None
+    assert within(words.mult, words.add, WORD)
+    q = rng.integers(-20_000, 20_001, (sets, 500))
+    q[:, :6] = np.clip(np.concatenate([steps.at - 1, steps.at, steps.at], axis=1)[:, :6], lo[0], hi[0])
+    np.testing.assert_array_equal(words.apply(q.T).T, steps(q))
+    np.testing.assert_array_equal(by_words(words, q), steps(q))
+
+
+def test_bounds_are_kept_or_nothing_is_found() -> None:
+    """Thirty levels a third of an integer off a line of slope near 1/1000: the tighter the bound, the fewer forms there are."""
+    at = np.floor(np.arange(1, 31) * 1000.37).astype(np.int64)
+    steps = assemble(np.array([0]), np.array([40_000]), np.array([0]), [(at, np.ones(30, np.int64))], 1)
+    found = find_words(steps, WORD)
+    assert found is not None
+    assert within(found.mult, found.add, WORD)
+    needed, shift = int(found.mult[0]).bit_length() + 1, int(found.shift[0])
+    assert find_words(steps, Bounds(needed, 40, shift)) is not None
+    assert find_words(steps, Bounds(needed - 1, 40, 47)) is None
+    assert find_words(steps, Bounds(18, 40, shift - 1)) is None
+    assert find_words(steps, Bounds(needed - 1, 40, 47), early=3) is not None
+    narrow = find_requant(steps, IntType(5), Bounds(needed - 1, 40, 47))
+    assert narrow is not None
+    assert narrow.late is not None
+    equal_everywhere(narrow, steps)
+
+
+def test_multipliers_of_channels_that_saturate_at_once_stay_small() -> None:
+    """Nothing bounds the slope of a channel that goes from the least level to the greatest in one step: one near the least is taken."""
+    lo, hi = np.array([-500, -500]), np.array([500, 500])
+    slow = np.floor(np.arange(1, 16) * 61.7).astype(np.int64) - 460
+    steps = assemble(
+        lo, hi, np.zeros(2, np.int64), [(np.full(15, 3), np.ones(15, np.int64)), (slow, np.ones(15, np.int64))], 1
+    )
+    found = find_requant(steps, IntType(4))
+    assert found is not None
+    equal_everywhere(found, steps)
+    assert int(np.abs(found.mult).max()) < 2 * (15 << found.shift)
+
+
+@pytest.mark.parametrize("style", ["thresholds", "requant", "table"])
+def test_steps_of_an_activation_are_those_it_was_made_from(style: str) -> None:
+    lo, hi = np.array([-90, -300, 7]), np.array([400, 90, 9])
+
+    def function(q: Array, rows: slice) -> Array:
+        return np.clip((q * np.array([3, 7, 1])[rows, None] + 11) >> 6, -4, 9)
+
+    steps = from_function(function, lo, hi)
+    dtype = IntType.for_range(*steps.reached)
+    form = {"thresholds": as_thresholds, "table": as_table, "requant": find_requant}[style](steps, dtype)
+    assert form is not None
+    again = steps_of_activation(replace(form, domain=np.stack([lo, hi], axis=1)))
+    np.testing.assert_array_equal(again(domain(steps)), steps(domain(steps)))
+    for part in ([1], [2, 0]):
+        picked = steps_of_activation(replace(form, domain=np.stack([lo, hi], axis=1)).select(np.array(part)))
+        np.testing.assert_array_equal(picked(domain(steps)[part]), steps(domain(steps))[part])
+    with pytest.raises(ValueError, match="without a domain"):
+        steps_of_activation(replace(form, domain=None))

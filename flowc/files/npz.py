@@ -7,17 +7,17 @@ data is read, and nothing is ever unpickled.
 from __future__ import annotations
 
 import os
-import secrets
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from flowc.errors import UsageError, shown
+from flowc.files.write import write_files
 
 __all__ = ["InputSpec", "check_inputs", "read_inputs", "write_outputs"]
 
@@ -89,22 +89,14 @@ def write_outputs(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> 
     Raises:
         UsageError: it can't be written.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        if path.is_dir():
-            raise UsageError(f"cannot write '{shown(str(path))}': it is a directory")
-        try:
-            with zipfile.ZipFile(partial, "x") as archive:
-                for name, array in arrays.items():
-                    with archive.open(name + _ENDING, "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot write '{shown(str(path))}': {reason}") from error
+
+    def fill(file: BinaryIO) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(name + _ENDING, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+
+    write_files({Path(path): fill})
 
 
 def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputSpec], where: str) -> dict[str, str]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from flowc.errors import UsageError, shown
 
-__all__ = ["check_writable", "write_files"]
+__all__ = ["Content", "check_writable", "write_files"]
+
+Content = bytes | Callable[[BinaryIO], object]
+"""What goes into a file: bytes, or a function that writes them into it."""
 
 
 def check_writable(paths: Iterable[Path]) -> None:
@@ -20,8 +24,9 @@ def check_writable(paths: Iterable[Path]) -> None:
         name = shown(str(path))
         folder = path.parent
         try:
-            if path.is_dir():
-                raise UsageError(f"cannot write '{name}': it is a directory")
+            if path.exists() and not path.is_file():
+                what = "a directory" if path.is_dir() else "no regular file"
+                raise UsageError(f"cannot write '{name}': it is {what}")
             if not folder.is_dir():
                 raise UsageError(f"cannot write '{name}': there is no directory '{shown(str(folder))}'")
             place = path.resolve()
@@ -34,8 +39,11 @@ def check_writable(paths: Iterable[Path]) -> None:
         seen.add(place)
 
 
-def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Writes the files beside their places, then moves all of them there.
+def write_files(contents: Mapping[Path, Content]) -> None:
+    """Writes the files beside their places, then moves all of them there. Links are followed.
+
+    Args:
+        contents: per file its bytes, or a function that writes them into the open file.
 
     Raises:
         UsageError: one can't be written; then none is.
@@ -43,14 +51,22 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
     partial: dict[Path, Path] = {}
     path = Path()
     try:
-        for path, data in contents.items():
-            partial[path] = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
-            with partial[path].open("xb") as file:
-                file.write(data)
-        for path in contents:
-            partial[path].replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write '{shown(str(path))}': {error.strerror or error}") from error
+        for path, content in contents.items():
+            final = path.resolve()
+            if final.exists() and not final.is_file():
+                what = "a directory" if final.is_dir() else "no regular file"
+                raise UsageError(f"cannot write '{shown(str(path))}': it is {what}")
+            partial[final] = final.with_name(f".flowc-{secrets.token_hex(8)}")
+            with partial[final].open("xb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content)
+        for path, beside in partial.items():
+            beside.replace(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"cannot write '{shown(str(path))}': {reason}") from error
     finally:
         for rest in partial.values():
             with contextlib.suppress(OSError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flowc.errors import UsageError
-from flowc.files.outdir import is_flowc_directory, staged_output
+from flowc.files import manifest
+from flowc.files.outdir import MARKERS, is_flowc_directory, staged_output
 
 
 def fill(folder: Path, text: str = "new") -> None:
@@ -19,15 +21,22 @@ def fill(folder: Path, text: str = "new") -> None:
     (folder / "report.json").write_text(json.dumps({"schema": 1, "flowc": "0.0"}))
 
 
+WHOLE = ["hls", "hls/top.cpp", "manifest.json", "report.json"]
+
+
 def tree(folder: Path) -> list[str]:
     return sorted(str(entry.relative_to(folder)) for entry in folder.rglob("*"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in tree(folder) if (folder / name).is_file()}
 
 
 def test_a_new_directory_appears_whole_with_its_parents(tmp_path: Path) -> None:
     with staged_output(tmp_path / "a" / "b") as folder:
         fill(folder)
         assert not (tmp_path / "a" / "b").exists()
-    assert tree(tmp_path) == ["a", "a/b", "a/b/hls", "a/b/hls/top.cpp", "a/b/report.json"]
+    assert tree(tmp_path) == ["a", "a/b", *(f"a/b/{name}" for name in WHOLE)]
     assert is_flowc_directory(tmp_path / "a" / "b")
 
 
@@ -45,7 +54,7 @@ def test_a_failed_build_leaves_the_old_one(tmp_path: Path) -> None:
         fill(folder)
         raise KeyboardInterrupt
     assert (tmp_path / "b" / "hls" / "top.cpp").read_text() == "old"
-    assert tree(tmp_path) == ["b", "b/hls", "b/hls/top.cpp", "b/report.json"]
+    assert tree(tmp_path) == ["b", *(f"b/{name}" for name in WHOLE)]
 
 
 def test_an_earlier_build_is_replaced_and_its_leftovers_go(tmp_path: Path) -> None:
@@ -55,7 +64,91 @@ def test_an_earlier_build_is_replaced_and_its_leftovers_go(tmp_path: Path) -> No
     with staged_output(tmp_path / "b") as folder:
         fill(folder)
     assert (tmp_path / "b" / "hls" / "top.cpp").read_text() == "new"
-    assert tree(tmp_path) == ["b", "b/hls", "b/hls/top.cpp", "b/report.json"]
+    assert tree(tmp_path) == ["b", *(f"b/{name}" for name in WHOLE)]
+
+
+def edit(folder: Path) -> None:
+    (folder / "hls" / "top.cpp").write_text("edited")
+
+
+def add(folder: Path) -> None:
+    (folder / "vivado" / "project").mkdir(parents=True)
+    (folder / "vivado" / "project" / "design.bit").write_bytes(b"hours of place and route")
+
+
+def link(folder: Path) -> None:
+    (folder / "data").symlink_to(folder.parent)
+
+
+def same_length(folder: Path) -> None:
+    (folder / "hls" / "top.cpp").write_text("olD")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (edit, "hls/top.cpp"),
+        (add, "vivado/project/design.bit"),
+        (link, "data"),
+        (same_length, "hls/top.cpp"),
+    ],
+)
+def test_what_was_added_or_changed_since_is_kept(tmp_path: Path, change: Callable[[Path], None], named: str) -> None:
+    with staged_output(tmp_path / "b") as folder:
+        fill(folder, "old")
+    change(tmp_path / "b")
+    before = contents(tmp_path / "b")
+    message = "holds what flowc did not write, or what was changed since"
+    with pytest.raises(UsageError, match=message) as caught, staged_output(tmp_path / "b"):
+        pytest.fail("entered")
+    assert f"'{named}'" in str(caught.value)
+    assert "--force" in str(caught.value)
+    assert contents(tmp_path / "b") == before
+    with staged_output(tmp_path / "b", force=True) as folder:
+        fill(folder)
+    assert contents(tmp_path / "b.before-flowc") == before
+    assert tree(tmp_path / "b") == WHOLE
+    assert (tmp_path / "b" / "hls" / "top.cpp").read_text() == "new"
+
+
+def test_what_is_changed_while_the_build_runs_is_kept_too(tmp_path: Path) -> None:
+    with staged_output(tmp_path / "b") as folder:
+        fill(folder, "old")
+    with pytest.raises(UsageError, match="was changed meanwhile"), staged_output(tmp_path / "b") as folder:
+        fill(folder)
+        edit(tmp_path / "b")
+    assert (tmp_path / "b" / "hls" / "top.cpp").read_text() == "edited"
+
+
+def test_compiled_programs_and_caches_keep_no_build(tmp_path: Path) -> None:
+    with staged_output(tmp_path / "b") as folder:
+        fill(folder, "old")
+    for place in ("hls/build", "driver/__pycache__"):
+        (tmp_path / "b" / place).mkdir(parents=True)
+        (tmp_path / "b" / place / "csim.o").write_bytes(b"made again at any time")
+    (tmp_path / "b" / "report.json").unlink()
+    with staged_output(tmp_path / "b") as folder:
+        fill(folder)
+    assert tree(tmp_path / "b") == WHOLE
+
+
+def test_a_file_that_flowc_wrote_again_is_its_own(tmp_path: Path) -> None:
+    with staged_output(tmp_path / "b") as folder:
+        fill(folder, "old")
+    (tmp_path / "b" / "report.json").write_text(json.dumps({"schema": 1, "flowc": "0.0", "more": 1}))
+    assert manifest.altered(tmp_path / "b") == ["report.json"]
+    manifest.record(tmp_path / "b", ["report.json"])
+    assert manifest.altered(tmp_path / "b") == []
+
+
+def test_an_earlier_design_without_a_list_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    fill(tmp_path / "b", "old")
+    with pytest.raises(UsageError, match="without the list of its files"), staged_output(tmp_path / "b"):
+        pytest.fail("entered")
+    with staged_output(tmp_path / "b", force=True) as folder:
+        fill(folder)
+    assert (tmp_path / "b.before-flowc" / "hls" / "top.cpp").read_text() == "old"
 
 
 def test_other_directories_are_refused_and_with_force_kept_aside(tmp_path: Path) -> None:
@@ -67,11 +160,12 @@ def test_other_directories_are_refused_and_with_force_kept_aside(tmp_path: Path)
     assert caught.value.exit_code == 2
     for number in ("", "-2"):
         (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-        (tmp_path / "mine" / "report.json").unlink(missing_ok=True)
+        for marker in MARKERS:
+            (tmp_path / "mine" / marker).unlink(missing_ok=True)
         with staged_output(tmp_path / "mine", force=True) as folder:
             fill(folder)
         assert (tmp_path / f"mine.before-flowc{number}" / "thesis.tex").read_text() == "years of work"
-        assert tree(tmp_path / "mine") == ["hls", "hls/top.cpp", "report.json"]
+        assert tree(tmp_path / "mine") == WHOLE
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"schema": 1}', "[" * 100_000])
@@ -119,7 +213,7 @@ def test_another_build_that_was_faster_wins(tmp_path: Path) -> None:
         with staged_output(tmp_path / "b") as fast:
             fill(fast, "fast")
     assert (tmp_path / "b" / "hls" / "top.cpp").read_text() == "fast"
-    assert tree(tmp_path) == ["b", "b/hls", "b/hls/top.cpp", "b/report.json"]
+    assert tree(tmp_path) == ["b", *(f"b/{name}" for name in WHOLE)]
 
 
 def test_what_a_killed_build_left_is_removed_and_a_running_one_is_not(tmp_path: Path) -> None:
@@ -135,7 +229,7 @@ def test_what_a_killed_build_left_is_removed_and_a_running_one_is_not(tmp_path: 
         with pytest.raises(ZeroDivisionError), staged_output(tmp_path / "b"):
             raise ZeroDivisionError
         assert running.exists()
-    assert tree(tmp_path) == [".b.flowc-4567abcd", ".b.flowc-4567abcd/half", "b"]
+    assert tree(tmp_path) == [".b.flowc-4567abcd", ".b.flowc-4567abcd/half", "b", "b/manifest.json"]
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
@@ -171,7 +265,7 @@ def test_a_mounted_volume_is_filled_in_place(immovable: Path) -> None:
             if text == "old":
                 (folder / "stale").mkdir()
         assert (immovable / "hls" / "top.cpp").read_text() == text
-    assert tree(immovable) == ["hls", "hls/top.cpp", "report.json"]
+    assert tree(immovable) == WHOLE
 
 
 def test_a_mounted_volume_with_other_things_stays_as_it_is(immovable: Path) -> None:

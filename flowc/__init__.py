@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flowc.api import build, estimate, info
+    from flowc.arrays import ArraySweep, explore_array
     from flowc.design.design import Design, load
     from flowc.errors import FlowcError, InfeasibleError, MismatchError, ModelError, TargetError, UsageError
     from flowc.exploration.sweep import Sweep, explore
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArraySweep",
     "Design",
     "FlowcError",
     "InfeasibleError",
@@ -36,6 +38,7 @@ __all__ = [
     "build",
     "estimate",
     "explore",
+    "explore_array",
     "info",
     "known_targets",
     "load",
@@ -44,6 +47,7 @@ __all__ = [
 
 _HOMES = {
     "flowc.api": ("build", "estimate", "info"),
+    "flowc.arrays": ("ArraySweep", "explore_array"),
     "flowc.design.design": ("Design", "load"),
     "flowc.errors": ("FlowcError", "InfeasibleError", "MismatchError", "ModelError", "TargetError", "UsageError"),
     "flowc.model.input_type": ("InputType",),

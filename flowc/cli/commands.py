@@ -15,6 +15,7 @@ import click
 
 import flowc
 from flowc.cli.explore import explore
+from flowc.cli.explore_array import explore_array
 from flowc.cli.options import (
     build_options,
     debug_option,
@@ -44,6 +45,7 @@ def cli() -> None:
 
 
 cli.add_command(explore)
+cli.add_command(explore_array)
 
 
 @cli.command()

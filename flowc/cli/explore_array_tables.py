@@ -1,0 +1,97 @@
+"""What ``flowc explore-array`` prints: points, the layers that waste an array, and how to read the figures."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from flowc.arrays import ArrayPoint, ArraySweep, Setup
+from flowc.arrays.sweep import METRICS, ratio
+from flowc.cli.tables import new_console, new_table, percent, text
+
+__all__ = ["show"]
+
+_FEW, _BEST = 24, 4
+
+
+def show(found: ArraySweep, chosen: dict[str, tuple[str, int, int]]) -> None:
+    """Print a sweep, with the layers of one array of each network."""
+    console = new_console()
+    for network in found.networks:
+        points = _interesting(found.points[network.name])
+        left_out = len(found.points[network.name]) - len(points)
+        console.print(text(f"{network.name}: {network.macs / 1e9:.4g} G multiplications an image"), style="bold")
+        table = new_table(
+            "dataflow", "array>", "cycles>", "/best>", "used>", "buffer>", "/best>", "between>", "/best>", "within>", "/best>",
+            "DRAM>", "energy/best>",
+        )  # fmt: skip
+        _rows(table, points, found.points[network.name])
+        console.print(table)
+        if left_out:
+            console.print(text(f"{left_out} more points; --csv or --json writes all"))
+        _show_layers(console, found, network.name, chosen[network.name])
+        for note in network.notes:
+            console.print(text(f"note: {note}", limit=2000))
+        console.print()
+    for line in _remarks(found.setup):
+        console.print(text(line, limit=2000))
+
+
+def _interesting(points: tuple[ArrayPoint, ...]) -> list[ArrayPoint]:
+    """All points where they are few; else of each dataflow those of the least energy and the one of the fewest cycles."""
+    if len(points) <= _FEW:
+        return list(points)
+    kept: list[ArrayPoint] = []
+    for dataflow in dict.fromkeys(p.dataflow for p in points):
+        mine = sorted((p for p in points if p.dataflow == dataflow), key=lambda p: p.energy)
+        fastest = min(mine, key=lambda p: p.cycles)
+        kept += mine[:_BEST] if fastest in mine[:_BEST] else [*mine[:_BEST], fastest]
+    return kept
+
+
+def _rows(table: Table, points: list[ArrayPoint], every: tuple[ArrayPoint, ...]) -> None:
+    least = {metric: min(getattr(p, metric) for p in every) for metric in METRICS}
+
+    def pair(point: ArrayPoint, metric: str) -> tuple[str, str]:
+        times = ratio(getattr(point, metric), least[metric])
+        return f"{getattr(point, metric):.4g}", "-" if times is None else f"{times:.2f}"
+
+    for p in points:
+        moved = [cell for metric in ("buffer", "inter_pe", "intra_pe") for cell in pair(p, metric)]
+        table.add_row(
+            p.dataflow, f"{p.height}x{p.width}", *pair(p, "cycles"), f"{p.utilization:.1%}", *moved, f"{p.dram:.4g}",
+            f"{p.energy_to_best:.2f}",
+        )  # fmt: skip
+
+
+def _show_layers(console: Console, found: ArraySweep, network: str, array: tuple[str, int, int]) -> None:
+    """The layers that leave most of the array's time idle."""
+    layers = found.layers(network, *array)
+    worst = sorted(layers, key=lambda layer: -layer.waste)[: _BEST + 1]
+    console.print(text(f"layers that waste most of {array[0]} {array[1]}x{array[2]}:"))
+    table = new_table("  layer", "of products>", "of cycles>", "used>", "idle, of all>")
+    for layer in worst:
+        table.add_row(
+            text(f"  {layer.layer}", 60), percent(layer.mac_share), percent(layer.cycle_share), percent(layer.utilization),
+            percent(layer.waste),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _remarks(setup: Setup) -> list[str]:
+    """What one has to know to read the figures."""
+    flat = "energy hardly depends on the shape, and cycles decide"
+    if setup.toggles:
+        lines = [
+            f"Idle cells toggle, as in CAMUY: most of the difference in energy is theirs. With --idle gated, {flat}."
+        ]
+    else:
+        lines = [f"Idle cells are gated: {flat}. CAMUY's optimum in energy needs --idle toggle."]
+    lines.append("Row stationary cells are always gated, as in Eyeriss.")
+    if setup.loads == "published":
+        lines.append(
+            "Cycles: ws overlaps its loads (CAMUY), os and is do not (SCALE-Sim); --loads overlapped treats all alike."
+        )
+    if setup.costs["dram"] == 0:
+        lines.append("Energy is on-chip; DRAM words are the same for every shape (--costs dram=200 adds them).")
+    return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Counts", "Sizes", "blocks"]
+__all__ = ["Counts", "Sizes", "blocks", "wholes"]
 
 Sizes = npt.NDArray[np.float64]
 """One value per array; whole numbers, carried as float64 because products of them may leave int64."""
@@ -53,5 +53,10 @@ class Counts:
 
 
 def blocks(size: float | Sizes, part: float | Sizes) -> Sizes:
-    """How many parts cover a size: the quotient, rounded up. Exact for whole numbers below 2^53."""
-    return -np.floor_divide(np.negative(size, dtype=np.float64), part)
+    """How many parts cover a size: the quotient, rounded up. Exact for whole numbers below 2^52."""
+    return np.asarray(np.ceil(np.true_divide(size, part)))
+
+
+def wholes(size: float | Sizes, part: float | Sizes) -> Sizes:
+    """How many whole parts are in a size: the quotient, rounded down. Exact for whole numbers below 2^52."""
+    return np.asarray(np.floor(np.true_divide(size, part)))

@@ -17,7 +17,7 @@ from flowc.exploration.executors import cores, process_executor
 
 __all__ = ["explore_array"]
 
-_WORTH_A_PROCESS = 4000
+_WORTH_A_PROCESS = 20_000
 """Layers times arrays below which starting processes takes longer than counting."""
 _CHUNKS_PER_WORKER = 8
 

@@ -82,5 +82,7 @@ def _divisors(total: int) -> list[int]:
 
 
 def _near(side: int, total: int) -> str:
-    fitting = sorted((n for n in range(1, min(total, 1 << 16) + 1) if total % n == 0), key=lambda n: abs(n - side))
-    return ", ".join(f"{n:,}" for n in sorted(fitting[:2]))
+    """The divisors below and above a side."""
+    below = next(n for n in range(min(side, total), 0, -1) if total % n == 0)
+    above = next((n for n in range(side, total + 1) if total % n == 0), below)
+    return " and ".join(f"{n:,}" for n in dict.fromkeys((below, above)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowc.arrays.counts import Counts, Sizes, blocks
+from flowc.arrays.counts import Counts, Sizes, blocks, wholes
 from flowc.arrays.layers import Layer
 from flowc.arrays.setup import Setup
 
@@ -72,23 +72,24 @@ def candidates(layer: Layer, H: Sizes, W: Sizes, setup: Setup) -> Mapping:
     most = min(setup.input_words, setup.filter_words)
     width = float(-(-layer.kernel_columns // -(-layer.kernel_columns // most)))
     channels = layer.channels * blocks(layer.kernel_rows, height) * blocks(layer.kernel_columns, width)
-    slots = np.floor_divide(H[:, None], height)
+    slots = wholes(H[:, None], height)
     e, q, r = _combinations(layer, W[:, None], slots, int(most // width), float(min(channels.max(), slots.max())))
     pieces = blocks(e, W[:, None])
-    stacked = np.floor_divide(slots, pieces)  # sets above each other: only these can add to the same sums
+    stacked = wholes(slots, pieces)  # sets above each other: only these can add to the same sums
     q = np.minimum(q, channels)
     r = np.minimum(np.minimum(r, stacked), blocks(channels, q))
-    t = np.minimum(stacked // r * np.maximum(np.floor_divide(W[:, None], e), 1), layer.filters)
-    p = np.minimum(np.minimum(setup.sum_words, setup.filter_words // (q * width)), blocks(layer.filters, t))
+    t = np.minimum(wholes(stacked, r) * np.maximum(wholes(W[:, None], e), 1), layer.filters)
+    p = np.minimum(np.minimum(setup.sum_words, wholes(setup.filter_words, q * width)), blocks(layer.filters, t))
     p = blocks(layer.filters, t * blocks(layer.filters, t * p))  # as many passes with filters evenly spread
     return Mapping(e, p, q, r, t, height, np.full_like(e, width))
 
 
 def _combinations(layer: Layer, W: Sizes, slots: Sizes, q_most: int, r_most: float) -> tuple[Sizes, Sizes, Sizes]:
     """Every pair of a set's width e with a q and an r, along the second axis."""
-    wanted = [np.maximum(slots // part, 1) * W for part in (1, 2, 4)]
-    wanted += [np.maximum(W // part, 1) for part in (1, 2, 3, 4, 6, 8, 12, 16, 32)]
+    wanted = [np.maximum(wholes(slots, part), 1) * W for part in (1, 2, 4)]
+    wanted += [np.maximum(wholes(W, part), 1) for part in (1, 2, 3, 4, 6, 8, 12, 16, 32)]
     e = np.concatenate([blocks(layer.rows, blocks(layer.rows, target)) for target in wanted], axis=1)
+    e = np.unique(e, axis=1)
     inner = np.array([(q, r) for q in _steps(q_most) for r in _steps(r_most)], np.float64)
     count = len(inner)
     return np.repeat(e, count, axis=1), np.tile(inner[:, 0], e.shape[1])[None], np.tile(inner[:, 1], e.shape[1])[None]
@@ -127,7 +128,7 @@ def count_mapping(layer: Layer, m: Mapping, setup: Setup) -> Counts:
     inputs = images * channels * filter_passes * tall * span
     delivered = images * channels * m.height * layer.rows * span * filter_sets
     kept = m.q * m.r * np.minimum((m.e - 1) * layer.stride_rows + deep, m.e * m.height) * span
-    together = np.clip(setup.buffer // (kept + m.p * m.t * m.e * layer.columns), 1, images)
+    together = np.clip(wholes(setup.buffer, kept + m.p * m.t * m.e * layer.columns), 1, images)
     reloads = blocks(images, together) * strips
     weights = float(layer.terms) * M * reloads
     sums = outputs * (2 * channel_passes - 1)
@@ -141,6 +142,6 @@ def count_mapping(layer: Layer, m: Mapping, setup: Setup) -> Counts:
 
 def _shares(number: float | Sizes, inner: Sizes, outer: Sizes) -> tuple[Sizes, Sizes, Sizes]:
     """Items in passes of ``outer`` sets with ``inner`` each: passes, sets that work in all passes, and items that a set takes in turn."""
-    full = np.floor_divide(number, inner * outer)
+    full = wholes(number, inner * outer)
     rest = number - full * inner * outer
     return full + (rest > 0), full * outer + np.minimum(outer, rest), full * inner + blocks(rest, outer)

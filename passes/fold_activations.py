@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
+from flowc.exact.intervals import level_bounds, levels_of
 from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
@@ -110,14 +111,11 @@ class FoldActivations(ModelPass):
         (leaf,) = region.leaves
         lo, hi = region.limits(leaf)
 
-        def levels(q: np.ndarray, rows: slice) -> np.ndarray:
-            out = region.evaluate({leaf: q}, rows=rows)
-            return np.broadcast_to(out, q.shape).astype(np.int64)
-
+        levels, bounds = levels_of(region, leaf), level_bounds(region, leaf)
         try:
-            steps = steps_of(levels, lo, hi, region.monotone(leaf), unit)
-        except TooLarge:
-            return "it is not monotone, and its input has too many values to walk through"
+            steps = steps_of(levels, lo, hi, region.monotone(leaf), unit, bounds)
+        except TooLarge as reason:
+            return str(reason)
         name = node.outputs[0].name or ""
         if self._identity(steps):
             self.note(label(node), "changes nothing on the integers that occur")

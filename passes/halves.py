@@ -16,10 +16,11 @@ from fractions import Fraction
 import numpy as np
 import onnx_ir as ir
 
-from flowc.exact.certificate import TensorCertificate, covered
+from flowc.exact.certificate import TensorCertificate
 from flowc.exact.choose import choose_activation
 from flowc.exact.narrow import narrow
 from flowc.exact.region import Region
+from flowc.exact.spans import covered
 from flowc.exact.steps import Steps
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, label, shape_of, str_attr
 from flowc.passes.integer_ranges import Ranges, node_range

@@ -58,6 +58,12 @@ class SumBound:
             )
         return self.merged()
 
+    def of_rows(self, rows: slice) -> SumBound:
+        """The same for some rows of many; one row bounds all of them."""
+        if len(self.up) == 1:
+            return self
+        return replace(self, up=self.up[rows], down=self.down[rows], size=self.size[rows], carried=self.carried[rows])
+
     def merged(self) -> SumBound:
         """One row that holds for every element."""
         up, down, size, carried = (a.max(axis=0, keepdims=True) for a in (self.up, self.down, self.size, self.carried))

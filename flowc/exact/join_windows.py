@@ -16,14 +16,16 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.bounds import UNIT, SumBound, sum_bound
-from flowc.exact.certificate import TensorCertificate, affine_chain, aligned, covered, outward
+from flowc.exact.certificate import TensorCertificate
+from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.joins import JoinForm
 from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region
+from flowc.exact.spans import covered, neighbours, stacked
 from flowc.exact.steps import bisect
 from flowc.units.base import Array
 
-__all__ = ["certify_join", "listed", "neighbours", "stacked"]
+__all__ = ["certify_join", "listed"]
 
 _MOST = 1 << 24
 _CHUNK = 1 << 22
@@ -266,15 +268,6 @@ def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple
     return low, high, int((high > low).sum())
 
 
-def stacked(spans: list[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Windows of every set, as many columns as the set with most has."""
-    width = max(len(s[0]) for s in spans)
-    low, high = (np.zeros((len(spans), width), np.int64) for _ in range(2))
-    for row, (begin, end) in enumerate(spans):
-        low[row, : len(begin)], high[row, : len(end)] = begin, end
-    return low, high
-
-
 def _runs(u: Array, hits: Array) -> tuple[Array, Array]:
     """Starts and ends of the runs of hits along the sorted distinct values of ``u``."""
     distinct, index = np.unique(u, return_inverse=True)
@@ -282,9 +275,3 @@ def _runs(u: Array, hits: Array) -> tuple[Array, Array]:
     hit[1 + index[hits]] = True
     edges = np.flatnonzero(np.diff(hit.astype(np.int8)))
     return distinct[edges[::2]], distinct[edges[1::2] - 1] + 1
-
-
-def neighbours(u: Array) -> tuple[Array, Array]:
-    """Starts and ends of the runs of ascending integers."""
-    cut = np.flatnonzero(np.diff(u) > 1)
-    return u[np.concatenate([[0], cut + 1])[: len(u)]], u[np.concatenate([cut, [len(u) - 1]])[: len(u)]] + 1

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from flowc.exact.join_windows import listed, neighbours, stacked
+from flowc.exact.join_windows import listed
 from flowc.exact.joins import Crossings, ratios, separate
+from flowc.exact.spans import neighbours, stacked
 from flowc.exact.steps import Steps
 from flowc.units.base import Array
 

@@ -18,7 +18,7 @@ from flowc.model.ir import DOMAIN, float_attr, int_attr, str_attr
 from flowc.model.quantizers import dequantize, quantize
 from flowc.units.base import Array
 
-__all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise", "nudged"]
+__all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise", "nudged", "ripple", "widened"]
 
 
 def _quantize(node: ir.Node, args: Sequence[Any]) -> Array:
@@ -88,6 +88,8 @@ RUNTIME = {
     "Softsign": True, "Swish": False, "Tanh": True, "ThresholdedRelu": True,
 }  # fmt: skip
 _BOUNDED = {"Erf": (-1, 1), "HardSigmoid": (0, 1), "Sigmoid": (0, 1), "Softsign": (-1, 1), "Tanh": (-1, 1)}
+_SIGNED = {"Elu", "HardSigmoid", "Selu", "ThresholdedRelu"}
+"""Rise only where no attribute of theirs is negative."""
 _NONDECREASING = {"Ceil", "Floor", "Relu", "Round", "Sqrt", "Clip", "Sign"}
 
 
@@ -137,16 +139,39 @@ def evaluate(node: ir.Node, args: Sequence[Any]) -> Array:
         return _by_runtime(node, args)
 
 
-def nudged(node: ir.Node, args: Sequence[Any], result: Array, sign: int) -> Array:
-    """``result`` further down (sign -1) or up (+1), where the node is a function whose last bits are not prescribed.
+def ripple(node: ir.Node, magnitude: Array, result: Array) -> Array | None:
+    """How far off a runtime's result of a function may be whose last bits are not prescribed; None where they are.
 
-    By 8 floats and 2^-22 of the argument's magnitude (of 1 at least): twice what onnxruntime itself lies off the true value, at most.
+    8 floats and 2^-22 of the argument's magnitude (of 1 at least): twice what onnxruntime itself lies off the true value, at most.
+    Bounded functions are flat where arguments are large: a magnitude of 4 serves for all beyond it.
     """
     if node.domain != "" or node.op_type not in RUNTIME:
+        return None
+    reach = np.clip(magnitude, 1, 4 if node.op_type in _BOUNDED else None).astype(np.float32)
+    wide: Array = 8 * np.spacing(np.abs(result)) + np.float32(2.0**-22) * reach
+    return wide
+
+
+def nudged(node: ir.Node, args: Sequence[Any], result: Array, sign: int) -> Array:
+    """``result`` further down (sign -1) or up (+1), as far as the runtime's choice of its last bits may take it."""
+    wide = ripple(node, np.abs(args[0]), result)
+    if wide is None:
         return result
-    wide = 8 * np.spacing(np.abs(result)) + np.float32(2.0**-22) * np.maximum(np.abs(args[0]), np.float32(1))
+    return np.clip(result + np.float32(sign) * wide, *_bounds_of(node))
+
+
+def widened(node: ir.Node, magnitude: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Bounds of a function's results that hold for every runtime: ``low`` and ``high`` at extremes, moved apart by the ripple."""
+    wide = ripple(node, magnitude, np.maximum(np.abs(low), np.abs(high)))
+    if wide is None:
+        return low, high
+    return np.clip(low - wide, *_bounds_of(node)), np.clip(high + wide, *_bounds_of(node))
+
+
+def _bounds_of(node: ir.Node) -> tuple[np.float32, np.float32]:
+    """A runtime's approximation may leave a function's range by a few floats (onnxruntime's Tanh exceeds 1)."""
     least, most = _BOUNDED.get(node.op_type, (-np.inf, np.inf))
-    return np.clip(result + np.float32(sign) * wide, np.float32(least), np.float32(most))
+    return np.float32(least * (1 + 2.0**-21)), np.float32(most * (1 + 2.0**-21))
 
 
 def direction(node: ir.Node, args: Sequence[Array | None], moving: int) -> Array | None:
@@ -179,6 +204,8 @@ def direction(node: ir.Node, args: Sequence[Array | None], moving: int) -> Array
     if op in ("Quantize", "Dequantize"):
         scale = args[1]
         return None if scale is None else np.sign(scale)
+    if op in _SIGNED and any(float_attr(node, name, 1.0) < 0 for name in ("alpha", "gamma")):
+        return None
     if op in _NONDECREASING or RUNTIME.get(op):
         return one if moving == 0 else None
     return None

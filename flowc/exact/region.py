@@ -188,7 +188,7 @@ class Region:
         self,
         integers: Mapping[ir.Value, Array],
         floats: Mapping[ir.Value, Array] | None = None,
-        rows: slice | None = None,
+        rows: slice | Array | None = None,
         nudge: int = 0,
     ) -> Array:
         """The region's float32 output.
@@ -197,7 +197,7 @@ class Region:
             integers: integer values of the leaves, (sets or 1, n).
             floats: float32 values to take for some intermediate results instead of computing them (the certificate
                 puts perturbed sums here).
-            rows: evaluate these parameter sets only.
+            rows: evaluate these parameter sets only: a slice, or an index per row.
             nudge: -1 or +1 moves every result of a function whose last bits are the runtime's choice down or up, by as much
                 as is left open.
 

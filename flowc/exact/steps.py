@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from flowc.exact.walk import Enclose, settle
 from flowc.units.activation import Activation, Requant, Thresholds
 from flowc.units.base import Array
 
@@ -21,20 +24,25 @@ __all__ = [
     "bisect",
     "steps_by_bisection",
     "steps_by_exhaustion",
+    "steps_by_settling",
     "steps_of",
     "steps_of_activation",
 ]
 
 _EXHAUSTIVE = 1 << 22
-_LIMIT = 1 << 30
-_CHUNK = 1 << 22
+_LIMIT = 1 << 26
+"""Integers visited at most: some seconds."""
+_THRESHOLDS = 1 << 23
+"""Thresholds held at most, all parameter sets together: some hundred megabytes with all that is computed from them."""
+_CHUNK = 1 << 20
+_LEAF = 64
 
-Levels = Callable[[Array, slice], Array]
-"""Levels of integers (rows, n) for a slice of parameter sets: int64 (rows, n)."""
+Levels = Callable[[Array, Any], Array]
+"""Levels of integers (rows, n) for some parameter sets, a slice or an index per row: int64 (rows, n)."""
 
 
 class TooLarge(Exception):
-    """A function that is not monotone over a range too large to walk through."""
+    """A function that takes too many integers to walk through, or too many thresholds to hold; the text says which, and what helps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +80,24 @@ class Steps:
         """Whether every set is nondecreasing with one common step."""
         return self.step.size == 1
 
+    @property
+    def inside(self) -> Array:
+        """The thresholds that lie inside of their set's domain and change something, all sets in a row."""
+        real = (self.at > self.lo[:, None]) & (self.at <= self.hi[:, None]) & (self.step != 0)
+        return self.at[real]
+
+    def of_rows(self, rows: slice) -> Steps:
+        """The same functions of some sets."""
+        step, free = self.step, self.free
+        return Steps(
+            self.lo[rows],
+            self.hi[rows],
+            self.base[rows],
+            self.at[rows],
+            step if len(step) == 1 else step[rows],
+            None if free is None else free[rows],
+        )
+
     def __call__(self, q: Array) -> Array:
         """Values (P, n) at integers (P, n)."""
         out = np.empty(q.shape, np.int64)
@@ -100,21 +126,26 @@ def bisect(reached: Callable[[Array], Array], lo: Array, hi: Array) -> Array:
         low = np.where(open_ & ~holds, middle + 1, low)
 
 
-def steps_of(levels: Levels, lo: Array, hi: Array, direction: Array | None, unit: int) -> Steps:
+def steps_of(
+    levels: Levels, lo: Array, hi: Array, direction: Array | None, unit: int, enclose: Enclose | None = None
+) -> Steps:
     """The step form of ``levels`` on [lo, hi].
 
     Args:
         direction: +1, 0 or -1 per set where monotonicity is proven, else None.
         unit: difference between neighbouring levels (2 for bipolar results, else 1).
+        enclose: bounds of the levels between two integers; what is not monotone is walked through with it where the range is large.
 
     Raises:
-        TooLarge: not monotone and more than 2^30 integers in all.
+        TooLarge: more integers than can be walked through, or more thresholds than can be held.
     """
     count = int((hi - lo + 1).max()) * len(lo)
-    if count <= _EXHAUSTIVE or direction is None:
+    if count <= _EXHAUSTIVE or (direction is None and enclose is None):
         if count > _LIMIT:
-            raise TooLarge
+            raise _too_wide(lo, hi)
         return steps_by_exhaustion(levels, lo, hi, unit)
+    if direction is None and enclose is not None:
+        return steps_by_settling(levels, enclose, lo, hi, unit)
     return steps_by_bisection(levels, lo, hi, unit)
 
 
@@ -139,47 +170,108 @@ def steps_of_activation(activation: Activation) -> Steps:
     return steps_of(levels, lo, hi, np.ones(len(lo)) if isinstance(activation, Requant) else None, unit)
 
 
+def _too_wide(lo: Array, hi: Array) -> TooLarge:
+    return TooLarge(
+        f"it rises and falls over integers from {int(lo.min()):,} to {int(hi.max()):,}, and its levels lie too close together to tell "
+        "them apart without visiting every one; quantize its input first, to 16 bits or fewer"
+    )
+
+
+def _check_count(thresholds: int, sets: int, lo: Array, hi: Array) -> None:
+    if thresholds * sets > _THRESHOLDS:
+        raise TooLarge(
+            f"its result passes through {thresholds + 1:,} levels while its input goes from {int(lo.min()):,} to {int(hi.max()):,}, "
+            f"times {sets:,} parameter set{'s' if sets > 1 else ''}: more than the {_THRESHOLDS:,} thresholds that flowc "
+            "computes with; quantize its result to 16 bits or fewer, and with one scale for all channels"
+        )
+
+
 def steps_by_exhaustion(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
     """Walks through every integer of the domain."""
-    sets, width = len(lo), int((hi - lo + 1).max())
-    rows = max(1, _CHUNK // width)
+    sets, wide = len(lo), int((hi - lo + 1).max())
+    rows = max(1, _CHUNK // wide)
     base = np.empty(sets, np.int64)
     events: list[tuple[Array, Array]] = []
+    most = 0
     for start in range(0, sets, rows):
         part = slice(start, min(sets, start + rows))
-        q = np.minimum(lo[part, None] + np.arange(width), hi[part, None])
+        q = np.minimum(lo[part, None] + np.arange(wide), hi[part, None])
         level = levels(q, part)
         base[part] = level[:, 0]
         delta = np.diff(level, axis=1)
+        most = max(most, int(np.abs(delta).sum(axis=1).max()) // unit)
+        _check_count(most, sets, lo, hi)
         for row in range(level.shape[0]):
             where = np.flatnonzero(delta[row])
-            jumps = delta[row, where] // unit
-            events.append(
-                (np.repeat(lo[start + row] + 1 + where, np.abs(jumps)), np.repeat(np.sign(jumps), np.abs(jumps)) * unit)
-            )
+            events.append(_jumps(lo[start + row] + 1 + where, delta[row, where], unit))
     return assemble(lo, hi, base, events, unit)
 
 
+def _jumps(at: Array, delta: Array, unit: int) -> tuple[Array, Array]:
+    """Where levels change by ``delta``, one entry per level, and the signed changes."""
+    count = np.abs(delta) // unit
+    return at.repeat(count), (np.sign(delta) * unit).repeat(count)
+
+
+def steps_by_settling(levels: Levels, enclose: Enclose, lo: Array, hi: Array, unit: int) -> Steps:
+    """Visits only the integers near thresholds (`flowc.exact.walk`)."""
+    found = settle(enclose, lo, hi, _LEAF, _LIMIT // _LEAF)
+    if found is None:
+        raise _too_wide(lo, hi)
+    closed = ~found.open_
+    rows, at, level = [found.rows[closed]], [found.first[closed]], [found.level[closed]]
+    blocks = np.flatnonzero(found.open_)
+    many = _CHUNK // _LEAF
+    for part in (blocks[i : i + many] for i in range(0, len(blocks), many)):
+        q = np.minimum(found.first[part, None] + np.arange(_LEAF), found.last[part, None])
+        values = levels(q, found.rows[part])
+        # The last integer of a short block is repeated, which changes nothing.
+        begins = np.concatenate([np.ones((len(part), 1), bool), np.diff(values, axis=1) != 0], axis=1)
+        rows.append(found.rows[part].repeat(begins.sum(axis=1)))
+        at.append(q[begins])
+        level.append(values[begins])
+    return _from_runs(np.concatenate(rows), np.concatenate(at), np.concatenate(level), lo, hi, unit)
+
+
+def _from_runs(rows: Array, at: Array, level: Array, lo: Array, hi: Array, unit: int) -> Steps:
+    """Step functions from runs of integers: set, first integer and level of each, in any order."""
+    order = np.lexsort((at, rows))
+    rows, at, level = rows[order], at[order], level[order]
+    starts = np.searchsorted(rows, np.arange(len(lo) + 1))
+    deltas = [np.diff(level[a:b]) for a, b in pairwise(starts)]
+    _check_count(max(int(np.abs(d).sum()) for d in deltas) // unit, len(lo), lo, hi)
+    events = [_jumps(at[a + 1 : b], d, unit) for (a, b), d in zip(pairwise(starts), deltas, strict=True)]
+    return assemble(lo, hi, level[starts[:-1]], events, unit)
+
+
 def steps_by_bisection(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
-    """One bisection per threshold, all at once; every set must be proven monotone."""
+    """One bisection per threshold, many at once; every set must be proven monotone."""
     everything = slice(0, len(lo))
     first, last = levels(lo[:, None], everything)[:, 0], levels(hi[:, None], everything)[:, 0]
     sign = np.where(last >= first, 1, -1)
     jumps = np.abs(last - first) // unit
     most = int(jumps.max())
-    events: list[tuple[Array, Array]] = []
-    if most:
-        wanted = first[:, None] + sign[:, None] * unit * (1 + np.arange(most))
-        at = bisect(
-            lambda q: sign[:, None] * (levels(q, everything) - wanted) >= 0,
-            np.broadcast_to(lo[:, None], wanted.shape),
-            np.broadcast_to(hi[:, None], wanted.shape),
-        )
-    else:
-        at = np.empty((len(lo), 0), np.int64)
-    for p in range(len(lo)):
-        events.append((at[p, : jumps[p]], np.full(int(jumps[p]), sign[p] * unit)))
+    _check_count(most, len(lo), lo, hi)
+    at = np.empty((len(lo), most), np.int64)
+    sets, columns = max(1, _CHUNK // max(1, most)), min(most, _CHUNK) or 1
+    for start in range(0, len(lo), sets):
+        rows = slice(start, min(len(lo), start + sets))
+        for column in range(0, most, columns):
+            at[rows, column : column + columns] = _bisected(
+                levels, rows, lo, hi, first, sign, 1 + np.arange(column, min(most, column + columns)), unit
+            )
+    events = [(at[p, : jumps[p]], np.full(int(jumps[p]), sign[p] * unit)) for p in range(len(lo))]
     return assemble(lo, hi, first, events, unit)
+
+
+def _bisected(
+    levels: Levels, rows: slice, lo: Array, hi: Array, first: Array, sign: Array, jump: Array, unit: int
+) -> Array:
+    """Where some sets have made so many (``jump``) steps away from their first level."""
+    toward = sign[rows, None]
+    wanted = first[rows, None] + toward * unit * jump
+    ends = (np.broadcast_to(e[rows, None], wanted.shape) for e in (lo, hi))
+    return bisect(lambda q: toward * (levels(q, rows) - wanted) >= 0, *ends)
 
 
 def assemble(

@@ -11,6 +11,7 @@ import onnx_ir as ir
 import flowc.model.expansions  # noqa: F401
 from flowc.exact.bounds import SumBound, sum_bound
 from flowc.exact.certificate import TensorCertificate, certify, windows
+from flowc.exact.intervals import level_bounds, levels_of
 from flowc.exact.region import Region
 from flowc.exact.steps import Steps, steps_of
 from flowc.importer import load_model
@@ -80,7 +81,7 @@ def last_activation(model: onnx.ModelProto, *, unit: int = 1) -> Analysis:
     (leaf,) = region.leaves
     lo, hi = region.limits(leaf)
 
-    def levels(q: Array, rows: slice) -> Array:
-        return np.broadcast_to(region.evaluate({leaf: q}, rows=rows), q.shape).astype(np.int64)
-
-    return Analysis(region, leaf, ranges, steps_of(levels, lo, hi, region.monotone(leaf), unit))
+    bounds = level_bounds(region, leaf)
+    return Analysis(
+        region, leaf, ranges, steps_of(levels_of(region, leaf), lo, hi, region.monotone(leaf), unit, bounds)
+    )

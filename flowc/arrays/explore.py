@@ -17,7 +17,7 @@ from flowc.exploration.executors import cores, process_executor
 
 __all__ = ["explore_array"]
 
-_WORTH_A_PROCESS = 20_000
+WORTH_A_PROCESS = 20_000
 """Layers times arrays below which starting processes takes longer than counting."""
 _CHUNKS_PER_WORKER = 8
 
@@ -61,7 +61,7 @@ def explore_array(
     found = _networks(networks, input_shapes, tell)
     layers = list(dict.fromkeys(anonymous(layer) for network in found for layer in network.layers))
     wanted = min(cores() if workers is None else workers, len(layers))
-    if len(layers) * len(H) < _WORTH_A_PROCESS:
+    if len(layers) * len(H) < WORTH_A_PROCESS:
         wanted = 1
     counts = _count_all(layers, chosen, H, W, setup, wanted, tell)
     return ArraySweep(found, chosen, H, W, setup, counts)

@@ -167,7 +167,7 @@ def test_alike_layers_are_counted_once() -> None:
 def test_processes_count_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = [16, 24, 100]
     alone = explore_array("mobilenet-v3-large", heights=sides, widths=sides)
-    monkeypatch.setattr(explore, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(explore, "WORTH_A_PROCESS", 1)
     seen: list[int] = []
     together = explore_array(
         "mobilenet-v3-large",

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+import onnx_ir as ir
 
 from flowc import report as reports
 from flowc.dataflow.allocate import Allocation, Limits, allocate, checked_clock, folding_of
@@ -18,12 +20,14 @@ from flowc.design.design import Design
 from flowc.errors import InfeasibleError, UsageError
 from flowc.files.outdir import staged_output
 from flowc.model.input_type import InputType
-from flowc.model.ir import DOMAIN, array_of, int_attr, is_op
+from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of
 from flowc.streamline.compile import Compiled, compile_model, explanations
 from flowc.streamline.stages import Stages
 from flowc.targets import Target, load_target
 
 __all__ = ["build", "estimate", "info"]
+
+_NARROW_BYTES = 2
 
 Model = str | os.PathLike[str] | onnx.ModelProto
 Folding = str | os.PathLike[str] | Mapping[str, Any]
@@ -230,12 +234,27 @@ def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Desi
     )
 
 
+def _integers(value: ir.Value) -> tuple[int, int]:
+    """The values to draw for an integer input: all of a narrow type's; of a wide one's those that index a table, or 0 and 1."""
+    kind = np.dtype(np.bool_ if value.dtype is None else value.dtype.numpy())
+    if kind.kind in "iu" and kind.itemsize <= _NARROW_BYTES:
+        info = np.iinfo(kind)
+        return int(info.min), int(info.max)
+    tables = [
+        shape_of(table)[int_attr(use.node, "axis", 0)]
+        for use in value.uses()
+        if is_op(use.node, "Gather") and use.idx == 1 and (table := use.node.inputs[0]) is not None
+    ]
+    return 0, min(tables, default=2) - 1
+
+
 def _sampling(compiled: Compiled) -> dict[str, tuple[float, float, float | None]]:
     """Per input the values to draw: what its own quantizer covers, else 0 to 1."""
     found: dict[str, tuple[float, float, float | None]] = {}
     for value in compiled.model.graph.inputs:
         name = value.name or ""
         if compiled.inputs[name].dtype != "float32":
+            found[name] = (*_integers(value), 1.0)
             continue
         found[name] = (0.0, 1.0, None)
         for use in value.uses():

@@ -63,28 +63,20 @@ def _slice(low: Lowering, node: ir.Node) -> None:
 
 @lowers("Concat")
 def _concat(low: Lowering, node: ir.Node) -> None:
+    """Streams are joined beat by beat: along the channels where those are innermost, else one row or one frame after another."""
     out = shape_of(node.outputs[0])
     axis = int_attr(node, "axis", 1) % len(out)
-    places, orders = [], []
+    if axis == 0:
+        raise CannotLower("samples can't be concatenated")
+    parts, start = [], 0
     offsets = np.arange(int(np.prod(out))).reshape(out)
-    start = 0
     for value in node.inputs:
         assert value is not None
-        shape = shape_of(value)
-        place = low.at(value) if len(shape) == 2 else low.canonical(value)
-        part = np.take(offsets, range(start, start + shape[axis]), axis=axis).reshape(-1)
-        start += shape[axis]
-        if len(shape) == 2:
-            place = Place(
-                place.unit,
-                place.port,
-                Frame(1, 1, place.frame.elements, place.frame.dtype),
-                place.order.reshape(1, 1, -1),
-            )
-        places.append(place)
-        orders.append(part[place.order.reshape(place.frame.shape)])
-    if axis != 1 and len(out) != 2:
-        raise CannotLower("only channels can be concatenated")
+        size = shape_of(value)[axis]
+        parts.append((value, np.take(offsets, range(start, start + size), axis=axis).reshape(-1)))
+        start += size
+    places = [_joined_along(low, value, axis) for value, _ in parts]
+    orders = [part[place.order.reshape(place.frame.shape)] for (_, part), place in zip(parts, places, strict=True)]
     types = [p.frame.dtype for p in places]
     dtype = types[0] if len(set(types)) == 1 else IntType.for_range(min(t.lo for t in types), max(t.hi for t in types))
     first = places[0].frame
@@ -94,6 +86,29 @@ def _concat(low: Lowering, node: ir.Node) -> None:
     )
     low.add(unit, *places)
     low.place(node.outputs[0], unit, np.concatenate(orders, axis=2))
+
+
+def _joined_along(low: Lowering, value: ir.Value, axis: int) -> Place:
+    """An input of a Concat as frames whose pixels are what is appended to each other."""
+    shape = shape_of(value)
+    if len(shape) == 2:
+        place = low.at(value)
+        return _seen_as(place, 1, 1, place.frame.elements)
+    if axis == 1:
+        return low.canonical(value)
+    if len(shape) == 4 and axis == 2:
+        place = low.canonical(value)
+        return _seen_as(place, 1, 1, place.frame.elements)
+    if len(shape) == 4:
+        place = low.canonical(value)
+        return _seen_as(place, 1, place.frame.h, place.frame.w * place.frame.c)
+    order = np.moveaxis(np.arange(int(np.prod(shape))).reshape(shape), axis, -1).reshape(1, -1, shape[axis])
+    return low.at_order(value, order)
+
+
+def _seen_as(place: Place, h: int, w: int, c: int) -> Place:
+    """The same stream counted in other pixels."""
+    return Place(place.unit, place.port, Frame(h, w, c, place.frame.dtype), place.order.reshape(h, w, c))
 
 
 @lowers("Resize")

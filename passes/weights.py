@@ -14,6 +14,8 @@ from flowc.units.base import Array
 __all__ = ["Term", "integer_ratio", "weight_terms"]
 
 _MAX_LEVEL = 1 << 15
+_RECOVERED = 128
+_MOST_DIVISOR = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +33,9 @@ class Term:
 def weight_terms(value: ir.Value | None, output_axis: int) -> list[Term] | str:
     """The terms of a constant weight tensor, or the reason why it has no integer form.
 
-    Quantized weights give one term. Float weights whose values are multiples of one step (per output channel) are
-    recovered; two-level ternary weights (-Wn, 0, +Wp) give two terms.
+    Quantized weights give one term. Float weights whose values are multiples of one step (per output channel; of a power of
+    two in all where they are integers or fixed-point numbers) are recovered; two-level ternary weights (-Wn, 0, +Wp) give
+    two terms.
     """
     affine = trace_affine(value)
     if affine is not None:
@@ -90,8 +93,16 @@ def _recover(weights: Array, axis: int) -> list[Term] | str:
     units[~np.isfinite(units)] = 1.0
     scale = units.reshape(shape).astype(np.float32)
     integers = np.rint(weights / scale)
-    if np.abs(integers).max() <= 128 and np.array_equal((integers * scale).astype(np.float32), weights):
+    if np.abs(integers).max() <= _RECOVERED and np.array_equal((integers * scale).astype(np.float32), weights):
         return [Term(integers.astype(np.int64), scale.astype(np.float64), 1)]
+    fixed = _fixed_point(weights)
+    if fixed is not None:
+        return [fixed]
+    for divisor in range(2, _MOST_DIVISOR + 1):
+        finer = (units.reshape(shape) / divisor).astype(np.float32)
+        integers = np.rint(weights / finer)
+        if np.abs(integers).max() <= _RECOVERED and np.array_equal((integers * finer).astype(np.float32), weights):
+            return [Term(integers.astype(np.int64), finer.astype(np.float64), 1)]
     for part, layout in ((rows.reshape(1, -1), [1] * weights.ndim), (rows, shape)):
         levels = [np.unique(row[row != 0]) for row in part]
         if any(len(v) > 2 or (v > 0).sum() > 1 or (v < 0).sum() > 1 for v in levels):
@@ -101,3 +112,18 @@ def _recover(weights: Array, axis: int) -> list[Term] | str:
         positive, negative = (np.array(column, np.float64).reshape(layout) for column in zip(*pairs, strict=True))
         return [Term((weights > 0).astype(np.int64), positive, 0), Term((weights < 0).astype(np.int64), negative, 0)]
     return "the weights are float: they have no quantizer, and their values are not multiples of one step"
+
+
+def _fixed_point(weights: Array) -> Term | None:
+    """Weights that are integers below 2^15 times one power of two, exactly: integers, or fixed-point numbers."""
+    mantissas, exponents = np.frexp(weights[weights != 0].astype(np.float64))
+    if not mantissas.size:
+        return None
+    # Of each value, the exponent of its last bit that is set.
+    whole = (mantissas * 2.0**24).astype(np.int64)
+    last = exponents - 24 + np.round(np.log2(whole & -whole)).astype(np.int64)
+    step = 2.0 ** float(last.min())
+    integers = weights.astype(np.float64) / step
+    if np.abs(integers).max() >= _MAX_LEVEL:
+        return None
+    return Term(integers.astype(np.int64), np.full((1,) * weights.ndim, step), 0)

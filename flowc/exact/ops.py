@@ -23,9 +23,7 @@ __all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise",
 
 def _quantize(node: ir.Node, args: Sequence[Any]) -> Array:
     return quantize(
-        args[0],
-        args[1],
-        args[2],
+        *args,
         lo=int_attr(node, "lo", 0),
         hi=int_attr(node, "hi", 0),
         rounding=str_attr(node, "rounding", "ROUND"),
@@ -201,6 +199,11 @@ def direction(node: ir.Node, args: Sequence[Array | None], moving: int) -> Array
     if op == "PRelu":
         slope = args[1]
         return one if slope is not None and (slope >= 0).all() else None
+    if op == "Quantize" and str_attr(node, "style", "") == "levels":
+        return one
+    if op == "Quantize" and str_attr(node, "style", "") == "shift":
+        factor = args[3]
+        return None if factor is None else np.sign(factor)
     if op in ("Quantize", "Dequantize"):
         scale = args[1]
         return None if scale is None else np.sign(scale)

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from flowc.errors import ModelError
-from flowc.importer.build import build
+from flowc.importer.build import build, declared_opset
 from flowc.importer.check import check_graph, check_names
 from flowc.importer.fold import fold_constants
 from flowc.importer.integers import lower_integers
@@ -19,6 +19,7 @@ from flowc.importer.operators import check_operators
 from flowc.importer.opsets import upgrade
 from flowc.importer.qonnx import lower_qonnx
 from flowc.importer.read import read_model
+from flowc.importer.rounding import quantize_rounding
 from flowc.importer.shapes import require_static_shapes
 from flowc.importer.simplify import simplify
 from flowc.model import ir as fir
@@ -40,6 +41,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     """
     proto = read_model(source)
     check_names(proto)
+    declared_opset(proto)
     check_operators(proto)
     check_graph(proto.graph)
     model = build(proto)
@@ -49,6 +51,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     lower_integers(model)
     fold_constants(model)
     simplify(model)
+    quantize_rounding(model)
     require_static_shapes(model.graph)
     _require_quantizers(model.graph)
     return model

@@ -15,16 +15,22 @@ import onnx_ir as ir
 
 from flowc.errors import ModelError
 from flowc.importer.check import check_dims, read_tensor, type_name
-from flowc.importer.operators import QUANTIZER_DOMAINS
+from flowc.importer.operators import is_qonnx
 from flowc.model import ir as fir
 
-__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "QUANTIZER_DOMAIN", "build"]
+__all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "QUANTIZER_DOMAIN", "build", "declared_opset"]
 
 OLDEST_OPSET, NEWEST_OPSET = 9, 23
 QUANTIZER_DOMAIN = "qonnx.custom_op.general"
 """The one domain all QONNX dialects are renamed to."""
 
-_INPUT_TYPES = {int(dtype): dtype for dtype in (ir.DataType.FLOAT, ir.DataType.INT8, ir.DataType.UINT8)}
+_INPUT_TYPES = {
+    int(dtype): dtype
+    for dtype in (
+        ir.DataType.FLOAT, ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, ir.DataType.UINT16,
+        ir.DataType.INT32, ir.DataType.INT64, ir.DataType.BOOL,
+    )
+}  # fmt: skip
 
 
 def build(proto: onnx.ModelProto) -> ir.Model:
@@ -33,7 +39,7 @@ def build(proto: onnx.ModelProto) -> ir.Model:
     Raises:
         ModelError: opset out of range, dynamic dimensions other than the batch, inputs of unusable type, bad constants.
     """
-    opset = _opset(proto)
+    opset = declared_opset(proto)
     arrays = {t.name: read_tensor(t) for t in proto.graph.initializer}
     nodes = []
     for node in proto.graph.node:
@@ -57,7 +63,12 @@ def build(proto: onnx.ModelProto) -> ir.Model:
     return model
 
 
-def _opset(proto: onnx.ModelProto) -> int:
+def declared_opset(proto: onnx.ModelProto) -> int:
+    """The standard operator set of a model.
+
+    Raises:
+        ModelError: it declares none, or one that flowc does not read.
+    """
     versions = {("" if o.domain == "ai.onnx" else o.domain): o.version for o in proto.opset_import}
     if "" not in versions:
         raise ModelError("the model does not say which ONNX operator set it uses", remedy="export it again")
@@ -103,7 +114,9 @@ def _inputs(infos: list[onnx.ValueInfoProto]) -> tuple[list[ir.Value], int | Non
         tensor = info.type.tensor_type
         if not info.type.HasField("tensor_type") or tensor.elem_type not in _INPUT_TYPES:
             kind = type_name(tensor.elem_type) if info.type.HasField("tensor_type") else "no tensor"
-            raise ModelError(f"the input '{info.name}' is {kind}", remedy="export the model with a float32 input")
+            raise ModelError(
+                f"the input '{info.name}' is {kind}", remedy="export the model with a float32 or integer input"
+            )
         if not tensor.HasField("shape") or len(tensor.shape.dim) < 2:
             message = f"the input '{info.name}' needs at least two dimensions, of which the first is the batch"
             raise ModelError(message, remedy="export the model with a sample input of shape (1, ...)")
@@ -166,7 +179,7 @@ def _node(node: onnx.NodeProto, values: dict[str, ir.Value]) -> ir.Node:
         raise ModelError("it has an attribute twice", node=label)
     outputs = [values[name] if name else ir.Value(name=None) for name in node.output]
     built = ir.Node(
-        QUANTIZER_DOMAIN if node.domain in QUANTIZER_DOMAINS else node.domain,
+        QUANTIZER_DOMAIN if is_qonnx(node.domain, node.op_type) else node.domain,
         node.op_type,
         [values[name] if name else None for name in node.input],
         attributes,

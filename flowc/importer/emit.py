@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,10 +57,15 @@ class Emitter:
         return self._shared[key]
 
     def quantize(
-        self, node: ir.Node, x: ir.Value, scale: Array, zero: Array, quantizer: Quantizer, hint: str
-    ) -> ir.Value:
-        """``Quantize(x, scale, zero)`` in front of `node`; the result is named after `hint`."""
-        inputs, shape = [x, *self._parameters(node, x, scale, zero)], fir.shape_of(x)
+        self, node: ir.Node, x: ir.Value, scale: Array, zero: Array, quantizer: Quantizer, hint: str,
+        more: Sequence[Array] = (),
+    ) -> ir.Value:  # fmt: skip
+        """``Quantize(x, scale, zero, *more)`` in front of `node`; the result is named after `hint`."""
+        shape, label = fir.shape_of(x), fir.label(node)
+        inputs = [x, *self._parameters(node, x, scale, zero)]
+        inputs += [
+            self.constant(fitted(a.astype(np.float32), shape, label, "thresholds"), f"{label}/level") for a in more
+        ]
         attributes = quantizer.attributes
         return self.editor.insert(
             node, "Quantize", inputs, attributes, domain=fir.DOMAIN, hint=f"{hint}/q", shape=shape
@@ -119,21 +125,21 @@ def constant_input(node: ir.Node, index: int, what: str) -> Array:
 
 
 def checked_scale(array: Array, node: ir.Node) -> Array:
-    """A scale as float32: finite and above zero.
+    """A scale as float32: finite, and not zero. A negative one mirrors the integers, as it does in the model.
 
     Raises:
         ModelError: it is not.
     """
     with np.errstate(all="ignore"):
         scale = np.asarray(array, np.float32)
-    if scale.size == 0 or not np.isfinite(scale).all() or (scale <= 0).any():
+    if scale.size == 0 or not np.isfinite(scale).all() or (scale == 0).any():
         worst = (
             "empty"
             if scale.size == 0
-            else next((str(v) for v in scale.reshape(-1) if not np.isfinite(v) or v <= 0), "0")
+            else next((str(v) for v in scale.reshape(-1) if not np.isfinite(v) or v == 0), "0")
         )
         raise ModelError(
-            f"its scale must be finite and above zero, but is {worst}", node=fir.label(node),
+            f"its scale must be finite and not zero, but is {worst}", node=fir.label(node),
             remedy="calibrate or train the quantizer before the export",
         )  # fmt: skip
     return scale

@@ -115,11 +115,11 @@ def _fold_quantizers(editor: fir.Editor) -> bool:
     changed = False
     for node in list(editor.graph):
         if fir.is_op(node, "Quantize", fir.DOMAIN):
-            x, scale, zero = (_known(i) for i in node.inputs)
-            if x is None or scale is None or zero is None:
+            known = [array for i in node.inputs if (array := _known(i)) is not None]
+            if len(known) < len(node.inputs):
                 continue
             q = quantize(
-                x, scale, zero, lo=fir.int_attr(node, "lo", 0), hi=fir.int_attr(node, "hi", 0),
+                *known, lo=fir.int_attr(node, "lo", 0), hi=fir.int_attr(node, "hi", 0),
                 rounding=fir.str_attr(node, "rounding", "ROUND"), style=fir.str_attr(node, "style", "qonnx"),
             )  # fmt: skip
             _become(editor, node.outputs[0], q, node)

@@ -4,18 +4,23 @@ Drives the lowering of QDQ, QCDQ and QOperator models, and repairs what surround
 
 - operators between QuantizeLinear and DequantizeLinear (MaxPool, Reshape, Concat, Pad, Clip ...) go on working on the
   integers, now float32; their integer constants are converted;
-- an integer graph input keeps its type and gets a Cast to float32; an integer graph output gets a Cast back;
-- Casts between integer carriers disappear.
+- an integer graph input keeps its type, which says what its values can be: a Cast to float32 and a Quantize that changes
+  nothing stand behind it; an integer graph output gets a Cast back;
+- Casts from an integer type to a wider one disappear; a Cast of integers to float32 dequantizes with scale 1.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
-from flowc.importer.emit import Emitter
+from flowc.errors import ModelError
+from flowc.importer.check import type_name
+from flowc.importer.emit import Array, Emitter
 from flowc.importer.operators import CONTRIB_DOMAIN
-from flowc.importer.qdq import INTEGERS, dequantize_linear, quantize_linear
+from flowc.importer.qdq import INTEGERS, RANGES, dequantize_linear, integer_quantizer, quantize_linear
 from flowc.importer.qoperator import LOWERINGS
 from flowc.model import ir as fir
 
@@ -23,6 +28,16 @@ __all__ = ["lower_integers"]
 
 _DOMAINS = ("", CONTRIB_DOMAIN)
 _QUANTIZED = frozenset({"QuantizeLinear", *LOWERINGS})
+_WIDE_TYPES = frozenset({ir.DataType.INT32, ir.DataType.INT64})
+_WIDE = (-(2**31), 2**31 - 1)
+_MOVES = frozenset(
+    {
+        "Concat", "DepthToSpace", "Flatten", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "SpaceToDepth", "Split",
+        "Squeeze", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
+_ONE: Array = np.ones((), np.float32)
+_ZERO: Array = np.zeros((), np.float32)
 
 
 def lower_integers(model: ir.Model) -> None:
@@ -33,7 +48,8 @@ def lower_integers(model: ir.Model) -> None:
     """
     graph = model.graph
     nodes = [n for n in graph if n.domain in _DOMAINS]
-    if not any(n.op_type in _QUANTIZED or n.op_type == "DequantizeLinear" for n in nodes):
+    quantized = any(n.op_type in _QUANTIZED or n.op_type == "DequantizeLinear" for n in nodes)
+    if not quantized and not any(v.dtype in RANGES for v in graph.inputs):
         return
     emitter = Emitter(graph)
     carriers = _cast_inputs(emitter)
@@ -41,32 +57,56 @@ def lower_integers(model: ir.Model) -> None:
     for node in list(graph):
         if node.domain not in _DOMAINS or node.graph is None:
             continue
+        dtype = node.outputs[0].dtype
         if node.op_type == "QuantizeLinear":
             value = quantize_linear(emitter, node)
-            carriers.add(value)
+            carriers[value] = _Carried(dtype, quantized=True)
         elif node.op_type == "DequantizeLinear":
             value = dequantize_linear(emitter, node)
         elif node.op_type in LOWERINGS:
             value = LOWERINGS[node.op_type](emitter, node)
-            carriers.add(value)
+            carriers[value] = _Carried(dtype, quantized=fir.is_op(value.producer(), "Quantize", fir.DOMAIN))
         elif any(i in carriers for i in node.inputs if i is not None):
             _convert_constants(emitter, node)
-            if _is_carried_cast(node):
-                value = fir.required(node, 0)
-            else:
-                carriers.update(node.outputs)
+            if node.op_type != "Cast" or node.outputs[0].is_graph_output():
+                moved = node.op_type in _MOVES and all(carriers[i].quantized for i in node.inputs if i in carriers)
+                carriers.update((o, _Carried(o.dtype, quantized=moved)) for o in node.outputs)
                 continue
+            value = _cast(emitter, node, carriers)
         else:
             continue
         emitter.editor.replace(node, value)
 
 
-def _is_carried_cast(node: ir.Node) -> bool:
-    """A Cast of carried integers to a wider integer type or to float, which changes nothing now."""
-    if node.op_type != "Cast" or node.outputs[0].is_graph_output():
-        return False
+@dataclass(frozen=True)
+class _Carried:
+    """The integer type that a float32 tensor carries; whether its values are those of a quantizer (not of a sum)."""
+
+    dtype: ir.DataType | None
+    quantized: bool
+
+
+def _cast(emitter: Emitter, node: ir.Node, carriers: dict[ir.Value, _Carried]) -> ir.Value:
+    """What stands for a Cast of carried integers: they themselves, or, in floats, they dequantized with scale 1.
+
+    Raises:
+        ModelError: values of the given type do not fit the wanted one, so that the Cast wraps.
+    """
+    x = fir.required(node, 0)
+    carried = carriers[x]
     to = ir.DataType(fir.int_attr(node, "to", int(ir.DataType.FLOAT)))
-    return to in (ir.DataType.FLOAT, ir.DataType.INT32, ir.DataType.INT64)
+    if to == ir.DataType.FLOAT:
+        return emitter.dequantize(node, x, _ONE, _ZERO, node.outputs[0].name or "") if carried.quantized else x
+    given, wanted = RANGES.get(carried.dtype), RANGES.get(to, _WIDE if to in _WIDE_TYPES else None)
+    if wanted is None or (given is not None and not (wanted[0] <= given[0] and given[1] <= wanted[1])):
+        source = carried.dtype.name.lower() if carried.dtype is not None else "integers"
+        raise ModelError(
+            f"it casts {source} to {type_name(int(to))}, which does not hold all their values",
+            node=fir.label(node),
+            remedy="quantize to the type that is wanted, without a Cast",
+        )
+    carriers[x] = _Carried(to if carried.dtype is not None else None, carried.quantized)
+    return x
 
 
 def _convert_constants(emitter: Emitter, node: ir.Node) -> None:
@@ -80,26 +120,24 @@ def _convert_constants(emitter: Emitter, node: ir.Node) -> None:
             node.replace_input_with(index, emitter.constant(np.asarray(array, np.float32), f"{value.name}/float"))
 
 
-def _cast_inputs(emitter: Emitter) -> set[ir.Value]:
-    carriers = set()
+def _cast_inputs(emitter: Emitter) -> dict[ir.Value, _Carried]:
+    """Float32 carriers of the integer inputs, with a quantizer that says what their values can be (none for 32 bits)."""
+    carriers = {}
     for value in list(emitter.editor.graph.inputs):
         if value.dtype not in INTEGERS or not value.uses():
             continue
         users = list(value.uses())
-        first = next(iter(emitter.editor.graph))
-        to_float = {"to": int(ir.DataType.FLOAT)}
+        first = next(node for node in emitter.editor.graph if any(use.node is node for use in users))
+        hint, origin = value.name or "", [value.name or ""]
         carried = emitter.editor.insert(
-            first,
-            "Cast",
-            [value],
-            to_float,
-            hint=f"{value.name}/q",
-            shape=fir.shape_of(value),
-            origin=[value.name or ""],
-        )
+            first, "Cast", [value], {"to": int(ir.DataType.FLOAT)}, hint=f"{hint}/float", shape=fir.shape_of(value),
+            origin=origin,
+        )  # fmt: skip
+        if value.dtype in RANGES:
+            carried = emitter.quantize(first, carried, _ONE, _ZERO, integer_quantizer(value.dtype, first), hint)
         for use in users:
             use.node.replace_input_with(use.idx, carried)
-        carriers.add(carried)
+        carriers[carried] = _Carried(value.dtype, quantized=value.dtype in RANGES)
     return carriers
 
 
@@ -107,7 +145,7 @@ def _cast_outputs(emitter: Emitter) -> None:
     graph = emitter.editor.graph
     for position, value in enumerate(list(graph.outputs)):
         producer = value.producer()
-        if value.dtype not in INTEGERS or producer is None:
+        if value.dtype is None or value.dtype not in INTEGERS or producer is None:
             continue
         name = value.name or ""
         value.name = emitter.editor.fresh(f"{name}/carried")

@@ -12,16 +12,22 @@ import onnx
 
 from flowc.errors import UnsupportedError
 
-__all__ = ["CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators"]
+__all__ = ["CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators", "is_qonnx"]
 
 QUANTIZER_DOMAINS = frozenset(
-    {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "qonnx", "brevitas"}
+    {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "qonnx", "brevitas", "PACTOps"}
 )
-"""Domains in which exporters have put the QONNX quantizers."""
+"""Domains in which exporters have put quantizers: QONNX's in its own, Brevitas' and FINN's, PULP's in QuantLab's."""
 
 CONTRIB_DOMAIN = "com.microsoft"
 
-_QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "BinaryQuant", "Trunc"})
+_QUANTIZERS = frozenset({"Quant", "IntQuant", "BipolarQuant", "BinaryQuant", "Trunc", "MultiThreshold", "RequantShift"})
+
+
+def is_qonnx(domain: str, op_type: str) -> bool:
+    """Whether an operator is a QONNX one: by its domain, or, in exports that name none, by its name."""
+    return domain in QUANTIZER_DOMAINS or (domain in ("", "ai.onnx") and op_type in _QUANTIZERS)
+
 
 _CONTRIB = frozenset(
     {
@@ -116,7 +122,7 @@ def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, st
     if any(a.HasField("g") or a.graphs for a in node.attribute):
         return "control flow is not supported; export the model traced, without branches"
     known = STANDARD if domain == "" else _CONTRIB if domain == CONTRIB_DOMAIN else frozenset[str]()
-    if domain in QUANTIZER_DOMAINS:
+    if is_qonnx(domain, node.op_type):
         known = _QUANTIZERS
     if node.op_type not in known:
         return f"unknown to flowc, in domain '{domain}'" if domain else "unknown to flowc"

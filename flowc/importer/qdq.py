@@ -8,6 +8,8 @@ A Clip behind a QuantizeLinear is how Brevitas writes fewer than 8 bits, and bec
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import onnx_ir as ir
 
@@ -16,9 +18,17 @@ from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, consta
 from flowc.model import ir as fir
 from flowc.model.dtypes import IntType
 
-__all__ = ["along_axis", "dequantize_linear", "integer_quantizer", "quantize_linear", "zero_point_input"]
+__all__ = [
+    "INTEGERS",
+    "RANGES",
+    "along_axis",
+    "dequantize_linear",
+    "integer_quantizer",
+    "quantize_linear",
+    "zero_point_input",
+]
 
-_RANGES = {
+RANGES: Final[dict[ir.DataType | None, tuple[int, int]]] = {
     ir.DataType.INT4: (-8, 7),
     ir.DataType.UINT4: (0, 15),
     ir.DataType.INT8: (-128, 127),
@@ -26,7 +36,8 @@ _RANGES = {
     ir.DataType.INT16: (-(2**15), 2**15 - 1),
     ir.DataType.UINT16: (0, 2**16 - 1),
 }
-INTEGERS = frozenset({*_RANGES, ir.DataType.INT32})
+"""Element types that a quantizer of these dialects gives, and the least and greatest value of each."""
+INTEGERS = frozenset({*RANGES, ir.DataType.INT32})
 """Element types that carry quantized integers in these dialects."""
 
 
@@ -36,10 +47,10 @@ def integer_quantizer(dtype: ir.DataType | None, node: ir.Node, clip: tuple[int,
     Raises:
         ModelError: not an integer type, or nothing is left.
     """
-    if dtype not in _RANGES:
+    if dtype not in RANGES:
         remedy = "quantize to integers of 4, 8 or 16 bits"
         raise ModelError(f"it quantizes to {dtype}", node=fir.label(node), remedy=remedy)
-    lo, hi = _RANGES[dtype]
+    lo, hi = RANGES[dtype]
     if clip is not None:
         lo, hi = max(lo, clip[0]), min(hi, clip[1])
     if lo >= hi:

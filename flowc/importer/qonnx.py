@@ -15,6 +15,7 @@ import onnx_ir as ir
 from flowc.errors import ModelError
 from flowc.importer.build import QUANTIZER_DOMAIN
 from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, constant_input
+from flowc.importer.levels import multi_threshold, requant_shift
 from flowc.model import ir as fir
 from flowc.model.quantizers import ROUNDINGS, integer_bounds, rounding_mode
 
@@ -39,7 +40,11 @@ def lower_qonnx(model: ir.Model) -> None:
             raise ModelError("the shape of the tensor it quantizes is not known", node=fir.label(node))
         if x.dtype not in (None, ir.DataType.FLOAT):
             raise ModelError(f"it quantizes {x.dtype}", node=fir.label(node), remedy="quantize float32 tensors")
-        if node.op_type in ("BipolarQuant", "BinaryQuant"):
+        if node.op_type == "MultiThreshold":
+            value = multi_threshold(emitter, node, x)
+        elif node.op_type == "RequantShift":
+            value = requant_shift(emitter, node, x)
+        elif node.op_type in ("BipolarQuant", "BinaryQuant"):
             value = _bipolar(emitter, node, x)
         elif node.op_type == "Trunc":
             value = _trunc(emitter, node, x)

@@ -150,6 +150,15 @@ def _count_windows(proto: onnx.ModelProto, pool: onnx.NodeProto) -> None:
     ones = [1] * len(dims)
     strides, dilations = _ints(pool, "strides") or ones, _ints(pool, "dilations") or ones
     pads = _ints(pool, "pads") or [0] * (2 * len(dims))
+    if (
+        not (len(strides) == len(dilations) == len(dims) and len(pads) == 2 * len(dims))
+        or min((*strides, *dilations)) < 1
+    ):
+        raise ModelError(
+            f"its strides {strides}, dilations {dilations} and pads {pads} do not fit a kernel of {len(kernel)} axes",
+            node=pool.name or pool.output[0],
+            remedy="export it again: one stride and one dilation per axis, two pads",
+        )
     begins, ends = pads[: len(dims)], []
     for n, k, s, d, a, b in zip(dims, kernel, strides, dilations, begins, pads[len(dims) :], strict=True):
         reach = (k - 1) * d + 1

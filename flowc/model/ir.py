@@ -7,6 +7,7 @@ node keeps the ONNX names it came from, and constants stay plain numpy arrays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ ORIGIN = "flowc.origin"
 """Node metadata key: the ONNX nodes it came from, separated by ';'."""
 BATCH = "flowc.batch"
 """Model metadata key: the batch size the file declared, "" when it is dynamic."""
+
+_MOST_INSERTED = 2**27
 
 AttrValue = int | float | str | Sequence[int] | Sequence[float]
 
@@ -202,7 +205,17 @@ class Editor:
         """Put a one-output node in front of `before` and return its output.
 
         `hint` names the output (default: after the op and `before`); `origin` defaults to the origin of `before`.
+
+        Raises:
+            ModelError: its output would be absurdly large (padding may ask for that).
         """
+        if shape is not None and prod(shape) > _MOST_INSERTED:
+            sizes = " x ".join(map(str, shape))
+            raise ModelError(
+                f"it takes a tensor of {sizes} elements in between, and flowc handles up to {_MOST_INSERTED}",
+                node=label(before),
+                remedy="check its padding, strides and dilations",
+            )
         name = self.fresh(hint if hint is not None else f"{label(before)}/{op_type}")
         output = ir.Value(name=name, type=ir.TensorType(dtype) if dtype is not None else None)
         if shape is not None:

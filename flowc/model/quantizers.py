@@ -17,7 +17,7 @@ __all__ = ["ROUNDINGS", "STYLES", "dequantize", "integer_bounds", "quantize", "r
 
 FloatArray = npt.NDArray[np.float32]
 
-STYLES: Final = ("qonnx", "onnx", "bipolar")
+STYLES: Final = ("qonnx", "onnx", "bipolar", "levels", "shift")
 
 
 def _half_up(v: FloatArray) -> FloatArray:
@@ -70,7 +70,7 @@ def quantize(
     x: npt.ArrayLike,
     scale: npt.ArrayLike,
     zero_point: npt.ArrayLike,
-    *,
+    *more: npt.ArrayLike,
     lo: int,
     hi: int,
     rounding: str,
@@ -79,9 +79,17 @@ def quantize(
     """``flowc.Quantize`` on an array: float32 of any shape -> integer-valued float32 of the same shape.
 
     `style` "qonnx": clip(round(x / scale + zero_point), lo, hi); "onnx": clip(rint(x / scale) + zero_point, lo, hi);
-    "bipolar": +1 where x >= 0, else -1. `scale` and `zero_point` broadcast against `x`.
+    "bipolar": +1 where x >= 0, else -1. "levels": clip(lo + how many of `more`, the thresholds, x reaches, lo, hi).
+    "shift": clip(floor((x * more[0] + zero_point) / scale), lo, hi) in float64, which is integer arithmetic where all of
+    them are integers. `scale`, `zero_point` and `more` broadcast against `x`.
     """
     x = np.asarray(x, np.float32)
+    if style == "levels":
+        count: FloatArray = sum((np.asarray(x >= t, np.float32) for t in more), np.zeros_like(x)) + np.float32(lo)
+        return np.clip(count, np.float32(lo), np.float32(hi))
+    if style == "shift":
+        wide = x.astype(np.float64) * np.asarray(more[0], np.float64) + np.asarray(zero_point, np.float64)
+        return np.clip(np.floor(wide / np.asarray(scale, np.float64)), lo, hi).astype(np.float32)
     if style == "bipolar":
         return np.where(x >= 0, np.float32(1), np.float32(-1))
     zero = np.asarray(zero_point, np.float32)

@@ -107,13 +107,25 @@ def _is_zero(value: ir.Value) -> bool:
 @register("Quantize")
 def _quantize(node: ir.Node, builder: ExpansionBuilder) -> None:
     """Adding a zero point that is zero changes nothing and is left out."""
-    x, scale, zero = (value.name or "" for value in node.inputs if value is not None)
+    x, scale, zero, *more = (value.name or "" for value in node.inputs if value is not None)
     output = node.outputs[0].name or ""
     style = fir.str_attr(node, "style", "qonnx")
     if style == "bipolar":
         positive = builder.op("GreaterOrEqual", [x, builder.constant(np.float32(0))])
         ones = [builder.constant(np.float32(v)) for v in (1, -1)]
         builder.op("Where", [positive, *ones], output)
+        return
+    bounds = [builder.constant(np.float32(fir.int_attr(node, name, 0))) for name in ("lo", "hi")]
+    if style == "levels":
+        builder.op("Clip", [_levels(node, builder), *bounds], output)
+        return
+    if style == "shift":
+        scale, zero, factor, x = (
+            builder.op("Cast", [n], to=onnx.TensorProto.DOUBLE) for n in (scale, zero, more[0], x)
+        )
+        y = builder.op("Div", [builder.op("Add", [builder.op("Mul", [x, factor]), zero]), scale])
+        y = builder.op("Cast", [builder.op("Floor", [y])], to=onnx.TensorProto.FLOAT)
+        builder.op("Clip", [y, *bounds], output)
         return
     shifted = not _is_zero(fir.required(node, 2))
     y = builder.op("Div", [x, scale])
@@ -123,8 +135,21 @@ def _quantize(node: ir.Node, builder: ExpansionBuilder) -> None:
     else:
         y = builder.op("Round", [y])
         y = builder.op("Add", [y, zero]) if shifted else y
-    bounds = [builder.constant(np.float32(fir.int_attr(node, name, 0))) for name in ("lo", "hi")]
     builder.op("Clip", [y, *bounds], output)
+
+
+def _levels(node: ir.Node, builder: ExpansionBuilder) -> str:
+    """The least level and one more for each threshold that x reaches: compared along a new last axis, and counted there."""
+    x = fir.required(node, 0)
+    rank = len(fir.shape_of(x))
+    given = [np.asarray(fir.array_of(value), np.float32) for value in node.inputs[3:]]
+    full = np.broadcast_arrays(*(t.reshape((1,) * (rank - t.ndim) + t.shape) for t in given))
+    last = builder.constant(np.array([rank], np.int64))
+    wide = builder.op("Unsqueeze", [x.name or "", last])
+    reached = builder.op("GreaterOrEqual", [wide, builder.constant(np.stack(full, axis=rank))])
+    reached = builder.op("Cast", [reached], to=onnx.TensorProto.FLOAT)
+    count = builder.op("ReduceSum", [reached, last], keepdims=0)
+    return builder.op("Add", [count, builder.constant(np.float32(fir.int_attr(node, "lo", 0)))])
 
 
 @register("Dequantize")

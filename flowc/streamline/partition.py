@@ -92,10 +92,11 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
             entries[node.outputs[0]] = None
     _check_late(graph, ranges, late, notes)
     inner = set(nodes)
-    if not any(n.op_type in ("IntMatMul", "IntConv") for n in inner):
+    layers = [n for n in graph if n.domain == "" and n.op_type in ("MatMul", "Conv", "ConvTranspose")]
+    if not inner or (layers and not any(n.op_type in ("IntMatMul", "IntConv") for n in inner)):
         reasons = (
             "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes))
-            or "it has no matrix product or convolution"
+            or "it has no layer whose input is quantized"
         )
         unquantized_input = "its input is not quantized" in reasons and any(
             is_op(n, "Dequantize", DOMAIN) for n in graph

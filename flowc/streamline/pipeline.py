@@ -20,11 +20,13 @@ from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from flowc.passes.sink_elementwise import SinkElementwise
+from flowc.passes.turn_products import TurnProducts
 from flowc.units.base import Array
 
 __all__ = ["STREAMLINE", "Streamlined", "streamline"]
 
 STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
+    (TurnProducts,),
     (ExpandBroadcasts,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.

@@ -361,13 +361,13 @@ def test_all_unsupported_operators_are_listed_at_once() -> None:
     x = net.quant(net.x)
     x = net.op("LSTM", x)
     x = net.op("Einsum", x, equation="ij->j")
-    x = net.op("MultiThreshold", x, domain="finn.custom_op.general")
+    x = net.op("XnorPopcountMatMul", x, domain="finn.custom_op.general")
     x = net.op("Wonder", net.op("NoSuchOp", x), domain="my.domain")
     with pytest.raises(UnsupportedError) as caught:
         load_model(net.model(x))
     offences = caught.value.offences
     assert [o.op for o in offences] == [
-        "LSTM", "Einsum", "finn.custom_op.general::MultiThreshold", "NoSuchOp", "my.domain::Wonder",
+        "LSTM", "Einsum", "finn.custom_op.general::XnorPopcountMatMul", "NoSuchOp", "my.domain::Wonder",
     ]  # fmt: skip
     assert str(caught.value).startswith(
         f"5 unsupported nodes: '{offences[0].node}' (LSTM): recurrent networks are not supported; "

@@ -228,7 +228,7 @@ def test_blocked_quantization() -> None:
 
 def test_zero_scale() -> None:
     net = Net([1, 4])
-    assert "its scale must be finite and above zero, but is 0.0" in _refusal(
+    assert "its scale must be finite and not zero, but is 0.0" in _refusal(
         net, net.op("QuantizeLinear", net.x, net.const(0.0))
     )
 

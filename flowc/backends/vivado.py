@@ -10,6 +10,7 @@ from typing import Any
 
 from flowc.backends.hls.text import comment
 from flowc.backends.render import commented, copied, render, write
+from flowc.dataflow.interface.memory import READERS_PER_GROUP, Bus, buses
 from flowc.dataflow.interface.names import name_design
 from flowc.dataflow.interface.weights import WeightPort, weight_ports
 from flowc.dataflow.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
@@ -78,15 +79,19 @@ def generate_vivado(
         write(out / "build.tcl", render("vivado/ip_only.tcl.j2", **values))
     else:
         most = catalog()["ip"]["smartconnect"]["most_ports"]
-        values["groups"] = groups = [readers[i : i + most] for i in range(0, len(readers), most)]
+        values["groups"] = groups = [
+            readers[i : i + READERS_PER_GROUP] for i in range(0, len(readers), READERS_PER_GROUP)
+        ]
         if len(ports) + len(groups) > most - 2:
             raise InfeasibleError(
                 f"the accelerator has {len(ports)} streams, and {len(readers)} layers with weights in the external memory; "
-                f"the block design has room for {most - 2} DMA engines, each {most} such layers taking the place of one",
+                f"the block design has room for {most - 2} DMA engines, each {READERS_PER_GROUP} such layers taking the place of one",
                 remedy="Merge inputs or outputs of the model by a Concat",
             )
         values["family"] = {**family, "rule": catalog()["ip"][family["processor"]]["rule"]}
         values["ip"] = {name: _vlnv(name) for name in catalog()["ip"]} | {"processor": _vlnv(family["processor"])}
+        values["buses"] = shared = buses(graph, target.family)
+        values["seats"] = _seats(shared)
         values["length_bits"] = DMA_LENGTH_BITS
         values["addresses"] = _addresses(ports, readers, family["control_base"])
         write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
@@ -111,6 +116,15 @@ def why_ip_only(target: Target) -> str | None:
     if target.board_part is None:
         return "the target names no board_part, and the processor's DRAM is set up by the board files."
     return None
+
+
+def _seats(shared: list[Bus]) -> dict[str | int, str]:
+    """Where each stream (by name) and each group of readers (by number) is plugged into the memory buses."""
+    return {
+        user: f"memory{number}/S{place:02d}_AXI"
+        for number, bus in enumerate(shared)
+        for place, user in enumerate([*(port.name for port in bus.ports), *bus.groups])
+    }
 
 
 def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int) -> list[tuple[str, str]]:

@@ -17,9 +17,12 @@ from flowc.model.dtypes import IntType
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
-__all__ = ["Array", "Frame", "OneToOne", "Unit", "divisors"]
+__all__ = ["RESTART", "Array", "Frame", "OneToOne", "Unit", "divisors"]
 
 Array = NDArray[Any]
+
+RESTART = 2
+"""Cycles from the last beat of a frame out of a unit's pipeline to the first iteration for the next: handshakes of its function."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,14 @@ class Unit(ABC):
     Attributes:
         name: unique in its graph, readable, made of ``[A-Za-z0-9_]``.
         origin: names of the ONNX nodes that it realizes.
+        overlap: whether the loop goes on with the next frame while the last iterations of this one are still in the
+            pipeline. A loop of Vitis HLS does not: its function returns when the pipeline is empty.
     """
 
     kind: ClassVar[str]
     name: str
     origin: tuple[str, ...] = ()
+    overlap: bool = False
 
     @property
     @abstractmethod
@@ -104,6 +110,16 @@ class Unit(ABC):
     def stages(self) -> int:
         """Clock cycles from taking beats to giving what follows from them: the depth of the pipeline, estimated."""
         return 3
+
+    @property
+    def interval(self) -> int:
+        """Cycles from frame to frame at best: `cycles`, and what passes until the pipeline is empty and the loop begins anew."""
+        return self.cycles + self.drain
+
+    @property
+    def drain(self) -> int:
+        """Cycles between the last iteration for a frame and the first for the next."""
+        return 0 if self.overlap else self.stages + RESTART
 
     @property
     @abstractmethod

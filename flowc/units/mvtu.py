@@ -96,7 +96,11 @@ class Mvtu(Unit):
     @property
     def stages(self) -> int:
         """Memory, product, adder tree of two levels per cycle, accumulator, activation."""
-        return 5 + self.simd.bit_length() // 2 + (2 if self.activation is not None else 0)
+        return self.stages_of(self.simd)
+
+    def stages_of(self, simd: int) -> int:
+        """The same for another ``simd``."""
+        return 5 + simd.bit_length() // 2 + (2 if self.activation is not None else 0)
 
     @property
     def weight_memory(self) -> tuple[int, int]:

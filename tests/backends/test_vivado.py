@@ -6,14 +6,17 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flowc.backends.hls import generate
 from flowc.backends.vivado import SYSTEM, catalog, generate_vivado
+from flowc.dataflow.interface.memory import buses
 from flowc.dataflow.interface.wire import boundary
 from flowc.errors import InfeasibleError
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import Target, known_targets, load_target
+from flowc.units import Frame, InputPort, Join, OutputPort
 from flowc.units.graph import Dataflow, Stream
 from tests.backends.graphs import mlp, two_inputs
 
@@ -147,7 +150,12 @@ def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, tar
     clocks = {source for source, sink in design.wired if sink.endswith(("clk", "ACLK"))}
     assert clocks == {f"ps/{family['clock']}"}
     # Every stream goes through its fitting module to its own DMA engine and its DRAM.
-    for i, port in enumerate(ports):
+    shared = buses(graph, target.family)
+    assert {p.name for bus in shared for p in bus.ports} == {p.name for p in ports}
+    for number in range(len(shared)):
+        pair = frozenset([f"memory{number}/M00_AXI", f"ps/{family['memory'][number]['interface']}"])
+        assert pair in {frozenset(ends) for ends in design.joined}
+    for port in ports:
         chain = (
             [f"dma_{port.name}/M_AXIS_MM2S", f"fit_{port.name}/s_axis", f"fit_{port.name}/m_axis"]
             if port.is_input
@@ -157,7 +165,10 @@ def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, tar
         assert frozenset(chain[:2]) in pairs
         assert frozenset([chain[2], f"accelerator/{port.name}"]) in pairs
         memory = f"dma_{port.name}/M_AXI_{'MM2S' if port.is_input else 'S2MM'}"
-        assert frozenset([memory, f"memory/S{i:02d}_AXI"]) in pairs
+        ((number, place),) = (
+            (n, k) for n, bus in enumerate(shared) for k, p in enumerate(bus.ports) if p.name == port.name
+        )
+        assert frozenset([memory, f"memory{number}/S{place:02d}_AXI"]) in pairs
         assert design.parameters[f"fit_{port.name}", "STREAM_BYTES"] == str(port.stream_bytes)
         assert design.parameters[f"fit_{port.name}", "MEMORY_BYTES"] == str(port.memory_bytes)
         if not port.is_input:
@@ -169,6 +180,31 @@ def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, tar
     assert design.parameters["ps", family["clock_parameter"]] == "100"
     order = [call[0] for call in calls]
     assert order.index("validate_bd_design") < order.index("launch_runs") < order.index("wait_on_run")
+
+
+@needs_tclsh
+def test_streams_that_one_memory_port_can_not_carry_get_more(tmp_path):
+    """Two inputs of 64 bytes a cycle: each has a port of its own; the output, in the other direction, shares one."""
+    one = np.ones(1, np.int64)
+    frame = Frame(4, 4, 64, UInt(7))
+    join = Join(name="add", left=frame, right=frame, op="add", acc=UInt(8), left_scale=one, right_scale=one, pe=64)
+    shape = {"tensor_shape": (1, 64, 4, 4), "simd": 64}
+    ports = [InputPort(name=n, tensor=n, frame=frame, **shape) for n in "ab"]
+    ports.append(OutputPort(name="s", tensor="s", frame=join.outputs[0], **shape))
+    graph = Dataflow("sum", [*ports, join], [Stream("a", "add"), Stream("b", "add", dst_port=1), Stream("add", "s")])
+    target = load_target("pynq-z2")
+    out = generated(tmp_path, graph, target)
+    code, err, _, calls = run(out, boards=target.board_part)
+    assert (code, err) == (0, "")
+    design = Design(calls)
+    joined = {frozenset(ends) for ends in design.joined}
+    for number in (0, 1):
+        assert frozenset([f"memory{number}/M00_AXI", f"ps/S_AXI_HP{number}"]) in joined
+        assert design.parameters["ps", f"PCW_S_AXI_HP{number}_DATA_WIDTH"] == "64"
+        assert ("ps/FCLK_CLK0", f"ps/S_AXI_HP{number}_ACLK") in design.wired
+        assert ("ps/FCLK_CLK0", f"memory{number}/aclk") in design.wired
+    assert ("ps", "PCW_USE_S_AXI_HP2") not in design.parameters
+    assert sorted(int(design.parameters[f"memory{n}", "NUM_SI"]) for n in (0, 1)) == [1, 2]
 
 
 @needs_tclsh

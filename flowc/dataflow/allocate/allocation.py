@@ -18,7 +18,8 @@ from flowc.dataflow.allocate.options import Option, vector
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
-from flowc.dataflow.allocate.transfers import brought_bits, least_brought_bits, reader_cycles, transfer_cycles
+from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, transfer_cycles
+from flowc.dataflow.interface.memory import MEMORY_PORTS
 from flowc.dataflow.interface.weights import weight_ports
 from flowc.errors import InfeasibleError, UsageError
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
@@ -101,9 +102,11 @@ def allocate(
     clock = checked_clock(clock_mhz, target)
     wanted = _checked_interval(fps, clock)
     base = remove_whole_windows(remove_width_converters(graph))
-    layers = fixed_layers(find_layers(base), {} if folding is None else folding)
+    ports = MEMORY_PORTS.get(target.family)
+    layers = find_layers(base, None if ports is None else ports.bits)
+    layers = fixed_layers(layers, {} if folding is None else folding)
     _check_memories(layers, target)
-    search = Search(base, layers, target, limits, transfer_cycles(base, target, clock, least_brought_bits(layers)))
+    search = Search(base, layers, target, limits, least_transfer_cycles(base, layers, target, clock))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(_FIFO_ROUNDS):
         chosen = _choose(search, wanted, fps, clock, pinned)
@@ -121,12 +124,13 @@ def allocate(
             f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
             remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
         )
-    search.transfer_cycles = max(transfer_cycles(sized, target, clock, brought_bits(sized)), reader_cycles(sized))
+    search.transfer_cycles = transfer_cycles(sized, target, clock)
     if wanted is not None and not pinned and search.transfer_cycles > wanted:
+        weights = " and weights" if brought_bytes(sized) else ""
         raise InfeasibleError(
-            f"the external memory takes {search.transfer_cycles:,} cycles to bring a frame's weights, each word filled up to a "
-            f"power of two bytes; {fps:g} fps at {clock:g} MHz are {wanted:,}",
-            remedy="Fix pe and simd so that pe * simd * bits fills a word, keep weights on chip, or ask for a lower rate",
+            f"the external memory takes {search.transfer_cycles:,} cycles to move a frame's inputs, outputs{weights}, each beat "
+            f"filled up to a power of two bytes; {fps:g} fps at {clock:g} MHz are {wanted:,}",
+            remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
     return _allocation(sized, search, clock, target)
 
@@ -189,13 +193,13 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
     units = {u.name: u.resources for u in graph}
     fifos = {s: fifo_cost(graph, s) for s in graph.streams}
     total = Resources.total([*units.values(), *fifos.values()])
-    slowest = max(graph, key=lambda u: u.cycles)
+    slowest = max(graph, key=lambda u: u.interval)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
     frames = max(1, min(filled, _SIMULATED_BEATS // max(1, beats)))
-    seen = simulate(graph, frames, settled=slowest.cycles)
-    # The depths are proven to keep the slowest unit's cycles; fewer frames need not show it yet.
-    interval = seen.interval if frames == filled and seen.interval is not None else slowest.cycles
+    seen = simulate(graph, frames, settled=slowest.interval)
+    # The depths are proven to keep the slowest unit's interval; fewer frames need not show it yet.
+    interval = seen.interval if frames == filled and seen.interval is not None else slowest.interval
     bottleneck = slowest.name
     if search.transfer_cycles > interval:
         interval, bottleneck = search.transfer_cycles, "external memory"
@@ -241,11 +245,11 @@ def _notes(
         notes.append(
             f"does not fit: {', '.join(over)} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
         )
-    drain = max(u.stages for u in graph) + 2
-    if drain * 100 > interval:
+    drain = max(graph, key=lambda u: u.interval).drain
+    if drain * 10 > interval:
         notes.append(
-            f"units work frame by frame, and draining a pipeline of about {drain} stages is not in the {interval:,} cycles: "
-            "expect a lower rate"
+            f"units work frame by frame: of the {interval:,} cycles per frame, about {drain} pass until a pipeline is empty and the "
+            "next frame begins"
         )
     brought = weight_ports(graph)
     if brought:

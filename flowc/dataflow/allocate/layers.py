@@ -7,11 +7,12 @@ of it; every other unit is a layer of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import gcd
 from typing import Any
 
+from flowc.dataflow.interface.wire import crossing_cycles
 from flowc.units import (
     Activate,
     ArgMax,
@@ -30,8 +31,10 @@ from flowc.units import (
     Window,
     divisors,
 )
+from flowc.units.base import RESTART
 from flowc.units.cost import ARRIVING, packs
 from flowc.units.graph import Dataflow
+from flowc.units.port import Port
 
 __all__ = ["MAX_STREAM_BITS", "Fold", "Layer", "find_layers", "fold_cycles"]
 
@@ -54,7 +57,7 @@ class Fold:
 
     Attributes:
         changes: unit name -> field -> value.
-        cycles: of the layer's slowest unit.
+        cycles: from frame to frame, of the layer's slowest unit.
         in_width, out_width: elements per beat at the layer's ends.
         converter: (element bits, wide in, wide out) of a width converter inside the layer, in front of its main unit.
     """
@@ -74,12 +77,14 @@ class Layer:
         main: the unit that names the layer.
         window, pads: what stands in front of it, pads in stream order.
         fixed: folding keys that the user fixed.
+        port_bits: of a boundary stream: bits per cycle of the processor's port to the external memory; None where there is none.
     """
 
     main: Unit
     window: Window | None = None
     pads: tuple[Pad | PixelPad, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    port_bits: int | None = None
 
     @property
     def name(self) -> str:
@@ -167,14 +172,15 @@ class Layer:
         key = "pe" if self._lanes() else "simd"
         values = self._wanted(key, self.allowed(key))
         if not values:
-            yield Fold({}, self.main.cycles, self.main.in_widths[0], self.main.out_widths[0])
+            yield Fold({}, self._interval(self.main), self.main.in_widths[0], self.main.out_widths[0])
             return
         found = 0
         for value in values:
             unit = self.main.with_(**{key: value})
             wide = max(w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True))
-            if unit.cycles <= limit and wide <= MAX_STREAM_BITS:
-                yield Fold({self.name: {key: value}}, unit.cycles, unit.in_widths[0], unit.out_widths[0])
+            cycles = self._interval(unit)
+            if cycles <= limit and wide <= MAX_STREAM_BITS:
+                yield Fold({self.name: {key: value}}, cycles, unit.in_widths[0], unit.out_widths[0])
                 found += 1
             if found == 6:  # wider than need be only saves width converters
                 return
@@ -195,7 +201,7 @@ class Layer:
                 changes, cycles = self._front(pe, pe, parallel)
                 changes[main.name] = {"pe": pe} | ({"parallel": parallel} if isinstance(main, Vvtu) else {})
                 unit = main.with_(**changes[main.name])
-                cycles = max(cycles, unit.cycles)
+                cycles = max(cycles, unit.interval)
                 wide = max(unit.in_widths[0] * main.frame.dtype.bits, unit.out_widths[0] * unit.outputs[0].dtype.bits)
                 if isinstance(unit, Vvtu) and unit.weight_memory[1] > self._widest_word:
                     continue
@@ -213,7 +219,7 @@ class Layer:
                 continue
             found = 0
             for simd in self._wanted("simd", self.allowed("simd")):
-                cycles = work // (pe * simd)
+                cycles = work // (pe * simd) + _drain(main, simd)
                 weight_bits = simd * main.weight_type.bits
                 if (
                     cycles > limit
@@ -264,25 +270,37 @@ class Layer:
             ([simd] if simd in widths else []) + [w for w in even if w != simd] + [w for w in widths if w not in even]
         )
 
+    def intervals(self) -> set[int]:
+        """Cycles from frame to frame that a layer without weights, window and lanes of a pool can have."""
+        key = "pe" if self._lanes() else "simd"
+        values = self.allowed(key)
+        return {self._interval(self.main.with_(**{key: value})) for value in values} or {self._interval(self.main)}
+
+    def _interval(self, unit: Unit) -> int:
+        """Cycles from frame to frame of the main unit with other fields; of a port, also those in which memory moves them."""
+        if not isinstance(unit, Port) or self.port_bits is None:
+            return unit.interval
+        return max(unit.interval, crossing_cycles(unit, self.port_bits))
+
     def with_fixed(self, fixed: Mapping[str, Any]) -> Layer:
         """A copy whose folds all have the given values."""
-        return Layer(self.main, self.window, self.pads, fixed)
+        return replace(self, fixed=fixed)
 
 
 @lru_cache(maxsize=4096)
 def _pad_cycles(pad: Pad | PixelPad, simd: int) -> int:
-    cycles: int = pad.with_(simd=simd).cycles
+    cycles: int = pad.with_(simd=simd).interval
     return cycles
 
 
 @lru_cache(maxsize=4096)
 def _window_cycles(window: Window, simd: int, block: int, parallel: bool) -> int:
-    cycles: int = window.with_(simd=simd, block=block, parallel=parallel).cycles
+    cycles: int = window.with_(simd=simd, block=block, parallel=parallel).interval
     return cycles
 
 
-def find_layers(graph: Dataflow) -> list[Layer]:
-    """The layers of a graph without width converters, in topological order."""
+def find_layers(graph: Dataflow, port_bits: int | None = None) -> list[Layer]:
+    """The layers of a graph without width converters, in topological order; ``port_bits`` as of `Layer`."""
     taken: set[str] = set()
     layers = []
     for unit in graph:
@@ -298,9 +316,14 @@ def find_layers(graph: Dataflow) -> list[Layer]:
             pads.insert(0, at)
         layers.append(Layer(unit, window, tuple(pads)))
         taken.update(u.name for u in layers[-1].units)
-    rest = [Layer(u) for u in graph if u.name not in taken]
+    rest = [Layer(u, port_bits=port_bits if isinstance(u, Port) else None) for u in graph if u.name not in taken]
     position = {u.name: i for i, u in enumerate(graph)}
     return sorted(layers + rest, key=lambda layer: position[layer.name])
+
+
+def _drain(main: Mvtu, simd: int) -> int:
+    """Cycles between two frames of an MVTU with another ``simd``."""
+    return 0 if main.overlap else main.stages_of(simd) + RESTART
 
 
 def fold_cycles(layer: Layer) -> list[int]:
@@ -309,13 +332,15 @@ def fold_cycles(layer: Layer) -> list[int]:
     found: set[int] = set()
     if isinstance(main, Mvtu):
         work = main.frame.pixels * main.mh * main.mw
-        found = {work // (pe * simd) for pe in layer.allowed("pe") for simd in layer.allowed("simd")}
-    elif isinstance(main, Vvtu | Pool):
-        work = main.frame.pixels * main.channels
-        found = {work * t // pe for pe in layer.allowed("pe") for t in (1, main.taps)}
+        drains = {simd: _drain(main, simd) for simd in layer.allowed("simd")}
+        found = {work // (pe * simd) + drains[simd] for pe in layer.allowed("pe") for simd in drains}
+    elif isinstance(main, Vvtu):
+        ways = [False, True]
+        found = {main.with_(pe=pe, parallel=way).interval for pe in layer.allowed("pe") for way in ways}
+    elif isinstance(main, Pool):
+        found = {main.with_(pe=pe).interval for pe in layer.allowed("pe")}
     else:
-        key = "pe" if layer.allowed("pe") else "simd"
-        found = {main.with_(**{key: value}).cycles for value in layer.allowed(key)} or {main.cycles}
+        found = layer.intervals()
     for pad in layer.pads:
         found |= {_pad_cycles(pad, s) for s in divisors(pad.frame.c)}
     if layer.window is not None:

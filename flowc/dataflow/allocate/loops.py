@@ -32,13 +32,14 @@ class Loop:
         at: numbers of the iterations that touch a stream.
         reads, writes: per port: index into ``at`` of each beat's iteration (a slice where it is regular).
         stages: cycles from an iteration's start to its writing.
+        interval: cycles from frame to frame at best.
     """
 
     def __init__(self, unit: Unit) -> None:
         schedule = unit.schedule()
         self.name = unit.name
         self.stages = unit.stages
-        self.cycles = schedule.cycles
+        self.interval = unit.interval
         ports = [*schedule.reads, *schedule.writes]
         touched = np.zeros(schedule.cycles, np.bool_)
         for port in ports:
@@ -75,7 +76,7 @@ class Loop:
         ready -= self.at
         starts: Times = np.maximum.accumulate(ready)
         if interval is not None:
-            np.maximum(starts, starts[-1] - (interval - self.cycles), out=starts)
+            np.maximum(starts, starts[-1] - (interval - self.interval), out=starts)
         starts += self.at
         return starts
 
@@ -87,7 +88,7 @@ class Loop:
                 due[ports[port]] = np.minimum(due[ports[port]], times - delay if delay else times)
         due -= self.at
         starts: Times = np.minimum.accumulate(due[::-1])[::-1]
-        np.minimum(starts, starts[0] + (interval - self.cycles), out=starts)
+        np.minimum(starts, starts[0] + (interval - self.interval), out=starts)
         starts += self.at
         return starts
 

@@ -124,6 +124,8 @@ class Search:
         floor, layer = self.slowest_least()
         if floor > wanted:
             why = "as its folding is fixed" if layer.pinned else "even fully unfolded"
+            if layer.port_bits is not None:
+                why += f", through a memory port of {layer.port_bits} bits"
             raise InfeasibleError(f"layer '{layer.name}' takes {floor:,} cycles per frame {why}")
         if self.transfer_cycles > wanted:
             raise InfeasibleError(

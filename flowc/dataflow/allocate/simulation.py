@@ -80,7 +80,7 @@ class _Run:
         self.loops = {u.name: Loop(u) for u in graph}
         self.occupancy = dict.fromkeys(graph.streams, 0)
         self._first = {u.name: 0 for u in graph}
-        """Earliest start of each unit's next frame: the loop of the one before has ended."""
+        """Earliest start of each unit's next frame: the loop of the one before has ended, and its pipeline is empty."""
         self._read: dict[Stream, Times] = {s: np.zeros(0, np.int64) for s in graph.streams}
         """When the beats of the frames before were read: the last ``room`` of them."""
 
@@ -121,7 +121,7 @@ class _Run:
 
     def _remember(self, starts: Mapping[str, Times]) -> None:
         for name, loop in self.loops.items():
-            self._first[name] = int(starts[name][-1] - loop.at[-1]) + loop.cycles
+            self._first[name] = int(starts[name][-1] - loop.at[-1]) + loop.interval
         for s in self.graph.streams:
             written = self.loops[s.src].write_times(starts[s.src], s.src_port)
             read = np.concatenate([self._read[s], self.loops[s.dst].read_times(starts[s.dst], s.dst_port)])

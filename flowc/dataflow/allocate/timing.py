@@ -1,7 +1,7 @@
 """Periodic schedules of the whole pipeline, and the FIFO depths that they need.
 
-Every unit repeats its loop once per interval, the cycles of the slowest unit. The slowest unit, the *leader*, runs without a pause; all
-other times are seen from it.
+Every unit repeats its loop once per interval, that of the slowest unit. The slowest unit, the *leader*, runs without a pause (but for its
+pipeline's drain between frames); all other times are seen from it.
 
 Depths read off a schedule are safe: the pipeline itself starts every iteration as soon as beats and room are there, and
 since more of either never makes anything later, no iteration starts later than in the schedule. So with these depths
@@ -51,9 +51,9 @@ class Pipeline:
 
     def __init__(self, graph: Dataflow) -> None:
         self.graph = graph
-        slowest = max(graph, key=lambda u: u.cycles)
+        slowest = max(graph, key=lambda u: u.interval)
         self.leader = slowest.name
-        self.interval = slowest.cycles
+        self.interval = slowest.interval
         self.loops = {u.name: Loop(u) for u in graph}
         self.order = [u.name for u in graph]
         self.bits = {s: stream_bits(graph, s) for s in graph.streams}

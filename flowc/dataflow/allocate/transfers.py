@@ -6,29 +6,19 @@ from collections.abc import Sequence
 from math import ceil
 
 from flowc.dataflow.allocate.layers import Layer
+from flowc.dataflow.interface.memory import MEMORY_PORTS, crossing
 from flowc.dataflow.interface.weights import weight_ports
+from flowc.dataflow.interface.wire import boundary
 from flowc.targets import Target
 from flowc.units import Mvtu, Vvtu
 from flowc.units.graph import Dataflow
 
-__all__ = ["PORT_BITS", "brought_bits", "least_brought_bits", "reader_cycles", "transfer_cycles"]
-
-PORT_BITS = {"zynq-7000": 64, "zynq-ultrascale+": 128}
-"""Bits per cycle, in each direction, of the processor's memory port that the generated block design uses (UG585, UG1085)."""
+__all__ = ["brought_bytes", "least_transfer_cycles", "reader_cycles", "transfer_cycles"]
 
 
-def least_brought_bits(layers: Sequence[Layer]) -> int:
-    """Bits of weights that a frame reads from memory, for layers that are fixed to memory ``stream``, before they are folded."""
-    return sum(
-        layer.main.macs * layer.main.weight_type.bits
-        for layer in layers
-        if layer.fixed.get("memory") == "stream" and isinstance(layer.main, Mvtu | Vvtu)
-    )
-
-
-def brought_bits(graph: Dataflow) -> int:
-    """The same of a folded graph, with what fills words of weights up in memory."""
-    return 8 * sum(port.frame_bytes for port in weight_ports(graph))
+def brought_bytes(graph: Dataflow) -> int:
+    """Bytes of weights that a frame reads from memory, with what fills words up there."""
+    return sum(port.frame_bytes for port in weight_ports(graph))
 
 
 def reader_cycles(graph: Dataflow) -> int:
@@ -36,19 +26,38 @@ def reader_cycles(graph: Dataflow) -> int:
     return max((port.frame_bytes // port.reader_bytes for port in weight_ports(graph)), default=0)
 
 
-def transfer_cycles(graph: Dataflow, target: Target, clock_mhz: float, weight_bits: int = 0) -> int:
-    """Cycles that a frame's inputs, outputs and streamed weights take at least; 0 where no bandwidth is known.
-
-    They share the peak bandwidth of the external memory. With streamed weights, the port to it counts too: one word of
-    `PORT_BITS` per cycle and direction.
-    """
+def least_transfer_cycles(graph: Dataflow, layers: Sequence[Layer], target: Target, clock_mhz: float) -> int:
+    """Cycles that no folding can go below: the bits themselves, at the memory's peak bandwidth and over all of its ports."""
     read, written = (
         sum(u.frame.elements * u.frame.dtype.bits for u in units) for units in (graph.inputs, graph.outputs)
     )
-    read += weight_bits
-    cycles = 0
-    if target.ddr_gbps is not None:
-        cycles = ceil((read + written) / 8 / (target.ddr_gbps * 1e9) * clock_mhz * 1e6)
-    if weight_bits and target.family in PORT_BITS:
-        cycles = max(cycles, ceil(read / PORT_BITS[target.family]))
-    return cycles
+    read += sum(
+        layer.main.macs * layer.main.weight_type.bits
+        for layer in layers
+        if layer.fixed.get("memory") == "stream" and isinstance(layer.main, Mvtu | Vvtu)
+    )
+    cycles = _memory_cycles((read + written) / 8, target, clock_mhz)
+    has = MEMORY_PORTS.get(target.family)
+    return cycles if has is None else max(cycles, ceil(max(read, written) / (has.count * has.bits)))
+
+
+def transfer_cycles(graph: Dataflow, target: Target, clock_mhz: float) -> int:
+    """Cycles that a frame's inputs, outputs and streamed weights take at least; 0 where nothing of that is known.
+
+    All bytes count that really move: a beat lies in memory as a power of two bytes. They share the peak bandwidth of the
+    memory, and those of a memory port its width.
+
+    Args:
+        graph: folded.
+        target: the board.
+        clock_mhz: clock of the accelerator and of the memory ports.
+    """
+    ports = boundary(graph)
+    moved = sum(port.frame_bytes if target.has_processor else port.beats * port.stream_bytes for port in ports)
+    moved += brought_bytes(graph)
+    return max(_memory_cycles(moved, target, clock_mhz), crossing(graph, target.family), reader_cycles(graph))
+
+
+def _memory_cycles(moved: float, target: Target, clock_mhz: float) -> int:
+    """Cycles for so many bytes at the memory's peak bandwidth; 0 where it is not known."""
+    return 0 if target.ddr_gbps is None else ceil(moved / (target.ddr_gbps * 1e9) * clock_mhz * 1e6)

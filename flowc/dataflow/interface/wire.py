@@ -13,8 +13,9 @@ from flowc.errors import InfeasibleError
 from flowc.model.dtypes import IntType
 from flowc.units import InputPort
 from flowc.units.graph import Dataflow
+from flowc.units.port import Port
 
-__all__ = ["DMA_LENGTH_BITS", "HostPort", "boundary"]
+__all__ = ["DMA_LENGTH_BITS", "HostPort", "boundary", "crossing_cycles"]
 
 DMA_LENGTH_BITS = 26
 """Bits of the DMA engine's length register (PG021: 8 to 26): a transfer has at most ``2**26 - 1`` bytes."""
@@ -43,6 +44,12 @@ class HostPort:
     elements: int
     per_beat: int
 
+    @staticmethod
+    def of(unit: Port) -> HostPort:
+        """The boundary stream of a port unit, whatever its width."""
+        frame, is_input = unit.frame, isinstance(unit, InputPort)
+        return HostPort(unit.name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd)
+
     @property
     def stream_bytes(self) -> int:
         """Bytes of TDATA on the accelerator's port."""
@@ -69,6 +76,11 @@ class HostPort:
         return self.beats * self.memory_bytes
 
 
+def crossing_cycles(unit: Port, bits: int) -> int:
+    """Cycles per frame in which a memory port of so many bits moves the beats of a port unit."""
+    return -(-8 * HostPort.of(unit).frame_bytes // bits)
+
+
 def boundary(graph: Dataflow) -> list[HostPort]:
     """The boundary streams of `graph`: inputs, then outputs, each in order.
 
@@ -78,8 +90,7 @@ def boundary(graph: Dataflow) -> list[HostPort]:
     """
     ports = []
     for unit in (*graph.inputs, *graph.outputs):
-        frame, is_input = unit.frame, isinstance(unit, InputPort)
-        port = HostPort(unit.name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd)
+        port = HostPort.of(unit)
         if port.stream_bytes > _STREAM_BYTES:
             raise InfeasibleError(
                 f"stream '{port.name}' carries {port.per_beat} elements of {port.dtype.bits} bits per cycle; "

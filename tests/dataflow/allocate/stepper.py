@@ -2,7 +2,8 @@
 
 Every unit is a pipeline of `stages` stages in front of a loop. In a cycle it starts its next iteration if the beats that
 the iteration takes lie in the FIFOs; what leaves the last stage is written if there is room, else the whole unit stalls.
-A beat can be read in the cycle after its writing, and its place be written in the cycle after its reading.
+A beat can be read in the cycle after its writing, and its place be written in the cycle after its reading. The loop for the
+next frame begins so many cycles after the last iteration as the unit takes to drain.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ class _Fifo:
 class _Unit:
     cycles: int
     stages: int
+    drain: int
     takes: dict[int, list[_Fifo]]
     gives: dict[int, list[_Fifo]]
     frames: int
     iteration: int = 0
+    free: int = 0
     pipe: deque[int | None] = field(default_factory=deque)
     ends: list[int] = field(default_factory=list)
 
@@ -49,7 +52,7 @@ def step(graph: Dataflow, depths: Mapping[Stream, int], frames: int, limit: int 
         for s in graph.out_of(u.name):
             for n in schedule.writes[s.src_port]:
                 gives.setdefault(int(n), []).append(fifos[s])
-        units[u.name] = _Unit(schedule.cycles, u.stages, takes, gives, frames, pipe=deque([None] * u.stages))
+        units[u.name] = _Unit(schedule.cycles, u.stages, u.drain, takes, gives, frames, pipe=deque([None] * u.stages))
     outputs = [units[u.name] for u in graph.outputs]
     for now in range(1, limit):
         before = {id(f): f.held for f in fifos.values()}
@@ -77,12 +80,13 @@ def _clock(u: _Unit, before: Mapping[int, int], now: int) -> bool:
     u.pipe.pop()
     number = u.iteration % u.cycles
     wanted = u.takes.get(number, ())
-    starts = u.iteration < u.cycles * u.frames and all(before[id(f)] > f.reads for f in wanted)
+    starts = now >= u.free and u.iteration < u.cycles * u.frames and all(before[id(f)] > f.reads for f in wanted)
     if starts:
         for f in wanted:
             f.reads += 1
         u.iteration += 1
         if number == u.cycles - 1:
             u.ends.append(now)
+            u.free = now + 1 + u.drain
     u.pipe.appendleft(number if starts else None)
-    return starts or leaving is not None or any(n is not None for n in u.pipe)
+    return starts or now < u.free or leaving is not None or any(n is not None for n in u.pipe)

@@ -13,6 +13,8 @@ import pytest
 from flowc.dataflow.allocate import Limits, allocate, check, read_folding, simulate
 from flowc.dataflow.allocate.check import faults
 from flowc.dataflow.emulator import emulate
+from flowc.dataflow.interface.memory import buses
+from flowc.dataflow.interface.wire import boundary
 from flowc.errors import InfeasibleError, UsageError
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import load_target
@@ -39,8 +41,8 @@ def small() -> Dataflow:
 def test_wanted_rate_is_reached_and_everything_adds_up(fps: float) -> None:
     found = allocate(small(), ULTRA96, clock_mhz=100, fps=fps)
     assert found.fps >= fps
-    assert found.interval_cycles == max(u.cycles for u in found.graph)
-    assert found.graph[found.bottleneck].cycles == found.interval_cycles
+    assert found.interval_cycles == max(u.interval for u in found.graph)
+    assert found.graph[found.bottleneck].interval == found.interval_cycles
     check(found.graph)
     assert found.fits
     parts = [*found.unit_resources.values(), *found.fifo_resources.values()]
@@ -222,7 +224,7 @@ def test_rate_beyond_the_slowest_layer_names_it() -> None:
 
 
 def test_rate_beyond_a_fixed_layer_names_it() -> None:
-    with pytest.raises(InfeasibleError, match="layer 'conv1' takes 32,400 cycles per frame as its folding is fixed"):
+    with pytest.raises(InfeasibleError, match="layer 'conv1' takes 32,409 cycles per frame as its folding is fixed"):
         allocate(small(), ULTRA96, clock_mhz=100, fps=10_000, folding={"conv1": {"pe": 1, "simd": 1}})
 
 
@@ -253,10 +255,65 @@ def test_external_memory_limits_the_rate() -> None:
     slow = replace(ULTRA96, ddr_gbps=0.01)
     found = allocate(small(), slow, clock_mhz=100)
     assert found.bottleneck == "external memory"
-    bits = sum(u.frame.elements * u.frame.dtype.bits for u in (*found.graph.inputs, *found.graph.outputs))
-    assert found.fps == pytest.approx(0.01e9 / (bits / 8), rel=0.01)
+    moved = sum(port.frame_bytes for port in boundary(found.graph))  # 100 beats of 2 bytes or more, and the outputs'
+    assert moved > 200
+    assert found.fps == pytest.approx(0.01e9 / moved, rel=0.01)
     with pytest.raises(InfeasibleError, match="external memory takes"):
         allocate(small(), slow, clock_mhz=100, fps=found.fps * 2)
+
+
+def tfc(inputs: int = 784) -> Dataflow:
+    net = Net(1, 1, inputs, UInt(8))
+    for width in (64, 64, 64):
+        net.matrix(width, SInt(2), UInt(2))
+    net.matrix(10, SInt(2), None)
+    return net.done("tfc")
+
+
+def test_the_memory_port_of_the_board_limits_the_rate() -> None:
+    """784 bytes in words of 8 take 98 cycles, whatever the accelerator could do."""
+    board = load_target("pynq-z2")
+    found = allocate(tfc(), board, clock_mhz=100)
+    (port,) = (p for p in boundary(found.graph) if p.is_input)
+    assert port.frame_bytes == 784
+    assert found.bottleneck == "external memory"
+    assert found.interval_cycles == 98
+    with pytest.raises(InfeasibleError, match="'x' takes 98 cycles .* through a memory port of 64 bits"):
+        allocate(tfc(), board, clock_mhz=100, fps=1_200_000)
+    wider = allocate(tfc(), ULTRA96, clock_mhz=100)
+    assert wider.interval_cycles == 54  # of 49 beats at the port, and the port unit's drain
+
+
+@pytest.mark.parametrize(("simd", "moved"), [(49, 16 * 64), (14, 56 * 16), (16, 49 * 16), (1, 784)])
+def test_beats_cross_the_port_filled_up_to_a_power_of_two(simd: int, moved: int) -> None:
+    found = allocate(tfc(), load_target("pynq-z2"), clock_mhz=100, folding={"x": {"simd": simd}})
+    assert found.interval_cycles >= moved / 8
+    assert found.fps <= 100e6 / (moved / 8)
+
+
+def test_drain_is_part_of_the_interval_unless_frames_overlap() -> None:
+    graph = tfc(8)
+    folding = {u.name: {"pe": u.mh, "simd": u.mw} for u in graph if isinstance(u, Mvtu)}
+    board = load_target("u250")
+    found = allocate(graph, board, clock_mhz=100, folding=folding)
+    slowest = max((u for u in found.graph if isinstance(u, Mvtu)), key=lambda u: u.interval)
+    assert slowest.cycles == 1
+    assert found.interval_cycles >= 1 + slowest.stages + 2
+    assert any("pass until a pipeline is empty" in note for note in found.notes)
+    flowing = graph.with_units({u.name: u.with_(overlap=True) for u in graph})
+    assert allocate(flowing, board, clock_mhz=100, folding=folding).interval_cycles == 1
+
+
+def test_streams_share_memory_ports_only_where_they_must() -> None:
+    found = allocate(tfc(), ULTRA96, clock_mhz=100, fps=1_000)
+    assert [len(bus.ports) for bus in buses(found.graph, "zynq-ultrascale+")] == [2]
+    assert buses(found.graph, "virtex-ultrascale+") == []
+    net = Net(1, 1, 512, UInt(8))
+    net.units.append(InputPort(name="x2", tensor="x2", tensor_shape=(1, 512, 1, 1), frame=net.frame))
+    net.join("x", "x2", 0, UInt(8))
+    two = allocate(net.done(), load_target("pynq-z2"), clock_mhz=100)
+    assert [[p.name for p in bus.ports if p.is_input] for bus in buses(two.graph, "zynq-7000")] == [["x"], ["x2"]]
+    assert two.interval_cycles < 2 * 512 / 8
 
 
 def test_check_lists_every_fault() -> None:
@@ -277,7 +334,7 @@ def test_binary_cifar_network_at_3000_frames_per_second() -> None:
     assert found.fps >= 3_000
     assert (found.resources.lut or 0) <= 22_500
     assert (found.resources.bram18 or 0) <= 125
-    assert found.interval_cycles == max(u.cycles for u in found.graph)
+    assert found.interval_cycles == max(u.interval for u in found.graph)
 
 
 def test_binary_cifar_network_as_fast_as_fits() -> None:

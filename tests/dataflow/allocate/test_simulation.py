@@ -55,7 +55,7 @@ def test_interval_is_that_of_every_clock_cycle(make, fps) -> None:  # type: igno
     seen = simulate(graph, 4, depths=depths)
     ends = step(graph, depths, 4)
     assert ends is not None
-    assert seen.interval == ends[3] - ends[2] == max(u.cycles for u in graph)
+    assert seen.interval == ends[3] - ends[2] == max(u.interval for u in graph)
     # The simulation's pipelines close up bubbles when they stall; the stepper's do not.
     assert ends[0] == pytest.approx(seen.latency, rel=0.03)
 
@@ -74,7 +74,7 @@ def test_depths_hold_what_the_simulation_sees(make, fps) -> None:  # type: ignor
 def test_one_place_less_lowers_the_rate(make, fps) -> None:  # type: ignore[no-untyped-def]
     graph = folded(make(), fps)
     depths = least_depths(graph, work=10**9)
-    interval = max(u.cycles for u in graph)
+    interval = max(u.interval for u in graph)
     for stream in graph.streams:
         if depths[stream] > LEAST_DEPTH:
             assert slower(graph, {**depths, stream: depths[stream] - 1}, interval)
@@ -99,8 +99,8 @@ def test_too_small_a_skip_is_a_deadlock() -> None:
 
 def test_a_slow_reader_sets_the_interval() -> None:
     graph = folded(chain(), 60_000)
-    slowest = max(graph, key=lambda u: u.cycles)
-    assert simulate(graph, 3).interval == slowest.cycles
+    slowest = max(graph, key=lambda u: u.interval)
+    assert simulate(graph, 3).interval == slowest.interval
 
 
 def test_every_stream_gets_depth_memory_and_cost() -> None:

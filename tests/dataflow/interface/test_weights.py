@@ -16,7 +16,8 @@ from flowc.backends.hls.lint import lint
 from flowc.backends.vivado import catalog, generate_vivado
 from flowc.dataflow import emulator
 from flowc.dataflow.allocate import allocate
-from flowc.dataflow.allocate.transfers import PORT_BITS, brought_bits
+from flowc.dataflow.allocate.transfers import brought_bytes
+from flowc.dataflow.interface.memory import MEMORY_PORTS, READERS_PER_GROUP, buses
 from flowc.dataflow.interface.weights import weight_ports
 from flowc.errors import InfeasibleError, UsageError
 from flowc.model.dtypes import BIPOLAR, SInt
@@ -168,9 +169,13 @@ def test_the_block_design_has_a_reader_for_each_such_layer(tmp_path, name, input
     assert frozenset(["fit_weights_fc/m_axis", "accelerator/weights_fc"]) in joined
     assert frozenset(["read_weights_fc/m_axi_memory", "weights_memory0/S00_AXI"]) in joined
     assert frozenset(["read_weights_fc/s_axi_control", "weights_control0/M00_AXI"]) in joined
-    assert frozenset(["weights_memory0/M00_AXI", "memory/S02_AXI"]) in joined
+    shared = buses(graph, target.family)
+    (number,) = (n for n, bus in enumerate(shared) if bus.groups == (0,))
+    seat = f"memory{number}/S{len(shared[number].ports):02d}_AXI"
+    assert frozenset(["weights_memory0/M00_AXI", seat]) in joined
     assert frozenset(["weights_control0/S00_AXI", "control/M04_AXI"]) in joined
-    assert (design.parameters["memory", "NUM_SI"], design.parameters["control", "NUM_MI"]) == ("3", "5")
+    assert sum(int(design.parameters[f"memory{n}", "NUM_SI"]) for n in range(len(shared))) == 3
+    assert design.parameters["control", "NUM_MI"] == "5"
     assert design.parameters["fit_weights_fc", "STREAM_BYTES"] == str(port.stream_bytes)
     for cell, pins in (
         ("read_weights_fc", ("ap_clk", "ap_rst_n")),
@@ -287,7 +292,8 @@ def test_streamed_weights_are_bounded_by_the_memory():
     folding = {conv.name: {"memory": "stream", "pe": conv.mh, "simd": conv.mw}}
     design = flowc.build(model, target=target, folding=folding, verify=False)
     assert design.report["bottleneck"] == "external memory"
-    assert design.report["interval_cycles"] >= brought_bits(design.graph) // PORT_BITS[target.family] > conv.cycles
+    bits = MEMORY_PORTS[target.family].bits
+    assert design.report["interval_cycles"] >= 8 * brought_bytes(design.graph) // bits > conv.cycles
     fps = 2 * design.report["fps"]
     with pytest.raises(InfeasibleError, match="the external memory takes .* cycles"):
         flowc.build(model, target=target, folding=folding, verify=False, fps=fps)
@@ -314,7 +320,15 @@ def test_what_no_stream_can_bring_is_refused(tmp_path):
 
 
 def test_the_ports_of_the_families_are_those_of_the_block_design():
-    assert {name: entry["memory_bits"] for name, entry in catalog()["family"].items()} == PORT_BITS
+    families = catalog()["family"]
+    assert {name: len(entry["memory"]) for name, entry in families.items()} == {
+        name: has.count for name, has in MEMORY_PORTS.items()
+    }
+    for name, entry in families.items():
+        assert entry["memory_bits"] == MEMORY_PORTS[name].bits
+        for port in entry["memory"]:
+            assert [v for k, v in port["settings"].items() if k.endswith("DATA_WIDTH")] == [MEMORY_PORTS[name].bits]
+    assert catalog()["ip"]["smartconnect"]["most_ports"] == READERS_PER_GROUP
 
 
 def test_names_of_weight_ports_are_apart_from_others(tmp_path):

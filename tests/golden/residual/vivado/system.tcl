@@ -12,9 +12,9 @@ set_property -dict [list \
     CONFIG.PSU__USE__M_AXI_GP0 {1} \
     CONFIG.PSU__USE__M_AXI_GP1 {0} \
     CONFIG.PSU__USE__M_AXI_GP2 {0} \
+    CONFIG.PSU__USE__IRQ0 {1} \
     CONFIG.PSU__USE__S_AXI_GP2 {1} \
     CONFIG.PSU__SAXIGP2__DATA_WIDTH {128} \
-    CONFIG.PSU__USE__IRQ0 {1} \
 ] [get_bd_cells ps]
 
 create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 sys_reset
@@ -24,10 +24,10 @@ create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 control
 set_property -dict [list CONFIG.NUM_SI {1} CONFIG.NUM_MI {4}] [get_bd_cells control]
 connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_HPM0_FPD] [get_bd_intf_pins control/S00_AXI]
 
-# ---- memory bus: DMA engines -> DRAM --------------------------------------------------------------------------------
-create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 memory
-set_property -dict [list CONFIG.NUM_SI {2} CONFIG.NUM_MI {1}] [get_bd_cells memory]
-connect_bd_intf_net [get_bd_intf_pins memory/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0_FPD]
+# ---- memory buses: DMA engines -> DRAM, one for each of the processor's memory ports in use --------------------------
+create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 memory0
+set_property -dict [list CONFIG.NUM_SI {2} CONFIG.NUM_MI {1}] [get_bd_cells memory0]
+connect_bd_intf_net [get_bd_intf_pins memory0/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0_FPD]
 
 # ---- frames per batch, read by the output streams -------------------------------------------------------------------
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_gpio:2.0 frames
@@ -60,7 +60,7 @@ set_property -dict [list \
     CONFIG.c_mm2s_burst_size {16} \
 ] [get_bd_cells dma_in_Quant_4_q]
 connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_in_Quant_4_q/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_in_Quant_4_q/M_AXI_MM2S] [get_bd_intf_pins memory/S00_AXI]
+connect_bd_intf_net [get_bd_intf_pins dma_in_Quant_4_q/M_AXI_MM2S] [get_bd_intf_pins memory0/S00_AXI]
 connect_bd_net [get_bd_pins dma_in_Quant_4_q/mm2s_introut] [get_bd_pins requests/In0]
 create_bd_cell -type module -reference flowc_stream_in fit_in_Quant_4_q
 set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_in_Quant_4_q]
@@ -81,7 +81,7 @@ set_property -dict [list \
     CONFIG.c_s2mm_burst_size {16} \
 ] [get_bd_cells dma_out_n_Gemm_49_MatMul_acc]
 connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/M_AXI_S2MM] [get_bd_intf_pins memory/S01_AXI]
+connect_bd_intf_net [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/M_AXI_S2MM] [get_bd_intf_pins memory0/S01_AXI]
 connect_bd_net [get_bd_pins dma_out_n_Gemm_49_MatMul_acc/s2mm_introut] [get_bd_pins requests/In1]
 create_bd_cell -type module -reference flowc_stream_out fit_out_n_Gemm_49_MatMul_acc
 set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_out_n_Gemm_49_MatMul_acc]
@@ -91,16 +91,15 @@ connect_bd_intf_net [get_bd_intf_pins fit_out_n_Gemm_49_MatMul_acc/m_axis] [get_
 
 # ---- one clock and one reset everywhere -----------------------------------------------------------------------------
 foreach pin {
-    ps/maxihpm0_fpd_aclk
-    ps/saxihp0_fpd_aclk
-    sys_reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
+    ps/maxihpm0_fpd_aclk ps/saxihp0_fpd_aclk memory0/aclk
+    sys_reset/slowest_sync_clk control/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
     dma_in_Quant_4_q/s_axi_lite_aclk dma_in_Quant_4_q/m_axi_mm2s_aclk fit_in_Quant_4_q/aclk
     dma_out_n_Gemm_49_MatMul_acc/s_axi_lite_aclk dma_out_n_Gemm_49_MatMul_acc/m_axi_s2mm_aclk fit_out_n_Gemm_49_MatMul_acc/aclk
 } {
     connect_bd_net [get_bd_pins ps/pl_clk0] [get_bd_pins $pin]
 }
 connect_bd_net [get_bd_pins ps/pl_resetn0] [get_bd_pins sys_reset/ext_reset_in]
-foreach pin { control/aresetn memory/aresetn } {
+foreach pin { control/aresetn memory0/aresetn } {
     connect_bd_net [get_bd_pins sys_reset/interconnect_aresetn] [get_bd_pins $pin]
 }
 foreach pin {

@@ -10,10 +10,10 @@ apply_bd_automation -rule xilinx.com:bd_rule:processing_system7 -config { make_e
 set_property -dict [list \
     CONFIG.PCW_FPGA0_PERIPHERAL_FREQMHZ {100} \
     CONFIG.PCW_USE_M_AXI_GP0 {1} \
-    CONFIG.PCW_USE_S_AXI_HP0 {1} \
-    CONFIG.PCW_S_AXI_HP0_DATA_WIDTH {64} \
     CONFIG.PCW_USE_FABRIC_INTERRUPT {1} \
     CONFIG.PCW_IRQ_F2P_INTR {1} \
+    CONFIG.PCW_USE_S_AXI_HP0 {1} \
+    CONFIG.PCW_S_AXI_HP0_DATA_WIDTH {64} \
 ] [get_bd_cells ps]
 
 create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 sys_reset
@@ -23,10 +23,10 @@ create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 control
 set_property -dict [list CONFIG.NUM_SI {1} CONFIG.NUM_MI {5}] [get_bd_cells control]
 connect_bd_intf_net [get_bd_intf_pins ps/M_AXI_GP0] [get_bd_intf_pins control/S00_AXI]
 
-# ---- memory bus: DMA engines -> DRAM --------------------------------------------------------------------------------
-create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 memory
-set_property -dict [list CONFIG.NUM_SI {3} CONFIG.NUM_MI {1}] [get_bd_cells memory]
-connect_bd_intf_net [get_bd_intf_pins memory/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0]
+# ---- memory buses: DMA engines -> DRAM, one for each of the processor's memory ports in use --------------------------
+create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect:1.0 memory0
+set_property -dict [list CONFIG.NUM_SI {3} CONFIG.NUM_MI {1}] [get_bd_cells memory0]
+connect_bd_intf_net [get_bd_intf_pins memory0/M00_AXI] [get_bd_intf_pins ps/S_AXI_HP0]
 
 # ---- frames per batch, read by the output streams -------------------------------------------------------------------
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_gpio:2.0 frames
@@ -59,7 +59,7 @@ set_property -dict [list \
     CONFIG.c_mm2s_burst_size {16} \
 ] [get_bd_cells dma_a]
 connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_a/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_a/M_AXI_MM2S] [get_bd_intf_pins memory/S00_AXI]
+connect_bd_intf_net [get_bd_intf_pins dma_a/M_AXI_MM2S] [get_bd_intf_pins memory0/S01_AXI]
 connect_bd_net [get_bd_pins dma_a/mm2s_introut] [get_bd_pins requests/In0]
 create_bd_cell -type module -reference flowc_stream_in fit_a
 set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_a]
@@ -80,7 +80,7 @@ set_property -dict [list \
     CONFIG.c_mm2s_burst_size {16} \
 ] [get_bd_cells dma_b]
 connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_b/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_b/M_AXI_MM2S] [get_bd_intf_pins memory/S01_AXI]
+connect_bd_intf_net [get_bd_intf_pins dma_b/M_AXI_MM2S] [get_bd_intf_pins memory0/S02_AXI]
 connect_bd_net [get_bd_pins dma_b/mm2s_introut] [get_bd_pins requests/In1]
 create_bd_cell -type module -reference flowc_stream_in fit_b
 set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_b]
@@ -101,7 +101,7 @@ set_property -dict [list \
     CONFIG.c_s2mm_burst_size {16} \
 ] [get_bd_cells dma_s]
 connect_bd_intf_net [get_bd_intf_pins control/M04_AXI] [get_bd_intf_pins dma_s/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_s/M_AXI_S2MM] [get_bd_intf_pins memory/S02_AXI]
+connect_bd_intf_net [get_bd_intf_pins dma_s/M_AXI_S2MM] [get_bd_intf_pins memory0/S00_AXI]
 connect_bd_net [get_bd_pins dma_s/s2mm_introut] [get_bd_pins requests/In2]
 create_bd_cell -type module -reference flowc_stream_out fit_s
 set_property -dict [list CONFIG.MEMORY_BYTES {4} CONFIG.STREAM_BYTES {3}] [get_bd_cells fit_s]
@@ -111,9 +111,8 @@ connect_bd_intf_net [get_bd_intf_pins fit_s/m_axis] [get_bd_intf_pins dma_s/S_AX
 
 # ---- one clock and one reset everywhere -----------------------------------------------------------------------------
 foreach pin {
-    ps/M_AXI_GP0_ACLK
-    ps/S_AXI_HP0_ACLK
-    sys_reset/slowest_sync_clk control/aclk memory/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
+    ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK memory0/aclk
+    sys_reset/slowest_sync_clk control/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
     dma_a/s_axi_lite_aclk dma_a/m_axi_mm2s_aclk fit_a/aclk
     dma_b/s_axi_lite_aclk dma_b/m_axi_mm2s_aclk fit_b/aclk
     dma_s/s_axi_lite_aclk dma_s/m_axi_s2mm_aclk fit_s/aclk
@@ -121,7 +120,7 @@ foreach pin {
     connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins $pin]
 }
 connect_bd_net [get_bd_pins ps/FCLK_RESET0_N] [get_bd_pins sys_reset/ext_reset_in]
-foreach pin { control/aresetn memory/aresetn } {
+foreach pin { control/aresetn memory0/aresetn } {
     connect_bd_net [get_bd_pins sys_reset/interconnect_aresetn] [get_bd_pins $pin]
 }
 foreach pin {

@@ -120,11 +120,11 @@ def why_ip_only(target: Target) -> str | None:
 
 def _seats(shared: list[Bus]) -> dict[str | int, str]:
     """Where each stream (by name) and each group of readers (by number) is plugged into the memory buses."""
-    return {
-        user: f"memory{number}/S{place:02d}_AXI"
-        for number, bus in enumerate(shared)
-        for place, user in enumerate([*(port.name for port in bus.ports), *bus.groups])
-    }
+    seats: dict[str | int, str] = {}
+    for number, bus in enumerate(shared):
+        users: list[str | int] = [*(port.name for port in bus.ports), *bus.groups]
+        seats |= {user: f"memory{number}/S{place:02d}_AXI" for place, user in enumerate(users)}
+    return seats
 
 
 def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int) -> list[tuple[str, str]]:

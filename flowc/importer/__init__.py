@@ -11,7 +11,9 @@ import onnx
 import onnx_ir as ir
 
 from flowc.errors import ModelError
+from flowc.importer.annotations import input_annotations, quantize_annotated
 from flowc.importer.build import build, declared_opset
+from flowc.importer.channels_last import channels_first
 from flowc.importer.check import check_graph, check_names
 from flowc.importer.fold import fold_constants
 from flowc.importer.integers import lower_integers
@@ -43,7 +45,9 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     check_names(proto)
     declared_opset(proto)
     check_operators(proto)
+    channels_first(proto.graph)
     check_graph(proto.graph)
+    annotations = input_annotations(proto.graph)
     model = build(proto)
     fold_constants(model)
     upgrade(model)
@@ -51,6 +55,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     lower_integers(model)
     fold_constants(model)
     simplify(model)
+    quantize_annotated(model, annotations)
     quantize_rounding(model)
     require_static_shapes(model.graph)
     _require_quantizers(model.graph)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import onnx
 
 from flowc.errors import UnsupportedError
+from flowc.importer.channels_last import CHANNELS_LAST, CHANNELS_LAST_DOMAIN
 
 __all__ = ["CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators", "is_qonnx"]
 
@@ -124,6 +125,8 @@ def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, st
     known = STANDARD if domain == "" else _CONTRIB if domain == CONTRIB_DOMAIN else frozenset[str]()
     if is_qonnx(domain, node.op_type):
         known = _QUANTIZERS
+    if domain == CHANNELS_LAST_DOMAIN:
+        known = CHANNELS_LAST
     if node.op_type not in known:
         return f"unknown to flowc, in domain '{domain}'" if domain else "unknown to flowc"
     if not any(node.output):

@@ -17,6 +17,7 @@ import onnx_ir as ir
 import flowc.model.expansions  # noqa: F401  (registers the expanders)
 from flowc.errors import shown
 from flowc.exact.certificate import Certificate
+from flowc.exact.movement import index_map
 from flowc.files.npz import InputSpec
 from flowc.importer import load_model
 from flowc.model.dtypes import BIPOLAR, IntType
@@ -249,21 +250,25 @@ def _entry_type(value: ir.Value, ranges: Ranges) -> IntType:
 
 
 def _entry_order(value: ir.Value, inner: set[ir.Node]) -> Array:
-    """The host packs as the first consumer likes it: a matrix product over the last axis wants that innermost."""
+    """The host packs as the first consumer likes it, seen through what only renumbers the elements in between.
+
+    A matrix product over the last axis wants that innermost, everything else its channels.
+    """
     shape = shape_of(value)
-    waiting, seen = [value], set()
+    waiting = [(value, np.arange(int(np.prod(shape))).reshape(shape))]
     while waiting:
-        current = waiting.pop(0)
+        current, source = waiting.pop(0)
         for use in current.uses():
             node = use.node
-            if node not in inner or node in seen:
+            if node not in inner:
                 continue
-            seen.add(node)
-            if node.op_type == "IntMatMul":
-                return canonical_order(shape, channels_last=len(shape) != 4)
-            if node.op_type in ("IntConv", "MaxPool", "SumPool", "GlobalSum"):
-                return canonical_order(shape)
-            waiting.extend(node.outputs)
+            if node.op_type in ("Reshape", "Transpose"):
+                waiting.append((node.outputs[0], index_map(node, source)))
+            elif node.op_type in ("Requant", "Table", "Threshold"):
+                waiting.append((node.outputs[0], source))
+            else:
+                last = node.op_type == "IntMatMul" and source.ndim != 4
+                return source.reshape(-1)[canonical_order(source.shape, channels_last=last)]
     return canonical_order(shape)
 
 

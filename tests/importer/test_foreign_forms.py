@@ -19,7 +19,7 @@ from flowc.model.input_type import InputType
 from flowc.streamline.compile import compile_model
 from tests.compare import check_model, inputs_for
 from tests.netbuild import QONNX, Net
-from tests.oracle import run_onnxruntime
+from tests.oracle import run_onnxruntime, standard_form
 
 Array = npt.NDArray[Any]
 SEEDS = range(3)
@@ -250,3 +250,144 @@ def test_negative_scales(where: str) -> None:
     y = net.quant(net.relu(net.op("Conv", x, w, pads=[1] * 4)), -0.4021 if where == "both" else 0.4021021, bits=5)
     y = net.maxpool(y, 2)
     check_model(net.model(net.quant(net.conv(y, 4, 3, 1), 0.3017, bits=6)))
+
+
+# FINN and PULP
+
+
+def channels_last(seed: int, *, first: bool) -> onnx.ModelProto:
+    """A CNN after qonnx's ConvertToChannelsLastAndClean; ``first``: the same in standard operators, channels first."""
+    net = Net([1, 2, 8, 7] if first else [1, 8, 7, 2], seed=seed)
+    rng, domain = net.rng, "" if first else "qonnx.custom_op.channels_last"
+    x = net.quant(net.x, 0.11, bits=5)
+    for cin, cout in ((2, 4), (4, 5)):
+        w = rng.normal(0, 1, (cout, 3, 3, cin)).astype(np.float32)
+        w = net.quant(
+            net.const(w.transpose(0, 3, 1, 2) if first else w), rng.uniform(0.1, 0.3, (cout, 1, 1, 1)), narrow=True
+        )
+        x = net.op("Conv", x, w, domain=domain, kernel_shape=[3, 3], pads=[1, 0, 1, 1], strides=[1, 1])
+        parameters = (rng.uniform(0.5, 1.5, cout), *rng.normal(0, 0.5, (2, cout)), rng.uniform(0.5, 2, cout))
+        x = net.op("BatchNormalization", x, *(net.const(p) for p in parameters), domain=domain, epsilon=1e-4)
+        x = net.quant(net.relu(x), 0.2511, signed=False)
+        x = net.op("MaxPool", x, domain=domain, kernel_shape=[2, 1], strides=[2, 1])
+    return net.model(x)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_channels_last_domain(seed: int) -> None:
+    x = np.random.default_rng(seed).normal(0, 1, (3, 8, 7, 2)).astype(np.float32)
+    checked = check_model(channels_last(seed, first=False), inputs={"x": x}, oracle=False)
+    expected = check_model(channels_last(seed, first=True), inputs={"x": x.transpose(0, 3, 1, 2)})
+    ours = checked.design.run(x)
+    assert np.array_equal(ours, expected.design.run(expected.inputs["x"]).transpose(0, 2, 3, 1))
+    assert checked.compiled.head is None or not any(n.op_type == "Conv" for n in checked.compiled.head.model.graph.node)
+
+
+def multi_threshold(seed: int, *, bipolar: bool, per_channel: bool, layout: str) -> onnx.ModelProto:
+    net = Net([1, 5, 6, 6], seed=seed)
+    rng, x = net.rng, net.x
+
+    def thresholds(x: str, channels: int, last: int, spread: float) -> str:
+        attributes: dict[str, Any] = {"out_scale": 0.37, "out_bias": -1.11, "out_dtype": "INT3"}
+        if bipolar:
+            attributes, last = {"out_scale": 2.0, "out_bias": -1.0, "out_dtype": "BIPOLAR"}, 1
+        rows = np.sort(rng.normal(0, spread, (channels if per_channel else 1, last)), axis=1)
+        if layout == "NHWC":
+            x = net.op("Transpose", x, perm=[0, 2, 3, 1])
+        y = net.op("MultiThreshold", x, net.const(rows), domain=QONNX, data_layout=layout, **attributes)
+        return net.op("Transpose", y, perm=[0, 3, 1, 2]) if layout == "NHWC" else y
+
+    x = thresholds(x, 5, 7, 1.0)
+    x = net.op("Conv", x, net.const(rng.integers(-3, 4, (4, 5, 3, 3)).astype(np.float32)), kernel_shape=[3, 3])
+    x = thresholds(x, 4, 6, 5.0)
+    return net.model(net.op("Conv", x, net.const(rng.integers(-3, 4, (2, 4, 1, 1)).astype(np.float32))))
+
+
+@pytest.mark.parametrize("bipolar", [False, True])
+@pytest.mark.parametrize(("per_channel", "layout"), [(False, ""), (True, "NCHW"), (True, "NHWC")])
+def test_multi_threshold_equals_the_qonnx_package(bipolar: bool, per_channel: bool, layout: str) -> None:
+    functions = pytest.importorskip("qonnx.custom_op.general.multithreshold")
+    model = multi_threshold(3, bipolar=bipolar, per_channel=per_channel, layout=layout)
+    checked = check_model(model, oracle=False)
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    values = {"x": checked.inputs["x"]}
+    for node in model.graph.node:
+        at = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        operands = [values.get(n, constants.get(n)) for n in node.input]
+        if node.op_type == "Transpose":
+            values[node.output[0]] = operands[0].transpose(at["perm"])
+        elif node.op_type == "Conv":
+            windows = np.lib.stride_tricks.sliding_window_view(operands[0], operands[1].shape[2:], axis=(2, 3))
+            values[node.output[0]] = np.einsum("nchwij,ocij->nohw", windows, operands[1])
+        else:
+            last = at["data_layout"] == b"NHWC"
+            args = operands[0], operands[1], at["out_scale"], at["out_bias"], last
+            values[node.output[0]] = functions.multithreshold(*args).astype(np.float32)
+    expected = values[model.graph.output[0].name]
+    np.testing.assert_allclose(
+        checked.design.run(checked.inputs["x"]), expected, rtol=0, atol=2e-5 * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize("rows", [np.ones((3, 2)), np.ones((4, 0)), np.ones(4)])
+def test_thresholds_that_fit_no_channels_are_named(rows: Array) -> None:
+    net = Net([1, 4])
+    y = net.op("MultiThreshold", net.x, net.const(rows), domain=QONNX, out_dtype="UINT2")
+    with pytest.raises(ModelError, match=f"'n_{y}': its thresholds have the shape .* and the tensor 4 channels"):
+        load_model(net.model(y))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_requant_shift_is_integer_arithmetic(signed: bool, seed: int) -> None:
+    """Products far beyond 2^24, where float32 would round before the shift."""
+    net = Net([1, 6, 5, 5], seed=seed)
+    rng = net.rng
+    weights = rng.integers(-127, 128, (4, 6, 3, 3))
+    mul, add = rng.integers(1 << 16, 1 << 18, (1, 4, 1, 1)), rng.integers(-(1 << 30), 1 << 30, (1, 4, 1, 1))
+    y = net.op("Conv", net.x, net.const(weights.astype(np.float32)), kernel_shape=[3, 3])
+    tensors = {"div": 1 << 26, "signed": int(signed), "n_levels_out": 256}
+    attributes = {n: onnx.numpy_helper.from_array(np.array([v], np.float32)) for n, v in tensors.items()}
+    factors = net.const(mul.astype(np.float32)), net.const(add.astype(np.float32))
+    y = net.op("RequantShift", y, *factors, domain="PACTOps", **attributes)
+    model = net.model(net.op("MatMul", net.flatten(y), net.const(rng.integers(-8, 8, (36, 3)).astype(np.float32))))
+    x = rng.integers(0, 256, (6, 6, 5, 5))
+    checked = check_model(
+        model, input_type=InputType.parse("uint8:1"), inputs={"x": x.astype(np.float32)}, oracle=False
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(2, 3))
+    acc = np.einsum("nchwij,ocij->nohw", windows, weights)
+    q = (acc * mul + add.astype(np.float32).astype(np.int64)) >> 26
+    q = np.clip(q, -128, 127) if signed else np.clip(q, 0, 255)
+    last = onnx.numpy_helper.to_array(model.graph.initializer[-1])
+    assert np.array_equal(checked.design.run(x.astype(np.float32)), q.reshape(6, -1) @ last)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lo", "hi", "bits"),
+    [("UINT8", 0, 255, 8), ("INT4", -8, 7, 4), ("BIPOLAR", -1, 1, 1), ("TERNARY", -1, 1, 2)],
+)
+def test_a_finn_data_type_of_the_input_is_its_range(kind: str, lo: int, hi: int, bits: int) -> None:
+    net = Net([1, 6])
+    y = net.op("MatMul", net.x, net.const(net.rng.integers(-7, 8, (6, 4)).astype(np.float32)))
+    model = net.model(net.quant(y, 3.1, bits=5))
+    annotation = model.graph.quantization_annotation.add(tensor_name="x")
+    annotation.quant_parameter_tensor_names.add(key="finn_datatype", value=kind)
+    values = np.array([-1, 1]) if kind == "BIPOLAR" else np.arange(lo, hi + 1)
+    x = np.random.default_rng(0).choice(values, (5, 6)).astype(np.float32)
+    checked = check_model(model, inputs={"x": x}, oracle=False)
+    assert [u.frame.dtype.bits for u in checked.compiled.graph.inputs] == [bits]
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    del plain.graph.quantization_annotation[:]
+    assert np.array_equal(
+        checked.design.run(x), run_onnxruntime(standard_form(plain), {"x": x})[plain.graph.output[0].name]
+    )
+
+
+def test_a_finn_data_type_of_floats_says_nothing() -> None:
+    net = Net([1, 6])
+    model = net.model(net.quant(net.linear(net.quant(net.x, 0.1), 6, 4), 0.3017))
+    annotation = model.graph.quantization_annotation.add(tensor_name="x")
+    annotation.quant_parameter_tensor_names.add(key="finn_datatype", value="FLOAT32")
+    check_model(model)

@@ -112,11 +112,13 @@ def _shapes(context: click.Context, parameter: click.Parameter, values: tuple[st
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes to count with. [default: one per core]")
 @click.option(
-    "--csv", "csv_file", type=_PATH, metavar="FILE", help="Write all points; '-': to stdout, and nothing else."
-)
+    "--csv", "csv_file", type=_PATH, is_flag=False, flag_value="-", metavar="[FILE]",
+    help="Write all points; without a file, or to '-': to stdout, and nothing else.",
+)  # fmt: skip
 @click.option(
-    "--json", "json_file", type=_PATH, metavar="FILE", help="Write all points; '-': to stdout, and nothing else."
-)
+    "--json", "json_file", type=_PATH, is_flag=False, flag_value="-", metavar="[FILE]",
+    help="Write all points; without a file, or to '-': to stdout, and nothing else.",
+)  # fmt: skip
 @click.option("--layers-csv", type=_PATH, metavar="FILE", help="Write every layer on the array of --layers.")
 @click.option("--plot", type=_PATH, metavar="FILE.svg", help="Draw a heat map.")
 @click.option(

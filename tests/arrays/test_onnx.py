@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from flowc.arrays import Layer, load_network
+from flowc.arrays import Layer, Network, load_network
 from flowc.arrays.onnx_layers import read_network
 from flowc.errors import ModelError, UnsupportedError
 from tests.netbuild import cnn
@@ -209,6 +210,23 @@ def test_a_net_of_the_test_suite() -> None:
     network = read_network(cnn())
     assert network.macs == sum(layer.macs for layer in network.layers) > 0
     assert not any(layer.runtime for layer in network.layers)
+
+
+ZOO = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="this installation of onnx comes without its light models")
+@pytest.mark.parametrize(("file", "table"), [("light_resnet50.onnx", "resnet50"), ("light_vgg19.onnx", None)])
+def test_models_that_come_with_onnx(file: str, table: str | None) -> None:
+    found = read_network(ZOO / file)
+    if table is None:
+        assert found.macs / 1e9 == pytest.approx(19.63, abs=0.005)  # torchvision: 19.63 G
+        return
+
+    def sizes(network: Network) -> list[tuple[int, ...]]:
+        return sorted((n.rows, n.columns, n.terms, n.filters, n.groups, n.stride_rows) for n in network.layers)
+
+    assert sizes(found) == sizes(load_network(table))
 
 
 def test_shape_arithmetic_that_inference_does_not_follow() -> None:

@@ -89,8 +89,9 @@ def test_files(run: Run) -> None:
 
 
 @pytest.mark.parametrize("option", ["--json", "--csv"])
-def test_stdout_takes_one_document(run: Run, option: str) -> None:
-    code, out, err = run("own.csv", "--pes", "16", "--dataflow", "nlr", option, "-")
+@pytest.mark.parametrize("dash", [("-",), ()])
+def test_stdout_takes_one_document(run: Run, option: str, dash: tuple[str, ...]) -> None:
+    code, out, err = run("own.csv", option, *dash, "--pes", "16", "--dataflow", "nlr")
     assert (code, err) == (0, "")
     assert json.loads(out) if option == "--json" else out.startswith("network,dataflow,height")
 

@@ -9,6 +9,7 @@ loops are those of the chip (JSSC 2017, section IV).
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ __all__ = ["Mapping", "candidates", "count", "count_mapping"]
 
 _FEW = 6
 """Candidates below this number are tried one by one, larger ones in steps of half an octave."""
+_AT_ONCE = 16
+"""Arrays whose mappings are tried together: their candidates fit into the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,14 @@ class Mapping:
 
 def count(layer: Layer, H: Sizes, W: Sizes, setup: Setup) -> Counts:
     """Counts of the mapping with the least product of energy and cycles; idle cells stand still, as the chip's do."""
-    mapping = candidates(layer, H, W, setup)
-    counts = count_mapping(layer, mapping, setup)
+    found = [_best(layer, H[i : i + _AT_ONCE], W[i : i + _AT_ONCE], setup) for i in range(0, len(H), _AT_ONCE)]
+    return Counts(
+        *(np.concatenate([getattr(part, field.name) for part in found]) for field in dataclasses.fields(Counts))
+    )
+
+
+def _best(layer: Layer, H: Sizes, W: Sizes, setup: Setup) -> Counts:
+    counts = count_mapping(layer, candidates(layer, H, W, setup), setup)
     merit = counts.energy(setup.costs, 0.0) * counts.cycles
     best = np.argmin(merit, axis=1)[:, None]
 
@@ -89,7 +98,6 @@ def _combinations(layer: Layer, W: Sizes, slots: Sizes, q_most: int, r_most: flo
     wanted = [np.maximum(wholes(slots, part), 1) * W for part in (1, 2, 4)]
     wanted += [np.maximum(wholes(W, part), 1) for part in (1, 2, 3, 4, 6, 8, 12, 16, 32)]
     e = np.concatenate([blocks(layer.rows, blocks(layer.rows, target)) for target in wanted], axis=1)
-    e = np.unique(e, axis=1)
     inner = np.array([(q, r) for q in _steps(q_most) for r in _steps(r_most)], np.float64)
     count = len(inner)
     return np.repeat(e, count, axis=1), np.tile(inner[:, 0], e.shape[1])[None], np.tile(inner[:, 1], e.shape[1])[None]

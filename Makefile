@@ -27,6 +27,7 @@ test: lint types tests
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	.ci/layers $(BIN)/python
 
 types: $(VENV)/test.stamp
 	.ci/typecheck $(BIN)/python

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowc.model.input_type import InputType
     from flowc.targets import Target, known_targets, load_target
 
-__version__ = "0.1.0"
+from flowc.version import __version__
 
 __all__ = [
     "ArraySweep",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,14 @@ import onnx
 import onnx_ir as ir
 
 from flowc import report as reports
-from flowc.dataflow.allocate import Allocation, Limits, allocate, checked_clock, folding_of
+from flowc.backends import find
+from flowc.dataflow.allocate import Limits, checked_clock, folding_of
+from flowc.design.csim import check
 from flowc.design.design import Design
-from flowc.errors import InfeasibleError, UsageError
+from flowc.design.plan import Plan, Request
+from flowc.design.project import write_project
+from flowc.design.styles import check_execution, make_plan
+from flowc.errors import UsageError
 from flowc.files.outdir import staged_output
 from flowc.model.input_type import InputType
 from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of
@@ -33,6 +37,8 @@ Model = str | os.PathLike[str] | onnx.ModelProto
 Folding = str | os.PathLike[str] | Mapping[str, Any]
 Progress = Callable[[str], None]
 
+_CSIM_SAMPLES = 4
+
 
 def build(
     model: Model,
@@ -45,6 +51,7 @@ def build(
     input_type: str | InputType | None = None,
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
+    backend: str = "hls",
     csim: bool = False,
     verify: bool = True,
     force: bool = False,
@@ -64,6 +71,7 @@ def build(
         input_type: integer type of float inputs, as ``--input-type`` takes it.
         folding: PE, SIMD and styles fixed by hand: a mapping or the path of a JSON file.
         utilization: shares of the target that may be used, such as "lut=0.7,bram18=90%".
+        backend: hardware language of the generated code: "hls".
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
@@ -78,26 +86,24 @@ def build(
         MismatchError: verification failed.
     """
     tell = progress or (lambda stage: None)
-    request = _Request(target, fps, clock_mhz, execution, folding, utilization)
+    request = _request(target, fps, clock_mhz, execution, folding, utilization, backend)
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
     if output is not None:
-        from flowc.design.project import write_project  # the backends are not needed otherwise
-
         with staged_output(output, force=force) as staging:
             design, stages = _design(
                 model, request, input_type, verify=verify, verify_passes=verify_passes, keep=dump_passes, tell=tell
             )
             tell("render")
             start = time.perf_counter()
-            write_project(design, staging)
+            write_project(design, design.report, staging)
             if dump_passes:
                 stages.write(staging / "passes")
             design.report["seconds"]["render"] = time.perf_counter() - start
             if csim:
                 tell("csim")
-                design.report["csim"] = reports.csim_entry(design, staging)
-            reports.write(design, staging)
+                design.report["csim"] = check(design, staging, samples=_CSIM_SAMPLES)
+            reports.write(design.report, staging)
         design.directory = Path(output)
         return design
     design, _ = _design(
@@ -116,11 +122,12 @@ def estimate(
     input_type: str | InputType | None = None,
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
+    backend: str = "hls",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of a build, without verification; nothing is written. Arguments and errors as for `build`."""
     tell = progress or (lambda stage: None)
-    request = _Request(target, fps, clock_mhz, execution, folding, utilization)
+    request = _request(target, fps, clock_mhz, execution, folding, utilization, backend)
     design, _ = _design(model, request, input_type, verify=False, verify_passes=False, keep=False, tell=tell)
     return design.report
 
@@ -135,16 +142,23 @@ def info(model: Model, *, input_type: str | InputType | None = None) -> dict[str
     return reports.info(compiled, explanations(compiled))
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What is asked of an allocation, as `build` takes it."""
-
-    target: str | os.PathLike[str] | Target
-    fps: float | None
-    clock_mhz: float | None
-    execution: str
-    folding: Folding | None
-    utilization: str | Limits | None
+def _request(
+    target: str | os.PathLike[str] | Target,
+    fps: float | None,
+    clock_mhz: float | None,
+    execution: str,
+    folding: Folding | None,
+    utilization: str | Limits | None,
+    backend: str,
+) -> Request:
+    """What is asked of a plan, checked before any work begins."""
+    board = target if isinstance(target, Target) else load_target(target)
+    if fps is not None and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+        raise UsageError(f"fps must be a finite number above 0, not {fps}")
+    check_execution(execution)
+    checked_clock(clock_mhz, board)
+    find(backend)
+    return Request(board, fps, clock_mhz, execution, folding_of(folding), Limits.of(utilization), backend)
 
 
 def _input_type(given: str | InputType | None) -> InputType | None:
@@ -153,7 +167,7 @@ def _input_type(given: str | InputType | None) -> InputType | None:
 
 def _design(
     model: Model,
-    request: _Request,
+    request: Request,
     input_type: str | InputType | None,
     *,
     verify: bool,
@@ -161,34 +175,13 @@ def _design(
     keep: bool,
     tell: Progress,
 ) -> tuple[Design, Stages]:
-    board = request.target if isinstance(request.target, Target) else load_target(request.target)
-    _check_request(request.fps, request.execution)
-    checked_clock(request.clock_mhz, board)
-    wanted = folding_of(request.folding)
-    limits = Limits.of(request.utilization)
     stages = Stages(keep=keep, check=verify_passes)
     compiled = compile_model(model, input_type=_input_type(input_type), observer=stages.observe, progress=tell)
     tell("allocate")
     start = time.perf_counter()
-    try:
-        allocation = allocate(
-            compiled.graph,
-            board,
-            clock_mhz=request.clock_mhz,
-            fps=request.fps,
-            folding=wanted,
-            utilization=limits,
-        )
-    except InfeasibleError as error:
-        if request.execution != "auto" or "does not fit on the chip" not in error.message:
-            raise
-        raise InfeasibleError(
-            f"{error.message.rstrip('.')}. Dataflow execution keeps every layer on the chip at once; networks larger than that "
-            "need loopback execution, which this version does not have",
-            remedy=error.remedy,
-        ) from error
+    plan, reasons = make_plan(compiled, request)
     compiled.seconds["allocate"] = time.perf_counter() - start
-    design = _assemble(compiled, allocation, board)
+    design = _assemble(compiled, plan, reasons)
     if verify:
         tell("verify")
         start = time.perf_counter()
@@ -203,20 +196,9 @@ def _samples(compiled: Compiled) -> int:
     return 4 if macs < 20_000_000 else 2 if macs < 200_000_000 else 1
 
 
-def _check_request(fps: float | None, execution: str) -> None:
-    if fps is not None and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
-        raise UsageError(f"fps must be a finite number above 0, not {fps}")
-    if execution not in ("auto", "dataflow", "loopback"):
-        raise UsageError(f"execution must be auto, dataflow or loopback, not '{execution}'")
-    if execution == "loopback":
-        raise UsageError(
-            "loopback execution does not exist in this version", remedy="Use --execution dataflow, or auto"
-        )
-
-
-def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Design:
+def _assemble(compiled: Compiled, plan: Plan, reasons: Sequence[str]) -> Design:
     return Design(
-        graph=allocation.graph,
+        plan=plan,
         head=compiled.head,
         tail=compiled.tail,
         tensors=compiled.tensors,
@@ -227,9 +209,8 @@ def _assemble(compiled: Compiled, allocation: Allocation, board: Target) -> Desi
         reference=compiled.reference,
         windows=compiled.certificate.windows,
         argmax_slack=compiled.argmax_slack,
-        report=reports.build(compiled, allocation, board),
-        target=board,
         sampling=_sampling(compiled),
+        report=reports.build(compiled, plan.report(), plan.target, [*reasons, *plan.notes]),
         notes=explanations(compiled),
     )
 

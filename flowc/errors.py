@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "Offence",
     "TargetError",
+    "TooLargeError",
     "UnsupportedError",
     "UsageError",
     "shown",
@@ -97,6 +98,10 @@ class InfeasibleError(FlowcError):
     """The request is sound but can't be met on the target: it does not fit, or the wanted rate is out of reach."""
 
     exit_code = 3
+
+
+class TooLargeError(InfeasibleError):
+    """The network does not fit on the target in this execution style, however slow it may be."""
 
 
 class MismatchError(FlowcError):

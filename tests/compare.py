@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from flowc.backends import find
+from flowc.design.dataflow_plan import DataflowPlan
 from flowc.design.design import Design
 from flowc.design.verify import Verification, compare
 from flowc.model.input_type import InputType
@@ -43,7 +45,7 @@ def design_of(compiled: Compiled) -> Design:
         "windows": compiled.certificate.windows,
         "report": {},
         "sampling": {},
-        "target": load_target("zcu104"),
+        "plan": DataflowPlan(compiled.graph, load_target("zcu104"), find("hls"), {}),
         "notes": [],
     }
     return Design(**(shared | own))

@@ -1,1 +1,8 @@
-"""Backends: each writes a dataflow graph down in one hardware language."""
+"""Backends: each writes a dataflow graph down in one hardware language (`flowc.backends.base`).
+
+Beside them stands what every backend's project shares: scripts that make a bitstream, and the driver.
+"""
+
+from flowc.backends.base import Backend, Simulated, find, known, register
+
+__all__ = ["Backend", "Simulated", "find", "known", "register"]

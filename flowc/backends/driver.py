@@ -14,9 +14,9 @@ import numpy as np
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.vivado import why_ip_only
-from flowc.dataflow.interface.weights import WeightPort, weight_ports
-from flowc.dataflow.interface.wire import HostPort, boundary
 from flowc.errors import UsageError
+from flowc.interface.weights import WeightPort, weight_ports
+from flowc.interface.wire import HostPort, boundary
 from flowc.targets import Target
 from flowc.units import Array
 from flowc.units.graph import Dataflow

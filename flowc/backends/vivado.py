@@ -10,11 +10,14 @@ from typing import Any
 
 from flowc.backends.hls.text import comment
 from flowc.backends.render import commented, copied, render, write
-from flowc.dataflow.interface.memory import READERS_PER_GROUP, Bus, buses
-from flowc.dataflow.interface.names import name_design
-from flowc.dataflow.interface.weights import WeightPort, weight_ports
-from flowc.dataflow.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
+from flowc.interface.memory import READERS_PER_GROUP, Bus, buses
+from flowc.interface.names import name_design
+from flowc.interface.weights import WeightPort, weight_ports
+from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.errors import InfeasibleError
+from flowc.interface.names import name_design
+from flowc.interface.weights import WeightPort, weight_ports
+from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 

@@ -86,6 +86,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             input_type=request.input_type,
             folding=request.folding,
             utilization=request.utilization,
+            backend=request.backend,
             csim=request.csim,
             verify=request.verify,
             force=request.force,
@@ -126,6 +127,7 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
             input_type=request.input_type,
             folding=request.folding,
             utilization=request.utilization,
+            backend=request.backend,
             progress=tell,
         )
     if as_json:
@@ -201,8 +203,7 @@ def verify(
             found["verification"] = design.verify(inputs, samples=count, seed=start)
             if csim:
                 tell("compiling and running the generated C++")
-                hls = directory / "hls"
-                found["csim"], mismatch = compare(design, hls, samples=count, seed=start, inputs=inputs)
+                found["csim"], mismatch = compare(design, directory, samples=count, seed=start, inputs=inputs)
         except MismatchError as error:
             mismatch = error
             found["verification"] = design.report["verification"]

@@ -35,6 +35,7 @@ KEYS = (
     Key("input-type", "TYPE[:SCALE[:ZERO_POINT]], e.g. 'uint8:0.00392156886'", _TEXT, required=False),
     Key("folding", "a JSON file", _TEXT, required=False),
     Key("utilization", "RESOURCE=SHARE,..., e.g. 'lut=0.7,bram18=90%'", _TEXT, required=False),
+    Key("backend", "the name of a backend, e.g. 'hls'", _TEXT, required=False),
     Key("csim", "true or false", _flag, required=False),
     Key("verify", "true or false", _flag, required=False),
     Key("force", "true or false", _flag, required=False),

@@ -90,6 +90,13 @@ def complete_target(_: click.Context, __: click.Parameter, incomplete: str) -> l
     ]
 
 
+def complete_backend(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of backends."""
+    from flowc.backends import known
+
+    return [CompletionItem(name) for name in known() if name.startswith(incomplete)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
     """The options of ``build`` and ``estimate`` after the configuration file has been read."""
@@ -102,6 +109,7 @@ class BuildRequest:
     input_type: InputType | None = None
     folding: Path | None = None
     utilization: str | None = None
+    backend: str = "hls"
     csim: bool = False
     verify: bool = True
     force: bool = False
@@ -131,6 +139,12 @@ def build_options(command: Command) -> Command:
         input_type_option,
         folding_option,
         utilization_option,
+        click.option(
+            "--backend",
+            metavar="NAME",
+            shell_complete=complete_backend,
+            help="Language of the hardware. [default: hls]",
+        ),
         click.option("--config", type=_PATH, metavar="FILE.toml", help="Any of these options, as keys of a file."),
     ]
     for option in reversed(options):

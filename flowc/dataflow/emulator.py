@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from flowc.units import InputPort, Mvtu, OutputPort, Pool, Unit, Vvtu, WidthConverter, Window
+from flowc.units import Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
@@ -39,25 +39,19 @@ def _unfold(graph: Dataflow) -> Dataflow:
     units: dict[str, Unit] = {}
     streams: list[Stream] = []
     for unit in graph:
-        if isinstance(unit, WidthConverter):
+        if unit.is_width_converter:
             continue
         units.setdefault(unit.name, unit)
         for stream in graph.out_of(unit.name):
             end = stream
-            while isinstance(graph[end.dst], WidthConverter):
+            while graph[end.dst].is_width_converter:
                 (end,) = graph.out_of(end.dst)
             streams.append(replace(stream, dst=end.dst, dst_port=end.dst_port))
             reader = graph[end.dst]
-            if not isinstance(unit, Window):
-                continue
-            whole = unit.frame.c // (reader.groups if isinstance(reader, Mvtu) else 1)
-            units[unit.name] = unit.with_(block=whole, simd=whole, parallel=False)
-            if isinstance(reader, Mvtu):
-                units[reader.name] = reader.with_(block=whole)
-            elif isinstance(reader, Vvtu):
-                units[reader.name] = reader.with_(pe=whole, parallel=False)
-            elif isinstance(reader, Pool):
-                units[reader.name] = reader.with_(pe=whole)
+            whole = unit.unfolded(reader)
+            if whole is not unit:
+                units[unit.name] = whole
+                units[reader.name] = reader.behind(reader.window_block(whole.inputs[0].c))
     return Dataflow(graph.name, units.values(), streams)
 
 
@@ -95,19 +89,17 @@ def _run(graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None) -> d
     flowing: dict[Stream, Array] = {}
     outputs: dict[str, Array] = {}
     for unit in graph:
-        if isinstance(unit, InputPort):
+        sources, readers = graph.into(unit.name), graph.out_of(unit.name)
+        if not sources:
             given = inputs[unit.name]
             results: tuple[Array, ...] = (given if given.dtype.kind == "f" else given.astype(np.float32),)
         else:
             # A frame may be seen in another shape by its consumer (a flattened image): the stream is the same.
-            frames = [
-                flowing.pop(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)
-            ]
+            frames = [flowing.pop(s).reshape(-1, *f.shape) for s, f in zip(sources, unit.inputs, strict=True)]
             results = unit.emulate(*frames)
-        if isinstance(unit, OutputPort):
+        if not readers:
             outputs[unit.name] = results[0].astype(np.int64)
-            continue
-        for stream in graph.out_of(unit.name):
+        for stream in readers:
             result = results[stream.src_port]
             flowing[stream] = result if probe is None else probe(stream, result)
     return outputs

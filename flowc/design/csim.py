@@ -1,26 +1,22 @@
-"""The generated C++, compiled with g++ and compared with the emulator."""
+"""The generated code, simulated and compared with the emulator."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from flowc.backends.hls import csim
-from flowc.dataflow.emulator import emulate
+from flowc.design.assembly import Assembly
 from flowc.errors import MismatchError
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
 
-if TYPE_CHECKING:
-    from flowc.design.design import Design
-
 __all__ = ["check", "compare", "extreme_frames"]
 
 
-def extreme_frames(graph: Dataflow, random: dict[str, Array]) -> dict[str, Array]:
+def extreme_frames(graph: Dataflow, random: Mapping[str, Array]) -> dict[str, Array]:
     """Frames for every input port: the given ones, then one of all least and one of all greatest values."""
     frames = {}
     for unit in graph.inputs:
@@ -31,24 +27,24 @@ def extreme_frames(graph: Dataflow, random: dict[str, Array]) -> dict[str, Array
 
 
 def check(
-    design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None
+    design: Assembly, directory: Path, *, samples: int = 4, seed: int = 0, inputs: Mapping[str, Array] | None = None
 ) -> dict[str, Any]:
     """As `compare`, and every integer must be equal.
 
     Raises:
         MismatchError: an integer differs from the emulator's.
-        UsageError: g++ or the AP-type headers are missing.
+        UsageError: a tool that the simulation needs is missing.
     """
-    result, wrong = compare(design, folder, samples=samples, seed=seed, inputs=inputs)
+    result, wrong = compare(design, directory, samples=samples, seed=seed, inputs=inputs)
     if wrong is not None:
         raise wrong
     return result
 
 
 def compare(
-    design: Design, folder: Path, *, samples: int = 4, seed: int = 0, inputs: dict[str, Array] | None = None
+    design: Assembly, directory: Path, *, samples: int = 4, seed: int = 0, inputs: Mapping[str, Array] | None = None
 ) -> tuple[dict[str, Any], MismatchError | None]:
-    """Compiles ``folder`` (a generated hls directory), runs frames back to back and compares every output integer.
+    """Compiles the code of the project in ``directory``, runs frames back to back and compares every output integer.
 
     Args:
         inputs: model inputs; random ones if None. Frames of extreme values are added.
@@ -58,28 +54,23 @@ def compare(
 
     Raises:
         MismatchError: the compiled design fails: beats are missing or left over, or TLAST is wrong.
-        UsageError: g++ or the AP-type headers are missing.
+        UsageError: a tool that the simulation needs is missing.
     """
-    start = time.perf_counter()
-    binary = csim.compile(folder)
-    compiled = time.perf_counter() - start
     heads = design.run_head(design.samples(samples, seed) if inputs is None else inputs)
     frames = extreme_frames(design.graph, design.to_ports(heads))
-    start = time.perf_counter()
-    got = csim.run(binary, design.graph, [frames[u.name] for u in design.graph.inputs])
-    ran = time.perf_counter() - start
-    right = emulate(design.graph, frames)
+    got = design.plan.simulate(directory, frames)
+    right = design.plan.run(frames)
     count = len(next(iter(frames.values())))
-    wrong = {u.name: int((g != right[u.name]).sum()) for u, g in zip(design.graph.outputs, got, strict=True)}
+    wrong = {name: int((values != right[name]).sum()) for name, values in got.frames.items()}
     result = {
         "samples": count,
         "mismatches": sum(wrong.values()),
-        "compile_s": compiled,
-        "run_s": ran,
-        "frames_per_second": count / ran if ran else None,
+        "compile_s": got.compile_s,
+        "run_s": got.run_s,
+        "frames_per_second": count / got.run_s if got.run_s else None,
     }
     if any(wrong.values()):
         name = next(n for n, bad in wrong.items() if bad)
-        text = f"the compiled C++ differs from the emulator in {wrong[name]} values of output '{name}'"
+        text = f"the compiled code differs from the emulator in {wrong[name]} values of output '{name}'"
         return result, MismatchError(text)
     return result, None

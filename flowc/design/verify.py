@@ -8,34 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
 
-from flowc.dataflow.emulator import emulate, unfolded
+from flowc.dataflow.emulator import unfolded
+from flowc.design.assembly import Assembly
 from flowc.model.runtime import open_session
-from flowc.units import (
-    Activate,
-    ArgMax,
-    Concat,
-    Fork,
-    GlobalSum,
-    Join,
-    Mvtu,
-    Pad,
-    PixelPad,
-    Pool,
-    Split,
-    Upsample,
-    Vvtu,
-    Window,
-)
+from flowc.units import ArgMax
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
-
-if TYPE_CHECKING:
-    from flowc.design.design import Design
 
 __all__ = ["Comparison", "ReferenceRunner", "Verification", "compare"]
 
@@ -104,7 +87,7 @@ class Verification:
         }
 
 
-def compare(design: Design, inputs: Mapping[str, Array]) -> Verification:
+def compare(design: Assembly, inputs: Mapping[str, Array]) -> Verification:
     """Compares the emulated design with its reference on every sample.
 
     Args:
@@ -120,7 +103,7 @@ def compare(design: Design, inputs: Mapping[str, Array]) -> Verification:
 
 
 def _compare_one(
-    design: Design, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification
+    design: Assembly, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification
 ) -> None:
     graph = unfolded(design.graph)
     heads = design.run_head(sample)
@@ -140,7 +123,7 @@ def _compare_one(
         return right.astype(frames.dtype)
 
     ports = design.to_ports({**heads, **_known(design, expected)})
-    observed = emulate(graph, ports, probe=_recording(before, probe))
+    observed = design.plan.run(ports, probe=_recording(before, probe))
     integers = design.from_ports(observed)
     for acc in design.accumulators:
         if acc.tensor in integers:
@@ -154,11 +137,11 @@ def _compare_one(
         elif given.size:
             scale = max(1.0, float(np.abs(expected[name]).max()))
             result.worst_output = max(result.worst_output, float(np.abs(given - expected[name]).max()) / scale)
-    free = design.from_ports(emulate(graph, design.to_ports(heads)))
+    free = design.from_ports(design.plan.run(design.to_ports(heads)))
     result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
 
 
-def _known(design: Design, expected: Mapping[str, Array]) -> dict[str, Array]:
+def _known(design: Assembly, expected: Mapping[str, Array]) -> dict[str, Array]:
     """Integers of the head as the reference has them."""
     return {u.tensor: expected[u.tensor] for u in design.graph.inputs if u.tensor in expected}
 
@@ -174,20 +157,20 @@ def _recording(before: dict[str, Array], probe: Any) -> Any:
     return record
 
 
-def _windows(design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]) -> Any:
+def _windows(design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]) -> Any:
     """A function that says where (boolean frames) a stream's integers come from accumulators in a window of the certificate."""
     windows = design.windows.get(stream.tensor or "")
     unit = graph[stream.src]
     if windows is None:
         return _moved_windows(design, graph, stream, before, compared)
-    if not isinstance(unit, Mvtu | Vvtu | Pool | GlobalSum | Activate | Join):
-        return None
     if len(windows[0]) not in (1, unit.outputs[0].c):
         return None
 
     def inside() -> Array:
         inputs = [before[f"{unit.name}.{port}"].reshape(-1, *f.shape) for port, f in enumerate(unit.inputs)]
         acc = unit.accumulate(*inputs)
+        if acc is None:
+            return np.zeros(unit.outputs[0].shape, bool)
         low, high = windows
         hit = np.zeros(acc.shape, bool)
         for k in range(low.shape[1]):
@@ -198,34 +181,32 @@ def _windows(design: Design, graph: Dataflow, stream: Stream, before: Mapping[st
 
 
 def _moved_windows(
-    design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]
+    design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]
 ) -> Any:
     """The same behind units that move or pick integers, where the quantizer went in front of them and is not compared itself."""
     unit = graph[stream.src]
-    if not isinstance(unit, Window | Pad | PixelPad | Fork | Split | Concat | Upsample) and not (
-        isinstance(unit, Pool) and unit.op == "max" and unit.activation is None
-    ):
+    if not unit.moves:
         return None
     sources = graph.into(unit.name)
-    found = [None if s.tensor in compared else _windows(design, graph, s, before, compared) for s in sources]
-    if all(f is None for f in found):
+    excuses = [None if s.tensor in compared else _windows(design, graph, s, before, compared) for s in sources]
+    if all(e is None for e in excuses):
         return None
-    mover = unit.with_(value=0) if isinstance(unit, Pad | PixelPad) else unit
 
     def inside() -> Array:
-        # A maximum of marks says whether any of its taps is marked.
         marks = []
-        for excuse, frame, source in zip(found, unit.inputs, sources, strict=True):
+        for excuse, frame, source in zip(excuses, unit.inputs, sources, strict=True):
             flat = np.zeros(before[f"{unit.name}.{source.dst_port}"].size) if excuse is None else excuse()
             marks.append(flat.reshape(-1, *frame.shape).astype(np.float32))
-        moved: Array = mover.emulate(*marks)[stream.src_port] > 0
-        return moved
+        moved = unit.trace(*marks)
+        assert moved is not None, f"{unit.name} moves integers"
+        found: Array = moved[stream.src_port] > 0
+        return found
 
     return inside
 
 
 def _tie(
-    design: Design, graph: Dataflow, stream: Stream, before: Mapping[str, Array], given: Array, right: Array
+    design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], given: Array, right: Array
 ) -> Any:
     """A function that says where the channels picked here and by the reference are too close for the model to decide."""
     slack = design.argmax_slack.get(stream.tensor or "")

@@ -7,14 +7,12 @@ import importlib.util
 import io
 import math
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from flowc.errors import UsageError, shown
-
-if TYPE_CHECKING:
-    from flowc.exploration.points import Point
-    from flowc.exploration.sweep import Sweep
+from flowc.exploration.points import Point
+from flowc.targets import Target
 
 __all__ = ["KINDS", "chart", "check_installed", "installed", "picture", "tightest"]
 
@@ -24,6 +22,22 @@ KINDS = ("svg", "png", "pdf")
 _PANELS = (("lut", "LUT"), ("bram18", "BRAM18"), ("dsp", "DSP"), ("uram", "URAM"))
 _COLORS = ("cyan", "yellow", "magenta", "green", "red", "blue")
 _MARKS = "oxabcdefgh"
+
+
+class Drawable(Protocol):
+    """What a picture needs of a sweep (`flowc.exploration.sweep.Sweep`)."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+
+    @property
+    def targets(self) -> Sequence[Target]:
+        """The boards."""
+
+    @property
+    def front(self) -> Sequence[Point]:
+        """The points that no other of the same board beats, ascending rates per board."""
 
 
 def installed(package: str) -> bool:
@@ -43,7 +57,7 @@ def tightest(point: Point, available: Mapping[str, int]) -> tuple[float, str]:
     return max((used[name] / available[name] if available[name] else 0.0, name) for name in used)
 
 
-def picture(sweep: Sweep, kind: str) -> bytes:
+def picture(sweep: Drawable, kind: str) -> bytes:
     """A panel per resource: what each rate costs, a line per board, and dashed what the board has.
 
     Raises:
@@ -83,7 +97,7 @@ def picture(sweep: Sweep, kind: str) -> bytes:
     return out.getvalue()
 
 
-def chart(sweep: Sweep, width: int, height: int, *, color: bool = False) -> str:
+def chart(sweep: Drawable, width: int, height: int, *, color: bool = False) -> str:
     """Text: the share of each board's tightest resource against frames per second (a logarithmic scale).
 
     Args:
@@ -119,5 +133,5 @@ def chart(sweep: Sweep, width: int, height: int, *, color: bool = False) -> str:
     return "\n".join(line.rstrip(" \u2800") for line in text.splitlines())
 
 
-def _available(sweep: Sweep, point: Point) -> Mapping[str, int]:
+def _available(sweep: Drawable, point: Point) -> Mapping[str, int]:
     return next(target.available for target in sweep.targets if target.name == point.target)

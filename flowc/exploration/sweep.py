@@ -11,15 +11,16 @@ from typing import Any
 
 import onnx
 
-from flowc import __version__
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
 from flowc.errors import InfeasibleError, UsageError, shown
+from flowc.exploration import plots
 from flowc.exploration.executors import process_executor
 from flowc.exploration.points import Point, pareto, rates, rows, slowest_cycles, to_csv
 from flowc.exploration.points import explore as explore_graph
 from flowc.model.input_type import InputType
 from flowc.streamline.compile import compile_model
 from flowc.targets import Target, load_target
+from flowc.version import __version__
 
 __all__ = ["COUNT", "Sweep", "explore"]
 
@@ -71,9 +72,7 @@ class Sweep:
         Raises:
             UsageError: matplotlib is missing, or the kind is another.
         """
-        from flowc.exploration.plots import picture
-
-        return picture(self, kind)
+        return plots.picture(self, kind)
 
     def chart(self, width: int = 100, height: int = 20, *, color: bool = False) -> str:
         """The fronts as text: how full each board is against frames per second.
@@ -81,9 +80,7 @@ class Sweep:
         Raises:
             UsageError: plotille is missing.
         """
-        from flowc.exploration.plots import chart
-
-        return chart(self, width, height, color=color)
+        return plots.chart(self, width, height, color=color)
 
 
 def explore(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["BIPOLAR", "IntType", "SInt", "UInt"]
+__all__ = ["BIPOLAR", "Array", "IntType", "SInt", "UInt"]
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, order=True)

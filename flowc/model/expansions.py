@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from flowc.model.dtypes import Array
 from flowc.model.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, required, shape_of, str_attr
 from flowc.model.reference import ExpansionBuilder, register
-from flowc.units.base import Array
 
 _WIDE = 1 << 8
 _DOUBLE, _FLOAT = onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT

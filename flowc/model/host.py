@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from flowc.model.dtypes import Array
 from flowc.model.runtime import open_session
-from flowc.units.base import Array
 
 __all__ = ["HostGraph"]
 

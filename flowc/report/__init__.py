@@ -1,5 +1,5 @@
 """report.json and report.html."""
 
-from flowc.report.report import build, csim_entry, info, layer_entry, write
+from flowc.report.report import build, info, write
 
-__all__ = ["build", "csim_entry", "info", "layer_entry", "write"]
+__all__ = ["build", "info", "write"]

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units.base import Array, Frame, OneToOne
+from flowc.units.base import Array, Frame, OneToOne, divisors
 from flowc.units.cost import CONTROL, Resources, comparator_luts
 from flowc.units.schedule import Schedule, every
 
@@ -51,6 +51,12 @@ class ArgMax(OneToOne):
         return Resources(
             lut=CONTROL + ceil(self.pe * (comparator_luts(bits) + bits + index)), ff=2 * (bits + index) + 20
         )
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.frame.c)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.frame.c, "the channels")
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (np.argmax(xs[0], axis=3)[..., None],)

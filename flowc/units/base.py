@@ -11,15 +11,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
-from flowc.model.dtypes import IntType
+from flowc.model.dtypes import Array, IntType
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
 __all__ = ["RESTART", "Array", "Frame", "OneToOne", "Unit", "divisors"]
-
-Array = NDArray[Any]
 
 RESTART = 2
 """Cycles from the last beat of a frame out of a unit's pipeline to the first iteration for the next: handshakes of its function."""
@@ -62,6 +58,16 @@ class Unit(ABC):
     """
 
     kind: ClassVar[str]
+    is_port: ClassVar[bool] = False
+    """Whether the unit is an end of the graph, where integers enter or leave."""
+    is_window: ClassVar[bool] = False
+    """Whether the unit is a sliding window."""
+    is_padding: ClassVar[bool] = False
+    """Whether the unit pads; it folds with the sliding window behind it."""
+    takes_window: ClassVar[bool] = False
+    """Whether the unit reads the pixels under a kernel; it folds with the sliding window in front of it."""
+    is_width_converter: ClassVar[bool] = False
+    """Whether the unit only cuts the same elements into other beats."""
     name: str
     origin: tuple[str, ...] = ()
     overlap: bool = False
@@ -102,6 +108,59 @@ class Unit(ABC):
             One array (N, H, W, C) per output port, integer-valued.
         """
 
+    def accumulate(self, *xs: Array) -> Array | None:  # noqa: ARG002
+        """The integers in front of the unit's activation, (N, H, W, C), for inputs as `emulate` takes them; None: it has none."""
+        return None
+
+    @property
+    def moves(self) -> bool:
+        """Whether every integer that leaves is one that entered, or a constant: moved, copied, picked, never computed."""
+        return False
+
+    def trace(self, *marks: Array) -> tuple[Array, ...] | None:
+        """Where marked integers end up, in a unit that `moves` them.
+
+        Args:
+            marks: per input port (N, H, W, C), 1 where an integer is marked, else 0.
+
+        Returns:
+            The same per output port; None for a unit that computes.
+        """
+        return self.emulate(*marks) if self.moves else None
+
+    def unfolded(self, reader: Unit) -> Unit:  # noqa: ARG002
+        """The same unit in the order that numpy likes, where `reader` takes what leaves it: windows of whole pixels."""
+        return self
+
+    def window_block(self, channels: int) -> int:
+        """Block of channels in which an unfolded window of ``channels`` channels gives this unit its input."""
+        return channels
+
+    def behind(self, block: int) -> Unit:  # noqa: ARG002
+        """The same unit behind an unfolded window of that block."""
+        return self
+
+    def folding(self) -> dict[str, list[int]]:
+        """Legal values of the folding keys ``pe`` and ``simd`` that the unit has, ascending."""
+        return {"simd": divisors(self.inputs[0].c)}
+
+    def styles(self) -> dict[str, list[str]]:
+        """Legal values of the keys ``memory`` and ``multiplier`` that the unit has."""
+        return {}
+
+    def faults(self) -> list[str]:
+        """What is wrong with the unit's folding; empty where it is sound."""
+        return self.divides("simd", self.inputs[0].c, "the channels")
+
+    def divides(self, key: str, whole: int, what: str) -> list[str]:
+        """A fault where the field ``key`` does not divide ``whole``, which ``what`` names."""
+        value = getattr(self, key)
+        return [] if value >= 1 and whole % value == 0 else [f"{key} = {value} does not divide {what} = {whole}"]
+
+    def order_faults(self, window: Unit) -> list[str]:  # noqa: ARG002
+        """What is wrong with the order of elements that a sliding window gives the unit; empty where they agree."""
+        return []
+
     @abstractmethod
     def schedule(self) -> Schedule:
         """In which of its `cycles` iterations the unit takes and gives which beats."""
@@ -130,6 +189,27 @@ class Unit(ABC):
     def macs(self) -> int:
         """Multiply-accumulate operations per frame."""
         return 0
+
+    def entry(self) -> dict[str, Any]:
+        """The unit's figures in report.json; what does not apply to it is null."""
+        acc, activation = getattr(self, "acc", None), getattr(self, "activation", None)
+        return {
+            "name": self.name,
+            "unit": self.kind,
+            "onnx_nodes": list(self.origin),
+            "macs": self.macs or None,
+            "bops": None,
+            "pe": getattr(self, "pe", None),
+            "simd": getattr(self, "simd", None),
+            "cycles": self.cycles,
+            "weights": None,
+            "weight_bits": None,
+            "input_bits": self.inputs[0].dtype.bits,
+            "output_bits": self.outputs[0].dtype.bits,
+            "accumulator_bits": None if acc is None else acc.bits,
+            "activation": None if activation is None else activation.kind,
+            "memory": None if getattr(self, "memory", "auto") == "auto" else getattr(self, "memory", None),
+        }
 
     def with_(self, **changes: Any) -> Any:
         """A copy with some fields changed."""

@@ -17,7 +17,10 @@ __all__ = [
     "ARRIVING",
     "BLOCK_SHAPES",
     "CONTROL",
+    "MAX_STREAM_BITS",
+    "MULTIPLIERS",
     "RING_CONTROL",
+    "WEIGHT_MEMORIES",
     "Resources",
     "accumulator_luts",
     "adder_tree_luts",
@@ -58,6 +61,15 @@ CONTROL = 60
 
 ARRIVING = ("uram", "stream")
 """Memory styles of weights that come from the external memory."""
+
+WEIGHT_MEMORIES = ("auto", "lutram", "bram", *ARRIVING)
+"""Every memory style of weights."""
+
+MULTIPLIERS = ("auto", "lut", "dsp")
+"""Multiplier styles that every product has."""
+
+MAX_STREAM_BITS = 4096
+"""Widest stream, and widest slice of a weight memory that one processing element reads (limit of an HLS stream)."""
 
 WIDEST_WORD = 4096
 """Widest word, in bits, that HLS makes one memory of."""

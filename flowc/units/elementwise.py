@@ -11,7 +11,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, OneToOne, Unit
+from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
@@ -42,9 +42,15 @@ class Activate(OneToOne):
         own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
-    def accumulate(self, x: Array) -> Array:
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.frame.c)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.frame.c, "the channels")
+
+    def accumulate(self, *xs: Array) -> Array:
         """What the activation is applied to: the input."""
-        return x
+        return xs[0]
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (self.activation.apply(xs[0]),)
@@ -121,9 +127,15 @@ class Join(Unit):
             total += self.activation.resources(self.pe, self.left.c, self.acc)
         return total
 
-    def accumulate(self, left: Array, right: Array) -> Array:
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.left.c)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.left.c, "the channels")
+
+    def accumulate(self, *xs: Array) -> Array:
         """The sums or products (N, H, W, C), before the activation."""
-        a, b = left.astype(np.int64), right.astype(np.int64)
+        a, b = (x.astype(np.int64) for x in xs)
         if self.op == "add":
             total: Array = a * self.left_scale + b * self.right_scale
             return total

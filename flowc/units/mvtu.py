@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
+from flowc.units.weighted import style_faults, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
 
@@ -45,6 +46,7 @@ class Mvtu(Unit):
     """
 
     kind: ClassVar[str] = "mvtu"
+    takes_window: ClassVar[bool] = True
     frame: Frame
     weights: Array
     weight_type: IntType
@@ -155,6 +157,33 @@ class Mvtu(Unit):
     def macs(self) -> int:
         return self.frame.pixels * self.mh * self.mw
 
+    def entry(self) -> dict[str, Any]:
+        return super().entry() | weight_figures(self)
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.mh // self.groups), "simd": divisors(self.mw)}
+
+    def styles(self) -> dict[str, list[str]]:
+        packed = ["packed"] if cost.packs(self.weight_type, self.frame.dtype) else []
+        return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": [*cost.MULTIPLIERS, *packed]}
+
+    def faults(self) -> list[str]:
+        found = self.divides("pe", self.mh // self.groups, "the outputs per group")
+        found += self.divides("simd", self.mw, "the inputs per output") + style_faults(self)
+        return found + self.divides("block", self.mw // self.taps, "the channels per group")
+
+    def order_faults(self, window: Unit) -> list[str]:
+        block = getattr(window, "block", self.block)
+        wrong = self.taps > 1 and self.block != block
+        return [f"the window's block = {block}, the reader's {self.block}"] if wrong else []
+
+    def window_block(self, channels: int) -> int:
+        """A group's channels."""
+        return channels // self.groups
+
+    def behind(self, block: int) -> Mvtu:
+        return replace(self, block=block)
+
     @cached_property
     def stream_weights(self) -> Array:
         """Weights (mh, mw) with columns in stream order ``[cg / block][taps][block]``."""
@@ -169,8 +198,9 @@ class Mvtu(Unit):
         w = self.stream_weights.astype(exact_float(bound))
         return [np.ascontiguousarray(w[g * rows : (g + 1) * rows].T) for g in range(self.groups)]
 
-    def accumulate(self, x: Array) -> Array:
+    def accumulate(self, *xs: Array) -> Array:
         """The integer products (N, H, W, mh) of ``x`` (N, H, W, groups * mw), before the activation."""
+        (x,) = xs
         first = self._matrices[0]
         flat = x.reshape(-1, self.groups * self.mw).astype(first.dtype, copy=False)
         if self.groups == 1:

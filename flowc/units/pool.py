@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, OneToOne
+from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 
@@ -27,6 +27,7 @@ class Pool(OneToOne):
     """
 
     kind: ClassVar[str] = "pool"
+    takes_window: ClassVar[bool] = True
     channels: int
     op: str
     acc: IntType
@@ -66,8 +67,27 @@ class Pool(OneToOne):
             total += self.activation.resources(self.pe, self.channels, self.acc)
         return total
 
-    def accumulate(self, x: Array) -> Array:
+    @property
+    def moves(self) -> bool:
+        """A maximum picks one of its inputs; a maximum of marks says whether any of its taps is marked."""
+        return self.op == "max" and self.activation is None
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.channels)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.channels, "the channels")
+
+    def order_faults(self, window: Unit) -> list[str]:
+        block = getattr(window, "block", self.pe)
+        return [] if block == self.pe else [f"the window's block = {block}, the reader's pe = {self.pe}"]
+
+    def behind(self, block: int) -> Pool:
+        return replace(self, pe=block)
+
+    def accumulate(self, *xs: Array) -> Array:
         """The reductions (N, H, W, C), before the activation."""
+        (x,) = xs
         n, h, w, _ = x.shape
         x = x.reshape(n, h, w, self.channels // self.pe, self.taps, self.pe)
         if self.op == "max":
@@ -119,9 +139,15 @@ class GlobalSum(OneToOne):
             total += self.activation.resources(self.pe, self.frame.c, self.acc)
         return total
 
-    def accumulate(self, x: Array) -> Array:
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.frame.c)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.frame.c, "the channels")
+
+    def accumulate(self, *xs: Array) -> Array:
         """The sums (N, 1, 1, C), before the activation."""
-        return x.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
+        return xs[0].sum(axis=(1, 2), keepdims=True, dtype=np.float64)
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         acc = self.accumulate(xs[0])

@@ -19,6 +19,7 @@ class Port(OneToOne):
     ``order`` says where each stream element lies in it: stream element i is ``tensor.flat[order[i]]``; None: the same order.
     """
 
+    is_port: ClassVar[bool] = True
     tensor: str
     tensor_shape: tuple[int, ...]
     order: Array | None = None
@@ -37,6 +38,9 @@ class Port(OneToOne):
         """A register slice of two beats and the frame counter."""
         bits = self.simd * self.frame.dtype.bits
         return Resources(lut=CONTROL + bits, ff=2 * bits + 20)
+
+    def faults(self) -> list[str]:
+        return self.divides("simd", self.frame.elements, "the frame's elements")
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return xs

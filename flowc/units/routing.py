@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, lcm
+from dataclasses import dataclass, replace
+from math import ceil, gcd, lcm
 from typing import ClassVar
 
 import numpy as np
 
 from flowc.units import cost
-from flowc.units.base import Array, Frame, OneToOne, Unit
+from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
 
@@ -21,6 +21,10 @@ class _Moving(OneToOne):
     """What units share that only move elements, ``simd`` per beat."""
 
     simd: int = 1
+
+    @property
+    def moves(self) -> bool:
+        return True
 
     @property
     def lanes(self) -> int:
@@ -61,6 +65,10 @@ class Concat(Unit):
     simd: int = 1
 
     @property
+    def moves(self) -> bool:
+        return True
+
+    @property
     def inputs(self) -> tuple[Frame, ...]:
         return self.frames
 
@@ -93,6 +101,12 @@ class Concat(Unit):
         """A multiplexer of the inputs."""
         bits = self.simd * self.out.dtype.bits
         return Resources(lut=cost.CONTROL + ceil(bits * len(self.frames) / 2), ff=bits + 20)
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"simd": divisors(gcd(*(f.c for f in self.frames)))}
+
+    def faults(self) -> list[str]:
+        return [f for frame in self.frames for f in self.divides("simd", frame.c, "an input's channels")]
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (np.concatenate(xs, axis=3),)
@@ -129,6 +143,13 @@ class Split(_Moving):
             for a, size in zip(self.starts, self.sizes, strict=True)
         )
         return Schedule(self.cycles, (every(self.cycles),), writes)
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"simd": divisors(gcd(self.frame.c, *self.starts, *self.sizes))}
+
+    def faults(self) -> list[str]:
+        parts = [*self.starts, *self.sizes, self.frame.c]
+        return [f for part in parts for f in self.divides("simd", part, "a start, size or channel count")]
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return tuple(xs[0][..., a : a + n] for a, n in zip(self.starts, self.sizes, strict=True))
@@ -176,6 +197,7 @@ class PixelPad(_Moving):
     """
 
     kind: ClassVar[str] = "pixel_pad"
+    is_padding: ClassVar[bool] = True
     out: Frame
     stride_h: int
     stride_w: int
@@ -199,6 +221,10 @@ class PixelPad(_Moving):
         out[:, :: self.stride_h, :: self.stride_w] = x
         return (out,)
 
+    def trace(self, *marks: Array) -> tuple[Array, ...]:
+        """What stands between the pixels is a constant, which bears no mark."""
+        return replace(self, value=0).emulate(*marks)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Permute(Unit):
@@ -214,6 +240,10 @@ class Permute(Unit):
     frame: Frame
     out: Frame
     order: Array
+
+    @property
+    def moves(self) -> bool:
+        return True
 
     @property
     def gap(self) -> int:
@@ -265,6 +295,12 @@ class Permute(Unit):
         order = cost.memory(int(self.order.size), address, "auto", constant=True)
         return cost.memory(*self.chunk_memory, "auto") + order + Resources(lut=cost.CONTROL + 30, ff=40)
 
+    def folding(self) -> dict[str, list[int]]:
+        return {}
+
+    def faults(self) -> list[str]:
+        return []
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
         chunks = x.reshape(x.shape[0], -1, self.order.size)
@@ -280,6 +316,7 @@ class WidthConverter(Unit):
     """
 
     kind: ClassVar[str] = "width_converter"
+    is_width_converter: ClassVar[bool] = True
     frame: Frame
     wide_in: int
     wide_out: int
@@ -321,6 +358,17 @@ class WidthConverter(Unit):
     @property
     def resources(self) -> Resources:
         return cost.converter(self.frame.dtype.bits, self.wide_in, self.wide_out)
+
+    @property
+    def moves(self) -> bool:
+        return True
+
+    def folding(self) -> dict[str, list[int]]:
+        return {}
+
+    def faults(self) -> list[str]:
+        found = self.divides("wide_in", self.frame.elements, "the frame's elements")
+        return found + self.divides("wide_out", self.frame.elements, "the frame's elements")
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return xs

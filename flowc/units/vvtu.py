@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
+from flowc.units.weighted import style_faults, weight_figures
 
 __all__ = ["Vvtu"]
 
@@ -33,6 +34,7 @@ class Vvtu(Unit):
     """
 
     kind: ClassVar[str] = "vvtu"
+    takes_window: ClassVar[bool] = True
     frame: Frame
     channels: int
     weights: Array
@@ -131,8 +133,32 @@ class Vvtu(Unit):
     def macs(self) -> int:
         return self.frame.pixels * int(self.weights.size)
 
-    def accumulate(self, x: Array) -> Array:
+    def entry(self) -> dict[str, Any]:
+        return super().entry() | weight_figures(self)
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"pe": divisors(self.channels)}
+
+    def styles(self) -> dict[str, list[str]]:
+        return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": list(cost.MULTIPLIERS)}
+
+    def faults(self) -> list[str]:
+        return self.divides("pe", self.channels, "the channels") + style_faults(self)
+
+    def order_faults(self, window: Unit) -> list[str]:
+        block, parallel = getattr(window, "block", self.pe), getattr(window, "parallel", self.parallel)
+        if block != self.pe:
+            return [f"the window's block = {block}, the reader's pe = {self.pe}"]
+        return (
+            [] if parallel == self.parallel else [f"the window's parallel = {parallel}, the reader's {self.parallel}"]
+        )
+
+    def behind(self, block: int) -> Vvtu:
+        return replace(self, pe=block, parallel=False)
+
+    def accumulate(self, *xs: Array) -> Array:
         """The integer products (N, H, W, C * m), before the activation."""
+        (x,) = xs
         n, h, w, _ = x.shape
         real = exact_float(max(abs(self.acc.lo), self.acc.hi))
         blocks = self.channels // self.pe

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ class Pad(OneToOne):
     """
 
     kind: ClassVar[str] = "pad"
+    is_padding: ClassVar[bool] = True
     out: Frame
     top: int = 0
     left: int = 0
@@ -58,6 +59,14 @@ class Pad(OneToOne):
         out[:, self.top : self.top + self.frame.h, self.left : self.left + self.frame.w] = x
         return (out,)
 
+    @property
+    def moves(self) -> bool:
+        return True
+
+    def trace(self, *marks: Array) -> tuple[Array, ...]:
+        """What surrounds the frame is a constant, which bears no mark."""
+        return replace(self, value=0).emulate(*marks)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Window(Unit):
@@ -71,6 +80,7 @@ class Window(Unit):
     """
 
     kind: ClassVar[str] = "window"
+    is_window: ClassVar[bool] = True
     frame: Frame
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
@@ -169,3 +179,17 @@ class Window(Unit):
             writeable=False,
         )
         return (view.reshape(n, self.out_h, self.out_w, kh * kw * c),)
+
+    @property
+    def moves(self) -> bool:
+        return True
+
+    def faults(self) -> list[str]:
+        found = self.divides("block", self.frame.c, "the channels") + self.divides("simd", self.block, "the block")
+        if self.parallel and self.simd != self.block:
+            found.append(f"a parallel window has simd = block, not {self.simd} and {self.block}")
+        return found
+
+    def unfolded(self, reader: Unit) -> Window:
+        block = reader.window_block(self.frame.c)
+        return replace(self, block=block, simd=block, parallel=False)

@@ -13,8 +13,8 @@ import types
 import numpy as np
 
 from flowc.dataflow.emulator import emulate
-from flowc.dataflow.interface.weights import weight_ports
-from flowc.dataflow.interface.wire import DMA_LENGTH_BITS, boundary
+from flowc.interface.weights import weight_ports
+from flowc.interface.wire import DMA_LENGTH_BITS, boundary
 from flowc.model.dtypes import IntType
 from flowc.units import InputPort
 

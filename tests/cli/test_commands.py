@@ -434,7 +434,7 @@ def test_an_interruption_is_said(run: Run, model: Path, monkeypatch: pytest.Monk
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flowc.design.project.write_project", interrupted)
+    monkeypatch.setattr("flowc.api.write_project", interrupted)
     done = run("build", model, "--target", "ultra96", "--fps", "100")
     assert (done.code, done.out, done.err.strip()) == (130, "", "flowc: interrupted; nothing was written")
     assert tree(Path()) == []

@@ -122,6 +122,16 @@ def test_loading_gives_the_same_design(saved: Path) -> None:
         np.testing.assert_array_equal(values, samples[name])
 
 
+def test_designs_of_schema_1_still_load() -> None:
+    """Schema 1 (version 0.1.0) knew neither execution styles nor backends."""
+    old = load(Path(__file__).with_name("data") / "schema1")
+    built = build(cnn(residual=True), "ultra96", verify=False)
+    assert (old.plan.execution, old.plan.fits, old.plan.fps) == ("dataflow", True, old.report["fps"])
+    inputs = random_inputs(built, 4)
+    np.testing.assert_array_equal(old.run(inputs), built.run(inputs))
+    assert old.verify(inputs)["mismatches"] == 0
+
+
 def test_windows_and_ties_survive(tmp_path: Path) -> None:
     """An 8-bit network has thresholds that the model leaves open; an argmax has ties."""
     net = Net([1, 12])

@@ -28,7 +28,7 @@ def first(built: Design, kind: type[Unit], where: Callable[[Any], bool] = lambda
 
 
 def planted(built: Design, unit: Unit, changed: Unit) -> Design:
-    return replace(built, graph=built.graph.with_units({unit.name: changed}))
+    return replace(built, plan=replace(built.plan, graph=built.graph.with_units({unit.name: changed})))
 
 
 def test_a_sound_design_agrees() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from flowc.design.design import Design
 from flowc.design.verify import ReferenceRunner, compare
 from flowc.errors import ModelError
 from flowc.model.input_type import InputType
-from flowc.streamline.compile import Compiled, compile_model
-from flowc.targets import load_target
+from flowc.streamline.compile import compile_model
+from tests.compare import design_of as unfolded
 from tests.fuzz.generator import RandomNet
 from tests.fuzz.standard import second_opinion
 
@@ -28,7 +28,7 @@ ALLOWED_REFUSALS = {
     "no integer rescaling of a join": "no integer rescaling",
     "dense product of unrelated scales": "a dense product adds channels of unrelated scales",
 }
-"""Short name -> part of the message: what issue 3 allows to refuse."""
+"""Short name -> part of the message: what may be refused."""
 
 
 @dataclass
@@ -58,13 +58,6 @@ class Outcome:
         """Notes a failure; the first one stays."""
         if self.status != "failed":
             self.status, self.reason = "failed", reason
-
-
-def unfolded(compiled: Compiled) -> Design:
-    """A design straight from the compiler, not allocated to a board: enough to be emulated and compared."""
-    shared = {f.name: getattr(compiled, f.name) for f in fields(Design) if hasattr(compiled, f.name)}
-    windows = compiled.certificate.windows
-    return Design(**(shared | {"windows": windows, "report": {}, "sampling": {}, "target": load_target("zcu104")}))
 
 
 def check(net: RandomNet, *, whole: bool = False) -> Outcome:

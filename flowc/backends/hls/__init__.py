@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from flowc.backends.base import register
+from flowc.backends.hls.backend import HlsBackend
 from flowc.backends.hls.generate import generate
 
 __all__ = ["generate"]
+
+register(HlsBackend())

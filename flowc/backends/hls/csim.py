@@ -14,14 +14,14 @@ import numpy as np
 
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.dataflow.interface.names import name_design
-from flowc.dataflow.interface.packing import pack_rows, unpack_rows
-from flowc.dataflow.interface.weights import weight_ports
 from flowc.errors import FlowcError, MismatchError, UsageError
+from flowc.interface.names import name_design
+from flowc.interface.packing import pack_rows, unpack_rows
+from flowc.interface.weights import weight_ports
 from flowc.units import Array, InputPort, OutputPort
 from flowc.units.graph import Dataflow
 
-__all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run", "write_vectors"]
+__all__ = ["GeneratedCodeError", "ap_include", "compile", "compiler", "count_cycles", "run", "write_vectors"]
 
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-O0", "-g1")
 _REPORT = "Please report this, with the model"
@@ -60,7 +60,12 @@ def ap_include() -> Path:
     )
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """The C++ compiler: ``$CXX``, else g++.
+
+    Raises:
+        UsageError: it is not installed.
+    """
     found = shutil.which(os.environ.get("CXX", "g++"))
     if found is None:
         raise UsageError(
@@ -88,7 +93,7 @@ def compile(  # noqa: A001 - csim.compile reads well
         UsageError: g++ or the AP types are missing.
         GeneratedCodeError: g++ rejects the code; holds its first messages.
     """
-    compiler, include = _compiler(), ap_include()
+    gxx, include = compiler(), ap_include()
     build = folder / "build"
     build.mkdir(exist_ok=True)
     chosen = [
@@ -109,18 +114,18 @@ def compile(  # noqa: A001 - csim.compile reads well
     jobs = []
     for source in sorted((folder / "sim").glob("part*.cpp")):
         target = build / f"{stem}_{source.stem}.o"
-        command = [compiler, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
+        command = [gxx, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
         job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         jobs.append((job, target))
     messages = [job.communicate()[0] for job, _ in jobs]
     for (job, _), text in zip(jobs, messages, strict=True):
         if job.returncode != 0:
-            raise GeneratedCodeError(f"{compiler} rejects the generated code: {_head(text)}", remedy=_REPORT)
+            raise GeneratedCodeError(f"{gxx} rejects the generated code: {_head(text)}", remedy=_REPORT)
     binary = build / stem
-    link = [compiler, *flags, "-o", str(binary), *(str(target) for _, target in jobs)]
+    link = [gxx, *flags, "-o", str(binary), *(str(target) for _, target in jobs)]
     done = subprocess.run(link, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise GeneratedCodeError(f"{compiler} can't link the C simulation: {_head(done.stderr)}", remedy=_REPORT)
+        raise GeneratedCodeError(f"{gxx} can't link the C simulation: {_head(done.stderr)}", remedy=_REPORT)
     return binary
 
 

@@ -13,9 +13,9 @@ from flowc.backends.hls.text import comment
 from flowc.backends.hls.writers import WRITERS
 from flowc.backends.hls.writers.port import port_bytes
 from flowc.backends.render import commented, copied, render, write
-from flowc.dataflow.interface.names import Names, identifier, name_design
-from flowc.dataflow.interface.weights import WeightPort, weight_ports
 from flowc.errors import InfeasibleError, UnsupportedError
+from flowc.interface.names import Names, identifier, name_design
+from flowc.interface.weights import WeightPort, weight_ports
 from flowc.units import InputPort, OutputPort, Unit
 from flowc.units.graph import Dataflow, Stream
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from flowc.backends.hls.layer import Constant, element, word
 from flowc.backends.hls.text import decimal_rows, hex_rows
-from flowc.dataflow.interface.packing import pack_rows
 from flowc.errors import UsageError
+from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
 from flowc.units.cost import memory_style

@@ -9,37 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import gcd
 from typing import Any
 
-from flowc.dataflow.interface.wire import crossing_cycles
-from flowc.units import (
-    Activate,
-    ArgMax,
-    Concat,
-    GlobalSum,
-    Join,
-    Mvtu,
-    Pad,
-    Permute,
-    PixelPad,
-    Pool,
-    Split,
-    Unit,
-    Vvtu,
-    WidthConverter,
-    Window,
-    divisors,
-)
+from flowc.interface.wire import crossing_cycles
+from flowc.units import Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
-from flowc.units.cost import ARRIVING, packs
+from flowc.units.cost import ARRIVING, MAX_STREAM_BITS
 from flowc.units.graph import Dataflow
 from flowc.units.port import Port
 
-__all__ = ["MAX_STREAM_BITS", "Fold", "Layer", "find_layers", "fold_cycles"]
-
-MAX_STREAM_BITS = 4096
-"""Widest stream, and widest slice of a weight memory that one processing element reads (limit of an HLS stream)."""
+__all__ = ["Fold", "Layer", "find_layers", "fold_cycles"]
 
 MAX_LANES = 1024
 """Most lanes of one unit (limit of HLS array partitioning)."""
@@ -82,7 +61,7 @@ class Layer:
 
     main: Unit
     window: Window | None = None
-    pads: tuple[Pad | PixelPad, ...] = ()
+    pads: tuple[Unit, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     port_bits: int | None = None
 
@@ -104,46 +83,18 @@ class Layer:
     def allowed(self, key: str) -> list[Any]:
         """Every legal value of a folding key; empty where the layer has no such key."""
         main = self.main
-        if key == "pe":
-            return [d for d in self._lanes() if d <= MAX_LANES]
-        if key == "simd":
-            return self._simds()
-        if key == "memory" and isinstance(main, Mvtu | Vvtu):
-            return ["auto", "lutram", "bram", "uram", "stream"]
-        if key == "multiplier" and isinstance(main, Mvtu | Vvtu):
-            packed = isinstance(main, Mvtu) and packs(main.weight_type, main.frame.dtype)
-            return ["auto", "lut", "dsp", *(["packed"] if packed else [])]
-        if key == "window_memory" and self.window is not None:
-            return ["auto", "lutram", "bram", "uram"]
-        if key == "window_simd" and isinstance(main, Mvtu) and self.window is not None:
-            return divisors(main.mw // main.taps)
-        if key == "parallel" and self.window is not None and isinstance(main, Mvtu | Vvtu):
-            return [False, True]
-        return []
-
-    def _lanes(self) -> list[int]:
-        main = self.main
-        if isinstance(main, Mvtu):
-            return divisors(main.mh // main.groups)
-        if isinstance(main, Vvtu | Pool):
-            return divisors(main.channels)
-        if isinstance(main, Activate | GlobalSum | ArgMax):
-            return divisors(main.frame.c)
-        if isinstance(main, Join):
-            return divisors(main.left.c)
-        return []
-
-    def _simds(self) -> list[int]:
-        main = self.main
-        if isinstance(main, Mvtu):
-            return divisors(main.mw)
-        if isinstance(main, Concat):
-            return divisors(gcd(*(f.c for f in main.frames)))
-        if isinstance(main, Split):
-            return divisors(gcd(main.frame.c, *main.starts, *main.sizes))
-        if self._lanes() or isinstance(main, Permute | WidthConverter):
+        if key in ("pe", "simd"):
+            return [d for d in main.folding().get(key, []) if key == "simd" or d <= MAX_LANES]
+        if key in ("memory", "multiplier"):
+            return main.styles().get(key, [])
+        if self.window is None:
             return []
-        return divisors(main.inputs[0].c)
+        if key == "window_memory":
+            return ["auto", "lutram", "bram", "uram"]
+        if key == "window_simd" and isinstance(main, Mvtu):
+            return divisors(main.mw // main.taps)
+        # A pool takes one tap a cycle; only what multiplies can take a whole window.
+        return [False, True] if key == "parallel" and main.styles() else []
 
     @property
     def pinned(self) -> bool:
@@ -169,7 +120,7 @@ class Layer:
         return [self.fixed[key]] if key in self.fixed else list(values)
 
     def _plain_folds(self, limit: int) -> Iterator[Fold]:
-        key = "pe" if self._lanes() else "simd"
+        key = "pe" if "pe" in self.main.folding() else "simd"
         values = self._wanted(key, self.allowed(key))
         if not values:
             yield Fold({}, self._interval(self.main), self.main.in_widths[0], self.main.out_widths[0])
@@ -288,7 +239,7 @@ class Layer:
 
 
 @lru_cache(maxsize=4096)
-def _pad_cycles(pad: Pad | PixelPad, simd: int) -> int:
+def _pad_cycles(pad: Unit, simd: int) -> int:
     cycles: int = pad.with_(simd=simd).interval
     return cycles
 
@@ -304,14 +255,14 @@ def find_layers(graph: Dataflow, port_bits: int | None = None) -> list[Layer]:
     taken: set[str] = set()
     layers = []
     for unit in graph:
-        if not isinstance(unit, Mvtu | Vvtu | Pool):
+        if not unit.takes_window:
             continue
         at = graph[graph.into(unit.name)[0].src]
         window = at if isinstance(at, Window) else None
-        pads: list[Pad | PixelPad] = []
+        pads: list[Unit] = []
         while window is not None:
             at = graph[graph.into((pads[0] if pads else window).name)[0].src]
-            if not isinstance(at, Pad | PixelPad):
+            if not at.is_padding:
                 break
             pads.insert(0, at)
         layers.append(Layer(unit, window, tuple(pads)))
@@ -342,7 +293,7 @@ def fold_cycles(layer: Layer) -> list[int]:
     else:
         found = layer.intervals()
     for pad in layer.pads:
-        found |= {_pad_cycles(pad, s) for s in divisors(pad.frame.c)}
+        found |= {_pad_cycles(pad, s) for s in divisors(pad.inputs[0].c)}
     if layer.window is not None:
         window = layer.window
         for simd in divisors(window.frame.c):

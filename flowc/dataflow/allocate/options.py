@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from flowc.dataflow.allocate.layers import MAX_STREAM_BITS, Fold, Layer
+from flowc.dataflow.allocate.layers import Fold, Layer
 from flowc.dataflow.allocate.limits import RESOURCES
 from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
 from flowc.units import Mvtu, Unit, Vvtu, Window
-from flowc.units.cost import Resources, converter, fifo, packs
+from flowc.units.cost import MAX_STREAM_BITS, Resources, converter, fifo, packs
 from flowc.units.graph import Dataflow
 
 __all__ = ["Option", "OptionTable", "vector"]

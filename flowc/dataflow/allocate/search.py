@@ -11,7 +11,7 @@ from flowc.dataflow.allocate.layers import Layer, fold_cycles
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
 from flowc.dataflow.allocate.options import Option, OptionTable
 from flowc.dataflow.allocate.select import Floats, Selection
-from flowc.errors import InfeasibleError, UsageError
+from flowc.errors import InfeasibleError, TooLargeError, UsageError
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 
@@ -110,7 +110,7 @@ class Search:
             return best
         if known is not None:
             return known
-        raise InfeasibleError(
+        raise TooLargeError(
             f"the network does not fit on the chip, however slow: {self.overrun(best)}",
             remedy="Take a larger target, weights of fewer bits, or a smaller network",
         )

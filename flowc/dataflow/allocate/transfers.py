@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import ceil
 
 from flowc.dataflow.allocate.layers import Layer
-from flowc.dataflow.interface.memory import MEMORY_PORTS, crossing
-from flowc.dataflow.interface.weights import weight_ports
-from flowc.dataflow.interface.wire import boundary
+from flowc.interface.memory import MEMORY_PORTS, crossing
+from flowc.interface.weights import weight_ports
+from flowc.interface.wire import boundary
 from flowc.targets import Target
 from flowc.units import Mvtu, Vvtu
 from flowc.units.graph import Dataflow

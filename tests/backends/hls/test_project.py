@@ -14,8 +14,8 @@ import pytest
 
 from flowc.backends.hls import csim, generate
 from flowc.backends.hls.lint import lint
-from flowc.dataflow.interface.names import name_design
 from flowc.errors import InfeasibleError, MismatchError, UsageError
+from flowc.interface.names import name_design
 from flowc.model.dtypes import SInt, UInt
 from flowc.units import Activate, Array, Fork, Frame, InputPort, Join, Mvtu, OutputPort, Pad, Thresholds, Unit, Window
 from flowc.units.cost import ARRIVING

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowc.backends.hls.text import comment, decimal_rows, hex_rows, integer
-from flowc.dataflow.interface.names import identifier, layer_names
-from flowc.dataflow.interface.packing import pack_rows, unpack_rows
+from flowc.interface.names import identifier, layer_names
+from flowc.interface.packing import pack_rows, unpack_rows
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Array
 

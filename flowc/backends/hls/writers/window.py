@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.backends.hls.layer import Layer, Memory, element, word
-from flowc.dataflow.interface.packing import pack_rows
+from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Pad, PixelPad, Window
 from flowc.units.schedule import RING_GAP

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from flowc.dataflow.interface.weights import weight_ports
-from flowc.dataflow.interface.wire import HostPort, boundary
+from flowc.interface.weights import weight_ports
+from flowc.interface.wire import HostPort, boundary
 from flowc.units.graph import Dataflow
 
 __all__ = ["MEMORY_PORTS", "READERS_PER_GROUP", "Bus", "MemoryPorts", "buses", "crossing"]

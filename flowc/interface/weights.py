@@ -2,7 +2,7 @@
 
 A unit whose weights are not in the bitstream has a port for them. A small HLS block of its own, the reader, takes them from
 memory and sends them there: for memory style ``uram`` once, for ``stream`` over and over. A word lies in memory as a power
-of two bytes, as beats of inputs do (`flowc.dataflow.interface.wire`). Between two runs of a reader the memory's latency passes;
+of two bytes, as beats of inputs do (`flowc.interface.wire`). Between two runs of a reader the memory's latency passes;
 short lists of words lie in memory several times over, so that this is little of the time.
 """
 
@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from flowc.dataflow.interface.names import name_design
-from flowc.dataflow.interface.packing import pack_rows
 from flowc.errors import InfeasibleError
+from flowc.interface.names import name_design
+from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Array, Mvtu, Vvtu
 from flowc.units.graph import Dataflow

@@ -1,0 +1,148 @@
+"""Dataflow execution as a plan: a folded graph, its figures, and the backend that writes it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from flowc.backends import Backend, Simulated, find
+from flowc.backends.driver import generate_driver
+from flowc.backends.vivado import generate_vivado
+from flowc.dataflow.allocate import Allocation, allocate
+from flowc.dataflow.emulator import emulate
+from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
+from flowc.design.csim import extreme_frames
+from flowc.design.plan import Plan, Probe, ProjectInfo, Request
+from flowc.streamline.compile import Compiled
+from flowc.targets import Target
+from flowc.units.base import Array
+from flowc.units.graph import Dataflow
+
+__all__ = ["DataflowPlan"]
+
+_FIGURES = (
+    "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits",
+    "layers", "fifos",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class DataflowPlan(Plan):
+    """A unit per layer, streams between, weights on chip.
+
+    Attributes:
+        graph: folded, with width converters, FIFO depths and memories.
+        target: the board.
+        backend: the hardware language.
+        figures: the plan's part of report.json.
+        notes: remarks for the user.
+    """
+
+    execution: ClassVar[str] = "dataflow"
+    graph: Dataflow
+    target: Target
+    backend: Backend
+    figures: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def make(cls, compiled: Compiled, request: Request) -> Self:
+        backend = find(request.backend)
+        backend.check(compiled.graph)
+        allocation = allocate(
+            compiled.graph,
+            request.target,
+            clock_mhz=request.clock_mhz,
+            fps=request.fps,
+            folding=request.folding,
+            utilization=request.utilization,
+        )
+        return cls(allocation.graph, request.target, backend, _figures(allocation), allocation.notes)
+
+    @property
+    def fits(self) -> bool:
+        return bool(self.figures["fits"])
+
+    @property
+    def fps(self) -> float:
+        return float(self.figures["fps"])
+
+    @property
+    def latency_ms(self) -> float | None:
+        found: float | None = self.figures["latency_ms"]
+        return found
+
+    @property
+    def clock_mhz(self) -> float:
+        return float(self.figures["clock_mhz"])
+
+    @property
+    def resources(self) -> Mapping[str, int | None]:
+        found: Mapping[str, int | None] = self.figures["resources"]
+        return found
+
+    def run(self, frames: Mapping[str, Array], *, probe: Probe | None = None) -> dict[str, Array]:
+        return emulate(self.graph, frames, probe=probe)
+
+    def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:
+        inputs = [frames[u.name].astype(np.int64) for u in self.graph.inputs]
+        return self.backend.simulate(directory / self.backend.name, self.graph, inputs)
+
+    def write(self, directory: Path, info: ProjectInfo) -> None:
+        target, clock = self.target, self.clock_mhz
+        code = directory / self.backend.name
+        self.backend.write(self.graph, code, part=target.part, clock_mhz=clock, header=info.header)
+        frames = extreme_frames(self.graph, info.samples)
+        results = self.run(frames)
+        inputs, outputs = ([a[u.name] for u in ends] for a, ends in self._ends(frames, results))
+        self.backend.write_vectors(code / "vectors", self.graph, inputs, outputs)
+        generate_vivado(self.graph, directory / "vivado", target=target, clock_mhz=clock, header=info.header)
+        generate_driver(
+            self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host
+        )
+
+    def _ends(self, frames: Mapping[str, Array], results: Mapping[str, Array]) -> Any:
+        return (frames, self.graph.inputs), (results, self.graph.outputs)
+
+    def report(self) -> dict[str, Any]:
+        return dict(self.figures)
+
+    def document(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        document, arrays = dataflow_to_json(self.graph)
+        return {"backend": self.backend.name, **document}, arrays
+
+    @classmethod
+    def read(
+        cls, document: Mapping[str, Any], arrays: Mapping[str, Array], report: Mapping[str, Any], target: Target
+    ) -> Self:
+        figures = {key: report[key] for key in _FIGURES}
+        return cls(dataflow_from_json(document, arrays), target, find(document.get("backend", "hls")), figures)
+
+
+def _figures(allocation: Allocation) -> dict[str, Any]:
+    graph = allocation.graph
+    return {
+        "clock_mhz": allocation.clock_mhz,
+        "execution": "dataflow",
+        "fps": allocation.fps,
+        "latency_ms": allocation.latency_cycles / allocation.clock_mhz / 1e3,
+        "interval_cycles": allocation.interval_cycles,
+        "bottleneck": allocation.bottleneck,
+        "resources": allocation.resources.as_dict(),
+        "available": dict(allocation.available),
+        "fits": allocation.fits,
+        "layers": [u.entry() | allocation.unit_resources[u.name].as_dict() for u in graph if not u.is_port],
+        "fifos": [
+            {
+                "from": s.src,
+                "to": s.dst,
+                "depth": s.depth,
+                "width": graph.frame(s).dtype.bits * graph[s.src].out_widths[s.src_port],
+            }
+            for s in graph.streams
+        ],
+    }

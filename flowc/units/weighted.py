@@ -1,0 +1,57 @@
+"""What units with weights share: their figures, and what can be wrong with how weights arrive and multiply."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from flowc.model.dtypes import Array, IntType
+from flowc.units import cost
+from flowc.units.base import Frame
+
+__all__ = ["Weighted", "style_faults", "weight_figures"]
+
+
+class Weighted(Protocol):
+    """A unit with weights: an MVTU or a VVTU."""
+
+    @property
+    def frame(self) -> Frame: ...
+    @property
+    def weights(self) -> Array: ...
+    @property
+    def weight_type(self) -> IntType: ...
+    @property
+    def acc(self) -> IntType: ...
+    @property
+    def pe(self) -> int: ...
+    @property
+    def multiplier(self) -> str: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def weights_arrive(self) -> bool: ...
+    @property
+    def weight_memory(self) -> tuple[int, int]: ...
+    def styles(self) -> dict[str, list[str]]: ...
+
+
+def weight_figures(unit: Weighted) -> dict[str, Any]:
+    """What report.json says of a unit with weights.
+
+    Bit operations: for every weight and position a product of weight and input bits, and an addition of accumulator bits.
+    """
+    return {
+        "bops": unit.macs * (unit.weight_type.bits * unit.frame.dtype.bits + unit.acc.bits),
+        "weights": int(unit.weights.size),
+        "weight_bits": unit.weight_type.bits,
+    }
+
+
+def style_faults(unit: Weighted) -> list[str]:
+    """What is wrong with where a unit's weights come from and how it multiplies."""
+    found = []
+    if unit.multiplier != "auto" and unit.multiplier not in unit.styles()["multiplier"]:
+        found.append(f"a DSP slice can't hold two products of {unit.weight_type} and {unit.frame.dtype}")
+    if unit.pe >= 1 and unit.weights_arrive and unit.weight_memory[1] > cost.MAX_STREAM_BITS:
+        found.append(f"a stream can't bring {unit.weight_memory[1]} bits of weights per cycle")
+    return found

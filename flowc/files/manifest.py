@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from flowc import __version__
+from flowc.version import __version__
 
 __all__ = ["NAME", "altered", "entries", "record", "write"]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from flowc.arrays.dataflows import DATAFLOWS
 from flowc.arrays.explore import explore_array
 from flowc.arrays.layers import Layer, Network
+from flowc.arrays.points import ArrayPoint
 from flowc.arrays.setup import Setup
 from flowc.arrays.sources import load_network
-from flowc.arrays.sweep import ArrayPoint, ArraySweep, LayerPoint
+from flowc.arrays.sweep import ArraySweep, LayerPoint
 from flowc.arrays.tables import known_networks
 
 __all__ = [

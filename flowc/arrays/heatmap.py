@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from xml.sax.saxutils import escape
 
-from flowc.arrays.sweep import METRICS, ArrayPoint, ArraySweep
+from flowc.arrays.counts import Sizes
+from flowc.arrays.layers import Network
+from flowc.arrays.points import METRICS, ArrayPoint
+from flowc.arrays.setup import Setup
 from flowc.errors import UsageError, shown
 
 __all__ = ["heat_map"]
@@ -32,7 +36,35 @@ class _Panel:
     hints: Sequence[Sequence[str]]
 
 
-def heat_map(sweep: ArraySweep, metric: str = "energy") -> str:
+class Drawable(Protocol):
+    """What a heat map needs of a sweep (`flowc.arrays.sweep.ArraySweep`)."""
+
+    @property
+    def networks(self) -> Sequence[Network]:
+        """In the order asked for."""
+
+    @property
+    def setup(self) -> Setup:
+        """What holds for all arrays."""
+
+    @property
+    def dataflows(self) -> Sequence[str]:
+        """The dataflows."""
+
+    @property
+    def heights(self) -> Sizes:
+        """Heights of the arrays."""
+
+    @property
+    def widths(self) -> Sizes:
+        """Widths of the arrays."""
+
+    @property
+    def points(self) -> Mapping[str, Sequence[ArrayPoint]]:
+        """Network -> its points."""
+
+
+def heat_map(sweep: Drawable, metric: str = "energy") -> str:
     """The sweep as an SVG document.
 
     Arrays of one number of elements make a panel per dataflow, a row per network and a column per shape; a grid makes a panel
@@ -41,7 +73,7 @@ def heat_map(sweep: ArraySweep, metric: str = "energy") -> str:
 
     Args:
         sweep: what was found.
-        metric: one of `flowc.arrays.sweep.METRICS`, or "utilization".
+        metric: one of `flowc.arrays.points.METRICS`, or "utilization".
 
     Raises:
         UsageError: there is no such metric.
@@ -71,7 +103,7 @@ def heat_map(sweep: ArraySweep, metric: str = "energy") -> str:
     return "\n".join([*start, *body, "</svg>"]) + "\n"
 
 
-def _panels(sweep: ArraySweep, metric: str) -> Iterator[_Panel]:
+def _panels(sweep: Drawable, metric: str) -> Iterator[_Panel]:
     heights = list(dict.fromkeys(int(h) for h in sweep.heights))
     widths = list(dict.fromkeys(int(w) for w in sweep.widths))
     best = {

@@ -13,40 +13,13 @@ import numpy as np
 
 from flowc.arrays.counts import Counts, Sizes
 from flowc.arrays.dram import dram_words
+from flowc.arrays.heatmap import heat_map
 from flowc.arrays.layers import Layer, Network
+from flowc.arrays.points import METRICS, ArrayPoint, ratio
 from flowc.arrays.setup import Setup
 from flowc.errors import UsageError, shown
 
-__all__ = ["METRICS", "ArrayPoint", "ArraySweep", "LayerPoint", "anonymous", "ratio"]
-
-METRICS = ("cycles", "buffer", "inter_pe", "intra_pe", "dram", "energy")
-"""Figures of a point of which less is better."""
-
-
-@dataclass(frozen=True)
-class ArrayPoint:
-    """A network on an array, for the whole batch.
-
-    Attributes:
-        dataflow, height, width: the array.
-        cycles: for all layers, one after the other.
-        utilization: products per cycle and processing element.
-        buffer, inter_pe, intra_pe, dram: words moved at each level (docs/arrays.md).
-        energy: of these, in accesses of a register.
-        energy_to_best: relative to the least of the network, over all dataflows of the sweep.
-    """
-
-    dataflow: str
-    height: int
-    width: int
-    cycles: int
-    utilization: float
-    buffer: int
-    inter_pe: int
-    intra_pe: int
-    dram: int
-    energy: float
-    energy_to_best: float
+__all__ = ["ArraySweep", "LayerPoint", "anonymous"]
 
 
 @dataclass(frozen=True)
@@ -194,18 +167,9 @@ class ArraySweep:
         Raises:
             UsageError: there is no such metric.
         """
-        from flowc.arrays.heatmap import heat_map
-
         return heat_map(self, metric)
 
 
 def anonymous(layer: Layer) -> Layer:
     """The layer without its name: layers alike are counted once."""
     return replace(layer, name="")
-
-
-def ratio(value: float, least: float) -> float | None:
-    """How many times the least a value is; None where the least is nothing and the value is not."""
-    if least:
-        return value / least
-    return None if value else 1.0

@@ -10,11 +10,8 @@ from typing import Any
 
 from flowc.backends.hls.text import comment
 from flowc.backends.render import commented, copied, render, write
-from flowc.interface.memory import READERS_PER_GROUP, Bus, buses
-from flowc.interface.names import name_design
-from flowc.interface.weights import WeightPort, weight_ports
-from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.errors import InfeasibleError
+from flowc.interface.memory import READERS_PER_GROUP, Bus, buses
 from flowc.interface.names import name_design
 from flowc.interface.weights import WeightPort, weight_ports
 from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary

@@ -202,7 +202,7 @@ def explore_array(
 
 
 def _check_metric(metric: str) -> None:
-    from flowc.arrays.sweep import METRICS
+    from flowc.arrays.points import METRICS
 
     if metric not in (*METRICS, "utilization"):
         raise UsageError(f"there is no metric '{shown(metric)}'", remedy=f"Known are {', '.join(METRICS)}, utilization")

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flowc.arrays import ArrayPoint, ArraySweep, Setup
-from flowc.arrays.sweep import METRICS, ratio
+from flowc.arrays.points import METRICS, ratio
 from flowc.cli.tables import new_console, new_table, percent, text
 
 __all__ = ["show"]

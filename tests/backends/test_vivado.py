@@ -11,9 +11,8 @@ import pytest
 
 from flowc.backends.hls import generate
 from flowc.backends.vivado import SYSTEM, catalog, generate_vivado
-from flowc.interface.memory import buses
-from flowc.interface.wire import boundary
 from flowc.errors import InfeasibleError
+from flowc.interface.memory import buses
 from flowc.interface.wire import boundary
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import Target, known_targets, load_target

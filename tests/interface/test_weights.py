@@ -17,9 +17,8 @@ from flowc.backends.vivado import catalog, generate_vivado
 from flowc.dataflow import emulator
 from flowc.dataflow.allocate import allocate
 from flowc.dataflow.allocate.transfers import brought_bytes
-from flowc.interface.memory import MEMORY_PORTS, READERS_PER_GROUP, buses
-from flowc.interface.weights import weight_ports
 from flowc.errors import InfeasibleError, UsageError
+from flowc.interface.memory import MEMORY_PORTS, READERS_PER_GROUP, buses
 from flowc.interface.weights import weight_ports
 from flowc.model.dtypes import BIPOLAR, SInt
 from flowc.targets import load_target

@@ -19,9 +19,8 @@ from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
 from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, transfer_cycles
-from flowc.interface.memory import MEMORY_PORTS
-from flowc.interface.weights import weight_ports
 from flowc.errors import InfeasibleError, UsageError
+from flowc.interface.memory import MEMORY_PORTS
 from flowc.interface.weights import weight_ports
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
 from flowc.passes.remove_whole_windows import remove_whole_windows

@@ -223,7 +223,7 @@ class Layer:
 
     def intervals(self) -> set[int]:
         """Cycles from frame to frame that a layer without weights, window and lanes of a pool can have."""
-        key = "pe" if self._lanes() else "simd"
+        key = "pe" if "pe" in self.main.folding() else "simd"
         values = self.allowed(key)
         return {self._interval(self.main.with_(**{key: value})) for value in values} or {self._interval(self.main)}
 

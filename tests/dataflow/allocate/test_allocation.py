@@ -13,9 +13,9 @@ import pytest
 from flowc.dataflow.allocate import Limits, allocate, check, read_folding, simulate
 from flowc.dataflow.allocate.check import faults
 from flowc.dataflow.emulator import emulate
+from flowc.errors import InfeasibleError, UsageError
 from flowc.interface.memory import buses
 from flowc.interface.wire import boundary
-from flowc.errors import InfeasibleError, UsageError
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import load_target
 from flowc.units import InputPort, Mvtu, Pool, Vvtu, WidthConverter, Window

@@ -1,0 +1,21 @@
+"""Compiled kernels of the emulator: a small C++ library, built once per machine, that runs programs on frames of integers.
+
+The library knows nothing of units; `flowc.dataflow.native` plans its programs.
+"""
+
+from __future__ import annotations
+
+from flowc.kernels.build import KernelsUnavailableError, cache_folder
+from flowc.kernels.library import Activation, Library, Operation, OperationKind
+from flowc.kernels.loading import load, unavailable
+
+__all__ = [
+    "Activation",
+    "KernelsUnavailableError",
+    "Library",
+    "Operation",
+    "OperationKind",
+    "cache_folder",
+    "load",
+    "unavailable",
+]

@@ -1,0 +1,220 @@
+// Matrix products of windows and weights, without a copy of the windows.
+//
+// The inputs under a window are `segments` contiguous runs; a run is `length` steps of four bytes (kBytes), two int16 (kPairs), or one
+// table (kLookup). Weights lie as [block of channels][segment][step][channel of the block][elements of the step]; channels
+// beyond the last one, and bytes beyond a run's end, have the weight zero, so it does not matter what is read there.
+//
+// Each kernel is exact where its stated condition holds; the planner checks it (flowc/dataflow/native/products.py).
+#pragma once
+
+#include "activation.h"
+
+namespace products {
+
+// Unsigned byte x signed byte, four of them per lane and step.
+struct Bytes {
+    static constexpr int kStep = 4;
+#if defined(FLOWC_AVX512) && defined(__AVX512VNNI__)
+    using Acc = i32v;  // exact while the sum fits int32
+    static Acc step(Acc acc, i32v a, i32v w) { return (Acc)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)w); }
+    static i32v wide(Acc acc) { return acc; }
+#elif defined(FLOWC_AVX2) && defined(__AVXVNNI__)
+    using Acc = i32v;
+    static Acc step(Acc acc, i32v a, i32v w) { return (Acc)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)w); }
+    static i32v wide(Acc acc) { return acc; }
+#elif defined(FLOWC_NEON) && defined(__ARM_FEATURE_MATMUL_INT8)
+    using Acc = i32v;
+    static Acc step(Acc acc, i32v a, i32v w) { return (Acc)vusdotq_s32((int32x4_t)acc, (uint8x16_t)a, (int8x16_t)w); }
+    static i32v wide(Acc acc) { return acc; }
+#else
+    // Pairs of products are added in int16, and up to `limit` steps of them: exact while limit * 2 * max|a| * max|w| <= 32767.
+    using Acc = i16v;
+    static Acc step(Acc acc, i32v a, i32v w) {
+#if defined(FLOWC_AVX512)
+        return acc + (Acc)_mm512_maddubs_epi16((__m512i)a, (__m512i)w);
+#elif defined(FLOWC_AVX2)
+        return acc + (Acc)_mm256_maddubs_epi16((__m256i)a, (__m256i)w);
+#else
+        const i16v x = (i16v)a, y = (i16v)w;
+        return acc + (x & 255) * ((y << 8) >> 8) + (i16v)((u16v)x >> 8) * (y >> 8);
+#endif
+    }
+    static i32v wide(Acc acc) { return multiply_pairs(acc, i16v{} + 1); }
+#endif
+    static constexpr bool kNarrow = !__is_same(Acc, i32v);
+};
+
+// int16 x int16, two of them per lane and step: exact while the sum fits int32.
+struct Pairs {
+    static constexpr int kStep = 4;
+    using Acc = i32v;
+    static Acc step(Acc acc, i32v a, i32v w) { return acc + multiply_pairs((i16v)a, (i16v)w); }
+    static i32v wide(Acc acc) { return acc; }
+};
+
+constexpr int kBlock = kColumns * kLanes;            // channels of a tile of Bytes and Pairs
+constexpr int kLookupBlock = kColumns * kBytesOfVector;  // channels of a tile of lookups
+
+// One tile: P pixels x kBlock channels, into int32 [P][kBlock].
+template <class Dot, int P>
+inline void tile(const Operation& op, const uint8_t* const* pixels, const uint8_t* weights, int32_t* out) {
+    typename Dot::Acc acc[P][kColumns] = {};
+    i32v sums[P][kColumns] = {};
+    const uint8_t* from[P];
+    int room = op.limit;
+    for (int s = 0; s < op.segments; s++) {
+        for (int p = 0; p < P; p++) from[p] = pixels[p] + op.offsets[s];
+        int left = op.length;
+        while (left > 0) {
+            const int steps = left < room ? left : room;
+            for (int k = 0; k < steps; k++) {
+                i32v w[kColumns];
+#pragma GCC unroll 4
+                for (int v = 0; v < kColumns; v++) w[v] = load<i32v>(weights + v * kBytesOfVector);
+#pragma GCC unroll 8
+                for (int p = 0; p < P; p++) {
+                    const i32v a = broadcast(from[p] + (int64_t)k * Dot::kStep);
+#pragma GCC unroll 4
+                    for (int v = 0; v < kColumns; v++) acc[p][v] = Dot::step(acc[p][v], a, w[v]);
+                }
+                weights += kColumns * kBytesOfVector;
+            }
+            for (int p = 0; p < P; p++) from[p] += (int64_t)steps * Dot::kStep;
+            left -= steps;
+            room -= steps;
+            if (room == 0) {
+                for (int p = 0; p < P; p++)
+                    for (int v = 0; v < kColumns; v++) {
+                        sums[p][v] += Dot::wide(acc[p][v]);
+                        acc[p][v] = typename Dot::Acc{};
+                    }
+                room = op.limit;
+            }
+        }
+    }
+    for (int p = 0; p < P; p++)
+        for (int v = 0; v < kColumns; v++) store(out + p * kBlock + v * kLanes, sums[p][v] + Dot::wide(acc[p][v]));
+}
+
+// One tile of lookups: a group of inputs chooses a table of sixteen sums, four bits of weights the entry.
+// Entries are added in bytes, `limit` of them, then in uint16: exact while limit * max(entry) <= 255 and the whole sum <= 65535.
+template <int P, int V>
+inline void lookup_tile(const Operation& op, const uint8_t* const* pixels, const uint8_t* weights, int32_t* out) {
+    constexpr int kHalf = kBytesOfVector / 2;
+    const uint8_t* entries = (const uint8_t*)op.table;
+    u8v acc[P][V] = {};
+    alignas(64) uint16_t sums[P][V][kBytesOfVector] = {};
+    const uint8_t* from[P];
+    int room = op.limit;
+    const auto flush = [&] {
+        for (int p = 0; p < P; p++)
+            for (int v = 0; v < V; v++) {
+                for (int part = 0; part < 2; part++) {
+                    const u8half bytes = load<u8half>((const uint8_t*)&acc[p][v] + part * kHalf);
+                    uint16_t* at = sums[p][v] + part * kHalf;
+                    store(at, load<u16v>(at) + __builtin_convertvector(bytes, u16v));
+                }
+                acc[p][v] = u8v{};
+            }
+        room = op.limit;
+    };
+    for (int s = 0; s < op.segments; s++) {
+        for (int p = 0; p < P; p++) from[p] = pixels[p] + op.offsets[s];
+        int left = op.length;
+        while (left > 0) {
+            const int steps = left < room ? left : room;
+            for (int k = 0; k < steps; k++) {
+                u8v w[V];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) w[v] = load<u8v>(weights + v * kBytesOfVector);
+#pragma GCC unroll 8
+                for (int p = 0; p < P; p++) {
+                    const u8v sixteen = broadcast16(entries + 16 * (size_t)from[p][k]);
+#pragma GCC unroll 4
+                    for (int v = 0; v < V; v++) acc[p][v] += lookup(sixteen, w[v]);
+                }
+                weights += V * kBytesOfVector;
+            }
+            for (int p = 0; p < P; p++) from[p] += steps;
+            left -= steps;
+            room -= steps;
+            if (room == 0) flush();
+        }
+    }
+    flush();
+    for (int p = 0; p < P; p++)
+        for (int c = 0; c < V * kBytesOfVector; c++) out[p * V * kBytesOfVector + c] = sums[p][c / kBytesOfVector][c % kBytesOfVector];
+}
+
+using Tile = void (*)(const Operation&, const uint8_t* const*, const uint8_t*, int32_t*);
+
+template <class Dot>
+inline Tile choose(int pixels) {
+    static const Tile tiles[] = {tile<Dot, 1>, tile<Dot, 2>, tile<Dot, 3>, tile<Dot, 4>, tile<Dot, 5>, tile<Dot, 6>
+#if defined(FLOWC_AVX512) || defined(FLOWC_NEON)
+                                 , tile<Dot, 7>, tile<Dot, 8>
+#endif
+    };
+    return tiles[pixels - 1];
+}
+
+template <int V>
+inline Tile choose_lookup(int pixels) {
+    static const Tile tiles[] = {lookup_tile<1, V>, lookup_tile<2, V>, lookup_tile<3, V>, lookup_tile<4, V>, lookup_tile<5, V>,
+                                 lookup_tile<6, V>
+#if defined(FLOWC_AVX512) || defined(FLOWC_NEON)
+                                 , lookup_tile<7, V>, lookup_tile<8, V>
+#endif
+    };
+    return tiles[pixels - 1];
+}
+
+// Where the windows of all output positions of all samples begin, in bytes: int64 [samples * oh * ow].
+inline void window_starts(const Operation& op, int64_t samples, int64_t element, int64_t* starts) {
+    const int64_t pixel = op.c * element, row = op.w * pixel, frame = op.h * row;
+    for (int64_t n = 0; n < samples; n++)
+        for (int y = 0; y < op.oh; y++)
+            for (int x = 0; x < op.ow; x++) *starts++ = n * frame + (int64_t)y * op.sh * row + (int64_t)x * op.sw * pixel;
+}
+
+// All tiles of a product. Blocks of channels are the outer loop: their weights stay in the cache while all windows pass.
+template <class Choose>
+inline void product(const Operation& op, const uint8_t* in, void* out, int64_t from, int64_t to, const int64_t* starts, int block,
+                    Choose choose_tile) {
+    alignas(64) int32_t acc[kPixels * kLookupBlock];
+    const int blocks = (op.rows + block - 1) / block;
+    const int64_t block_bytes = (int64_t)op.segments * op.length * (op.kind == kLookup ? block : 4 * block);
+    for (int g = 0; g < op.groups; g++)
+        for (int b = 0; b < blocks; b++) {
+            const uint8_t* weights = (const uint8_t*)op.weights + (g * blocks + b) * block_bytes;
+            const int count = op.rows - b * block < block ? op.rows - b * block : block;
+            for (int64_t m = from; m < to; m += kPixels) {
+                const int pixels = (int)(to - m < kPixels ? to - m : kPixels);
+                const uint8_t* windows[kPixels];
+                for (int p = 0; p < pixels; p++) windows[p] = in + starts[m + p] + (int64_t)g * op.group_step;
+                choose_tile(pixels)(op, windows, weights, acc);
+                activation::emit(op, out, m, g * op.rows + b * block, {acc, block, pixels, count, (g * blocks + b) * block});
+            }
+        }
+}
+
+// int32 x int32 modulo 2^32: exact where the result fits int32, however large the terms are.
+// Weights lie as [group][segment][element][channel padded to whole vectors].
+inline void words(const Operation& op, const int32_t* in, void* out, int64_t from, int64_t to, const int64_t* starts, uint32_t* acc) {
+    const int padded = (op.rows + kLanes - 1) / kLanes * kLanes;
+    for (int g = 0; g < op.groups; g++)
+        for (int64_t m = from; m < to; m++) {
+            const uint32_t* w = (const uint32_t*)op.weights + (int64_t)g * op.segments * op.length * padded;
+            std::memset(acc, 0, 4 * (size_t)padded);
+            for (int s = 0; s < op.segments; s++) {
+                const int32_t* x = in + starts[m] / 4 + op.offsets[s] + (int64_t)g * op.group_step;
+                for (int k = 0; k < op.length; k++, w += padded) {
+                    const uint32_t a = (uint32_t)x[k];
+                    for (int c = 0; c < padded; c++) acc[c] += a * w[c];
+                }
+            }
+            activation::emit(op, out, m, g * op.rows, {(int32_t*)acc, padded, 1, op.rows, g * padded});
+        }
+}
+
+}  // namespace products

@@ -82,6 +82,7 @@ def check_model(
     assert not wrong, f"integers that differ from onnxruntime: {wrong}"
     assert found.tensors
     assert found.worst_output < 1e-5
+    compare_emulators(design, given)
     compared = 0
     if oracle and input_type is None:
         expected = reference_integers(model, given)
@@ -94,6 +95,36 @@ def check_model(
             np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-5 * scale)
         compared = _compare_streams(design, given, expected)
     return Checked(compiled, design, found, given, compared)
+
+
+def compare_emulators(design: Design, inputs: Mapping[str, Array]) -> None:
+    """The compiled kernels against numpy: on every stream, each unit alone, and the program as a whole with its fused windows."""
+    from flowc.dataflow import native
+    from flowc.dataflow.emulator import emulate, unfolded
+
+    graph = unfolded(design.graph)
+    frames = design.to_ports(design.run_head(design.as_inputs(inputs)))
+    wanted: dict[Any, Array] = {}
+    seen = set()
+
+    def record(stream: Any, values: Array) -> Array:
+        wanted[stream] = values
+        return values
+
+    def check(stream: Any, values: Array) -> Array:
+        np.testing.assert_array_equal(values, wanted[stream].reshape(values.shape), err_msg=str(stream))
+        seen.add(stream)
+        return values
+
+    outputs = emulate(graph, frames, probe=record, emulator="numpy")
+    streams = frozenset(graph.streams)
+    for found in (
+        native.run_probed(graph, frames, check, streams),
+        native.run(graph, frames, threads=2),
+    ):
+        for name, values in outputs.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+    assert seen == streams
 
 
 def _compare_streams(design: Design, inputs: Mapping[str, Array], expected: Mapping[str, Array]) -> int:

@@ -19,6 +19,7 @@ from flowc.cli.explore_array import explore_array
 from flowc.cli.options import (
     build_options,
     debug_option,
+    emulator_option,
     input_type_option,
     json_option,
     model_argument,
@@ -142,8 +143,9 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
     "--input", "source", type=_PATH, required=True, metavar="IN.npz", help="Samples: an array per input, or 'x'."
 )
 @click.option("--output", "sink", type=_PATH, required=True, metavar="OUT.npz", help="One array per output.")
+@emulator_option
 @debug_option
-def run(directory: Path, source: Path, sink: Path) -> None:
+def run(directory: Path, source: Path, sink: Path, emulator: str | None) -> None:
     """Emulate the design in DIR, bit for bit.
 
     \b
@@ -158,7 +160,7 @@ def run(directory: Path, source: Path, sink: Path) -> None:
     start = time.perf_counter()
     with progress() as tell:
         tell(f"emulating {count} samples")
-        outputs = design.run_all(inputs)
+        outputs = design.run_all(inputs, emulator=emulator)
     seconds = time.perf_counter() - start
     write_outputs(sink, outputs)
     click.echo(f"{count} samples in {seconds:.3g} s ({count / seconds:,.0f}/s), written to {sink}")
@@ -175,10 +177,17 @@ def run(directory: Path, source: Path, sink: Path) -> None:
 )
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed of the random samples. [default: 0]")
 @click.option("--csim", is_flag=True, help="Check the generated C++ as well.")
+@emulator_option
 @json_option
 @debug_option
 def verify(
-    directory: Path, source: Path | None, samples: int | None, seed: int | None, csim: bool, as_json: bool
+    directory: Path,
+    source: Path | None,
+    samples: int | None,
+    seed: int | None,
+    csim: bool,
+    emulator: str | None,
+    as_json: bool,
 ) -> None:
     """Compare the design in DIR with onnxruntime, integer by integer.
 
@@ -200,7 +209,7 @@ def verify(
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
-            found["verification"] = design.verify(inputs, samples=count, seed=start)
+            found["verification"] = design.verify(inputs, samples=count, seed=start, emulator=emulator)
             if csim:
                 tell("compiling and running the generated C++")
                 found["csim"], mismatch = compare(design, directory, samples=count, seed=start, inputs=inputs)

@@ -24,6 +24,7 @@ __all__ = [
     "clock_option",
     "complete_target",
     "debug_option",
+    "emulator_option",
     "folding_option",
     "input_type_option",
     "json_option",
@@ -57,6 +58,11 @@ debug_option = click.option(
 )
 input_type_option = click.option(
     "--input-type", metavar="TYPE[:SCALE[:ZERO]]", help="Integer type of an input the model leaves float."
+)
+emulator_option = click.option(
+    "--emulator",
+    type=click.Choice(("numpy", "native")),
+    help="How to emulate: in numpy, or by compiled kernels. [default: kernels where a C++ compiler is found]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 

@@ -1,8 +1,12 @@
-"""Executes a dataflow graph in numpy, bit for bit as the hardware does."""
+"""Executes a dataflow graph bit for bit as the hardware does: by compiled kernels, or in numpy.
+
+What a graph computes is defined here and in the units' numpy functions; the kernels (`flowc.dataflow.native`) do the same, faster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from weakref import WeakKeyDictionary
@@ -10,11 +14,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from flowc import kernels
+from flowc.dataflow import native
 from flowc.units import Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["emulate", "unfolded"]
+__all__ = ["EMULATORS", "emulate", "unfolded"]
+
+EMULATORS = ("numpy", "native")
+"""The paths that `emulate` can be told to take."""
 
 _CHUNK_BYTES = 24 << 20
 
@@ -56,27 +65,54 @@ def _unfold(graph: Dataflow) -> Dataflow:
 
 
 def emulate(
-    graph: Dataflow, inputs: Mapping[str, Array], *, threads: int = 2, probe: Probe | None = None
+    graph: Dataflow,
+    inputs: Mapping[str, Array],
+    *,
+    threads: int | None = None,
+    probe: Probe | None = None,
+    streams: Set[Stream] | None = None,
+    emulator: str | None = None,
 ) -> dict[str, Array]:
     """The graph's outputs for a batch.
 
     Args:
         inputs: input port name -> integers (N, H, W, C), any numeric dtype.
-        threads: chunks of the batch computed at once.
-        probe: sees, and may exchange, what flows on every stream; the batch is then computed in one piece.
+        threads: chunks of the batch computed at once; None: one per available core.
+        probe: sees, and may exchange, what flows on streams of the `unfolded` graph; the batch is then computed in one piece.
+        streams: which streams the probe is for; None: all of them, which numpy alone computes.
+        emulator: "native": compiled kernels; "numpy"; None: kernels where they can be had. All give the same integers, and numpy
+            steps in for the kernels where frames hold what their types don't.
 
     Returns:
         output port name -> integers (N, H, W, C) as int64.
+
+    Raises:
+        KernelsUnavailableError: "native" is wanted, and there is no compiler, or no safe folder for what it makes.
     """
     graph = unfolded(graph)
-    count = len(next(iter(inputs.values())))
+    threads = _cores() if threads is None else threads
+    if emulator == "native":
+        kernels.load()
+    if emulator != "numpy" and (probe is None or streams is not None) and kernels.unavailable() is None:
+        try:
+            if probe is None:
+                return native.run(graph, inputs, threads=threads)
+            return native.run_probed(graph, inputs, probe, frozenset(streams or ()))
+        except native.OutOfTypeError:
+            pass
     if probe is not None:
-        return _run(graph, inputs, probe)
+        return _run(graph, inputs, probe, streams)
+    count = len(next(iter(inputs.values())))
     size = max(1, min(_chunk(graph), -(-count // threads)))
     pieces = [slice(i, min(count, i + size)) for i in range(0, count, size)]
     with threadpool_limits(1 if len(pieces) > 1 else None, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda piece: _run(graph, {n: a[piece] for n, a in inputs.items()}, None), pieces))
+        parts = list(pool.map(lambda piece: _run(graph, {n: a[piece] for n, a in inputs.items()}), pieces))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _chunk(graph: Dataflow) -> int:
@@ -85,7 +121,9 @@ def _chunk(graph: Dataflow) -> int:
     return max(1, _CHUNK_BYTES // (4 * largest))
 
 
-def _run(graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None) -> dict[str, Array]:
+def _run(
+    graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None = None, streams: Set[Stream] | None = None
+) -> dict[str, Array]:
     flowing: dict[Stream, Array] = {}
     outputs: dict[str, Array] = {}
     for unit in graph:
@@ -101,5 +139,6 @@ def _run(graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None) -> d
             outputs[unit.name] = results[0].astype(np.int64)
         for stream in readers:
             result = results[stream.src_port]
-            flowing[stream] = result if probe is None else probe(stream, result)
+            shown = probe is not None and (streams is None or stream in streams)
+            flowing[stream] = probe(stream, result) if probe is not None and shown else result
     return outputs

@@ -72,10 +72,10 @@ class Assembly:
         check_inputs(x, self.inputs)
         return {n: x[n] for n in self.inputs}
 
-    def run_all(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name for checked inputs."""
+    def run_all(self, inputs: Mapping[str, Array], *, emulator: str | None = None) -> dict[str, Array]:
+        """Outputs by name for checked inputs; ``emulator`` as in `Plan.run`."""
         heads = self.run_head(inputs)
-        integers = self.from_ports(self.plan.run(self.to_ports(heads)))
+        integers = self.from_ports(self.plan.run(self.to_ports(heads), emulator=emulator))
         return self.finish(inputs, heads, integers)
 
     def run_head(self, inputs: Mapping[str, Array]) -> dict[str, Array]:

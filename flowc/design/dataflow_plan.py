@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,7 +20,7 @@ from flowc.design.plan import Plan, Probe, ProjectInfo, Request
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.base import Array
-from flowc.units.graph import Dataflow
+from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["DataflowPlan"]
 
@@ -85,8 +85,15 @@ class DataflowPlan(Plan):
         found: Mapping[str, int | None] = self.figures["resources"]
         return found
 
-    def run(self, frames: Mapping[str, Array], *, probe: Probe | None = None) -> dict[str, Array]:
-        return emulate(self.graph, frames, probe=probe)
+    def run(
+        self,
+        frames: Mapping[str, Array],
+        *,
+        probe: Probe | None = None,
+        streams: Set[Stream] | None = None,
+        emulator: str | None = None,
+    ) -> dict[str, Array]:
+        return emulate(self.graph, frames, probe=probe, streams=streams, emulator=emulator)
 
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:
         inputs = [frames[u.name].astype(np.int64) for u in self.graph.inputs]

@@ -38,36 +38,43 @@ class Design(Assembly):
         """The design of an assembly."""
         return cls(**{f.name: getattr(assembly, f.name) for f in fields(Assembly)}, **more)
 
-    def run(self, x: Array | Mapping[str, Array]) -> Any:
+    def run(self, x: Array | Mapping[str, Array], *, emulator: str | None = None) -> Any:
         """Emulates the design on a batch.
 
         Args:
             x: (N, ...) for a model with one input, or an array per input name.
+            emulator: "native" (compiled kernels), "numpy", or None: kernels where a C++ compiler is found. All give the same.
 
         Returns:
             What onnxruntime would give, samples stacked: an array for a model with one output, else a dict.
 
         Raises:
-            UsageError: an input is missing, or of another shape or dtype.
+            UsageError: an input is missing, or of another shape or dtype; or "native" is wanted and can't be had.
         """
         inputs = self.as_inputs(x)
-        outputs = self.run_all(inputs)
+        outputs = self.run_all(inputs, emulator=emulator)
         return outputs if len(outputs) != 1 else next(iter(outputs.values()))
 
     def verify(
-        self, x: Array | Mapping[str, Array] | None = None, *, samples: int = 4, seed: int = 0
+        self,
+        x: Array | Mapping[str, Array] | None = None,
+        *,
+        samples: int = 4,
+        seed: int = 0,
+        emulator: str | None = None,
     ) -> dict[str, Any]:
         """Compares the emulated design with the reference under onnxruntime, tensor by tensor; kept in the report.
 
         Args:
             x: inputs; random ones if None.
             samples, seed: how many random ones.
+            emulator: as of `run`.
 
         Raises:
             MismatchError: a value differs and no ambiguity explains it.
         """
         inputs = self.samples(samples, seed) if x is None else self.as_inputs(x)
-        found = compare(self, inputs)
+        found = compare(self, inputs, emulator=emulator)
         result = found.as_dict("onnxruntime")
         self.report["verification"] = result
         if found.mismatches > found.explained:

@@ -8,7 +8,7 @@ plan, never which style it is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -121,12 +121,21 @@ class Plan(ABC):
         """Remarks for the user."""
 
     @abstractmethod
-    def run(self, frames: Mapping[str, Array], *, probe: Probe | None = None) -> dict[str, Array]:
+    def run(
+        self,
+        frames: Mapping[str, Array],
+        *,
+        probe: Probe | None = None,
+        streams: Set[Stream] | None = None,
+        emulator: str | None = None,
+    ) -> dict[str, Array]:
         """Emulates the plan.
 
         Args:
             frames: integers (N, H, W, C) per input port.
-            probe: sees, and may exchange, what flows on every stream of `graph`.
+            probe: sees, and may exchange, what flows on streams of `graph`.
+            streams: which streams the probe is for; None: all.
+            emulator: "native" (compiled kernels), "numpy", or None: the fastest that can be had. All give the same.
 
         Returns:
             Integers (N, H, W, C) per output port, int64.

@@ -87,23 +87,28 @@ class Verification:
         }
 
 
-def compare(design: Assembly, inputs: Mapping[str, Array]) -> Verification:
+def compare(design: Assembly, inputs: Mapping[str, Array], *, emulator: str | None = None) -> Verification:
     """Compares the emulated design with its reference on every sample.
 
     Args:
         inputs: model inputs, (N, ...) each.
+        emulator: which path the emulator takes (`flowc.design.plan.Plan.run`).
     """
     reference = ReferenceRunner(design.reference)
     result = Verification()
     for index in range(len(next(iter(inputs.values())))):
         sample = {n: a[index : index + 1] for n, a in inputs.items()}
-        _compare_one(design, sample, reference.run(sample, 0), result)
+        _compare_one(design, sample, reference.run(sample, 0), result, emulator)
         result.samples += 1
     return result
 
 
 def _compare_one(
-    design: Assembly, sample: Mapping[str, Array], expected: Mapping[str, Array], result: Verification
+    design: Assembly,
+    sample: Mapping[str, Array],
+    expected: Mapping[str, Array],
+    result: Verification,
+    emulator: str | None,
 ) -> None:
     graph = unfolded(design.graph)
     heads = design.run_head(sample)
@@ -137,7 +142,7 @@ def _compare_one(
         elif given.size:
             scale = max(1.0, float(np.abs(expected[name]).max()))
             result.worst_output = max(result.worst_output, float(np.abs(given - expected[name]).max()) / scale)
-    free = design.from_ports(design.plan.run(design.to_ports(heads)))
+    free = design.from_ports(design.plan.run(design.to_ports(heads), emulator=emulator))
     result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
 
 

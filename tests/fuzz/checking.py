@@ -14,6 +14,7 @@ from flowc.design.verify import ReferenceRunner, compare
 from flowc.errors import ModelError
 from flowc.model.input_type import InputType
 from flowc.streamline.compile import compile_model
+from tests.compare import compare_emulators
 from tests.compare import design_of as unfolded
 from tests.fuzz.generator import RandomNet
 from tests.fuzz.standard import second_opinion
@@ -71,6 +72,7 @@ def check(net: RandomNet, *, whole: bool = False) -> Outcome:
                 compile_model(net.model, input_type=InputType.parse(net.input_type) if net.input_type else None)
             )
         _compare(net, design, outcome)
+        compare_emulators(design, design.as_inputs(net.inputs))
     except ModelError as error:
         text = str(error)
         allowed = next((name for name, part in ALLOWED_REFUSALS.items() if part in text), None)

@@ -72,13 +72,11 @@ class FoldActivations(ModelPass):
         unit = 2 if bipolar else 1
         if len(region.leaves) == 1:
             return self._fold_one(editor, node, region, ranges, unit)
+        whole = join_halves(editor, region)
+        if whole is not None:
+            self._add_ranges(whole, ranges)
+            return self._fold(editor, node, ranges)
         if len(region.leaves) == 2:
-            whole = join_halves(editor, region)
-            if whole is not None:
-                found = node_range(whole, ranges)
-                assert found is not None
-                ranges[whole.outputs[0]] = found
-                return self._fold(editor, node, ranges)
             form = find_join(region, unit)
             if isinstance(form, str):
                 return form
@@ -106,6 +104,15 @@ class FoldActivations(ModelPass):
             self._replace(editor, node, region, form.steps, joined, bipolar, ranges, certificate)
             return None
         return f"it depends on {len(region.leaves)} integer tensors at once"
+
+    def _add_ranges(self, join: ir.Node, ranges: Ranges) -> None:
+        """Ranges of a chain of new joins, of which ``join`` is the last."""
+        first = join.inputs[0].producer() if join.inputs[0] is not None else None
+        if first is not None and is_op(first, "Join", DOMAIN) and join.inputs[0] not in ranges:
+            self._add_ranges(first, ranges)
+        found = node_range(join, ranges)
+        assert found is not None
+        ranges[join.outputs[0]] = found
 
     def _fold_one(self, editor: Editor, node: ir.Node, region: Region, ranges: Ranges, unit: int) -> str | None:
         (leaf,) = region.leaves

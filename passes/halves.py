@@ -1,14 +1,16 @@
-"""A product with two-level ternary weights (-Wn, 0, +Wp) as one exact sum.
+"""A product that takes several accumulators, as one exact sum.
 
 Before: ``Add(Dequantize(a, s), Dequantize(b, t))``  →  after: ``Dequantize(Join(a, b, P, N), unit)`` with ``P : N = s : t`` exactly
 
-The halves of such a product are two accumulators. Two float32 numbers have a common unit, so their exact sum is an integer
-whatever the levels. As for every product, the exact dot product, rounded once, is the reference function. Once that function
-is known, smaller multipliers take the place of P and N where they give the same function (`flowc.exact.narrow`).
+Two-level ternary weights (-Wn, 0, +Wp) give two accumulators, an input of several unrelated scales one for each. Float32
+numbers have a common unit, so their exact sum is an integer whatever the scales. As for every product, the exact dot
+product, rounded once, is the reference function. Once that function is known, smaller multipliers take the place of P and N
+where they give the same function (`flowc.exact.narrow`).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -33,7 +35,7 @@ _MOST = 1 << 40
 
 
 def mark_halves(parts: Sequence[ir.Value], name: str) -> None:
-    """Notes on the products behind ``parts`` (their Dequantize outputs) that they are halves of the product ``name``."""
+    """Notes on the products behind ``parts`` (their Dequantize outputs) that they are parts of the product ``name``."""
     for part in parts:
         node = part.producer()
         source = None if node is None else node.inputs[0]
@@ -43,49 +45,65 @@ def mark_halves(parts: Sequence[ir.Value], name: str) -> None:
 
 
 def are_halves(region: Region) -> bool:
-    """Whether the two leaves of a region are halves of one product."""
+    """Whether the leaves of a region, two or more, are parts of one product."""
     names = [str_attr(p, _HALF, "") if (p := leaf.producer()) is not None else "" for leaf in region.leaves]
-    return len(names) == 2 and names[0] != "" and names[0] == names[1]
+    return len(names) > 1 and names[0] != "" and len(set(names)) == 1
 
 
 def join_halves(editor: Editor, region: Region) -> ir.Node | None:
-    """Puts one exact sum in the place of two halves that are added in ``region``; returns the Join, None where there are none."""
+    """Puts one exact sum in the place of the parts that are added in ``region``; returns the last Join, None where there are none."""
     if not are_halves(region) or any(region.monotone(leaf) is None for leaf in region.leaves):
         # What rises and falls must be walked through: pairs of two small integers, not one large one.
         return None
     entries = [(leaf, *region.dequantized(leaf)) for leaf in region.leaves]
     if any(len(e) != 2 for e in entries):
         return None
-    # The half of the positive level first.
+    # Of two levels, the half of the positive one first.
     entries.sort(key=lambda entry: -float(region.scale(entry[1])[0].flat[0]))
     leaves, floats = zip(*entries, strict=True)
-    found = [s.node for s in region.steps if s.node.op_type == "Add" and set(s.inputs) == set(floats)]
-    if len(found) != 1:
+    add = _whole_sum(region, floats)
+    if add is None:
         return None
-    (add,) = found
     scales, zeros = zip(*((a.astype(np.float64) for a in region.scale(f)) for f in floats), strict=True)
     sets = max(len(s) for s in scales)
-    ratios = [_ratio(*(float(np.broadcast_to(s, (sets, 1))[i, 0]) for s in scales)) for i in range(sets)]
-    if any(max(map(abs, r[:2])) >= _MOST for r in ratios) or (sets > 1 and len(region.axes) > 1):
+    ratios = [_ratio([float(np.broadcast_to(s, (sets, 1))[i, 0]) for s in scales]) for i in range(sets)]
+    if any(max(map(abs, r[0])) >= _MOST for r in ratios) or (sets > 1 and len(region.axes) > 1):
         return None
-    left, right, unit = (np.array(column) for column in zip(*ratios, strict=True))
+    unit = np.array([r[1] for r in ratios])
+    factors = np.array([r[0] for r in ratios], np.int64).T
     rank, shape = len(shape_of(add.outputs[0])), shape_of(add.outputs[0])
     axis = region.axes[0] if region.axes else 1
     column = tuple(-1 if i == axis else 1 for i in range(rank))
-    offset = left.reshape(-1, 1) * zeros[0] + right.reshape(-1, 1) * zeros[1]
-    joined = editor.insert(
-        add,
-        "Join",
-        [*leaves, *(editor.constant(f.astype(np.float64), "ratio") for f in (left, right))],
-        {"op": "add", "left_offset": 0, "right_offset": 0, "halves": 1, "axis": axis},
-        domain=DOMAIN,
-        hint=f"{label(add)}/acc",
-        shape=shape,
-    )
-    parts = [editor.constant(a.astype(np.float64).reshape(column), n) for a, n in ((unit, "scale"), (offset, "zero"))]
+    joined, own = leaves[0], factors[0]
+    for leaf, factor in zip(leaves[1:], factors[1:], strict=True):
+        joined = editor.insert(
+            add,
+            "Join",
+            [joined, leaf, *(editor.constant(f.astype(np.float64), "ratio") for f in (own, factor))],
+            {"op": "add", "left_offset": 0, "right_offset": 0, "halves": 1, "axis": axis},
+            domain=DOMAIN,
+            hint=f"{label(add)}/acc",
+            shape=shape,
+        )
+        own = np.ones_like(own)
+    offset = sum(f.reshape(-1, 1) * z for f, z in zip(factors, zeros, strict=True))
+    parts = [
+        editor.constant(np.asarray(a, np.float64).reshape(column), n) for a, n in ((unit, "scale"), (offset, "zero"))
+    ]
     total = editor.insert(add, "Dequantize", [joined, *parts], domain=DOMAIN, hint=f"{label(add)}/sum", shape=shape)
     editor.replace(add, total)
     return joined.producer()
+
+
+def _whole_sum(region: Region, floats: Sequence[ir.Value]) -> ir.Node | None:
+    """The addition in which all the parts have come together, where nothing but additions of them is in between."""
+    sums: dict[ir.Value, frozenset[ir.Value]] = {f: frozenset([f]) for f in floats}
+    for step in region.steps:
+        if step.node.op_type == "Add" and all(v in sums for v in step.inputs):
+            sums[step.output] = frozenset().union(*(sums[v] for v in step.inputs if v is not None))
+            if len(sums[step.output]) == len(floats):
+                return step.node
+    return None
 
 
 def narrow_halves(
@@ -133,8 +151,11 @@ def _per_set(bounds: Array, axis: int, sets: int, worst: Callable[[Array], Array
     return own[:, 0] if own.shape == (sets, 1) else np.broadcast_to(worst(bounds), (sets,))
 
 
-def _ratio(left: float, right: float) -> tuple[int, int, float]:
-    """(P, N, unit) with ``left == P * unit`` and ``right == N * unit``, P and N as small as they can be, P positive."""
-    quotient = Fraction(left) / Fraction(right)
-    p, n = abs(quotient.numerator), quotient.denominator if quotient > 0 else -quotient.denominator
-    return p, n, left / p
+def _ratio(scales: Sequence[float]) -> tuple[list[int], float]:
+    """(factors, unit) with ``scale == factor * unit`` exactly, factors as small as they can be, the first one positive."""
+    exact = [Fraction(scale) for scale in scales]
+    bottom = math.lcm(*(f.denominator for f in exact))
+    whole = [int(f * bottom) for f in exact]
+    common = math.gcd(*whole) * (1 if whole[0] > 0 else -1)
+    factors = [w // common for w in whole]
+    return factors, scales[0] / factors[0]

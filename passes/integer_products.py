@@ -3,7 +3,8 @@
 Before: ``Conv(Dequantize(q, s, z), Dequantize(W, t), bias)``
 After:  ``Add(Dequantize(IntConv(Pad(q, z), W), s * t, z * sum(W)), bias)``
 
-Two-level ternary weights become two products and their sum, marked as halves of one (see `flowc.passes.halves`).
+Two-level ternary weights become two products and their sum, an input whose channels have a few unrelated scales (a Concat of
+tensors of different quantizers) one product for each; they are marked as parts of one sum (see `flowc.passes.halves`).
 
 The accumulator's Dequantize has a float64 scale: its value is the exact dot product, rounded once. That is the reference
 function (see docs/exactness.md). A transposed convolution becomes zero insertion, padding and a convolution with the
@@ -24,6 +25,7 @@ from flowc.model.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import mark_halves
 from flowc.passes.rename import rename
+from flowc.passes.scale_groups import MOST_GROUPS, scale_groups, take_channels
 from flowc.passes.weights import Term, integer_ratio, weight_terms
 from flowc.units.base import Array
 
@@ -49,6 +51,20 @@ class IntegerProducts(ModelPass):
         return changed
 
 
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """A part of a product's input with its part of the weights: scale float64 () or (outputs,), zero float64 () or (channels,)."""
+
+    q: ir.Value
+    terms: list[Term]
+    scale: Array
+    zero: Array
+
+
+def _of(array: Array, group: Array, axis: int) -> Array:
+    return array if array.shape[axis] == 1 else array.take(group, axis=axis)
+
+
 class _Product:
     def __init__(self, editor: Editor, node: ir.Node) -> None:
         self.editor = editor
@@ -71,21 +87,20 @@ class _Product:
             return "only products with a constant matrix are supported"
         if self.transposed:
             terms = [self._forward(t) for t in terms]
-        scaled = self._scaled(x, terms)
-        if isinstance(scaled, str):
-            return scaled
-        terms, scale, zero = scaled
+        inserted = self.transposed and any(s != 1 for s in self._strides())
         pads = self._pads(terms[0].integers)
         if any(p < 0 for p in pads):
             return "negative padding is not supported"
-        inserted = self.transposed and any(s != 1 for s in self._strides())
-        fill = 0
-        if any(pads) or inserted:
-            if len(np.unique(zero)) != 1 or zero.flat[0] != int(zero.flat[0]):
-                return "its padding is no integer of the padded tensor (zero point not one integer)"
-            fill = int(zero.flat[0])
-        q = self._prepare(x.q, pads, fill)
-        parts = [self._product(q, term, scale, zero, x.roundings + term.roundings, x.offset) for term in terms]
+        padded = any(pads) or inserted
+        shares = self._shares(x, terms, padded=padded)
+        if isinstance(shares, str):
+            return shares
+        parts = []
+        for share in shares:
+            q = self._prepare(share.q, pads, int(share.zero.flat[0]) if padded else 0)
+            parts += [
+                self._product(q, t, share.scale, share.zero, x.roundings + t.roundings, x.offset) for t in share.terms
+            ]
         if len(parts) > 1:
             mark_halves(parts, label(node))
         total = parts[0]
@@ -133,6 +148,37 @@ class _Product:
             term.roundings,
         )
 
+    def _shares(self, x: Affine, terms: list[Term], *, padded: bool) -> list[_Share] | str:
+        """The input whole where one scale serves, else the groups of its channels that share one."""
+        scaled = self._scaled(x, terms)
+        reason = scaled if isinstance(scaled, str) else self._unpaddable(scaled[2]) if padded else None
+        if not isinstance(scaled, str) and reason is None:
+            return [_Share(x.q, *scaled)]
+        assert reason is not None
+        channel = len(shape_of(x.q)) - 1 if self.matmul else 1
+        channels = shape_of(x.q)[channel]
+        groups = scale_groups(x, channel, apart=padded)
+        if self.group != 1 or groups is None or len(terms) > 1:
+            return reason
+        if len(groups) > MOST_GROUPS:
+            return f"{reason}. Up to {MOST_GROUPS} scales become a product each; here are more, in {channels} channels"
+        shares = []
+        for group in groups:
+            q = take_channels(self.editor, self.node, x.q, channel, group)
+            part = Affine(q, _of(x.scale, group, channel), _of(x.zero, group, channel), x.roundings, x.offset)
+            own = [Term(t.integers.take(group, axis=0 if self.matmul else 1), t.scale, t.roundings) for t in terms]
+            found = self._scaled(part, own)
+            if isinstance(found, str) or (padded and self._unpaddable(found[2])):
+                return reason
+            shares.append(_Share(q, *found))
+        return shares
+
+    @staticmethod
+    def _unpaddable(zero: Array) -> str | None:
+        if len(np.unique(zero)) == 1 and zero.flat[0] == int(zero.flat[0]):
+            return None
+        return "its padding is no integer of the padded tensor (zero point not one integer)"
+
     def _scaled(self, x: Affine, terms: list[Term]) -> tuple[list[Term], Array, Array] | str:
         """Terms, scale and zero point such that one scale serves all inputs of an output.
 
@@ -152,8 +198,8 @@ class _Product:
         ratio = integer_ratio(scale)
         if ratio is None or self.group != 1:
             return (
-                "its input has a scale per channel, and a dense product adds channels of unrelated scales: "
-                "no exact integer form. Use one scale for this activation"
+                "its input has a scale per channel, and a dense product adds channels of unrelated scales. "
+                "Use one quantizer (one scale) for this activation, or share it between the branches of the Concat"
             )
         unit, multiples = ratio
         shape = (-1, 1) if self.matmul else (1, -1) + (1,) * (weights.ndim - 2)

@@ -261,7 +261,7 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
 
 
 def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
-    """One float sum whose terms were gathered in two accumulators (`flowc.passes.halves`)."""
+    """One float sum whose terms were gathered in several accumulators (`flowc.passes.halves`)."""
     found = [sum_bound(_source(node, i), ranges) for i in (0, 1)]
     factors = [np.asarray(array_of(node.inputs[i]), np.float64).reshape(-1, 1) for i in (2, 3)]
     ups, downs, sizes, inherited = [], [], [], []
@@ -274,7 +274,8 @@ def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
         sizes.append(bound.size * np.abs(factor[:, 0]))
         inherited.append(bound.carried * np.abs(factor[:, 0]))
     # What they carry holds their own roundings already.
-    up, down = (np.concatenate(np.broadcast_arrays(*side), axis=1) for side in (ups, downs))
+    sets = max(len(side) for side in ups)
+    up, down = (np.concatenate([np.broadcast_to(a, (sets, a.shape[1])) for a in side], axis=1) for side in (ups, downs))
     rows = np.maximum(*(b.rows for b in found if b is not None))
     return _make(up, down, np.add(*sizes), 0, np.add(*inherited), rows)
 

@@ -94,7 +94,8 @@ def _is_double(value: ir.Value) -> bool:
         return False
     largest = max(float(np.abs(np.asarray(array_of(required(node, i)))).max()) for i in (2, 3))
     users = {u.node.op_type for u in value.uses()}
-    return largest >= _WIDE and bool(users) and users <= {"Dequantize", "Requant", "Threshold"}
+    wide = largest >= _WIDE or any(_is_double(v) for v in node.inputs[:2] if v is not None)
+    return wide and bool(users) and users <= {"Dequantize", "Join", "Requant", "Threshold"}
 
 
 def _sets(node: ir.Node, array: Array, trailing: bool) -> Array:

@@ -167,10 +167,11 @@ def refused(net: Net, y: str) -> list[str]:
 
 
 def test_declines_with_a_reason() -> None:
-    net = Net([1, 4, 5, 5])
-    scale = np.array([0.213, 0.37, 0.51, 0.777], F).reshape(1, 4, 1, 1)
-    (text,) = refused(net, net.conv(net.quant(net.x, scale), 4, 3))
-    assert "a dense product adds channels of unrelated scales: no exact integer form" in text
+    net = Net([1, 9, 5, 5])
+    scale = np.array([0.213, 0.37, 0.51, 0.777, 0.811, 0.413, 0.177, 0.919, 0.383], F).reshape(1, 9, 1, 1)
+    (text,) = refused(net, net.conv(net.quant(net.x, scale), 9, 3))
+    assert "a dense product adds channels of unrelated scales" in text
+    assert "Up to 8 scales become a product each; here are more, in 9 channels" in text
     net = Net([1, 4])
     assert refused(net, net.op("MatMul", net.relu(net.x), net.weight([4, 3]))) == ["its input is not quantized"]
     net = Net([1, 4])

@@ -1,0 +1,155 @@
+"""Runs a program in the emulator: frames in, frames out, with steps of the host between layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from flowc.loopback.execute import Machine
+from flowc.loopback.layers import HostStep, Layer
+from flowc.loopback.program import Program
+from flowc.units import InputPort, OutputPort, Unit
+from flowc.units.base import Array
+from flowc.units.graph import Stream
+
+__all__ = ["run_program"]
+
+Probe = Callable[[Stream, Array], Array]
+
+
+def run_program(program: Program, inputs: Mapping[str, Array], *, probe: Probe | None = None) -> dict[str, Array]:
+    """The program's outputs for any number of frames.
+
+    Args:
+        inputs: integers (N, H, W, C) per input port.
+        probe: sees, and may exchange, what flows on every stream of the graph.
+
+    Returns:
+        Integers int64 (N, H, W, C) per output port.
+    """
+    count = len(next(iter(inputs.values())))
+    parts = []
+    for start in range(0, count, program.batch):
+        piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
+        parts.append(_Run(program, piece, probe).outputs())
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+
+class _Run:
+    """One batch. Values are kept as frames per stream; the engine's layers read and write its memory."""
+
+    def __init__(self, program: Program, inputs: Mapping[str, Array], probe: Probe | None) -> None:
+        self.program, self.inputs, self.probe = program, inputs, probe
+        self.count = len(next(iter(inputs.values())))
+        self.ddr = program.fresh_memory()
+        lanes = program.engine.lanes if program.stripes else min(self.count, program.engine.lanes)
+        self.machine = Machine(program.engine, self.ddr, lanes=lanes)
+        self.flowing: dict[Stream, Array] = {}
+
+    def outputs(self) -> dict[str, Array]:
+        return self._free() if self.probe is None else self._probed()
+
+    def _free(self) -> dict[str, Array]:
+        """Everything in the engine's memory, as on the board."""
+        program, graph = self.program, self.program.graph
+        for unit in graph.inputs:
+            program.write(self.ddr, program.network.views[unit.name, 0], self.inputs[unit.name])
+        number = 0
+        for step in program.network.steps:
+            if isinstance(step, Layer):
+                self._execute(number)
+                number += 1
+                continue
+            frames = [self._seen(s) for s in graph.into(step.unit.name)]
+            results = step.unit.emulate(
+                *(f.reshape(-1, *i.shape) for f, i in zip(frames, step.unit.inputs, strict=True))
+            )
+            for view, result in zip(step.outputs, results, strict=True):
+                program.write(self.ddr, view, np.asarray(result))
+        found = {}
+        for port in graph.outputs:
+            (stream,) = graph.into(port.name)
+            found[port.name] = self._seen(stream).reshape(-1, *port.frame.shape).astype(np.int64)
+        return found
+
+    def _seen(self, stream: Stream) -> Array:
+        """What flows on a stream: read from memory, or made by units that have no layer of their own."""
+        graph = self.program.graph
+        view = self.program.network.views.get((stream.src, stream.src_port))
+        if view is not None:
+            return self.program.read(self.ddr, view, self.count)
+        unit = graph[stream.src]
+        frames = [self._seen(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)]
+        return unit.emulate(*frames)[stream.src_port]
+
+    def _execute(self, number: int) -> None:
+        segment = self.program.segments[number]
+        self.machine.reads, self.machine.writes = self.program.may_touch(segment.layer)
+        self.machine.run(segment.descriptors)
+
+    # with a probe
+
+    def _probed(self) -> dict[str, Array]:
+        """Unit by unit: each layer reads what the probe gave for its inputs."""
+        network, graph = self.program.network, self.program.graph
+        outputs: dict[str, Array] = {}
+        for unit in graph:
+            if isinstance(unit, OutputPort):
+                (stream,) = graph.into(unit.name)
+                outputs[unit.name] = self.flowing[stream].reshape(-1, *unit.frame.shape).astype(np.int64)
+                continue
+            if (unit.name, 0) in network.fused:
+                continue  # its layer belongs to the join behind it
+            results: tuple[Array, ...] = (self.inputs.get(unit.name, np.empty(0)),)
+            if not isinstance(unit, InputPort):
+                results = self._results(unit)
+            for stream in graph.out_of(unit.name):
+                self._flow(stream, results[stream.src_port])
+        return outputs
+
+    def _flow(self, stream: Stream, frames: Array) -> None:
+        assert self.probe is not None
+        shape = self.program.graph.frame(stream).shape
+        self.flowing[stream] = self.probe(stream, np.asarray(frames).reshape(-1, *shape).astype(np.float64))
+
+    def _results(self, unit: Unit) -> tuple[Array, ...]:
+        """What a unit makes of what flows into it: by its layers, or as the host computes it."""
+        network = self.program.network
+        mine = [i for i, owner in enumerate(network.owners) if owner == unit.name]
+        if not mine or any(isinstance(network.steps[i], HostStep) for i in mine):
+            return self._emulated(unit)
+        main = next((s.src for s in self.program.graph.into(unit.name) if (s.src, 0) in network.fused), None)
+        if main is not None:
+            self._give(main)
+        self._give(unit.name)
+        numbers = {i: n for n, i in enumerate(i for i, s in enumerate(network.steps) if isinstance(s, Layer))}
+        fused = None if main is None else self.program.number(network.fused[main, 0])
+        self.machine.record, self.machine.inner = set() if fused is None else {fused}, {}
+        for i in mine:
+            self._execute(numbers[i])
+        if main is not None and fused is not None:
+            (stream,) = self.program.graph.out_of(main)
+            own = self.program.inner_frames(fused, self.machine.inner.pop(fused))[: self.count]
+            self._flow(stream, own)
+            if not np.array_equal(self.flowing[stream].reshape(own.shape), own):
+                return self._emulated(unit)
+        ports = range(len(unit.outputs))
+        return tuple(self.program.read(self.ddr, network.views[unit.name, port], self.count) for port in ports)
+
+    def _emulated(self, unit: Unit) -> tuple[Array, ...]:
+        streams = self.program.graph.into(unit.name)
+        frames = [self.flowing[s].reshape(-1, *f.shape) for s, f in zip(streams, unit.inputs, strict=True)]
+        return unit.emulate(*frames)
+
+    def _give(self, name: str) -> None:
+        """Writes what flows into a unit to where its layers read it, from behind units that are only addresses."""
+        network, graph = self.program.network, self.program.graph
+        for stream in graph.into(name):
+            key = (stream.src, stream.src_port)
+            if key in network.fused:
+                continue
+            if key in network.views:
+                self.program.write(self.ddr, network.views[key], self.flowing[stream])
+            else:
+                self._give(stream.src)

@@ -1,0 +1,178 @@
+"""The tiling of a layer: exhaustive over rows, columns, blocks and images of a tile and both loop orders, by a closed cost.
+
+Per layer all distinct quotients are tried at once in numpy. The least cycles win; among tilings within one percent of them the one that
+moves the fewest bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowc.errors import InfeasibleError
+from flowc.loopback.blocks import Blocks, chunks_of
+from flowc.loopback.engine import BEAT_BYTES
+from flowc.units.base import Array
+
+__all__ = ["FENCE_CYCLES", "TILE_CYCLES", "Memory", "Tiling", "tiling_of"]
+
+TILE_CYCLES = 24
+"""Cycles from a tile to the next that fill the pipeline."""
+FENCE_CYCLES = 250
+"""Cycles of a fence: the way to the external memory and back, and the pipeline."""
+_SLACK = 1.01
+_MOST_ROWS = 4095
+_MOST_IMAGES = 255
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The external memory: bytes per cycle of the engine's clock; None: not known, then every port moves a beat per cycle."""
+
+    bytes_per_cycle: float | None
+
+    @property
+    def rate(self) -> float:
+        """Bytes per cycle that all ports share."""
+        return np.inf if self.bytes_per_cycle is None else self.bytes_per_cycle
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a layer is cut.
+
+    Attributes:
+        rows, columns: output positions of a tile.
+        blocks: blocks of outputs of a tile.
+        images: images per lane of a tile.
+        weights_outer: whether the loop over blocks of outputs is the outer one (weights once), or that over positions (activations once).
+        chunks: pieces of the weights of a block, where they do not fit at once (one position only).
+        cycles: by the closed formula, per batch.
+        bytes: moved, per batch.
+    """
+
+    rows: int
+    columns: int
+    blocks: int
+    images: int
+    weights_outer: bool
+    chunks: int
+    cycles: float
+    bytes: int
+
+
+def _quotients(n: int, most: int) -> Array:
+    return np.array(sorted({min(most, -(-n // i)) for i in range(1, n + 1)}))
+
+
+def _span(outputs: int, tile: Array, kernel: int, stride: int, size: int) -> Array:
+    """Input rows that all tiles of ``tile`` outputs read together, of which none lies outside."""
+    tiles = -(-outputs // tile)
+    last = outputs - (tiles - 1) * tile
+    whole = (tiles - 1) * ((tile - 1) * stride + kernel) + (last - 1) * stride + kernel
+    outside = max(0, (outputs - 1) * stride + kernel - size)
+    return np.minimum(np.maximum(whole - outside, tiles), tiles * size)
+
+
+def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | None = None) -> Tiling:
+    """The best tiling of a layer.
+
+    Args:
+        groups: images per lane of a batch.
+        lane_rows: output rows per lane where lanes are stripes of one image.
+
+    Raises:
+        InfeasibleError: no tile fits; names the layer, the buffer, the bytes needed and given.
+    """
+    layer, e = blocks.layer, blocks.engine
+    source, w = layer.source.storage, layer.window
+    lane_h = layer.h if lane_rows is None else lane_rows
+    kernel = [(k - 1) * d + 1 for k, d in zip(w.kernel, w.dilation, strict=True)]
+    th, tw, nb, gb = np.meshgrid(
+        _quotients(lane_h, _MOST_ROWS), _quotients(layer.w, _MOST_ROWS), _quotients(blocks.count, _MOST_ROWS),
+        _quotients(groups, _MOST_IMAGES), indexing="ij",
+    )  # fmt: skip
+    size_h = source.h if lane_rows is None else 1 << 30
+    rows_in = np.minimum((th - 1) * w.stride[0] + kernel[0], size_h)
+    columns_in = np.minimum((tw - 1) * w.stride[1] + kernel[1], source.w)
+    pixel = _pixel_words(blocks, nb)
+    row_words = columns_in * pixel + 2 * (e.row_bytes // e.word_bytes)
+    operands = 1 if layer.second is None else 2
+    skip_pixel = nb * blocks.skip_words
+    act_words = gb * (operands * rows_in * row_words + th * (tw * skip_pixel + 2 * (skip_pixel > 0)))
+    half = e.act_words // 2
+    whole = (th == lane_h) & (tw == layer.w)
+    pieces = chunks_of(blocks, e.weight_words // 2)
+    chunked = blocks.weight_words > e.weight_words // 2
+    possible = ((gb == 1) | whole) & (act_words <= half) & (nb <= e.parameter_words // 2)
+    if blocks.tables_each:
+        possible &= nb * blocks.tables_each <= e.table_words // 2
+    if not chunked:
+        possible &= nb * blocks.weight_words <= e.weight_words // 2
+    else:
+        possible &= (nb == 1) & (gb * th * tw == 1)
+    if pieces is None or (chunked and layer.h * layer.w > 1) or not possible.any():
+        raise _refusal(blocks, int(act_words.min()))
+    tiles = -(-lane_h // th) * -(-layer.w // tw) * -(-groups // gb)
+    parts = -(-blocks.count // nb)
+    images = groups * e.lanes if lane_rows is None else e.lanes
+    read = (
+        operands
+        * _span(lane_h, th, kernel[0], w.stride[0], size_h)
+        * _span(layer.w, tw, kernel[1], w.stride[1], source.w)
+    )
+    once = read * pixel * e.word_bytes * images
+    # Where blocks of outputs read different inputs, each part of them reads its own.
+    again = np.where(blocks.step > 0, parts, np.where(tiles == 1, 1, parts))
+    stored = lane_h * layer.w * blocks.count * blocks.words_per_block * blocks.out_planes * e.word_bytes * images
+    stored *= layer.placement.repeat_y * layer.placement.repeat_x
+    skipped = lane_h * layer.w * blocks.count * blocks.skip_words * e.word_bytes * images
+    weights = blocks.count * blocks.block_bytes
+    outer_weights = weights * np.where(chunked, tiles, 1) + once * again
+    outer_acts = np.where((parts == 1) & (not chunked), weights, weights * tiles) + once * np.where(
+        blocks.step > 0, parts, 1
+    )
+    moved = np.minimum(outer_weights, outer_acts) + stored + skipped
+    compute = groups * lane_h * layer.w * blocks.count * blocks.cycles_each
+    rate = min(memory.rate, 3.0 * 16)
+    edges = (
+        act_words * e.word_bytes * e.lanes
+        + gb * th * tw * nb * blocks.out_planes * blocks.words_per_block * e.word_bytes * e.lanes
+    )
+    cycles = np.maximum(compute + TILE_CYCLES * tiles * parts, moved / rate) + edges / rate + FENCE_CYCLES
+    cycles = np.where(possible, cycles, np.inf)
+    near = cycles <= cycles.min() * _SLACK
+    best = np.unravel_index(int(np.argmin(np.where(near, moved, np.inf))), cycles.shape)
+    return Tiling(
+        int(th[best]), int(tw[best]), int(nb[best]), int(gb[best]), bool(outer_weights[best] <= outer_acts[best]),
+        len(pieces), float(cycles[best]), int(moved[best]),
+    )  # fmt: skip
+
+
+def _pixel_words(blocks: Blocks, nb: Array) -> Array:
+    """Words per pixel that a tile of ``nb`` blocks loads: the blocks that it reads, if they begin at whole beats in each pixel."""
+    e, source = blocks.engine, blocks.layer.source.storage
+    whole = source.channels // e.columns * blocks.planes
+    unit = max(1, BEAT_BYTES // e.word_bytes)
+    part = ((nb - 1) * blocks.step + blocks.channel_blocks) * blocks.planes
+    if whole % unit:
+        return np.full(nb.shape, whole)
+    return np.where(part < whole, np.minimum(-(-(part + unit - 1) // unit) * unit, whole), whole)
+
+
+def _refusal(blocks: Blocks, act_words: int) -> InfeasibleError:
+    """What does not fit, in bytes."""
+    e, layer = blocks.engine, blocks.layer
+    name = layer.name
+    checks = (
+        ("activation buffer", act_words * e.word_bytes, e.act_words // 2 * e.word_bytes),
+        ("table memory", blocks.tables_each * e.parameter_word_bytes, e.table_words // 2 * e.parameter_word_bytes),
+        ("weight buffer", blocks.weight_words * e.weight_word_bytes, e.weight_words // 2 * e.weight_word_bytes),
+    )
+    found = next(((what, need, have) for what, need, have in checks if need > have), None)
+    what, need, have = found if found is not None else ("activation buffer", act_words * e.word_bytes, 0)
+    return InfeasibleError(
+        f"layer '{name}' has no tile that fits the engine: half of its {what} holds {have:,} bytes, and the smallest tile takes {need:,}",
+        remedy=f"Take an engine with a larger {what}, or a larger target",
+    )

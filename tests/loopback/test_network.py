@@ -1,0 +1,110 @@
+"""Networks on engines of several kinds: every tensor equals the dataflow emulator's; wrong schedules are caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flowc.errors import InfeasibleError
+from flowc.loopback.descriptors import Compute, Descriptor, LoadActs, LoadWeights, Store, decode
+from flowc.loopback.execute import Machine, ScheduleError
+from flowc.loopback.words import EARLY, SEARCH
+from tests.loopback.nets import EIGHT, ENGINES, FOUR, MODELS, TINY, differences, program_of, unfolded_graph
+from tests.netbuild import Net
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_tensor_is_equal(name: str, engine: str) -> None:
+    graph = unfolded_graph(MODELS[name]())
+    for stripes in (False, True) if engine in ("four", "eight") else (False,):
+        program = program_of(graph, ENGINES[engine], stripes=stripes)
+        assert not program.network.host
+        compared, wrong = differences(graph, program)
+        assert compared > 300
+        assert not wrong
+        assert decode(program.table)[:-1] == [d for s in program.segments for d in s.descriptors]
+
+
+def test_what_the_nets_exercise() -> None:
+    modes, joins = set(), set()
+    for name, build in MODELS.items():
+        program = program_of(unfolded_graph(build()), {"functions": FOUR, "depthwise": EIGHT}.get(name, TINY))
+        modes |= {layer.post.mode for layer in program.network.layers}
+        joins |= {layer.join.op for layer in program.network.layers if layer.join is not None}
+        assert program.network.fused or name != "residual"
+    assert SEARCH in modes
+    assert joins == {1, 2}
+    eight = program_of(unfolded_graph(MODELS["eight_bits"]()), EIGHT)
+    assert EARLY in {layer.post.mode for layer in eight.network.layers} | modes
+
+
+def _broken(change: Callable[[Descriptor], Descriptor | None], *, name: str = "depthwise") -> None:
+    """Runs a program with some descriptors changed."""
+    program = program_of(unfolded_graph(MODELS[name]()), TINY, batch=8)
+    changed = 0
+    ddr = program.fresh_memory()
+    machine = Machine(program.engine, ddr)
+    for segment in program.segments:
+        machine.reads, machine.writes = program.may_touch(segment.layer)
+        descriptors: list[Descriptor] = []
+        for d in segment.descriptors:
+            other = change(d)
+            changed += other is not d
+            if other is not None:
+                descriptors.append(other)
+        machine.run(descriptors)
+    assert changed
+    raise AssertionError("nothing noticed")
+
+
+FAULTS: dict[str, tuple[Callable[[Descriptor], Descriptor | None], str]] = {
+    "loads of activations do not wait": (lambda d: replace(d, after=0) if isinstance(d, LoadActs) and d.after else d, "another load"),
+    "loads of weights do not wait": (lambda d: replace(d, after=0) if isinstance(d, LoadWeights) and d.after else d, "another load"),
+    "computes do not wait": (lambda d: replace(d, need_acts=d.need_acts - 1) if isinstance(d, Compute) and d.need_acts > 1 else d, "does not wait"),
+    "a wait that never ends": (lambda d: replace(d, need_weights=99) if isinstance(d, Compute) else d, "never comes"),
+    "a load goes astray": (lambda d: replace(d, ddr=0) if isinstance(d, LoadActs) else d, "no tensor of its layer"),
+    "a store goes astray": (lambda d: replace(d, ddr=d.ddr + (1 << 20)) if isinstance(d, Store) else d, "of a memory of"),
+    "a store is missing": (lambda d: None if isinstance(d, Store) else d, "behind"),
+    "a compute reads one word further": (lambda d: replace(d, acts=d.acts + 60) if isinstance(d, Compute) else d, "another load|outside"),
+    "a load is too long": (lambda d: replace(d, buf=510) if isinstance(d, LoadActs) else d, "ends behind"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_caught(name: str) -> None:
+    change, text = FAULTS[name]
+    with pytest.raises(ScheduleError, match=text):
+        _broken(change)
+
+
+def test_a_layer_that_no_tile_fits() -> None:
+    graph = unfolded_graph(MODELS["residual"]())
+    with pytest.raises(
+        InfeasibleError, match=r"half of its weight buffer holds 128 bytes, and the smallest tile takes"
+    ):
+        program_of(graph, replace(TINY, weight_words=2))
+    with pytest.raises(InfeasibleError, match=r"half of its activation buffer holds 64 bytes"):
+        program_of(graph, replace(TINY, act_words=16))
+
+
+def test_batches_of_any_size() -> None:
+    graph = unfolded_graph(MODELS["residual"]())
+    for batch in (1, 3, 7):
+        program = program_of(graph, FOUR, batch=batch)
+        assert program.batch % FOUR.lanes == 0
+        assert program.batch >= batch
+        assert not differences(graph, program, count=8)[1]
+    assert np.all(program.table[-1, 1:] == 0)
+
+
+def test_tiles_of_some_channels_load_only_these() -> None:
+    net = Net([1, 40, 9, 3])
+    x = net.quant(net.conv(net.quant(net.x, 0.3), 40, 40, group=40, pads=[1] * 4), 0.41)
+    graph = unfolded_graph(net.model(net.conv(x, 40, 3, 1)))
+    program = program_of(graph, replace(EIGHT, act_words=100))
+    assert any(d.columns > 1 for s in program.segments for d in s.descriptors if isinstance(d, LoadActs))
+    assert not differences(graph, program)[1]

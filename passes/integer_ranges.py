@@ -61,6 +61,12 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
     lo, hi = ranges[node.inputs[0]]
     if node.op_type in ("Threshold", "Requant", "Table"):
         return uniform_range(out, int_attr(node, "lo", 0), int_attr(node, "hi", 0))
+    if node.op_type == "Lookup":
+        table = array_of(node.inputs[1])
+        assert table is not None
+        columns = (1,) * (len(shape_of(out)) - 1) + (-1,)
+        rows = table.astype(np.int64)
+        return rows.min(axis=0).reshape(columns), rows.max(axis=0).reshape(columns)
     if node.op_type == "PixelPad":
         fill = int_attr(node, "value", 0)
         return np.minimum(lo, fill), np.maximum(hi, fill)

@@ -1,4 +1,4 @@
-"""Lowering of operators that move elements, join streams, or pick a channel."""
+"""Lowering of operators that move elements, join streams, pick a channel or a row of a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowc.model.dtypes import IntType
 from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
-from flowc.units import ArgMax, Concat, Frame, Join, PixelPad, Split, Upsample
+from flowc.units import ArgMax, Concat, Frame, Join, Lookup, PixelPad, Split, Upsample
 from flowc.units.base import Array
 
 __all__: list[str] = []
@@ -27,6 +27,21 @@ def _relabel(low: Lowering, node: ir.Node) -> None:
     target = np.empty_like(source)
     target[source] = np.arange(source.size)
     low.relabel(node.outputs[0], place, target[place.order])
+
+
+@lowers("Lookup")
+def _lookup(low: Lowering, node: ir.Node) -> None:
+    place, table = low.at(node.inputs[0]), array_of(node.inputs[1])
+    assert table is not None
+    rows = table.astype(np.int64)
+    width = int(rows.shape[1])
+    dtype = IntType.for_range(int(rows.min()), int(rows.max()))
+    unit = Lookup(
+        name=low.unique(low.hint(node)), origin=origins(node), frame=place.frame, table=rows, dtype=dtype,
+        out=Frame(1, place.frame.elements, width, dtype),
+    )  # fmt: skip
+    low.add(unit, place)
+    low.place(node.outputs[0], unit, place.order.reshape(-1, 1) * width + np.arange(width))
 
 
 @lowers("Slice")

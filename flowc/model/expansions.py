@@ -161,6 +161,13 @@ def _early(
     return builder.op("Cast", [entered], to=_DOUBLE)
 
 
+@register("Lookup")
+def _lookup(node: ir.Node, builder: ExpansionBuilder) -> None:
+    (index, table), output = _names(node)
+    rows = builder.op("Cast", [index], to=onnx.TensorProto.INT64)
+    builder.op("Gather", [table, rows], output, axis=0)
+
+
 @register("Table")
 def _table(node: ir.Node, builder: ExpansionBuilder) -> None:
     names, output = _names(node)

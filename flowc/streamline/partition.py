@@ -150,7 +150,10 @@ def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], note
     why = {note.node: note.text for note in notes}
     offending: dict[ir.Node, str] = {}
     for node in graph:
-        if node.op_type in ("IntMatMul", "IntConv", "SumPool", "GlobalSum", "Join") and node.inputs[0] in late:
+        if (
+            node.op_type in ("IntMatMul", "IntConv", "SumPool", "GlobalSum", "Join", "Lookup")
+            and node.inputs[0] in late
+        ):
             for culprit in _floats_before(node.inputs[0], ranges, late):
                 offending.setdefault(culprit, why.get(label(culprit)) or why.get(culprit.outputs[0].name or "") or "")
         elif (

@@ -16,6 +16,7 @@ from flowc.passes.fold_activations import FoldActivations
 from flowc.passes.hoist_quantizers import HoistQuantizers
 from flowc.passes.integer_argmax import IntegerArgmax
 from flowc.passes.integer_joins import IntegerJoins
+from flowc.passes.integer_lookups import IntegerLookups
 from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.integer_products import IntegerProducts
 from flowc.passes.sink_dequantizers import SinkDequantizers
@@ -28,6 +29,7 @@ __all__ = ["STREAMLINE", "Streamlined", "streamline"]
 STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
     (TurnProducts,),
     (ExpandBroadcasts,),
+    (IntegerLookups,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.
     (SinkElementwise, SinkDequantizers, CloseElementwise, IntegerProducts, IntegerPools, IntegerJoins),

@@ -6,6 +6,7 @@ from flowc.units.activation import Activation, Requant, Table, Thresholds
 from flowc.units.argmax import ArgMax
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.elementwise import Activate, Join
+from flowc.units.lookup import Lookup
 from flowc.units.mvtu import Mvtu
 from flowc.units.pool import GlobalSum, Pool
 from flowc.units.port import InputPort, OutputPort
@@ -26,6 +27,7 @@ __all__ = [
     "GlobalSum",
     "InputPort",
     "Join",
+    "Lookup",
     "Mvtu",
     "OneToOne",
     "OutputPort",
@@ -48,7 +50,7 @@ __all__ = [
 UNITS: dict[str, type[Unit]] = {
     cls.kind: cls
     for cls in (
-        Activate, ArgMax, Concat, Fork, GlobalSum, InputPort, Join, Mvtu, OutputPort, Pad, Permute, PixelPad, Pool, Split,
+        Activate, ArgMax, Concat, Fork, GlobalSum, InputPort, Join, Lookup, Mvtu, OutputPort, Pad, Permute, PixelPad, Pool, Split,
         Upsample, Vvtu, WidthConverter, Window,
     )
 }  # fmt: skip

@@ -19,6 +19,7 @@ from flowc.units import (
     GlobalSum,
     InputPort,
     Join,
+    Lookup,
     Mvtu,
     OutputPort,
     Pad,
@@ -162,6 +163,16 @@ def make_pixel_pad(rng: Random, name: str) -> PixelPad:
     )
 
 
+def make_lookup(rng: Random, name: str) -> Lookup:
+    rows, width = int(rng.integers(1, 40)), int(rng.integers(1, 13))
+    frame = Frame(1, int(rng.integers(1, 4)), int(rng.integers(1, 4)), element_type(rng))
+    dtype = element_type(rng)
+    first = int(rng.integers(frame.dtype.lo, min(frame.dtype.hi, frame.dtype.lo + 3) + 1))
+    out = Frame(1, frame.elements, width, dtype)
+    table = integers(rng, dtype, (rows, width))
+    return Lookup(name=name, frame=frame, table=table, dtype=dtype, first=first, out=out, pe=pick(rng, divisors(width)))
+
+
 def make_mvtu(rng: Random, name: str) -> Mvtu:
     groups = pick(rng, [1, 1, 1, 2, 3])
     taps = pick(rng, [1, 1, 4, 9])
@@ -299,6 +310,7 @@ MAKERS: dict[str, Callable[[Random, str], Unit]] = {
     "fork": make_fork,
     "global_sum": make_global_sum,
     "join": make_join,
+    "lookup": make_lookup,
     "mvtu": make_mvtu,
     "pad": make_pad,
     "permute": make_permute,

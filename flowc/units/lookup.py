@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
@@ -91,7 +92,7 @@ class Lookup(Unit):
         bits = self.frame.dtype.bits
         address = (self.table_memory[0] - 1).bit_length()
         own = Resources(
-            lut=cost.CONTROL + 2 * cost.comparator_luts(bits) + bits + address,
+            lut=cost.CONTROL + ceil(2 * cost.comparator_luts(bits)) + bits + address,
             ff=bits + address + 2 * self.pe * self.dtype.bits,
         )
         return cost.weight_rom(*self.table_memory, self.memory) + own

@@ -134,3 +134,28 @@ def _run_outputs(x: Matrix, w: Matrix, H: int, W: int, toggles: bool, moves: Mov
         moves.inter_pe += (H - row) * wide
     moves.buffer += result.size
     return result
+
+
+def no_local_reuse(x: Matrix, w: npt.NDArray[np.int64], H: int, W: int) -> tuple[Matrix, Moves]:
+    """x [T, taps, C] times w [taps, C, M]: per step, up to H channels times W filters of one tap, sums through the buffer."""
+    T, taps, C = x.shape
+    M = w.shape[2]
+    buffer = np.zeros((T, M), np.int64)
+    begun = np.zeros((T, M), bool)
+    moves = Moves()
+    for m0 in range(0, M, W):
+        for tap in range(taps):
+            for c0 in range(0, C, H):
+                for t in range(T):
+                    rows, columns = range(c0, min(c0 + H, C)), range(m0, min(m0 + W, M))
+                    moves.buffer += len(rows)  # an input for each row of cells
+                    for m in columns:
+                        moves.buffer += int(begun[t, m])  # the sum so far comes in
+                        for c in rows:
+                            moves.inter_pe += 2 + (c > c0)  # input and weight delivered, the sum from the cell before
+                            moves.buffer += 1  # the weight
+                            buffer[t, m] += x[t, tap, c] * w[tap, c, m]
+                        begun[t, m] = True
+                        moves.buffer += 1  # the sum goes back
+                    moves.cycles += 1
+    return buffer, moves

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowc.arrays import DATAFLOWS, Layer, Setup
 from flowc.arrays.counts import Counts
-from tests.arrays.cellsim import Matrix, Moves, output_stationary, weight_stationary
+from tests.arrays.cellsim import Matrix, Moves, no_local_reuse, output_stationary, weight_stationary
 
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 11), st.integers(1, 9))  # T, K, M
 ARRAYS = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -74,6 +74,19 @@ def test_input_stationary_is_weight_stationary_transposed(
     np.testing.assert_array_equal(result.T, x @ w)
     counts = counted("is", Layer.product("x", *size), array, Setup(idle="toggle" if toggles else "gated"))
     assert moved(counts) == words(moves)
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIZES, ARRAYS, st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_no_local_reuse(size: tuple[int, int, int], array: tuple[int, int], taps: int, seed: int) -> None:
+    T, C, M = size
+    random = np.random.default_rng(seed)
+    x, w = random.integers(-9, 10, (T, taps, C)), random.integers(-9, 10, (taps, C, M))
+    result, moves = no_local_reuse(x, w, *array)
+    np.testing.assert_array_equal(result, np.einsum("tac,acm->tm", x, w))
+    counts = counted("nlr", Layer("x", T, 1, C, M, taps, 1), array, Setup(idle="gated"))
+    assert moved(counts) == words(moves)
+    assert counts.cycles[0] == moves.cycles + array[0]  # the first sum runs through a column
 
 
 @pytest.mark.parametrize(

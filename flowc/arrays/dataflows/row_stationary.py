@@ -122,8 +122,10 @@ def count_mapping(layer: Layer, m: Mapping, setup: Setup) -> Counts:
     written back. Within a cell each product reads a weight and an input, and reads and writes a sum, except the first of a row.
     """
     images, C, M = layer.planes, layer.channels, layer.filters
-    folds = blocks(layer.kernel_rows, m.height) * blocks(layer.kernel_columns, m.width)
-    channels = C * folds  # a folded kernel is as many channels more of a smaller one
+    row_folds = blocks(layer.kernel_rows, m.height)
+    channels = (
+        C * row_folds * blocks(layer.kernel_columns, m.width)
+    )  # a folded kernel is as many channels more of a smaller one
     strips = blocks(layer.rows, m.e)
     channel_passes, channel_sets, channel_work = _shares(channels, m.q, m.r)
     filter_passes, filter_sets, filter_work = _shares(M, m.p, m.t)
@@ -137,15 +139,14 @@ def count_mapping(layer: Layer, m: Mapping, setup: Setup) -> Counts:
     delivered = images * channels * m.height * layer.rows * span * filter_sets
     kept = m.q * m.r * np.minimum((m.e - 1) * layer.stride_rows + deep, m.e * m.height) * span
     together = np.clip(wholes(setup.buffer, kept + m.p * m.t * m.e * layer.columns), 1, images)
-    reloads = blocks(images, together) * strips
-    weights = float(layer.terms) * M * reloads
+    weights = float(layer.terms) * M * blocks(images, together)  # once per group of images, for each strip
     sums = outputs * (2 * channel_passes - 1)
     hops = outputs * (m.height * channel_sets - channel_passes)
-    macs = outputs * layer.terms
-    registers = 4 * macs - 2 * outputs * m.height * channel_sets
-    return Counts(
-        cycles, inputs + weights + sums, delivered + weights * np.minimum(m.e, layer.rows) + hops, registers
-    ).times(layer.groups)
+    begun = outputs * wholes(layer.kernel_rows, row_folds) * channel_sets  # at least so many sums begin in a cell
+    registers = 4 * outputs * layer.terms - 2 * begun
+    return Counts(cycles, inputs + weights * strips + sums, delivered + weights * layer.rows + hops, registers).times(
+        layer.groups
+    )
 
 
 def _shares(number: float | Sizes, inner: Sizes, outer: Sizes) -> tuple[Sizes, Sizes, Sizes]:

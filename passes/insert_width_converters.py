@@ -25,8 +25,11 @@ def insert_width_converters(graph: Dataflow) -> Dataflow:
         if wide_in == wide_out:
             continue
         name = _free_name(graph, f"{stream.dst}_width" + (str(stream.dst_port) if stream.dst_port else ""))
-        origin = graph[stream.dst].origin
-        unit = WidthConverter(name=name, origin=origin, frame=graph.frame(stream), wide_in=wide_in, wide_out=wide_out)
+        reader = graph[stream.dst]
+        unit = WidthConverter(
+            name=name, origin=reader.origin, overlap=reader.overlap, frame=graph.frame(stream), wide_in=wide_in,
+            wide_out=wide_out,
+        )  # fmt: skip
         graph = graph.insert(stream, unit)
     return graph
 

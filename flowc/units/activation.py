@@ -41,6 +41,11 @@ class Activation(ABC):
     def channels(self) -> int:
         """Number of per-channel parameter sets; 1 means that all channels share one."""
 
+    @property
+    def stages(self) -> int:
+        """Clock cycles from an argument to its result."""
+        return 2
+
     @abstractmethod
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """What it costs.
@@ -172,6 +177,11 @@ class Requant(Activation):
     @property
     def parameters(self) -> tuple[str, ...]:
         return ("mult", "add", "late")
+
+    @property
+    def stages(self) -> int:
+        """Product, sum, shift and bounds; with ``late`` the memory, its product, and the comparison."""
+        return 3 if self.late is None else 5
 
     @property
     def channels(self) -> int:

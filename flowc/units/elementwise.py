@@ -38,6 +38,10 @@ class Activate(OneToOne):
         return self.pe
 
     @property
+    def stages(self) -> int:
+        return 1 + self.activation.stages
+
+    @property
     def resources(self) -> Resources:
         own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
@@ -100,6 +104,11 @@ class Join(Unit):
     @property
     def cycles(self) -> int:
         return self.left.elements // self.pe
+
+    @property
+    def stages(self) -> int:
+        """The rescaled operands, their sum or product, then the activation."""
+        return 3 + (0 if self.activation is None else self.activation.stages)
 
     def schedule(self) -> Schedule:
         beats = every(self.cycles)

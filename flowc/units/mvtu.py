@@ -102,7 +102,7 @@ class Mvtu(Unit):
 
     def stages_of(self, simd: int) -> int:
         """The same for another ``simd``."""
-        return 5 + simd.bit_length() // 2 + (2 if self.activation is not None else 0)
+        return 5 + simd.bit_length() // 2 + (0 if self.activation is None else self.activation.stages)
 
     @property
     def weight_memory(self) -> tuple[int, int]:

@@ -52,6 +52,11 @@ class Pool(OneToOne):
     def cycles(self) -> int:
         return self.frame.elements // self.pe
 
+    @property
+    def stages(self) -> int:
+        """The reduction, then the activation."""
+        return 3 + (0 if self.activation is None else self.activation.stages)
+
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
         return Schedule(
@@ -124,6 +129,11 @@ class GlobalSum(OneToOne):
     @property
     def cycles(self) -> int:
         return self.frame.elements // self.pe
+
+    @property
+    def stages(self) -> int:
+        """The sum, then the activation."""
+        return 3 + (0 if self.activation is None else self.activation.stages)
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave during the last position."""

@@ -84,7 +84,8 @@ class Vvtu(Unit):
     @property
     def stages(self) -> int:
         """As of an MVTU: memory, product, adder tree, accumulator, activation."""
-        return 6 + (self.taps.bit_length() // 2 if self.parallel else 0) + (2 if self.activation is not None else 0)
+        tree = self.taps.bit_length() // 2 if self.parallel else 0
+        return 6 + tree + (0 if self.activation is None else self.activation.stages)
 
     @property
     def weight_memory(self) -> tuple[int, int]:

@@ -71,7 +71,7 @@ def build(
         input_type: integer type of float inputs, as ``--input-type`` takes it.
         folding: PE, SIMD and styles fixed by hand: a mapping or the path of a JSON file.
         utilization: shares of the target that may be used, such as "lut=0.7,bram18=90%".
-        backend: hardware language of the generated code: "hls".
+        backend: hardware language of the generated code: "hls" or "rtl".
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.

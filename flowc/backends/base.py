@@ -85,6 +85,10 @@ class Backend(ABC):
     def missing_tools(self) -> list[str]:
         """What `simulate` needs and does not find on this machine: one text each, with what to install."""
 
+    def prepare(self, graph: Dataflow) -> Dataflow:
+        """The graph, not yet folded, with what this backend's units do differently from those of HLS: here nothing."""
+        return graph
+
     def check(self, graph: Dataflow) -> None:
         """Raises UnsupportedError naming every unit that this backend can't write."""
         refused = [

@@ -54,7 +54,7 @@ class DataflowPlan(Plan):
         backend = find(request.backend)
         backend.check(compiled.graph)
         allocation = allocate(
-            compiled.graph,
+            backend.prepare(compiled.graph),
             request.target,
             clock_mhz=request.clock_mhz,
             fps=request.fps,

@@ -1,0 +1,134 @@
+"""Parameters and memories of activations, as ``flowc_activation`` takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowc.backends.rtl.instance import Bits, Memory, Value, constant_style, pack_fields, value_bits
+from flowc.errors import UsageError
+from flowc.model.dtypes import IntType
+from flowc.units import Activation, Array, Requant, Table, Thresholds
+
+__all__ = ["ActivationPart", "activation_part"]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationPart:
+    """What an activation adds to its unit's instance.
+
+    Attributes:
+        parameters: of the unit's module.
+        memories: files that it reads.
+        cycles: what it takes.
+    """
+
+    parameters: dict[str, Value]
+    memories: tuple[Memory, ...] = ()
+    cycles: int = 0
+
+
+def activation_part(
+    name: str, activation: Activation | None, source: IntType, blocks: int, lanes: int
+) -> ActivationPart:
+    """An activation's parameters and memories.
+
+    Args:
+        name: of the layer, for its files.
+        activation: what is applied, or None: values pass.
+        source: type of its argument.
+        blocks: beats per position.
+        lanes: channels per beat.
+    """
+    if activation is None:
+        return ActivationPart({"OUT_BITS": source.bits, "OUT_BIPOLAR": source.bipolar})
+    rows = 1 if activation.channels == 1 else blocks
+    common: dict[str, Value] = {
+        "ROWS": rows,
+        "OUT_BITS": activation.dtype.bits,
+        "OUT_BIPOLAR": activation.dtype.bipolar,
+    }
+    if isinstance(activation, Thresholds):
+        found = _thresholds(name, activation, source, rows, lanes)
+    elif isinstance(activation, Requant):
+        found = _requant(name, activation, rows, lanes)
+    elif isinstance(activation, Table):
+        found = _table(name, activation, rows, lanes)
+    else:
+        raise UsageError(f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'")
+    return ActivationPart(common | found.parameters, found.memories, activation.stages)
+
+
+def by_lane(values: Array, rows: int, lanes: int) -> Array:
+    """(C, ...) or (1, ...) as (rows, lanes, ...): channel r * lanes + l."""
+    rest = values.shape[1:]
+    return np.broadcast_to(values, (rows * lanes, *rest)).reshape(rows, lanes, *rest)
+
+
+def signed_bits(*values: Array) -> int:
+    """Bits of signed numbers that hold all values."""
+    return value_bits(IntType.for_range(min(int(v.min()) for v in values), max(int(v.max()) for v in values)))
+
+
+def _parameters(name: str, fields: list[tuple[Array, int]]) -> tuple[Memory, str]:
+    words, bits = pack_fields(fields)
+    return Memory(f"data/{name}_activation.hex", words, bits), constant_style("auto", len(words), bits)
+
+
+def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) -> ActivationPart:
+    # A threshold below the type's range is always reached, one above never; one step beyond it says the same.
+    values = by_lane(np.clip(act.values, source.lo, source.hi + 1), rows, lanes)
+    bits = signed_bits(values)
+    shared: dict[str, Value] = {"LEVELS": act.levels, "PARAM_BITS": bits}
+    step = act.uniform_step
+    plain = step is not None and bool((act.base == act.base[0]).all())
+    if plain and (not act.dtype.bipolar or (act.levels, int(act.base[0]), step) == (1, -1, 2)):
+        memory, style = _parameters(name, [(values, bits)])
+        fixed: dict[str, Value] = {"BASE": int(act.base[0]), "STEP": step or 0}
+        form: dict[str, Value] = {"FORM": "thresholds", "PARAMETERS": memory.file, "PARAMETER_STYLE": style}
+        return ActivationPart(form | shared | fixed, (memory,))
+    base = by_lane(act.base[:, None], rows, lanes)
+    steps = by_lane(np.broadcast_to(act.step, act.values.shape), rows, lanes)
+    wide = signed_bits(base, steps)
+    memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)])
+    form = {"FORM": "steps", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "STEP_BITS": wide}
+    return ActivationPart(form | shared, (memory,))
+
+
+def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:
+    mult, add = (by_lane(v[:, None], rows, lanes) for v in (act.mult, act.add))
+    factor, addend = signed_bits(mult), signed_bits(add)
+    memory, style = _parameters(name, [(mult, factor), (add, addend)])
+    parameters: dict[str, Value] = {
+        "FORM": "requant", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "FACTOR": factor, "ADDEND": addend,
+        "SHIFT": act.shift, "LOW": Bits((act.lo,), 64), "HIGH": Bits((act.hi,), 64), "HALF_EVEN": act.half_even,
+    }  # fmt: skip
+    if act.late is None:
+        return ActivationPart(parameters, (memory,))
+    late_rows = rows if act.late.shape[0] > 1 else 1
+    late = by_lane(act.late, late_rows, lanes)
+    bits = max(1, int(late.max()).bit_length())
+    stem = f"data/{name}_late_"
+    parameters |= {"LATE": bits, "LATE_ROWS": late_rows, "PARAMETERS_2": stem}
+    return ActivationPart(parameters, (memory, *_lane_memories(stem, late, bits)))
+
+
+def _lane_memories(stem: str, values: Array, bits: int) -> tuple[Memory, ...]:
+    """A memory per lane for values (rows, lanes, entries): [rows][entries]."""
+    memories = []
+    for lane in range(values.shape[1]):
+        words, _ = pack_fields([(values[:, lane].reshape(-1, 1, 1), bits)])
+        memories.append(Memory(f"{stem}{lane:03d}.hex", words, bits))
+    return tuple(memories)
+
+
+def _table(name: str, act: Table, rows: int, lanes: int) -> ActivationPart:
+    entries = int(act.values.shape[1])
+    stem = f"data/{name}_table_"
+    encoded = act.values > 0 if act.dtype.bipolar else act.values
+    parameters: dict[str, Value] = {
+        "FORM": "table", "PARAMETERS": stem, "PARAMETER_STYLE": constant_style("auto", rows * entries, act.dtype.bits),
+        "BASE": act.lo, "ENTRIES": entries,
+    }  # fmt: skip
+    return ActivationPart(parameters, _lane_memories(stem, by_lane(encoded, rows, lanes), act.dtype.bits))

@@ -1,0 +1,204 @@
+"""Simulation of a generated project with Verilator and g++: every stream watched, random stalls, cycles counted."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_port_vectors
+from flowc.backends.rtl.tools import compiler, verilator_root
+from flowc.backends.rtl.wiring import wires
+from flowc.errors import FlowcError, MismatchError
+from flowc.interface.names import name_design
+from flowc.units import Array
+from flowc.units.graph import Dataflow, Stream
+
+__all__ = ["Observed", "Passed", "RejectedCodeError", "compile", "run"]
+
+_VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-DFLOWC_STALLS")
+_COMPILE = ("-std=c++17", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1")
+_RUNTIME = ("verilated", "verilated_threads")
+_STUCK = 3
+
+
+class RejectedCodeError(FlowcError):
+    """Verilator or the compiler rejects what flowc wrote: a bug of flowc, or a version it was never tried with."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What was seen of a stream.
+
+    Attributes:
+        given, taken: beats into and out of its FIFO.
+        wrong, first_wrong: beats that differ from the golden ones, and the number of the first.
+        most: most beats held at once.
+        broken: cycles in which a valid beat was taken back or changed before it was taken.
+    """
+
+    given: int
+    taken: int
+    wrong: int
+    first_wrong: int
+    most: int
+    broken: int
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """What a simulation showed.
+
+    Attributes:
+        frames: output port -> int64 (N, H, W, C).
+        cycles: clock cycles in all.
+        ends: per frame: cycles from the first beat into the design to its last beat into the output ports.
+        streams: every stream.
+        wrong_last, broken_outputs: wrong TLASTs, and broken handshakes, of the output ports.
+        stuck: nothing moved although frames were missing.
+    """
+
+    frames: Mapping[str, Array]
+    cycles: int
+    ends: tuple[int, ...]
+    streams: Mapping[Stream, Passed]
+    wrong_last: int
+    broken_outputs: int
+    stuck: bool
+
+    @property
+    def interval(self) -> int | None:
+        """Cycles between the last two frames; None for a single frame."""
+        return self.ends[-1] - self.ends[-2] if len(self.ends) > 1 else None
+
+
+_SCRATCH = tempfile.TemporaryDirectory(prefix="flowc-verilator-")
+
+
+@functools.cache
+def _library(root: Path, cxx: str) -> list[Path]:
+    """Verilator's own library, compiled once per process: it takes longer than most designs."""
+    objects = []
+    for name in _RUNTIME:
+        objects.append(Path(_SCRATCH.name) / f"{name}.o")
+        include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+        command = [cxx, *_COMPILE, "-O0", *include, "-c", "-o", str(objects[-1]), str(root / "include" / f"{name}.cpp")]
+        _run(command, Path(_SCRATCH.name), cxx)
+    return objects
+
+
+def compile(folder: Path, graph: Dataflow, *, quick: bool = False) -> Path:  # noqa: A001 - simulate.compile reads well
+    """Compiles a generated project.
+
+    Args:
+        folder: where `generate` wrote it.
+        graph: the design.
+        quick: compile sooner, run slower: for a few small frames.
+
+    Returns:
+        The program, in ``folder/build``.
+
+    Raises:
+        UsageError: Verilator or g++ is missing.
+        RejectedCodeError: one of them rejects the code; holds its first messages.
+    """
+    root, cxx, top = verilator_root(), compiler(), name_design(graph).top
+    build = folder.resolve() / "build"
+    build.mkdir(exist_ok=True)
+    for stale in build.glob("V*"):
+        stale.unlink()
+    command = [str(root / "bin" / "verilator_bin"), *_VERILATE, "--Mdir", str(build), "--top-module", top]
+    command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
+    _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
+    include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+    generated = sorted(build.glob("V*.cpp"))
+    once = [source for source in generated if source.stem.endswith(("__Slow", "__Dpi", "__Syms", top))]
+    # What runs once takes long to optimize and wins nothing.
+    rest = build / "rest.cpp"
+    rest.write_text("".join(f'#include "{source}"\n' for source in once), encoding="utf-8")
+    effort = "-O0" if quick else "-O2"
+    fast = [*(source for source in generated if source not in once), folder.resolve() / "sim" / "bench.cpp"]
+    jobs = [(rest, "-O0"), *((source, effort) for source in fast)]
+    objects = [build / f"{source.stem}.o" for source, _ in jobs]
+
+    def translate(job: tuple[Path, str], target: Path) -> None:
+        source, effort = job
+        _run([cxx, *_COMPILE, effort, *include, "-c", "-o", str(target), str(source)], folder, cxx)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        library = pool.submit(_library, root, cxx)
+        list(pool.map(translate, jobs, objects))
+        objects += library.result()
+    binary = build / "bench"
+    _run([cxx, "-o", str(binary), *map(str, objects), "-pthread"], folder, cxx)
+    return binary
+
+
+def _run(command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=env)
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).splitlines()
+        head = " | ".join([line for line in lines if "rror" in line][:3] or lines[:3])
+        raise RejectedCodeError(
+            f"{name} rejects the generated code: {head}", remedy="Please report this, with the model"
+        )
+
+
+def run(
+    binary: Path, graph: Dataflow, inputs: Sequence[Array], *, stalls: int = 0, seed: int = 1, golden: bool = True
+) -> Observed:
+    """Runs frames through a compiled design, back to back.
+
+    Args:
+        binary: from `compile`.
+        graph: the design.
+        inputs: integers (N, H, W, C) per input port, in order.
+        stalls: cycles of 100 in which each side of each stream is held back, at random.
+        seed: of the stalls.
+        golden: compare every stream with the emulator's.
+
+    Raises:
+        MismatchError: the simulation itself fails.
+    """
+    count = len(inputs[0])
+    folder = binary.parent.parent
+    with tempfile.TemporaryDirectory(prefix="flowc-rtlsim-") as scratch:
+        results = Path(scratch) / "results"
+        results.mkdir()
+        write_port_vectors(Path(scratch), graph, inputs)
+        if golden:
+            write_golden(Path(scratch), graph, flowing(graph, inputs))
+        patience = 2 * max(u.cycles for u in graph) * (1 if stalls == 0 else 4) + 1000
+        command = [str(binary), scratch, str(results), str(count), str(stalls), str(seed), str(patience)]
+        command += [f"+stalls={stalls}", f"+verilator+seed+{seed}"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode not in (0, _STUCK):
+            text = " | ".join((done.stderr or done.stdout).splitlines()[:5])
+            raise MismatchError(f"the RTL simulation failed (exit {done.returncode}): {text}")
+        frames = read_results(results, graph)
+    return _observed(graph, done.stdout, frames, stuck=done.returncode == _STUCK)
+
+
+def _observed(graph: Dataflow, report: str, frames: Mapping[str, Array], *, stuck: bool) -> Observed:
+    lines = [line.split() for line in report.splitlines()]
+    figures = {line[0]: [int(v) for v in line[1:]] for line in lines if line and line[0] in ("cycles", "first", "ends")}
+    by_name = {line[1]: Passed(*map(int, line[2:])) for line in lines if line and line[0] == "stream"}
+    ports = [[int(v) for v in line[2:]] for line in lines if line and line[0] == "port"]
+    first = figures["first"][0]
+    found = wires(graph)
+    return Observed(
+        frames=frames,
+        cycles=figures["cycles"][0],
+        ends=tuple(end - first + 1 for end in figures["ends"]),
+        streams={stream: by_name[wire.name] for stream, wire in found.items()},
+        wrong_last=sum(port[1] for port in ports),
+        broken_outputs=sum(port[2] for port in ports),
+        stuck=stuck,
+    )

@@ -1,0 +1,76 @@
+"""Standalone activations, the joining of two streams, the index of the greatest channel."""
+
+from __future__ import annotations
+
+from flowc.backends.rtl.activation import activation_part, by_lane, signed_bits
+from flowc.backends.rtl.instance import Instance, Memory, Value, delay, kind, pack_fields, value_bits
+from flowc.model.dtypes import IntType
+from flowc.units import Activate, ArgMax, Join
+
+__all__ = ["write_activate", "write_argmax", "write_join"]
+
+
+def write_activate(unit: Activate) -> Instance:
+    """A standalone activation."""
+    dtype = unit.frame.dtype
+    part = activation_part(unit.name, unit.activation, dtype, unit.frame.c // unit.pe, unit.pe)
+    own: dict[str, Value] = {
+        "PE": unit.pe, "X_BITS": dtype.bits, "X_KIND": kind(dtype), "DELAY": delay(unit, part.cycles)
+    }  # fmt: skip
+    return Instance(unit, "activate", own | part.parameters, part.memories)
+
+
+def write_join(unit: Join) -> Instance:
+    """A join."""
+    left, right = unit.left.dtype, unit.right.dtype
+    blocks = unit.left.c // unit.pe
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, unit.pe)
+    parameters: dict[str, Value] = {
+        "PE": unit.pe, "PRODUCT": unit.op == "mul", "LEFT_BITS": left.bits, "LEFT_KIND": kind(left),
+        "RIGHT_BITS": right.bits, "RIGHT_KIND": kind(right), "SUM": value_bits(unit.acc),
+        "DELAY": delay(unit, 2 + part.cycles),
+    }  # fmt: skip
+    memories = list(part.memories)
+    if unit.op == "mul":
+        offsets = (unit.left_offset, unit.right_offset)
+        wide = max(_product_bits(left, right, offsets), value_bits(unit.acc))
+        parameters |= {"LEFT_OFFSET": offsets[0], "RIGHT_OFFSET": offsets[1], "WIDE": wide}
+    else:
+        rows = 1 if unit.left_scale.size == unit.right_scale.size == 1 else blocks
+        scales = [by_lane(s[:, None], rows, unit.pe) for s in (unit.left_scale, unit.right_scale)]
+        bits = [signed_bits(s) for s in scales]
+        words, width = pack_fields(list(zip(scales, bits, strict=True)))
+        memory = Memory(f"data/{unit.name}_scales.hex", words, width)
+        memories.append(memory)
+        wide = max(value_bits(left) + bits[0], value_bits(right) + bits[1]) + 1
+        parameters |= {
+            "LEFT_SCALE": bits[0], "RIGHT_SCALE": bits[1], "SCALE_ROWS": rows, "SCALES": memory.file,
+            "WIDE": max(wide, value_bits(unit.acc)),
+        }  # fmt: skip
+    return Instance(unit, "join", parameters | part.parameters, tuple(memories))
+
+
+def _product_bits(left: IntType, right: IntType, offsets: tuple[int, int]) -> int:
+    """Bits that hold both differences and their product."""
+    factors = [
+        IntType.for_range(min(-1, t.lo - offset), max(0, t.hi - offset)).bits
+        for t, offset in zip((left, right), offsets, strict=True)
+    ]
+    return sum(factors)
+
+
+def write_argmax(unit: ArgMax) -> Instance:
+    """An argmax."""
+    dtype = unit.frame.dtype
+    return Instance(
+        unit,
+        "argmax",
+        {
+            "PE": unit.pe,
+            "BLOCKS": unit.frame.c // unit.pe,
+            "X_BITS": dtype.bits,
+            "X_KIND": kind(dtype),
+            "OUT_BITS": unit.outputs[0].dtype.bits,
+            "DELAY": delay(unit, 2),
+        },
+    )

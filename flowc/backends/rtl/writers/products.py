@@ -1,0 +1,54 @@
+"""Matrix-vector-threshold and vector-vector-threshold units."""
+
+from __future__ import annotations
+
+from flowc.backends.rtl.activation import activation_part
+from flowc.backends.rtl.instance import Instance, Memory, Value, constant_style, delay, kind, value_bits
+from flowc.interface.packing import pack_rows
+from flowc.units import Mvtu, Vvtu
+
+__all__ = ["write_mvtu", "write_vvtu"]
+
+
+def _weights(unit: Mvtu | Vvtu) -> tuple[dict[str, Value], tuple[Memory, ...]]:
+    """Parameters about the weights, and the memory of those that the bitstream holds."""
+    depth, bits = unit.weight_memory
+    style = constant_style(unit.memory, depth, bits)
+    parameters: dict[str, Value] = {
+        "W_BITS": unit.weight_type.bits, "W_KIND": kind(unit.weight_type), "X_BITS": unit.frame.dtype.bits,
+        "X_KIND": kind(unit.frame.dtype), "SUM": value_bits(unit.acc), "WEIGHT_STYLE": style,
+    }  # fmt: skip
+    if unit.weights_arrive:
+        return parameters, ()
+    memory = Memory(f"data/{unit.name}_weights.hex", pack_rows(unit.weight_rows, unit.weight_type), bits)
+    return parameters | {"WEIGHTS": memory.file}, (memory,)
+
+
+def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: int, lanes: int) -> Instance:
+    weights, memories = _weights(unit)
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes)
+    stages = terms.bit_length() // 2 if terms > 1 else 0
+    # A weight takes two cycles, its product one, the sum over time one.
+    latency: dict[str, Value] = {"STAGES": stages, "DELAY": delay(unit, 4 + stages + part.cycles)}
+    return Instance(
+        unit, unit.kind, shape | weights | part.parameters | latency, (*memories, *part.memories), weights=True
+    )
+
+
+def write_mvtu(unit: Mvtu) -> Instance:
+    """An MVTU."""
+    shape: dict[str, Value] = {
+        "PE": unit.pe, "SIMD": unit.simd, "GROUPS": unit.groups, "ROW_FOLDS": unit.mh // unit.groups // unit.pe,
+        "COLUMN_FOLDS": unit.mw // unit.simd,
+    }  # fmt: skip
+    return _instance(unit, shape, unit.simd, unit.mh // unit.pe, unit.pe)
+
+
+def write_vvtu(unit: Vvtu) -> Instance:
+    """A VVTU."""
+    terms = unit.taps if unit.parallel else 1
+    blocks = unit.channels // unit.pe
+    shape: dict[str, Value] = {
+        "PE": unit.pe, "COPIES": unit.depth_multiplier, "TERMS": terms, "FOLDS": unit.taps // terms, "BLOCKS": blocks,
+    }  # fmt: skip
+    return _instance(unit, shape, terms, blocks, unit.pe * unit.depth_multiplier)

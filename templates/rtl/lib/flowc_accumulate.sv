@@ -1,0 +1,63 @@
+// Dot products for LANES results, and their sums over the beats from `first` to `last`. 2 + STAGES cycles.
+//
+// With SHARED, all lanes have the same inputs, [TERMS]; else x is [TERMS][GROUPS], and LANES / GROUPS lanes in a row share a group.
+// Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES].
+module flowc_accumulate #(
+    parameter int LANES = 1,
+    parameter int TERMS = 1,
+    parameter bit SHARED = 1,
+    parameter int GROUPS = 1,
+    parameter int W_BITS = 4,
+    parameter int W_KIND = 1,
+    parameter int X_BITS = 4,
+    parameter int X_KIND = 0,
+    parameter int SUM = 16,
+    parameter int STAGES = 0
+) (
+    input logic clk,
+    input logic rst,
+    input logic enable,
+    input logic valid,
+    input logic first,
+    input logic last,
+    input logic [LANES*TERMS*W_BITS-1:0] w,
+    input logic [GROUPS*TERMS*X_BITS-1:0] x,
+    output logic [LANES*SUM-1:0] sums,
+    output logic sums_valid
+);
+  localparam int LATENCY = 1 + STAGES;
+  logic [LATENCY-1:0] valids, firsts, lasts;
+  always_ff @(posedge clk)
+    if (enable) begin
+      firsts <= LATENCY'({firsts, first});
+      lasts <= LATENCY'({lasts, last});
+    end
+  always_ff @(posedge clk)
+    if (rst) valids <= '0;
+    else if (enable) valids <= LATENCY'({valids, valid});
+  wire summed = valids[LATENCY-1];
+  always_ff @(posedge clk)
+    if (rst) sums_valid <= 1'b0;
+    else if (enable) sums_valid <= summed && lasts[LATENCY-1];
+
+  for (genvar l = 0; l < LANES; l++) begin : g_lane
+    logic [TERMS*W_BITS-1:0] lane_w;
+    logic [TERMS*X_BITS-1:0] lane_x;
+    if (SHARED) begin : g_shared
+      assign lane_w = w[l*TERMS*W_BITS+:TERMS*W_BITS];
+      assign lane_x = x;
+    end else begin : g_own
+      for (genvar t = 0; t < TERMS; t++) begin : g_term
+        assign lane_w[t*W_BITS+:W_BITS] = w[(t*LANES+l)*W_BITS+:W_BITS];
+        assign lane_x[t*X_BITS+:X_BITS] = x[(t*GROUPS+l/(LANES/GROUPS))*X_BITS+:X_BITS];
+      end
+    end
+    logic signed [SUM-1:0] product, sum;
+    flowc_dot #(
+        .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+    ) dot (.clk, .enable, .w(lane_w), .x(lane_x), .sum(product));
+    always_ff @(posedge clk)
+      if (enable && summed) sum <= (firsts[LATENCY-1] ? '0 : sum) + product;
+    assign sums[l*SUM+:SUM] = sum;
+  end
+endmodule

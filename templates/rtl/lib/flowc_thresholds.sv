@@ -1,0 +1,53 @@
+// BASE + STEP * (number of thresholds reached); reached means value >= threshold. 2 cycles.
+//
+// A row holds [LANES][LEVELS] signed thresholds of BITS bits.
+module flowc_thresholds #(
+    parameter int LANES = 1,
+    parameter int ROWS = 1,
+    parameter int VALUE = 8,
+    parameter int OUT_BITS = 2,
+    parameter bit OUT_BIPOLAR = 0,
+    parameter FILE = "",
+    parameter bit [95:0] STYLE = "logic",
+    parameter int LEVELS = 3,
+    parameter int BITS = 8,
+    parameter int BASE = 0,
+    parameter int STEP = 1
+) (
+    input logic clk,
+    input logic rst,
+    input logic enable,
+    input logic [LANES*VALUE-1:0] values,
+    input logic valid,
+    output logic [LANES*OUT_BITS-1:0] results,
+    output logic results_valid
+);
+  localparam int WIDE = VALUE > BITS ? VALUE : BITS;
+  logic [LANES*LEVELS*BITS-1:0] row;
+  flowc_rows #(.WIDTH(LANES * LEVELS * BITS), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
+      .clk, .rst, .step(enable && valid), .row);
+  logic compared;
+  always_ff @(posedge clk)
+    if (rst) {results_valid, compared} <= '0;
+    else if (enable) {results_valid, compared} <= {compared, valid};
+  for (genvar l = 0; l < LANES; l++) begin : g_lane
+    logic [LEVELS-1:0] reached;
+    logic [OUT_BITS-1:0] result;
+    for (genvar k = 0; k < LEVELS; k++) begin : g_level
+      wire signed [WIDE-1:0] value = WIDE'($signed(values[l*VALUE+:VALUE]));
+      wire signed [WIDE-1:0] threshold = WIDE'($signed(row[(l*LEVELS+k)*BITS+:BITS]));
+      always_ff @(posedge clk) if (enable) reached[k] <= value >= threshold;
+    end
+    if (OUT_BIPOLAR) begin : g_bipolar
+      always_ff @(posedge clk) if (enable) result <= reached[0];
+    end else begin : g_count
+      logic [OUT_BITS-1:0] count;
+      always_comb begin
+        count = OUT_BITS'(BASE);
+        for (int k = 0; k < LEVELS; k++) count += reached[k] ? OUT_BITS'(STEP) : '0;
+      end
+      always_ff @(posedge clk) if (enable) result <= count;
+    end
+    assign results[l*OUT_BITS+:OUT_BITS] = result;
+  end
+endmodule

@@ -1,0 +1,39 @@
+// The sum of COUNT signed numbers of BITS bits, by a binary tree with STAGES registers, evenly spread over its levels.
+module flowc_tree #(
+    parameter int COUNT = 4,
+    parameter int BITS = 4,
+    parameter int STAGES = 1,
+    localparam int LEVELS = $clog2(COUNT),
+    localparam int SUM = BITS + LEVELS
+) (
+    input logic clk,
+    input logic enable,
+    input logic [COUNT*BITS-1:0] terms,
+    output logic signed [SUM-1:0] sum
+);
+  for (genvar l = 0; l <= LEVELS; l++) begin : g_level
+    localparam int NODES = (COUNT + (1 << l) - 1) >> l;
+    localparam int BELOW = (COUNT + (1 << l) / 2 - 1) >> (l > 0 ? l - 1 : 0);
+    localparam int WIDTH = BITS + l;
+    localparam bit REGISTERED = l > 0 && l * STAGES / (LEVELS > 0 ? LEVELS : 1) > (l - 1) * STAGES / (LEVELS > 0 ? LEVELS : 1);
+    for (genvar k = 0; k < NODES; k++) begin : g_node
+      logic signed [WIDTH-1:0] total, value;
+      if (l == 0) begin : g_leaf
+        assign total = terms[k*BITS+:BITS];
+      end else if (2 * k + 1 < BELOW) begin : g_pair
+        assign total = WIDTH'(g_level[l-1].g_node[2*k].value) + WIDTH'(g_level[l-1].g_node[2*k+1].value);
+      end else begin : g_single
+        assign total = WIDTH'(g_level[l-1].g_node[2*k].value);
+      end
+      if (REGISTERED) begin : g_register
+        always_ff @(posedge clk) if (enable) value <= total;
+      end else begin : g_wire
+        assign value = total;
+      end
+    end
+  end
+  if (STAGES == 0 || LEVELS == 0) begin : g_unclocked
+    wire unused = &{1'b0, clk, enable};
+  end
+  assign sum = g_level[LEVELS].g_node[0].value;
+endmodule

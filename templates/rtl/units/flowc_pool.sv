@@ -1,0 +1,75 @@
+// The maximum or sum of TAPS beats in a row, PE channels in parallel, then the activation.
+module flowc_pool #(
+    parameter int PE = 1,
+    parameter int TAPS = 4,
+    parameter bit MAXIMUM = 1,
+    parameter int X_BITS = 4,
+    parameter int X_KIND = 0,
+    parameter int SUM = 8,
+    parameter bit [79:0] FORM = "none",
+    parameter int ROWS = 1,
+    parameter int OUT_BITS = 8,
+    parameter bit OUT_BIPOLAR = 0,
+    parameter PARAMETERS = "",
+    parameter PARAMETERS_2 = "",
+    parameter bit [95:0] PARAMETER_STYLE = "logic",
+    parameter int LEVELS = 1,
+    parameter int PARAM_BITS = 8,
+    parameter int STEP_BITS = 1,
+    parameter int BASE = 0,
+    parameter int STEP = 1,
+    parameter int FACTOR = 8,
+    parameter int ADDEND = 8,
+    parameter int SHIFT = 0,
+    parameter longint LOW = 0,
+    parameter longint HIGH = 0,
+    parameter bit HALF_EVEN = 0,
+    parameter int LATE = 0,
+    parameter int LATE_ROWS = 1,
+    parameter int ENTRIES = 1,
+    parameter int DELAY = 0
+) (
+    input logic clk,
+    input logic rst,
+    input logic [PE*X_BITS-1:0] in_data,
+    input logic in_valid,
+    output logic in_ready,
+    output logic [PE*OUT_BITS-1:0] out_data,
+    output logic out_valid,
+    input logic out_ready
+);
+  localparam int VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;
+  logic enable, last;
+  logic [(TAPS > 1 ? $clog2(TAPS) : 1)-1:0] tap;
+  wire fire = enable && in_valid;
+  assign in_ready = enable;
+  flowc_count #(.COUNT(TAPS)) taps (.clk, .rst, .step(fire), .value(tap), .last);
+  logic [PE*SUM-1:0] sums;
+  logic sums_valid;
+  always_ff @(posedge clk)
+    if (rst) sums_valid <= 1'b0;
+    else if (enable) sums_valid <= fire && last;
+  for (genvar p = 0; p < PE; p++) begin : g_lane
+    logic signed [VALUE-1:0] value;
+    flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[p*X_BITS+:X_BITS]), .value);
+    wire signed [SUM-1:0] wide = SUM'(value);
+    logic signed [SUM-1:0] sum;
+    if (MAXIMUM) begin : g_maximum
+      always_ff @(posedge clk) if (fire && (tap == '0 || wide > sum)) sum <= wide;
+    end else begin : g_sum
+      always_ff @(posedge clk) if (fire) sum <= (tap == '0 ? '0 : sum) + wide;
+    end
+    assign sums[p*SUM+:SUM] = sum;
+  end
+
+  logic [PE*OUT_BITS-1:0] data;
+  logic valid;
+  flowc_activation #(
+      .FORM(FORM), .LANES(PE), .ROWS(ROWS), .VALUE(SUM), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .FILE(PARAMETERS),
+      .FILE_2(PARAMETERS_2), .STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS), .STEP_BITS(STEP_BITS),
+      .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
+      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES)
+  ) activation (.clk, .rst, .enable, .values(sums), .valid(sums_valid), .results(data), .results_valid(valid));
+  flowc_emit #(.WIDTH(PE * OUT_BITS), .DELAY(DELAY)) emit (
+      .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
+endmodule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -40,10 +41,8 @@ def lint_with_verilator(folder: Path) -> list[str]:
 
 def lint_with_slang(folder: Path) -> list[str]:
     """Slang's warnings (those of its command line by default) and errors, a line each."""
-    from pyslang import DiagnosticSeverity
-    from pyslang.driver import Driver
-
-    driver = Driver()
+    severity = importlib.import_module("pyslang").DiagnosticSeverity
+    driver = importlib.import_module("pyslang.driver").Driver()
     driver.addStandardArgs()
     sources = [str(folder / name) for name in (folder / "files.f").read_text(encoding="utf-8").split()]
     command = " ".join(["slang", *(f'"{source}"' for source in sources)])
@@ -51,7 +50,7 @@ def lint_with_slang(folder: Path) -> list[str]:
     assert understood
     driver.parseAllSources()
     engine, places = driver.diagEngine, driver.sourceManager
-    mild = (DiagnosticSeverity.Ignored, DiagnosticSeverity.Note)
+    mild = (severity.Ignored, severity.Note)
     return [
         f"{places.getFileName(d.location)}:{places.getLineNumber(d.location)}: {engine.formatMessage(d)}"
         for d in driver.createCompilation().getAllDiagnostics()

@@ -115,15 +115,22 @@ class Problem:
         state: Floats = np.zeros(())
         axes: list[int] = []
         labels: dict[int, Ints] = {}
+        settled: dict[int, int] = {}  # streams that have one width left: they need no axis
         steps = []
         for i, node in enumerate(self.nodes):
             state = _thin(state, axes, labels)
+            single = [k for k, a in enumerate(axes) if labels[a].size == 1]
+            settled |= {axes[k]: int(labels[axes[k]][0]) for k in single}
+            state = state.squeeze(axis=tuple(single))
+            axes = [a for k, a in enumerate(axes) if k not in single]
             table, best = node.by_widths(node.use @ prices)
             pairs = np.zeros((node.widths[0], *([1] * len(axes))))
             for edge in self._into[i]:
                 shape = [node.widths[0], *([1] * len(axes))]
-                shape[1 + axes.index(edge.src)] = labels[edge.src].size
-                pairs = pairs + (edge.use @ prices)[labels[edge.src]].T.reshape(shape)
+                width: int | Ints = settled.get(edge.src, labels[edge.src])
+                if edge.src not in settled:
+                    shape[1 + axes.index(edge.src)] = labels[edge.src].size
+                pairs = pairs + (edge.use @ prices)[width].T.reshape(shape)
             joint = pairs[:, None] + table.reshape(*table.shape, *([1] * len(axes)))
             enter = joint.argmin(axis=0)
             cost = joint.min(axis=0) + state
@@ -141,11 +148,11 @@ class Problem:
                 (_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes})
             )
             axes = [axes[k] for k in keep]
-        return self._trace(steps)
+        return self._trace(steps, settled)
 
-    def _trace(self, steps: list[tuple[_Step, dict[int, Ints]]]) -> tuple[int, ...]:
+    def _trace(self, steps: list[tuple[_Step, dict[int, Ints]]], settled: dict[int, int]) -> tuple[int, ...]:
         choice = [0] * len(self.nodes)
-        width: dict[int, int] = {}
+        width = dict(settled)
         for i in range(len(self.nodes) - 1, -1, -1):
             step, labels = steps[i]
             at: list[int] = [0] * len(step.axes)

@@ -38,6 +38,43 @@ def test_cheapest_is_the_cheapest(joined: bool) -> None:
         assert problem.use(problem.cheapest(prices)) @ prices == pytest.approx(best)
 
 
+@pytest.mark.parametrize("readers", [6, 70])
+def test_many_readers_of_one_stream_are_no_more_axes_than_numpy_has(readers: int) -> None:
+    """A fork and a join of them all: every stream between is open at once."""
+    rng = np.random.default_rng(3)
+
+    def node(enters: int, leaves: int) -> Node:
+        count = enters * leaves
+        pairs = np.divmod(np.arange(count), leaves)
+        return Node(rng.integers(1, 60, (count, 3)).astype(float), *pairs, (enters, leaves))
+
+    nodes = [node(1, 2), *(node(2, 2) for _ in range(readers)), node(2, 1)]
+    ends = [(a, b) for k in range(1, readers + 1) for a, b in ((0, k), (k, readers + 1))]
+    edges = [Edge(a, b, rng.integers(0, 12, (2, 2, 3)).astype(float)) for a, b in sorted(ends)]
+    problem = Problem(nodes, edges)
+    prices = rng.random(3)
+    found = problem.use(problem.cheapest(prices)) @ prices
+    # The fork's and the join's widths given, every reader chooses for itself.
+    best = min(
+        problem.use([first, *(_best(problem, k, first, last, prices) for k in range(1, readers + 1)), last]) @ prices
+        for first, last in itertools.product(range(2), range(2))
+    )
+    assert found == pytest.approx(best) if readers < 14 else found >= best - 1e-9
+
+
+def _best(problem: Problem, k: int, first: int, last: int, prices: np.ndarray) -> int:
+    into, out = (
+        next(e for e in problem.edges if k in (e.src, e.dst) and side in (e.src, e.dst))
+        for side in (0, len(problem.nodes) - 1)
+    )
+    node = problem.nodes[k]
+    costs = [
+        (node.use[c] + into.use[first, node.enter[c]] + out.use[node.leave[c], last]) @ prices
+        for c in range(len(node.use))
+    ]
+    return int(np.argmin(costs))
+
+
 @pytest.mark.parametrize("joined", [False, True])
 def test_budgets_are_kept_near_the_optimum(joined: bool) -> None:
     rng = np.random.default_rng(2)

@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 a bug in flowc; 2 bad usage or an unsupported model; 3 the
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -20,6 +22,7 @@ from flowc.errors import FlowcError
 __all__ = ["cli", "main"]
 
 _INTERRUPTED = 130
+_OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cli.main(
             args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session
         )
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who started us
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         _say(error.format_message())
         return error.exit_code
@@ -41,13 +45,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say("flowc: interrupted; nothing was written")
         return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in _OUT_OF_ROOM:
+            return _bug(error)
+        _drop_output()
+        return _fail(
+            f"the output can't be written: {error.strerror}. Make room, or send it elsewhere.", error, session, code=2
+        )
     except Exception as error:  # noqa: BLE001 - whatever else arrives here is a bug of ours, and is shown as one
-        traceback.print_exception(error)
-        _say("flowc: this is a bug in flowc; please report it with the traceback above and, if you can, the model")
-        return 1
+        return _bug(error)
     return 0
+
+
+def _bug(error: Exception) -> int:
+    traceback.print_exception(error)
+    _say("flowc: this is a bug in flowc; please report it with the traceback above and, if you can, the model")
+    return 1
+
+
+def _drop_output() -> None:
+    """What is still to be written to stdout goes nowhere, instead of failing once more when the process ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_hint(error: click.ClickException) -> str:
@@ -65,4 +86,5 @@ def _fail(message: str, error: Exception, session: Session, code: int) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201 - the command line's own voice
+    with contextlib.suppress(OSError, AttributeError):  # stderr may be closed or full
+        print(message, file=sys.stderr)  # noqa: T201 - the command line's own voice

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.errors import UsageError, shown
-from flowc.files.toml import Key, faults, matching, one_of, parse_toml, positive, read_file
+from flowc.files.toml import Key, faults, matching, one_of, parse_toml, positive, read_toml
 
 __all__ = ["EXECUTIONS", "KEYS", "read_config"]
 
@@ -54,7 +54,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     where = f"configuration file '{shown(str(path))}'"
-    entries = parse_toml(read_file(path, "configuration file", UsageError), where, UsageError)
+    entries = parse_toml(read_toml(path, "configuration file", UsageError), where, UsageError)
     found = faults(entries, KEYS)
     if found:
         raise UsageError(f"{where}: " + "; ".join(found))

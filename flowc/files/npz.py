@@ -6,6 +6,7 @@ data is read, and nothing is ever unpickled.
 
 from __future__ import annotations
 
+import lzma
 import os
 import zipfile
 import zlib
@@ -25,6 +26,7 @@ Array = NDArray[Any]
 
 _ONLY_NAME = "x"
 _ENDING = ".npy"
+_MOST = 4 << 30
 
 
 class InputSpec(NamedTuple):
@@ -54,7 +56,7 @@ def read_inputs(path: str | os.PathLike[str], expected: Mapping[str, InputSpec])
             }
     except zipfile.BadZipFile as error:
         raise UsageError(f"{where} is not an .npz file: {error}", remedy="numpy.savez writes one") from error
-    except (OSError, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UsageError(f"cannot read the input file {where}: {reason}") from error
     check_inputs(arrays, expected, where)
@@ -119,14 +121,22 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: In
             version = np.lib.format.read_magic(member)
             read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
             shape, _, dtype = read_header[version[0]](member)
-        except (ValueError, KeyError) as error:
-            raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {error}") from error
+        except (OSError, zlib.error, zipfile.BadZipFile):
+            raise  # of the archive
+        except Exception as error:  # numpy evaluates the header as Python text, which fails in many ways
+            reason = shown(str(error)) or type(error).__name__
+            raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {reason}") from error
         if dtype.hasobject:
             raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
         _check_kind(stored, shape, dtype, spec, where)
         size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
         if size != info.file_size - member.tell():
             raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")
+        if size > _MOST:
+            raise UsageError(
+                f"'{shown(stored)}' in {where} holds {size:,} bytes, more than {_MOST:,}",
+                remedy="Give it in several files",
+            )
     with archive.open(info) as member:
         try:
             array: Array = np.lib.format.read_array(member, allow_pickle=False)

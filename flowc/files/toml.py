@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from flowc.errors import FlowcError, shown
+from flowc.files.read import read_file
 
-__all__ = ["Key", "count", "faults", "matching", "one_of", "parse_toml", "positive", "read_file"]
+__all__ = ["Key", "count", "faults", "matching", "one_of", "parse_toml", "positive", "read_toml"]
 
 _LARGEST_FILE = 1_000_000
+_MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -44,34 +46,25 @@ def one_of(values: Iterable[str]) -> Callable[[Any], bool]:
 
 
 def count(least: int) -> Callable[[Any], bool]:
-    """A test for integers of at least `least`."""
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+    """A test for integers of at least `least`; what is counted here never exceeds 10^15."""
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST
 
 
 def positive(value: Any) -> bool:
-    """Whether `value` is a finite number above 0."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    """Whether `value` is a number above 0 that a float64 holds."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    except OverflowError:
+        return False
 
 
-def read_file(path: Path, what: str, error: type[FlowcError]) -> bytes:
-    """The bytes of a small file; `what` names its purpose in messages.
+def read_toml(path: Path, what: str, error: type[FlowcError]) -> bytes:
+    """The bytes of a TOML file; `what` names its purpose in messages.
 
     Raises:
         FlowcError: of the class `error`, when it can't be read, is a directory or is larger than 1 MB.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except IsADirectoryError as problem:
-        raise error(f"{what} '{shown(str(path))}' is a directory") from problem
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-        raise error(f"cannot read the {what} '{shown(str(path))}': {reason}") from problem
-    except ValueError as problem:  # a null byte in the path
-        raise error(f"cannot read the {what} '{shown(str(path))}': {problem}") from problem
-    if len(data) > _LARGEST_FILE:
-        raise error(f"{what} '{shown(str(path))}' is larger than 1 MB")
-    return data
+    return read_file(path, what, error, most=_LARGEST_FILE)
 
 
 def parse_toml(data: bytes, what: str, error: type[FlowcError]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from flowc.errors import ModelError, shown
 __all__ = ["read_model"]
 
 _LARGEST_FILE = 2**31 - 1  # protobuf's own limit
+_MOST_EXTERNAL = 1 << 30
+"""Bytes of external data of all tensors together, however often they name the same file."""
 _ONE_FILE = "save the model as one file with onnx.save(model, path)"
 _EXPORT = "export the model again, for instance with brevitas.export.export_qonnx"
 
@@ -35,9 +37,11 @@ def read_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
         folder = path.resolve().parent
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise ModelError("the file holds no ONNX graph: it is not an ONNX model, or is damaged", remedy=_EXPORT)
+    room = _MOST_EXTERNAL
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            _load_external(tensor, folder)
+            _load_external(tensor, folder, room)
+            room -= len(tensor.raw_data)
     return model
 
 
@@ -74,8 +78,8 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             yield from attribute.tensors
 
 
-def _load_external(tensor: onnx.TensorProto, folder: Path | None) -> None:
-    """Read the data of one externally stored tensor, only ever from inside `folder`."""
+def _load_external(tensor: onnx.TensorProto, folder: Path | None, room: int) -> None:
+    """Read the data of one externally stored tensor, only ever from inside `folder` and at most `room` bytes."""
     name = tensor.name
     fields = {entry.key: entry.value for entry in tensor.external_data}
     location = fields.get("location", "")
@@ -106,6 +110,11 @@ def _load_external(tensor: onnx.TensorProto, folder: Path | None) -> None:
         if offset < 0 or count < 0 or count > available:
             message = f"the data file '{location}' is too short for tensor '{name}'"
             raise ModelError(message, remedy="copy or export it again")
+        if count > room:
+            raise ModelError(
+                f"the external data of the model is more than {_MOST_EXTERNAL:,} bytes, with that of tensor '{name}'",
+                remedy="flowc is for networks of up to some hundred million weights",
+            )
         with target.open("rb") as file:
             file.seek(offset)
             tensor.raw_data = file.read(count)

@@ -25,11 +25,16 @@ def _number(value: Any) -> str:
     return str(value)
 
 
+def _printable(value: Any) -> Any:
+    """Control characters of hostile names do not reach the page, where they would make it malformed."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in value) if isinstance(value, str) else value
+
+
 def render_html(report: Mapping[str, Any]) -> str:
     """The page. Every name is escaped; nothing is loaded from elsewhere."""
     source = importlib.resources.files("flowc.templates").joinpath("report/report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_printable
     )
     environment.filters["number"] = _number
     slowest = max((layer["cycles"] for layer in report["layers"]), default=1)

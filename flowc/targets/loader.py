@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.errors import TargetError, shown
-from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_file
+from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_toml
 from flowc.targets.target import FAMILIES, Target
 
 __all__ = ["KEYS", "known_targets", "load_target"]
@@ -62,7 +62,7 @@ def load_target(name_or_path: str | os.PathLike[str]) -> Target:
     """
     text = os.fspath(name_or_path)
     if not isinstance(name_or_path, str) or text.endswith(".toml") or os.sep in text:
-        return _parse(read_file(Path(text), "target file", TargetError), text)
+        return _parse(read_toml(Path(text), "target file", TargetError), text)
     shipped = _shipped()
     if (target := shipped.get(text.lower())) is not None:
         return target

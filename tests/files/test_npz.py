@@ -141,3 +141,27 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write"):
         write_outputs(tmp_path / "out.npz", {"y": np.array([object()])})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{[]: 1}",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, -3)}",
+        b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}",
+        b"{'descr': {}, 'fortran_order': False, 'shape': (3,)}",
+        b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"9" * 4400 + b",)}",
+        b"(" * 5000,
+        b"-" * 5000 + b"1",
+        b"'" * 3,
+        b"\n  1\n 2",
+        b"\xff\xfe",
+        b"",
+    ],
+)
+@pytest.mark.parametrize("version", [b"\x01\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"])
+def test_odd_headers_are_refused(tmp_path: Path, header: bytes, version: bytes) -> None:
+    length = len(header).to_bytes(2 if version[0] == 1 else 4, "little")
+    with zipfile.ZipFile(tmp_path / "in.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY" + version + length + header + b"\0" * 24)
+    assert "'x' in " in refused(tmp_path / "in.npz")

@@ -154,7 +154,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="is not valid TOML"):
         load_target(tmp_path / "bytes.toml")
     (tmp_path / "large.toml").write_bytes(b"#" * 1_000_001)
-    with pytest.raises(TargetError, match="larger than 1 MB"):
+    with pytest.raises(TargetError, match="larger than 1,000,000 bytes"):
         load_target(tmp_path / "large.toml")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,15 @@ from flowc.units.graph import Dataflow
 __all__ = ["GeneratedCodeError", "ap_include", "compile", "compiler", "count_cycles", "run", "write_vectors"]
 
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-O0", "-g1")
+_TOOLS = "Install the whole compiler (Debian: apt install g++ binutils)"
+_INCOMPLETE = {
+    "cannot find 'ld'": _TOOLS,
+    "cannot execute": _TOOLS,
+    "No space left on device": "Make room there, or set TMPDIR to a folder that has",
+    "no usable temporary directory": "Set TMPDIR to a folder that can be written to",
+    "annot create temporary file": "Set TMPDIR to a folder that can be written to",
+}
+"""What GCC says of an installation without its parts, or of a full disk."""
 _REPORT = "Please report this, with the model"
 _INSTALL = (
     "Install the vendor's open AP types: pip install 'flowc[csim]'; or set XILINX_HLS, or AP_INCLUDE to their folder"
@@ -115,18 +126,27 @@ def compile(  # noqa: A001 - csim.compile reads well
     for source in sorted((folder / "sim").glob("part*.cpp")):
         target = build / f"{stem}_{source.stem}.o"
         command = [gxx, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
-        job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         jobs.append((job, target))
     messages = [job.communicate()[0] for job, _ in jobs]
     for (job, _), text in zip(jobs, messages, strict=True):
         if job.returncode != 0:
+            _check_installation(gxx, text)
             raise GeneratedCodeError(f"{gxx} rejects the generated code: {_head(text)}", remedy=_REPORT)
     binary = build / stem
     link = [gxx, *flags, "-o", str(binary), *(str(target) for _, target in jobs)]
-    done = subprocess.run(link, capture_output=True, text=True, check=False)
+    done = subprocess.run(link, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
+        _check_installation(gxx, done.stderr)
         raise GeneratedCodeError(f"{gxx} can't link the C simulation: {_head(done.stderr)}", remedy=_REPORT)
     return binary
+
+
+def _check_installation(compiler: str, text: str) -> None:
+    """Raises UsageError where the compiler's message says that it is not all there, or has no room for its files."""
+    for mark, remedy in _INCOMPLETE.items():
+        if mark in text:
+            raise UsageError(f"{compiler} does not work here: {_head(text)}", remedy=remedy)
 
 
 def _head(text: str) -> str:
@@ -159,8 +179,23 @@ def write_vectors(folder: Path, graph: Dataflow, inputs: Sequence[Array], output
         (folder / f"{port.name}.bin").write_bytes(port.data.tobytes())
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary folder. Raises UsageError where none can be made, or it is full."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="flowc-csim-") as folder:
+            yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOENT):
+            raise
+        reason = error.strerror or str(error)
+        raise UsageError(
+            f"the C simulation has no temporary folder: {reason}", remedy="Set TMPDIR to one with room"
+        ) from error
+
+
 def _simulate(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> tuple[list[Array], str]:
-    with tempfile.TemporaryDirectory(prefix="flowc-csim-") as scratch:
+    with _scratch() as scratch:
         results = Path(scratch) / "results"
         results.mkdir()
         write_vectors(Path(scratch), graph, inputs)

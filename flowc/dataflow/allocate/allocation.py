@@ -32,6 +32,7 @@ __all__ = ["Allocation", "allocate", "checked_clock"]
 
 _FIFO_ROUNDS = 6
 _SIMULATED_BEATS = 4_000_000
+_LONGEST_INTERVAL = 2.0**60
 _BLOCK_WORTHS = (LUTS_PER_BLOCK, 40, 2000)
 _ULTRA_WORTHS = (1600, 200, 20000)
 """What blocks may be worth in look-up tables when FIFOs are placed: usual, plenty left, scarce."""
@@ -278,7 +279,7 @@ def _checked_interval(fps: float | None, clock: float) -> int | None:
         return None
     if not isinstance(fps, int | float) or not math.isfinite(fps) or fps <= 0:
         raise UsageError(f"the frame rate must be above 0, not {fps}")
-    interval = math.floor(clock * 1e6 / fps)
+    interval = math.floor(min(clock * 1e6 / fps, _LONGEST_INTERVAL))
     if interval < 1:
         raise InfeasibleError(f"{fps:g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second")
     return interval

@@ -22,6 +22,7 @@ from typing import Any
 
 from flowc.dataflow.allocate.layers import Layer
 from flowc.errors import UsageError, shown
+from flowc.files.read import read_file
 
 __all__ = ["KEYS", "fixed_layers", "folding_of", "read_folding"]
 
@@ -33,19 +34,17 @@ _LARGEST_FILE = 10_000_000
 def read_folding(path: str | Path) -> dict[str, Any]:
     """The object in a folding file. Raises UsageError where it can't be read or is not a JSON object."""
     path = Path(path)
+    content = read_file(path, "folding file", UsageError, most=_LARGEST_FILE)
+    name = shown(str(path))
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise UsageError(f"folding file '{path}' is larger than {_LARGEST_FILE:,} bytes")
-        data = json.loads(path.read_bytes(), object_pairs_hook=_no_duplicates)
-    except OSError as error:
-        raise UsageError(f"folding file '{path}' can't be read: {error.strerror or error}") from None
+        data = json.loads(content, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"folding file '{path}' is not valid JSON: {error}",
+            f"folding file '{name}' is not valid JSON: {error}",
             remedy='It holds an object such as {"conv1": {"pe": 16, "simd": 3}}',
         ) from None
     if not isinstance(data, dict):
-        raise UsageError(f"folding file '{path}' holds {_kind(data)}, not an object of layers")
+        raise UsageError(f"folding file '{name}' holds {_kind(data)}, not an object of layers")
     return data
 
 

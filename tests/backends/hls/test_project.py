@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import shutil
@@ -156,6 +157,45 @@ def test_missing_headers_and_compiler_are_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'flowc\[csim\]'"):
         csim.compile(out)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("collect2: fatal error: cannot find 'ld'", "Install the whole compiler"),
+        ("g++: fatal error: cannot execute 'cc1plus': No such file or directory", "Install the whole compiler"),
+        ("Fatal error: error writing to /tmp/x.s: No space left on device", "set TMPDIR"),
+        ("Cannot create temporary file in /tmp/: Permission denied", "Set TMPDIR"),
+    ],
+)
+def test_a_compiler_that_does_not_work_is_no_bug_of_flowc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, remedy: str
+) -> None:
+    out = written(residual(30), tmp_path / "design")
+    compiler = tmp_path / "g++"
+    compiler.write_text(f'#!/bin/sh\necho "{said}" >&2\nexit 1\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(UsageError, match="does not work here") as caught:
+        csim.compile(out)
+    assert remedy in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_simulation_without_room_for_its_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csim.tempfile, "TemporaryDirectory", lambda prefix: _Full())
+    with pytest.raises(UsageError, match="no temporary folder: No space left on device. Set TMPDIR"):
+        csim.run(tmp_path / "csim", residual(30), frames_for(residual(30), 1))
+
+
+class _Full:
+    """A temporary folder on a full disk."""
+
+    def __enter__(self) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
 
 def test_code_that_the_compiler_rejects_is_a_bug_of_flowc(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 __all__ = [
+    "DamagedError",
     "FlowcError",
     "InfeasibleError",
     "MismatchError",
@@ -19,6 +20,7 @@ __all__ = [
     "TooLargeError",
     "UnsupportedError",
     "UsageError",
+    "counted",
     "shown",
 ]
 
@@ -30,6 +32,11 @@ def shown(name: str, limit: int = _LONGEST_NAME) -> str:
     """`name` as it may stand in a message: control characters become spaces, and it is cut at `limit`."""
     text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 sample``, ``2,000 samples``: a number with what it counts; `plural` where that is no ``s`` more."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _sentence(text: str) -> str:
@@ -63,6 +70,13 @@ class UsageError(FlowcError):
     """A request that makes no sense: a wrong option, a missing input array, an output that can't be written."""
 
 
+class DamagedError(UsageError):
+    """A design whose files contradict each other: cut off, edited, or of different builds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the design is damaged: {message}", remedy="Build it again")
+
+
 class ModelError(FlowcError):
     """A model file that can't be read, is malformed, or asks for something flowc can't do."""
 
@@ -86,8 +100,7 @@ class UnsupportedError(ModelError):
     def __init__(self, offences: Iterable[tuple[str, str, str]], *, remedy: str | None = None) -> None:
         self.offences = tuple(Offence(*offence) for offence in offences)
         listed = "; ".join(f"'{shown(o.node)}' ({shown(o.op)}): {o.reason}" for o in self.offences)
-        count = len(self.offences)
-        super().__init__(f"{count} unsupported node{'s' if count != 1 else ''}: {listed}", remedy=remedy)
+        super().__init__(f"{counted(len(self.offences), 'unsupported node')}: {listed}", remedy=remedy)
 
 
 class TargetError(FlowcError):

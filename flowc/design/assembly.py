@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from flowc.design.plan import Plan
-from flowc.errors import UsageError, shown
+from flowc.errors import DamagedError, UsageError, shown
 from flowc.files.npz import InputSpec, check_inputs
 from flowc.model.host import HostGraph
 from flowc.streamline.compile import Accumulator, TensorInfo
@@ -84,7 +84,13 @@ class Assembly:
 
     def to_ports(self, integers: Mapping[str, Array]) -> dict[str, Array]:
         """Integer tensors by name -> frames by input port."""
-        return {u.name: self.ports[u.name].to_stream(integers[u.tensor], u.frame.shape) for u in self.graph.inputs}
+        frames = {}
+        for unit in self.graph.inputs:
+            given = integers[unit.tensor]
+            if given.size != len(given) * unit.frame.elements:
+                raise DamagedError(f"what the host makes of '{shown(unit.tensor)}' has the shape {given.shape[1:]}")
+            frames[unit.name] = self.ports[unit.name].to_stream(given, unit.frame.shape)
+        return frames
 
     def from_ports(self, frames: Mapping[str, Array]) -> dict[str, Array]:
         """Frames by output port -> integer tensors (N, *shape with batch 1) by name."""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
 from flowc.dataflow.serialize import narrow
 from flowc.design.assembly import Assembly
+from flowc.design.sound import check_assembly
 from flowc.design.styles import STYLES
-from flowc.errors import UsageError, shown
-from flowc.files.npz import InputSpec
+from flowc.errors import DamagedError, ModelError, UsageError, shown
+from flowc.files.npz import InputSpec, read_arrays
+from flowc.files.read import read_file
+from flowc.importer.read import read_model
 from flowc.model.host import HostGraph
 from flowc.streamline.compile import Accumulator, TensorInfo
-from flowc.targets import Target
+from flowc.targets.loader import target_of
+from flowc.units.base import Array
+from flowc.units.sound import MOST_ELEMENTS
 from flowc.version import __version__
 
 __all__ = ["DESIGN_SCHEMA", "read_assembly", "write_assembly"]
@@ -28,7 +32,9 @@ DESIGN_SCHEMA = 2
 _READABLE = (1, DESIGN_SCHEMA)
 """Schema 1 knew no execution style: everything was dataflow."""
 
-_DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, DecodeError)
+_LARGEST_FILE = 200_000_000
+_BUILD = "Build it with: flowc build MODEL --target NAME -o DIR"
+_DAMAGE = (ArithmeticError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What reading files that are cut off or edited can come to."""
 
 
@@ -76,52 +82,73 @@ def read_assembly(folder: Path) -> tuple[Assembly, dict[str, Any]]:
     Raises:
         UsageError: the directory is no complete flowc design.
     """
+    where = f"'{shown(str(folder))}' is not a complete flowc design"
     try:
         return _read(folder)
+    except DamagedError as error:
+        raise UsageError(f"{where}: {error.message}", remedy=error.remedy) from error
+    except ModelError as error:
+        raise UsageError(f"{where}: {error.message}", remedy=_BUILD) from error
     except _DAMAGE as error:
-        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise UsageError(
-            f"'{shown(str(folder))}' is not a complete flowc design: {reason}",
-            remedy="Build it with: flowc build MODEL --target NAME -o DIR",
-        ) from error
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise UsageError(f"{where}: {reason}", remedy=_BUILD) from error
+
+
+def _object(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object in a file of the design."""
+    found = json.loads(read_file(folder / name, name, UsageError, most=_LARGEST_FILE))
+    if not isinstance(found, dict):
+        raise DamagedError(f"{name} holds no object")
+    return found
 
 
 def _read(folder: Path) -> tuple[Assembly, dict[str, Any]]:
-    document = json.loads((folder / "design.json").read_text(encoding="utf-8"))
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or document.get("schema") not in _READABLE:
+    document, report = _object(folder, "design.json"), _object(folder, "report.json")
+    if document.get("schema") not in _READABLE:
         raise UsageError(f"'{shown(str(folder))}' holds no design of a schema that this version reads")
-    with np.load(folder / "weights.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = read_arrays(folder / "weights.npz")
     host = document["host"]
-    graphs = {n: HostGraph(onnx.load(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
-
-    def infos(key: str) -> dict[str, TensorInfo]:
-        return {
-            n: TensorInfo(tuple(e["shape"]), None if e["order"] is None else arrays[e["order"]].astype(np.int64))
-            for n, e in document.get(key, {}).items()
-        }
-
+    graphs = {n: HostGraph(read_model(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
     style = STYLES[document["execution"] if document["schema"] != 1 else "dataflow"]
-    target = Target(**document["target"])
+    target = target_of({k: v for k, v in document["target"].items() if v is not None}, "the design's target")
     design = Assembly(
         plan=style.read(document, arrays, report, target),
         head=graphs["head"],
         tail=graphs["tail"],
-        tensors=infos("tensors"),
-        ports=infos("ports"),
-        inputs={n: InputSpec(tuple(s["shape"]), np.dtype(s["dtype"])) for n, s in document["inputs"].items()},
+        tensors=_infos(document.get("tensors", {}), arrays),
+        ports=_infos(document["ports"], arrays),
+        inputs={n: InputSpec(_shape(s["shape"]), np.dtype(s["dtype"])) for n, s in document["inputs"].items()},
         outputs={n: np.dtype(d) for n, d in document["outputs"].items()},
         accumulators=[
             Accumulator(a["tensor"], a["reference"], arrays[f"accumulator.{i}.scale"], arrays[f"accumulator.{i}.zero"])
             for i, a in enumerate(document["accumulators"])
         ],
-        reference=onnx.load(folder / "reference.onnx"),
+        reference=read_model(folder / "reference.onnx"),
         windows={
-            n: (arrays[f"window.{i}.low"].astype(np.int64), arrays[f"window.{i}.high"].astype(np.int64))
+            n: (_integers(arrays[f"window.{i}.low"]), _integers(arrays[f"window.{i}.high"]))
             for i, n in enumerate(document["windows"])
         },
-        argmax_slack={n: np.array(a, np.int64) for n, a in document["argmax_slack"].items()},
+        argmax_slack={n: _integers(np.array(a)) for n, a in document["argmax_slack"].items()},
         sampling={n: (v[0], v[1], v[2]) for n, v in document["sampling"].items()},
     )
+    check_assembly(design)
     return design, report
+
+
+def _shape(sizes: Any) -> tuple[int, ...]:
+    if not isinstance(sizes, list) or not all(type(n) is int and 0 <= n <= MOST_ELEMENTS for n in sizes):
+        raise DamagedError(f"a shape is {shown(repr(sizes))}")
+    return tuple(sizes)
+
+
+def _integers(array: Array) -> Array:
+    if array.dtype.kind not in "iu":
+        raise DamagedError(f"an array of integers holds {array.dtype}")
+    return array.astype(np.int64)
+
+
+def _infos(entries: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, TensorInfo]:
+    return {
+        n: TensorInfo(_shape(e["shape"]), None if e["order"] is None else _integers(arrays[e["order"]]))
+        for n, e in entries.items()
+    }

@@ -6,11 +6,12 @@ data is read, and nothing is ever unpickled.
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from flowc.errors import UsageError, shown
 from flowc.files.write import write_files
 
-__all__ = ["InputSpec", "check_inputs", "read_inputs", "write_outputs"]
+__all__ = ["InputSpec", "check_inputs", "read_arrays", "read_inputs", "write_outputs"]
 
 Array = NDArray[Any]
 
@@ -45,22 +46,47 @@ def read_inputs(path: str | os.PathLike[str], expected: Mapping[str, InputSpec])
         UsageError: the file can't be read or is no ``.npz``, an array is missing, has another shape or dtype, holds
             Python objects or NaN, the batches differ, or there is no sample.
     """
-    path = Path(path)
     where = f"'{shown(str(path))}'"
+    with _opened(Path(path), where) as archive:
+        members = {info.filename.removesuffix(_ENDING): info for info in archive.infolist()}
+        names = _names(members, expected, where)
+        arrays = {
+            name: _read(archive, members[stored], stored, expected[name], where) for name, stored in names.items()
+        }
+    check_inputs(arrays, expected, where)
+    return arrays
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
+    """All arrays of a file, by name; of any shape and any dtype that is a plain number.
+
+    Raises:
+        UsageError: the file can't be read or is no ``.npz``, it holds something else, or more than 4 GiB.
+    """
+    where = f"'{shown(str(path))}'"
+    arrays: dict[str, Array] = {}
+    room = _MOST
+    with _opened(Path(path), where) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(_ENDING)
+            arrays[name] = _read(archive, info, name, None, where)
+            room -= arrays[name].nbytes
+            if room < 0:
+                raise UsageError(f"{where} holds more than {_MOST:,} bytes")
+    return arrays
+
+
+@contextlib.contextmanager
+def _opened(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
+    """The archive of a file. Raises UsageError for all that can be wrong with it while it is read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(_ENDING): info for info in archive.infolist()}
-            names = _names(members, expected, where)
-            arrays = {
-                name: _read(archive, members[stored], stored, expected[name], where) for name, stored in names.items()
-            }
+            yield archive
     except zipfile.BadZipFile as error:
         raise UsageError(f"{where} is not an .npz file: {error}", remedy="numpy.savez writes one") from error
     except (OSError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UsageError(f"cannot read the input file {where}: {reason}") from error
-    check_inputs(arrays, expected, where)
-    return arrays
+        raise UsageError(f"cannot read the file {where}: {reason}") from error
 
 
 def check_inputs(arrays: Mapping[str, Array], expected: Mapping[str, InputSpec], where: str = "the input") -> None:
@@ -114,7 +140,7 @@ def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputS
     raise UsageError(f"{where} lacks the array {wanted}{alternative}; it holds {held}")
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec, where: str) -> Array:
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec | None, where: str) -> Array:
     """The array of one member, in native byte order; only its header is trusted to be small."""
     with archive.open(info) as member:
         try:
@@ -128,7 +154,10 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: In
             raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {reason}") from error
         if dtype.hasobject:
             raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
-        _check_kind(stored, shape, dtype, spec, where)
+        if spec is not None:
+            _check_kind(stored, shape, dtype, spec, where)
+        elif dtype.kind not in "biuf":
+            raise UsageError(f"'{shown(stored)}' in {where} holds {dtype}, which are no numbers")
         size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
         if size != info.file_size - member.tell():
             raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib.resources
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from flowc.errors import TargetError, shown
 from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_toml
 from flowc.targets.target import FAMILIES, Target
 
-__all__ = ["KEYS", "known_targets", "load_target"]
+__all__ = ["KEYS", "known_targets", "load_target", "target_of"]
 
 
 def _texts(value: Any) -> bool:
@@ -83,7 +84,16 @@ def _shipped() -> dict[str, Target]:
 
 def _parse(data: bytes, origin: str) -> Target:
     where = f"target file '{shown(origin)}'"
-    entries = parse_toml(data, where, TargetError)
+    return target_of(parse_toml(data, where, TargetError), where)
+
+
+def target_of(given: Mapping[str, Any], where: str) -> Target:
+    """The target that the keys of a file describe; `where` names the file in messages.
+
+    Raises:
+        TargetError: it is not a sound description; every fault is named.
+    """
+    entries = dict(given)
     found = faults(entries, KEYS)
     if not found and entries["clock_mhz"] > entries["max_clock_mhz"]:
         found.append(f"'clock_mhz' is {entries['clock_mhz']:g}, above 'max_clock_mhz' ({entries['max_clock_mhz']:g})")

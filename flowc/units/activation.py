@@ -14,10 +14,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from flowc.model.dtypes import IntType
+from flowc.errors import DamagedError
+from flowc.model.dtypes import IntType, UInt
 from flowc.units import cost
 from flowc.units.base import Array
 from flowc.units.cost import Resources
+from flowc.units.sound import array_faults
 
 __all__ = ["Activation", "Requant", "Table", "Thresholds"]
 
@@ -60,6 +62,14 @@ class Activation(ABC):
     def apply(self, acc: Array) -> Array:
         """Maps integer-valued ``acc`` (..., C) to integers (..., C)."""
 
+    @abstractmethod
+    def unsound(self, channels: int) -> list[str]:
+        """What contradicts itself in the fields, for a unit of so many channels; as `Unit.unsound`."""
+
+    def domain_faults(self, channels: int) -> list[str]:
+        """What is wrong with the domain."""
+        return [] if self.domain is None else array_faults("domain", self.domain, [(1, channels), (2,)])
+
     @property
     @abstractmethod
     def parameters(self) -> tuple[str, ...]:
@@ -90,6 +100,23 @@ class Thresholds(Activation):
     @property
     def channels(self) -> int:
         return int(self.values.shape[0])
+
+    def unsound(self, channels: int) -> list[str]:
+        found = array_faults("base", self.base, [(1, channels)], self.dtype) + self.domain_faults(channels)
+        sets = self.base.shape[0] if not found else 1
+        found += array_faults("values", self.values, [(sets,), tuple(range(1 << 16))])
+        if found:
+            return found
+        levels = self.levels
+        found += array_faults("step", self.step, [(1, sets), (1, levels)])
+        if not found and (np.diff(self.values, axis=1) < 0).any():
+            found.append("thresholds do not ascend")
+        if not found and levels:
+            steps = np.broadcast_to(self.step, (sets, levels)) if self.step.size == 1 else self.step
+            found += array_faults(
+                "a level", self.base[:, None] + np.cumsum(steps, axis=1), [(sets,), (levels,)], self.dtype
+            )
+        return found
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -178,6 +205,18 @@ class Requant(Activation):
     def parameters(self) -> tuple[str, ...]:
         return ("mult", "add", "late")
 
+    def unsound(self, channels: int) -> list[str]:
+        found = array_faults("mult", self.mult, [(1, channels)]) + array_faults("add", self.add, [(1, channels)])
+        found += self.domain_faults(channels)
+        if not 0 <= self.shift < 63:
+            found.append(f"shift = {self.shift} is not 0 to 62")
+        if not (self.lo <= self.hi and self.dtype.holds(self.lo, self.hi)):
+            found.append(f"the results {self.lo} to {self.hi} are no {self.dtype}")
+        if self.late is not None and not found:
+            found += array_faults("late", self.late, [(1, channels), (self.hi - self.lo,)], UInt(5))
+            found += ["half_even and late exclude each other"] if self.half_even else []
+        return found
+
     @property
     def stages(self) -> int:
         """Product, sum, shift and bounds; with ``late`` the memory, its product, and the comparison."""
@@ -250,6 +289,9 @@ class Table(Activation):
     def parameters(self) -> tuple[str, ...]:
         return ("values",)
 
+    def unsound(self, channels: int) -> list[str]:
+        return array_faults("values", self.values, [(1, channels), None], self.dtype) + self.domain_faults(channels)
+
     @property
     def channels(self) -> int:
         return int(self.values.shape[0])
@@ -264,6 +306,8 @@ class Table(Activation):
 
     def apply(self, acc: Array) -> Array:
         index = acc.astype(np.int64) - self.lo
+        if index.size and not 0 <= index.min() <= index.max() < self.values.shape[1]:
+            raise DamagedError("an integer lies outside of the table that maps it")
         if self.channels == 1:
             flat: Array = self.values[0].astype(np.float32)[index]
             return flat

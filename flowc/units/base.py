@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from flowc.model.dtypes import Array, IntType
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
+from flowc.units.sound import MOST_ELEMENTS
 
 __all__ = ["RESTART", "Array", "Frame", "OneToOne", "Unit", "divisors"]
 
@@ -147,6 +148,19 @@ class Unit(ABC):
     def styles(self) -> dict[str, list[str]]:
         """Legal values of the keys ``memory`` and ``multiplier`` that the unit has."""
         return {}
+
+    def unsound(self) -> list[str]:
+        """What contradicts itself in the unit's fields, folding aside: shapes, types, ranges.
+
+        Where this is not empty, nothing else of the unit may be asked. Fields have the types that they are declared with.
+        """
+        return []
+
+    def frame_faults(self) -> list[str]:
+        """What is wrong with the frames at the ports of a unit that is not `unsound`."""
+        frames = [*self.inputs, *self.outputs]
+        wrong = [f for f in frames if min(f.shape) < 1 or f.elements > MOST_ELEMENTS]
+        return [f"a frame of {f.h} x {f.w} x {f.c} elements" for f in wrong]
 
     def faults(self) -> list[str]:
         """What is wrong with the unit's folding; empty where it is sound."""

@@ -17,6 +17,7 @@ __all__ = [
     "ARRIVING",
     "BLOCK_SHAPES",
     "CONTROL",
+    "LINE_MEMORIES",
     "MAX_STREAM_BITS",
     "MULTIPLIERS",
     "RING_CONTROL",
@@ -64,6 +65,9 @@ ARRIVING = ("uram", "stream")
 
 WEIGHT_MEMORIES = ("auto", "lutram", "bram", *ARRIVING)
 """Every memory style of weights."""
+
+LINE_MEMORIES = ("auto", "lutram", "bram", "uram")
+"""Where line buffers may lie."""
 
 MULTIPLIERS = ("auto", "lut", "dsp")
 """Multiplier styles that every product has."""

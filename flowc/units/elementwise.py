@@ -14,6 +14,7 @@ from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
+from flowc.units.sound import array_faults
 
 __all__ = ["Activate", "Join"]
 
@@ -48,6 +49,9 @@ class Activate(OneToOne):
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": divisors(self.frame.c)}
+
+    def unsound(self) -> list[str]:
+        return self.activation.unsound(self.frame.c)
 
     def faults(self) -> list[str]:
         return self.divides("pe", self.frame.c, "the channels")
@@ -138,6 +142,14 @@ class Join(Unit):
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": divisors(self.left.c)}
+
+    def unsound(self) -> list[str]:
+        found = [] if self.op in ("add", "mul") else [f"there is no join '{self.op}'"]
+        if self.left.shape != self.right.shape:
+            found.append(f"frames of {self.left.shape} and {self.right.shape} elements")
+        for name, scale in (("left_scale", self.left_scale), ("right_scale", self.right_scale)):
+            found += array_faults(name, scale, [(1, self.left.c)])
+        return found or ([] if self.activation is None else self.activation.unsound(self.left.c))
 
     def faults(self) -> list[str]:
         return self.divides("pe", self.left.c, "the channels")

@@ -13,6 +13,7 @@ from flowc.units import cost
 from flowc.units.base import Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
+from flowc.units.sound import array_faults
 
 __all__ = ["Lookup"]
 
@@ -102,6 +103,14 @@ class Lookup(Unit):
 
     def styles(self) -> dict[str, list[str]]:
         return {"memory": ["auto", "lutram", "bram"]}
+
+    def unsound(self) -> list[str]:
+        found = array_faults("table", self.table, [None, None], self.dtype)
+        if not found and (self.out.c != self.table.shape[1] or self.out.pixels != self.frame.elements):
+            found.append(f"{self.frame.elements} rows of {self.table.shape[1]} entries in a frame of {self.out.shape}")
+        if self.memory not in self.styles()["memory"]:
+            found.append(f"there is no memory '{self.memory}'")
+        return found
 
     def faults(self) -> list[str]:
         return self.divides("pe", int(self.table.shape[1]), "the entries of a row")

@@ -14,7 +14,8 @@ from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
-from flowc.units.weighted import style_faults, weight_figures
+from flowc.units.sound import array_faults, number_faults
+from flowc.units.weighted import style_faults, unknown_styles, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
 
@@ -166,6 +167,18 @@ class Mvtu(Unit):
     def styles(self) -> dict[str, list[str]]:
         packed = ["packed"] if cost.packs(self.weight_type, self.frame.dtype) else []
         return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": [*cost.MULTIPLIERS, *packed]}
+
+    def unsound(self) -> list[str]:
+        found = array_faults("weights", self.weights, [None, None], self.weight_type)
+        found += number_faults(1, groups=self.groups, taps=self.taps, block=self.block)
+        if found:
+            return found
+        if self.mh % self.groups or self.mw % self.taps or (self.mw // self.taps) % self.block:
+            found.append(f"groups, taps and block do not divide weights of {self.mh} x {self.mw}")
+        if self.frame.c != self.groups * self.mw:
+            found.append(f"{self.frame.c} channels against {self.groups} groups of {self.mw} inputs")
+        found += unknown_styles(self)
+        return found or ([] if self.activation is None else self.activation.unsound(self.mh))
 
     def faults(self) -> list[str]:
         found = self.divides("pe", self.mh // self.groups, "the outputs per group")

@@ -14,6 +14,7 @@ from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
+from flowc.units.sound import number_faults
 
 __all__ = ["GlobalSum", "Pool"]
 
@@ -79,6 +80,14 @@ class Pool(OneToOne):
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": divisors(self.channels)}
+
+    def unsound(self) -> list[str]:
+        found = number_faults(1, channels=self.channels)
+        if self.op not in ("max", "sum"):
+            found.append(f"there is no pool '{self.op}'")
+        if not found and self.frame.c % self.channels:
+            found.append(f"{self.frame.c} inputs for {self.channels} channels")
+        return found or ([] if self.activation is None else self.activation.unsound(self.channels))
 
     def faults(self) -> list[str]:
         return self.divides("pe", self.channels, "the channels")
@@ -151,6 +160,9 @@ class GlobalSum(OneToOne):
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": divisors(self.frame.c)}
+
+    def unsound(self) -> list[str]:
+        return [] if self.activation is None else self.activation.unsound(self.frame.c)
 
     def faults(self) -> list[str]:
         return self.divides("pe", self.frame.c, "the channels")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import CONTROL, Resources
+from flowc.units.sound import number_faults, permutation_faults
 
 __all__ = ["InputPort", "OutputPort", "Port"]
 
@@ -38,6 +40,12 @@ class Port(OneToOne):
         """A register slice of two beats and the frame counter."""
         bits = self.simd * self.frame.dtype.bits
         return Resources(lut=CONTROL + bits, ff=2 * bits + 20)
+
+    def unsound(self) -> list[str]:
+        found = number_faults(1, simd=self.simd)
+        if any(n < 0 for n in self.tensor_shape) or prod(self.tensor_shape) != self.frame.elements:
+            found.append(f"a tensor of {self.tensor_shape} on a frame of {self.frame.elements} elements")
+        return found if self.order is None else found + permutation_faults("order", self.order, self.frame.elements)
 
     def faults(self) -> list[str]:
         return self.divides("simd", self.frame.elements, "the frame's elements")

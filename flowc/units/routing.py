@@ -12,6 +12,7 @@ from flowc.units import cost
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
+from flowc.units.sound import MOST_PORTS, number_faults, permutation_faults
 
 __all__ = ["Concat", "Fork", "Permute", "PixelPad", "Split", "Upsample", "WidthConverter"]
 
@@ -45,6 +46,10 @@ class Fork(_Moving):
     @property
     def outputs(self) -> tuple[Frame, ...]:
         return (self.frame,) * self.ways
+
+    def unsound(self) -> list[str]:
+        most = [f"{self.ways} copies"] if self.ways > MOST_PORTS else []
+        return number_faults(1, ways=self.ways) + most
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (xs[0],) * self.ways
@@ -108,6 +113,12 @@ class Concat(Unit):
     def faults(self) -> list[str]:
         return [f for frame in self.frames for f in self.divides("simd", frame.c, "an input's channels")]
 
+    def unsound(self) -> list[str]:
+        if not self.frames or any(f.shape[:2] != self.out.shape[:2] for f in self.frames):
+            return ["frames of different sizes, or none"]
+        total = sum(f.c for f in self.frames)
+        return [] if total == self.out.c else [f"{total} channels come in, {self.out.c} go out"]
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (np.concatenate(xs, axis=3),)
 
@@ -151,6 +162,12 @@ class Split(_Moving):
         parts = [*self.starts, *self.sizes, self.frame.c]
         return [f for part in parts for f in self.divides("simd", part, "a start, size or channel count")]
 
+    def unsound(self) -> list[str]:
+        if len(self.starts) != len(self.sizes) or not self.sizes:
+            return [f"{len(self.starts)} starts and {len(self.sizes)} sizes"]
+        inside = all(a >= 0 and n >= 1 and a + n <= self.frame.c for a, n in zip(self.starts, self.sizes, strict=True))
+        return [] if inside else [f"slices beyond {self.frame.c} channels"]
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return tuple(xs[0][..., a : a + n] for a, n in zip(self.starts, self.sizes, strict=True))
 
@@ -185,6 +202,9 @@ class Upsample(_Moving):
         """The row buffer and its counters."""
         return cost.memory(*self.row_memory, "auto") + Resources(lut=cost.CONTROL + 30, ff=40)
 
+    def unsound(self) -> list[str]:
+        return number_faults(1, factor_h=self.factor_h, factor_w=self.factor_w)
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (xs[0].repeat(self.factor_h, axis=1).repeat(self.factor_w, axis=2),)
 
@@ -214,6 +234,15 @@ class PixelPad(_Moving):
             (self.frame.h, self.stride_h * self.out.w * words), (self.frame.w, self.stride_w * words), (words, 1)
         )
         return Schedule(self.cycles, (reads,), (every(self.cycles),))
+
+    def unsound(self) -> list[str]:
+        found = number_faults(1, stride_h=self.stride_h, stride_w=self.stride_w)
+        whole = ((self.frame.h - 1) * self.stride_h + 1, (self.frame.w - 1) * self.stride_w + 1, self.frame.c)
+        if self.out.shape != whole:
+            found.append(f"the padded frame is {whole}, not {self.out.shape}")
+        return (
+            found if self.out.dtype.holds(self.value, self.value) else [*found, f"{self.value} is no {self.out.dtype}"]
+        )
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
@@ -301,6 +330,12 @@ class Permute(Unit):
     def faults(self) -> list[str]:
         return []
 
+    def unsound(self) -> list[str]:
+        found = permutation_faults("order", self.order, None)
+        if not found and (self.frame.elements % self.order.size or self.frame.elements != self.out.elements):
+            found.append(f"{self.order.size} of {self.frame.elements} elements are ordered, {self.out.elements} leave")
+        return found
+
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
         chunks = x.reshape(x.shape[0], -1, self.order.size)
@@ -369,6 +404,9 @@ class WidthConverter(Unit):
     def faults(self) -> list[str]:
         found = self.divides("wide_in", self.frame.elements, "the frame's elements")
         return found + self.divides("wide_out", self.frame.elements, "the frame's elements")
+
+    def unsound(self) -> list[str]:
+        return number_faults(1, wide_in=self.wide_in, wide_out=self.wide_out)
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return xs

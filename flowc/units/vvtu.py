@@ -14,7 +14,8 @@ from flowc.units.base import Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
-from flowc.units.weighted import style_faults, weight_figures
+from flowc.units.sound import array_faults, number_faults
+from flowc.units.weighted import style_faults, unknown_styles, weight_figures
 
 __all__ = ["Vvtu"]
 
@@ -142,6 +143,20 @@ class Vvtu(Unit):
 
     def styles(self) -> dict[str, list[str]]:
         return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": list(cost.MULTIPLIERS)}
+
+    def unsound(self) -> list[str]:
+        found = array_faults("weights", self.weights, [None, None], self.weight_type) + number_faults(
+            1, channels=self.channels
+        )
+        if found:
+            return found
+        rows = int(self.weights.shape[0])
+        if rows % self.channels:
+            found.append(f"{rows} rows of weights for {self.channels} channels")
+        if self.frame.c != self.taps * self.channels:
+            found.append(f"{self.frame.c} inputs against {self.channels} channels of {self.taps} taps")
+        found += unknown_styles(self)
+        return found or ([] if self.activation is None else self.activation.unsound(rows))
 
     def faults(self) -> list[str]:
         return self.divides("pe", self.channels, "the channels") + style_faults(self)

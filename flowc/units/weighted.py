@@ -8,7 +8,7 @@ from flowc.model.dtypes import Array, IntType
 from flowc.units import cost
 from flowc.units.base import Frame
 
-__all__ = ["Weighted", "style_faults", "weight_figures"]
+__all__ = ["Weighted", "style_faults", "unknown_styles", "weight_figures"]
 
 
 class Weighted(Protocol):
@@ -24,6 +24,8 @@ class Weighted(Protocol):
     def acc(self) -> IntType: ...
     @property
     def pe(self) -> int: ...
+    @property
+    def memory(self) -> str: ...
     @property
     def multiplier(self) -> str: ...
     @property
@@ -45,6 +47,13 @@ def weight_figures(unit: Weighted) -> dict[str, Any]:
         "weights": int(unit.weights.size),
         "weight_bits": unit.weight_type.bits,
     }
+
+
+def unknown_styles(unit: Weighted) -> list[str]:
+    """Memories and multipliers that there are not."""
+    found = [] if unit.memory in cost.WEIGHT_MEMORIES else [f"there is no memory '{unit.memory}'"]
+    known = unit.multiplier in (*cost.MULTIPLIERS, "packed")
+    return found if known else [*found, f"there is no multiplier '{unit.multiplier}'"]
 
 
 def style_faults(unit: Weighted) -> list[str]:

@@ -12,6 +12,7 @@ from flowc.units import cost
 from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Ring, Schedule, every, grid
+from flowc.units.sound import number_faults
 
 __all__ = ["Pad", "Window"]
 
@@ -52,6 +53,15 @@ class Pad(OneToOne):
     def resources(self) -> Resources:
         bits = self.simd * self.frame.dtype.bits
         return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40)
+
+    def unsound(self) -> list[str]:
+        found = number_faults(0, top=self.top, left=self.left, bottom=self.bottom, right=self.right)
+        whole = (self.frame.h + self.top + self.bottom, self.frame.w + self.left + self.right, self.frame.c)
+        if self.out.shape != whole:
+            found.append(f"the padded frame is {whole}, not {self.out.shape}")
+        return (
+            found if self.out.dtype.holds(self.value, self.value) else [*found, f"{self.value} is no {self.out.dtype}"]
+        )
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
@@ -183,6 +193,18 @@ class Window(Unit):
     @property
     def moves(self) -> bool:
         return True
+
+    def unsound(self) -> list[str]:
+        found = [f"{name} {value} below 1" for name, value in self._geometry().items() if min(value) < 1]
+        if not found and min(self.out_h, self.out_w) < 1:
+            found.append(f"a kernel of {self.kernel} is larger than {self.frame.h} x {self.frame.w}")
+        found += number_faults(1, block=self.block, simd=self.simd)
+        if self.memory not in cost.LINE_MEMORIES:
+            found.append(f"there is no memory '{self.memory}'")
+        return found
+
+    def _geometry(self) -> dict[str, tuple[int, int]]:
+        return {"kernel": self.kernel, "stride": self.stride, "dilation": self.dilation}
 
     def faults(self) -> list[str]:
         found = self.divides("block", self.frame.c, "the channels") + self.divides("simd", self.block, "the block")

@@ -273,7 +273,7 @@ def refused(done: Outcome, code: int = 2) -> str:
         (["--target", "ultra96", "--execution", "slow"], "Invalid value for '--execution': 'slow' is not one of"),
         (["--target", "ultra96", "--execution", "loopback"], "loopback execution does not exist in this version"),
         (["--target", "ultra96", "--input-type", "u8"], "input type 'u8': the type must be uint1 to uint16"),
-        (["--target", "ultra96", "--folding", "no.json"], "folding file 'no.json' can't be read: No such file"),
+        (["--target", "ultra96", "--folding", "no.json"], "cannot read the folding file 'no.json': No such file"),
         (["--target", "ultra96", "--config", "no.toml"], "cannot read the configuration file 'no.toml': No such file"),
         (["--target", "ultra96", "--speed", "9"], "No such option"),
     ],

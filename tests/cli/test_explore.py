@@ -105,11 +105,11 @@ def test_rates_out_of_reach_are_said_with_the_reason(run: Run) -> None:
     code, out, _ = run("--targets", "ultra96", "--fps-range", "1000:9e7:3", "--workers", "1")
     assert code == 0
     text = " ".join(out.split())
-    assert "1 of 3 rates can't be reached: 9e+07 fps at 100 MHz are 1 cycles per frame, but layer" in text
+    assert "1 of 3 rates can't be reached: 90,000,000 fps at 100 MHz are 1 cycle per frame, but layer" in text
     message = refused(
         run("--targets", "ultra96", "--fps-range", "8e7:9e7:2", "--workers", "1", "--csv", "a.csv"), code=3
     )
-    assert "no target reaches any of the rates: ultra96: 8e+07 fps" in message
+    assert "no target reaches any of the rates: ultra96: 80,000,000 fps" in message
 
 
 def test_a_dask_cluster_gives_the_same(run: Run) -> None:
@@ -155,7 +155,7 @@ def test_a_dask_cluster_gives_the_same(run: Run) -> None:
         (["--csv", "a", "--json", "a"], "'a' is named for two outputs"),
         (["--plot", "a.gif"], "'a.gif': a plot ends in .svg, .png, .pdf; '-' is the terminal"),
         (["--plot", "a"], "'a': a plot ends in .svg, .png, .pdf"),
-        (["--folding", "no.json"], "folding file 'no.json' can't be read: No such file"),
+        (["--folding", "no.json"], "cannot read the folding file 'no.json': No such file"),
         (["--input-type", "u8"], "input type 'u8': the type must be uint1 to uint16"),
         (["--utilization", "lut"], "utilization 'lut' is not RESOURCE=SHARE,..., such as 'lut=0.7,bram18=90%'"),
     ],

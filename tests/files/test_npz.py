@@ -88,7 +88,7 @@ def test_batches_must_agree(tmp_path: Path) -> None:
 
 def test_files_that_are_no_npz(tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path / "none.npz")
-    assert "cannot read the input file" in refused(tmp_path)
+    assert "cannot read the file" in refused(tmp_path)
     (tmp_path / "text.npz").write_text("not a zip")
     assert "is not an .npz file" in refused(tmp_path / "text.npz")
     np.save(tmp_path / "in.npy", sample())

@@ -19,7 +19,7 @@ from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
 from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, transfer_cycles
-from flowc.errors import InfeasibleError, UsageError
+from flowc.errors import InfeasibleError, UsageError, counted
 from flowc.interface.memory import MEMORY_PORTS
 from flowc.interface.weights import weight_ports
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
@@ -130,7 +130,7 @@ def allocate(
         weights = " and weights" if brought_bytes(sized) else ""
         raise InfeasibleError(
             f"the external memory takes {search.transfer_cycles:,} cycles to move a frame's inputs, outputs{weights}, each beat "
-            f"filled up to a power of two bytes; {fps:g} fps at {clock:g} MHz are {wanted:,}",
+            f"filled up to a power of two bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
     return _allocation(sized, search, clock, target)
@@ -155,7 +155,7 @@ def _choose(search: Search, wanted: int | None, fps: float | None, clock: float,
             return chosen
     if wanted is None:
         return search.fastest()
-    about = f"{fps:g} fps at {clock:g} MHz are {wanted:,} cycles per frame"
+    about = f"{fps:,.10g} fps at {clock:g} MHz are {counted(wanted, 'cycle')} per frame"
     remedy = "Ask for a lower rate, a higher clock or utilization limit, or take a larger target"
     try:
         chosen = search.reach(wanted)
@@ -281,5 +281,5 @@ def _checked_interval(fps: float | None, clock: float) -> int | None:
         raise UsageError(f"the frame rate must be above 0, not {fps}")
     interval = math.floor(min(clock * 1e6 / fps, _LONGEST_INTERVAL))
     if interval < 1:
-        raise InfeasibleError(f"{fps:g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second")
+        raise InfeasibleError(f"{fps:,.10g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second")
     return interval

@@ -1,0 +1,150 @@
+"""Whether the parts of a design that was read from files belong together: ports, tensors, host parts, reference, outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import onnx
+
+from flowc.design.assembly import Assembly
+from flowc.errors import DamagedError, shown
+from flowc.files.npz import InputSpec
+from flowc.streamline.compile import TensorInfo
+from flowc.units.sound import permutation_faults
+
+__all__ = ["check_assembly"]
+
+
+def check_assembly(design: Assembly) -> None:
+    """Raises DamagedError that names the first thing that contradicts another."""
+    checks = (_reference, _ports, _tensors, _flow, _accumulators, _windows, _sampling)
+    fault = next((text for check in checks for text in check(design)), None)
+    if fault is not None:
+        raise DamagedError(fault)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{shown(name)}'" for name in sorted(names))
+
+
+def _specs(values: Iterable[onnx.ValueInfoProto]) -> dict[str, InputSpec]:
+    """Shapes with their batch of 1, and dtypes, of the inputs or outputs of an ONNX graph."""
+    found = {}
+    for value in values:
+        tensor = value.type.tensor_type
+        shape = tuple(d.dim_value for d in tensor.shape.dim)
+        found[value.name] = InputSpec(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return found
+
+
+def _reference(design: Assembly) -> Iterator[str]:
+    """The reference has the inputs of the design, and begins with its outputs."""
+    graph = design.reference.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    given = {n: s for n, s in _specs(graph.input).items() if n not in constants}
+    wanted = {n: InputSpec((1, *s.shape), np.dtype(s.dtype)) for n, s in design.inputs.items()}
+    if not wanted or given != wanted:
+        yield f"the inputs {_quoted(wanted)} are not those of the reference, {_quoted(given)}"
+    outputs = _specs(graph.output)
+    first = {n: s.dtype for n, s in list(outputs.items())[: len(design.outputs)]}
+    if not first or list(first.items()) != [(n, np.dtype(d)) for n, d in design.outputs.items()]:
+        yield f"the outputs {_quoted(design.outputs)} are not those of the reference"
+
+
+def _layout(name: str, info: TensorInfo) -> Iterator[str]:
+    if min(info.shape, default=1) < 1:
+        yield f"tensor '{shown(name)}' has the shape {info.shape}"
+    elif info.order is not None:
+        for text in permutation_faults("its order", info.order.reshape(-1), math.prod(info.shape)):
+            yield f"tensor '{shown(name)}': {text}"
+
+
+def _ports(design: Assembly) -> Iterator[str]:
+    """Every port of the graph is described, and nothing else."""
+    units = {u.name: u for u in (*design.graph.inputs, *design.graph.outputs)}
+    if set(units) != set(design.ports):
+        yield f"ports are described as {_quoted(design.ports)}, the graph has {_quoted(units)}"
+        return
+    for name, unit in units.items():
+        yield from _layout(name, design.ports[name])
+        if math.prod(design.ports[name].shape) != unit.frame.elements:
+            yield f"port '{shown(name)}' carries {unit.frame.elements} elements, its tensor has the shape {design.ports[name].shape}"
+
+
+def _tensors(design: Assembly) -> Iterator[str]:
+    """Every tensor of the reference that a stream carries is described, and so compared."""
+    shapes = {n: s.shape for n, s in _specs(design.reference.graph.output).items()}
+    for name, info in design.tensors.items():
+        yield from _layout(name, info)
+        if name in shapes and math.prod(shapes[name]) != math.prod(info.shape):
+            yield f"tensor '{shown(name)}' has the shape {info.shape}, in the reference {shapes[name]}"
+    for stream in design.graph.streams:
+        if stream.tensor is None:
+            continue
+        if stream.tensor in shapes and stream.tensor not in design.tensors:
+            yield f"tensor '{shown(stream.tensor)}' of a stream is not described"
+        elif stream.tensor in design.tensors:
+            elements, frame = math.prod(design.tensors[stream.tensor].shape), design.graph.frame(stream)
+            if elements != frame.elements:
+                yield f"tensor '{shown(stream.tensor)}' has {elements} elements, its stream {frame.elements}"
+
+
+def _flow(design: Assembly) -> Iterator[str]:
+    """What each part takes another one gives, and nothing that is made is lost."""
+    head_in, head_out = (design.head.inputs, design.head.outputs) if design.head is not None else ({}, ())
+    tail_in, tail_out = (design.tail.inputs, design.tail.outputs) if design.tail is not None else ({}, ())
+    arriving = [u.tensor for u in design.graph.inputs]
+    leaving = [u.tensor for u in design.graph.outputs]
+    if len(set(leaving)) < len(leaving):
+        yield "two output ports carry one tensor"
+    known = {*design.inputs, *head_out, *leaving}
+    for what, needed, there in (
+        ("the head takes", head_in, {*design.inputs}),
+        ("the accelerator takes", arriving, {*head_out, *design.inputs}),
+        ("the tail takes", tail_in, known),
+        ("the outputs are", design.outputs, {*head_out, *leaving, *tail_out}),
+    ):
+        if missing := set(needed) - there:
+            yield f"{what} {_quoted(missing)}, which nothing makes"
+    used = {*arriving, *tail_in, *design.outputs}
+    if lost := {*head_out, *leaving, *tail_out} - used:
+        yield f"{_quoted(lost)} is made and not used"
+
+
+def _accumulators(design: Assembly) -> Iterator[str]:
+    shapes = {n: s.shape for n, s in _specs(design.reference.graph.output).items()}
+    leaving = {u.tensor: design.ports[u.name] for u in design.graph.outputs}
+    for acc in design.accumulators:
+        if acc.tensor not in leaving or acc.reference not in shapes:
+            yield f"the accumulator '{shown(acc.tensor)}' leaves no port, or is nothing in the reference"
+            continue
+        for array in (acc.scale, acc.zero):
+            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+                yield f"the accumulator '{shown(acc.tensor)}' has scales that are no numbers"
+        if (np.asarray(acc.scale) == 0).any():
+            yield f"the accumulator '{shown(acc.tensor)}' has a scale of 0"
+        shape = shapes[acc.reference]
+        if np.broadcast_shapes(shape, acc.scale.shape, acc.zero.shape) != shape:
+            yield f"the accumulator '{shown(acc.tensor)}' has scales of the shape {acc.scale.shape} for {shape}"
+        if math.prod(shape) != math.prod(leaving[acc.tensor].shape):
+            yield f"the accumulator '{shown(acc.tensor)}' has not the size of '{shown(acc.reference)}'"
+
+
+def _windows(design: Assembly) -> Iterator[str]:
+    for name, (low, high) in design.windows.items():
+        if low.ndim != 2 or low.shape != high.shape or (low > high).any():
+            yield f"the windows of tensor '{shown(name)}' are no ranges"
+    for name, slack in design.argmax_slack.items():
+        if slack.ndim != 1 or not slack.size or (slack < 0).any():
+            yield f"the slack of tensor '{shown(name)}' is no list of distances"
+
+
+def _sampling(design: Assembly) -> Iterator[str]:
+    for name, (low, high, step) in design.sampling.items():
+        numbers = (low, high) if step is None else (low, high, step)
+        if name not in design.inputs or not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
+            yield f"the range of input '{shown(name)}' is no range of numbers"
+        elif low > high or (step is not None and not (step > 0 and (high - low) / step < 1 << 40)):
+            yield f"the range of input '{shown(name)}' is {low} to {high} in steps of {step}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from flowc.arrays import ArrayPoint, ArraySweep, Setup
+from flowc.arrays import ArrayPoint, ArraySweep, LayerPoint, Setup
 from flowc.arrays.points import METRICS, ratio
 from flowc.cli.tables import new_console, new_table, percent, text
 
@@ -33,7 +33,7 @@ def show(found: ArraySweep, chosen: dict[str, tuple[str, int, int]]) -> None:
         for note in network.notes:
             console.print(text(f"note: {note}", limit=2000))
         console.print()
-    for line in _remarks(found.setup):
+    for line in _remarks(found.setup, found.dataflows):
         console.print(text(line, limit=2000))
 
 
@@ -66,32 +66,36 @@ def _rows(table: Table, points: list[ArrayPoint], every: tuple[ArrayPoint, ...])
 
 def _show_layers(console: Console, found: ArraySweep, network: str, array: tuple[str, int, int]) -> None:
     """The layers that leave most of the array's time idle."""
-    layers = found.layers(network, *array)
-    worst = sorted(layers, key=lambda layer: -layer.waste)[: _BEST + 1]
+    alike: dict[LayerPoint, int] = {}
+    for layer in found.layers(network, *array):
+        alike[layer] = alike.get(layer, 0) + 1
+    worst = sorted(alike, key=lambda layer: -layer.waste * alike[layer])[: _BEST + 1]
     console.print(text(f"layers that waste most of {array[0]} {array[1]}x{array[2]}:"))
     table = new_table("  layer", "of products>", "of cycles>", "used>", "idle, of all>")
     for layer in worst:
-        table.add_row(
-            text(f"  {layer.layer}", 60), percent(layer.mac_share), percent(layer.cycle_share), percent(layer.utilization),
-            percent(layer.waste),
-        )  # fmt: skip
+        number = alike[layer]
+        name = layer.layer if number == 1 else f"{layer.layer}, {number} times"
+        shares = [percent(number * value) for value in (layer.mac_share, layer.cycle_share)]
+        table.add_row(text(f"  {name}", 60), *shares, percent(layer.utilization), percent(number * layer.waste))
     console.print(table)
 
 
-def _remarks(setup: Setup) -> list[str]:
+def _remarks(setup: Setup, dataflows: tuple[str, ...]) -> list[str]:
     """What one has to know to read the figures."""
-    flat = "energy hardly depends on the shape, and cycles decide"
+    flat = "energy (of ws, is) hardly depends on the shape, and cycles decide"
     if setup.toggles:
         lines = [
             f"Idle cells toggle, as in CAMUY: most of the difference in energy is theirs. With --idle gated, {flat}."
         ]
     else:
         lines = [f"Idle cells are gated: {flat}. CAMUY's optimum in energy needs --idle toggle."]
-    lines.append("Row stationary cells are always gated, as in Eyeriss.")
+    if "rs" in dataflows and setup.toggles:
+        lines.append("Row stationary cells are always gated, as in Eyeriss.")
     if setup.loads == "published":
-        lines.append(
-            "Cycles: ws overlaps its loads (CAMUY), os and is do not (SCALE-Sim); --loads overlapped treats all alike."
-        )
+        overlapped = "ws loads weights behind the wave at any bandwidth, as in CAMUY (--loads rows: a row a cycle)"
+        exposed = "os and is wait for each block, as in SCALE-Sim (--loads overlapped: they do not)"
+        said = [overlapped] * ("ws" in dataflows) + [exposed] * bool({"os", "is"} & {*dataflows})
+        lines += [f"Cycles: {'; '.join(said)}."] if said else []
     if setup.costs["dram"] == 0:
         lines.append("Energy is on-chip; DRAM words are the same for every shape (--costs dram=200 adds them).")
     return lines

@@ -62,9 +62,24 @@ def test_a_table_per_network(run: Run) -> None:
 
 def test_what_is_said_of_gated_cells(run: Run) -> None:
     out = run("own.csv", "--pes", "64", "--idle", "gated", "--loads", "exposed", "--costs", "dram=200")[1]
-    assert "Idle cells are gated: energy hardly depends on the shape" in out
+    assert "Idle cells are gated: energy (of ws, is) hardly depends on the shape" in out
     assert "SCALE-Sim" not in out
     assert "on-chip" not in out
+
+
+def test_remarks_are_about_what_is_shown(run: Run) -> None:
+    out = run("own.csv", "--pes", "64", "--dataflow", "ws")[1]
+    assert "as in CAMUY (--loads rows: a row a cycle)." in out
+    assert "SCALE-Sim" not in out
+    assert "Row stationary" not in out
+    out = run("own.csv", "--pes", "64", "--dataflow", "is,rs")[1]
+    assert "Cycles: os and is wait for each block, as in SCALE-Sim" in out
+    assert "Row stationary cells are always gated" in out
+    assert "Cycles" not in run("own.csv", "--pes", "64", "--dataflow", "nlr")[1]
+
+
+def test_layers_alike_are_one_line(run: Run) -> None:
+    assert "  query, 12 times " in run("bert-base", "--pes", "64", "--dataflow", "nlr")[1]
 
 
 def test_many_points_are_cut_and_say_so(run: Run) -> None:

@@ -10,7 +10,7 @@ that is equal everywhere. A quantizer that changes nothing disappears.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
 from flowc.exact.steps import Steps, TooLarge, steps_of
+from flowc.exact.sums import float_sums
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
 from flowc.passes.base import ModelPass
@@ -132,7 +133,11 @@ class FoldActivations(ModelPass):
                 editor.drop(node)
                 return None
         certificate = certify(name, region, steps, leaf, ranges)
+        whole = steps
         steps, certificate = narrow_halves(editor, leaf, steps, certificate, ranges)
+        if steps is whole:
+            sums = float_sums((s.output for s in region.steps), leaf, ranges)
+            certificate = replace(certificate, sums=tuple(sums))
         self._replace(editor, node, region, steps, leaf, unit == 2, ranges, certificate)
         return None
 
@@ -155,7 +160,7 @@ class FoldActivations(ModelPass):
         ranges: Ranges,
         certificate: TensorCertificate,
     ) -> None:
-        self.certificates.append(certificate)
+        self.certificates.append(replace(certificate, axes=region.axes))
         activation = choose_activation(steps, bipolar=bipolar)
         lo, hi = steps.reached
         value = write_activation(editor, node, source, activation, region.axes, (lo, hi), _origin(region))

@@ -222,15 +222,19 @@ class Lowering:
         """Every tensor's name -> the name of the stream that carries it."""
         return {n: self._named(*end) or n for end, names in self._tensors.items() for n in names}
 
-    def tensors(self) -> dict[str, tuple[tuple[int, ...], Array | None]]:
-        """Name -> (ONNX shape, order on its stream; None where canonical) of every tensor that a stream is named after."""
+    def tensors(self, also: Container[str] = ()) -> dict[str, tuple[tuple[int, ...], Array | None]]:
+        """Name -> (ONNX shape, order on its stream; None where canonical) of every tensor that a stream is named after, and of others."""
         found = {}
         for value, place in self._places.items():
-            if self._named(place.unit, place.port) == value.name:
+            if self._named(place.unit, place.port) == value.name or value.name in also:
                 shape = shape_of(value)
                 canonical = np.array_equal(place.order.reshape(-1), canonical_order(shape).reshape(-1))
                 found[value.name or ""] = (shape, None if canonical else place.order)
         return found
+
+    def order_of(self, name: str) -> Array | None:
+        """In which order (H, W, C) the tensor of that name is streamed; None where no stream carries it."""
+        return next((place.order for value, place in self._places.items() if value.name == name), None)
 
     def dataflow(self) -> Dataflow:
         """The finished graph: forks put in where a stream has several consumers, unused outputs dropped."""

@@ -42,7 +42,6 @@ def design_of(compiled: Compiled) -> Design:
     """A design without folding or target: enough to run and verify."""
     shared = {f.name: getattr(compiled, f.name) for f in fields(Design) if hasattr(compiled, f.name)}
     own = {
-        "windows": compiled.certificate.windows,
         "report": {},
         "sampling": {},
         "plan": DataflowPlan(compiled.graph, load_target("zcu104"), find("hls"), {}),

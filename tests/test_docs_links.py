@@ -186,7 +186,8 @@ def test_design_keys_are_described(built: Path) -> None:
     stored = {
         name for key in ("tensors", "ports") for entry in document[key].values() for name in [entry["order"]] if name
     }
-    stored |= {f"accumulator.{i}.{part}" for i, _ in enumerate(document["accumulators"]) for part in ("scale", "zero")}
+    for kind, key in (("accumulator", "accumulators"), ("sum", "sums")):
+        stored |= {f"{kind}.{i}.{part}" for i, _ in enumerate(document[key]) for part in ("scale", "zero", "error")}
     stored |= {f"window.{i}.{part}" for i, _ in enumerate(document["windows"]) for part in ("low", "high")}
     arrays = set(re.findall(r'"array": "([^"]+)"', json.dumps(document)))
     with np.load(built / "weights.npz") as file:

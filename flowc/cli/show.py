@@ -37,7 +37,9 @@ def report(document: Report, more: Iterable[tuple[str, str]]) -> None:
 
 def verification(found: Report) -> None:
     """What a verification found; `found` holds the keys ``verification`` and ``csim`` of a report."""
-    pairs(new_console(), [("verified", _verified(found["verification"])), ("compiled C++", _simulated(found["csim"]))])
+    verified = found["verification"]
+    lines = [("verified", _verified(verified)), *_explained(verified), ("compiled C++", _simulated(found["csim"]))]
+    pairs(new_console(), lines)
 
 
 def nodes(lines: Iterable[tuple[str, str]]) -> None:
@@ -97,6 +99,7 @@ def _summary(document: Report) -> list[tuple[str, str]]:
         ("latency", f"{figure(document['latency_ms'])} ms"),
         ("thresholds", _certified(document["certificate"])),
         ("verified", _verified(document["verification"])),
+        *_explained(document["verification"]),
         ("compiled C++", _simulated(document["csim"])),
         *(("note", note) for note in document["notes"]),
     ]
@@ -146,12 +149,35 @@ def _certified(certificate: Report) -> str:
 def _verified(verification: Report | None) -> str:
     if verification is None:
         return "no"
-    explained = verification["explained_by_ambiguous"]
+    explained, wrong = verification["explained_by_ambiguous"], verification["mismatches"]
+    how = [
+        f"{count(verification[key])} {words}"
+        for key, words in _COMPARED.items()
+        if verification[key] or key == "compared_exactly"
+    ]
     return (
-        f"{count(verification['samples'])} samples, {count(verification['values'])} integers of"
-        f" {count(verification['tensors'])} tensors against {verification['reference']}:"
-        f" {count(verification['mismatches'])} mismatches" + (f", {explained} of them explained" if explained else "")
+        f"{_many(verification['samples'], 'sample')}, {count(verification['values'])} integers of"
+        f" {_many(verification['tensors'], 'tensor')} against {verification['reference']} ({', '.join(how)}):"
+        f" {_many(wrong, 'mismatch', 'mismatches')}" + (f", {count(explained)} of them explained" if explained else "")
     )
+
+
+_COMPARED = {
+    "compared_exactly": "exactly",
+    "compared_within_bound": "within the bound of float32 sums",
+    "not_compared": "not compared",
+    "not_finite": "infinite or not a number",
+}
+
+
+def _many(number: int, one: str, more: str = "") -> str:
+    return f"{count(number)} {one if number == 1 else more or one + 's'}"
+
+
+def _explained(verification: Report | None) -> list[tuple[str, str]]:
+    """Why mismatches are no faults: a sentence for each tensor and cause."""
+    found = [] if verification is None else verification["explanations"]
+    return [("explained", f"{entry['text']} ({percent(entry['share'])})") for entry in found]
 
 
 def _simulated(csim: Report | None) -> str:

@@ -11,9 +11,10 @@ import onnx
 
 from flowc.design.plan import Plan
 from flowc.errors import DamagedError, UsageError, shown
+from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, check_inputs
 from flowc.model.host import HostGraph
-from flowc.streamline.compile import Accumulator, TensorInfo
+from flowc.streamline.compile import TensorInfo
 from flowc.targets import Target
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
@@ -32,8 +33,10 @@ class Assembly:
         ports: the same for the tensors of the input and output ports, by port name.
         inputs, outputs: the model's, by name.
         accumulators: last integer tensors and their float form in the reference.
+        sums: the same for what activations are applied to, each under the name of the activation's result.
         reference: the reference as a standard ONNX model (see docs/exactness.md).
-        windows: tensor -> (low, high) int64 (C, K): accumulators in [low, high) are ambiguous.
+        windows: tensor -> (low, high) int64 (P, K): accumulators in [low, high) are ambiguous; P is 1, the channels of its stream, or all
+            elements of a frame.
         argmax_slack: argmax result -> int64 (C or 1,): channels closer than the sum of theirs are a tie that the model leaves open.
         sampling: model input -> (least, greatest, step): the values that verification draws.
     """
@@ -45,7 +48,8 @@ class Assembly:
     ports: dict[str, TensorInfo]
     inputs: dict[str, InputSpec]
     outputs: dict[str, np.dtype[Any]]
-    accumulators: list[Accumulator]
+    accumulators: list[FloatSum]
+    sums: list[FloatSum]
     reference: onnx.ModelProto
     windows: dict[str, tuple[Array, Array]]
     argmax_slack: dict[str, Array]

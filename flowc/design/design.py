@@ -12,7 +12,7 @@ from flowc.design.assembly import Assembly
 from flowc.design.project import write_project
 from flowc.design.store import DESIGN_SCHEMA, read_assembly
 from flowc.design.verify import compare
-from flowc.errors import MismatchError, UsageError
+from flowc.errors import UsageError
 from flowc.files.outdir import staged_output
 from flowc.units.base import Array
 
@@ -77,13 +77,8 @@ class Design(Assembly):
         found = compare(self, inputs, emulator=emulator)
         result = found.as_dict("onnxruntime")
         self.report["verification"] = result
-        if found.mismatches > found.explained:
-            first = next(c for c in found.tensors.values() if c.mismatches > c.explained)
-            raise MismatchError(
-                f"{found.mismatches - found.explained} of {result['values']} integers differ from onnxruntime, "
-                f"first in tensor '{first.tensor}'",
-                remedy="This is a bug in flowc unless the model computes in another precision than float32",
-            )
+        if found.failing:
+            raise found.error(result["values"])
         return result
 
     def csim(self, x: Array | Mapping[str, Array]) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
 
 from flowc.design.assembly import Assembly
 from flowc.errors import DamagedError, shown
+from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec
 from flowc.streamline.compile import TensorInfo
 from flowc.units.sound import permutation_faults
@@ -19,7 +20,7 @@ __all__ = ["check_assembly"]
 
 def check_assembly(design: Assembly) -> None:
     """Raises DamagedError that names the first thing that contradicts another."""
-    checks = (_reference, _ports, _tensors, _flow, _accumulators, _windows, _sampling)
+    checks = (_reference, _ports, _tensors, _flow, _sums, _windows, _sampling)
     fault = next((text for check in checks for text in check(design)), None)
     if fault is not None:
         raise DamagedError(fault)
@@ -113,23 +114,47 @@ def _flow(design: Assembly) -> Iterator[str]:
         yield f"{_quoted(lost)} is made and not used"
 
 
-def _accumulators(design: Assembly) -> Iterator[str]:
+def _sums(design: Assembly) -> Iterator[str]:
+    """What stands for float sums of the reference: integers that leave the accelerator, and what activations are applied to."""
     shapes = {n: s.shape for n, s in _specs(design.reference.graph.output).items()}
-    leaving = {u.tensor: design.ports[u.name] for u in design.graph.outputs}
-    for acc in design.accumulators:
-        if acc.tensor not in leaving or acc.reference not in shapes:
-            yield f"the accumulator '{shown(acc.tensor)}' leaves no port, or is nothing in the reference"
-            continue
-        for array in (acc.scale, acc.zero):
-            if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-                yield f"the accumulator '{shown(acc.tensor)}' has scales that are no numbers"
-        if (np.asarray(acc.scale) == 0).any():
-            yield f"the accumulator '{shown(acc.tensor)}' has a scale of 0"
-        shape = shapes[acc.reference]
-        if np.broadcast_shapes(shape, acc.scale.shape, acc.zero.shape) != shape:
-            yield f"the accumulator '{shown(acc.tensor)}' has scales of the shape {acc.scale.shape} for {shape}"
-        if math.prod(shape) != math.prod(leaving[acc.tensor].shape):
-            yield f"the accumulator '{shown(acc.tensor)}' has not the size of '{shown(acc.reference)}'"
+    leaving = {u.tensor: math.prod(design.ports[u.name].shape) for u in design.graph.outputs}
+    if design.head is not None:
+        leaving |= {n: math.prod(s.shape) for n, s in _specs(design.head.model.graph.output).items()}
+    for found in design.accumulators:
+        if found.tensor not in leaving:
+            yield f"the accumulator '{shown(found.tensor)}' leaves no port"
+        else:
+            yield from _sum(f"the accumulator '{shown(found.tensor)}'", found, leaving[found.tensor], shapes)
+    for found in design.sums:
+        if found.tensor not in design.tensors:
+            yield f"the sums of tensor '{shown(found.tensor)}' lie on no stream"
+        else:
+            elements = math.prod(design.tensors[found.tensor].shape)
+            yield from _sum(f"the sums of tensor '{shown(found.tensor)}'", found, elements, shapes)
+
+
+def _sum(what: str, found: FloatSum, elements: int, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
+    if found.reference not in shapes:
+        yield f"{what} {_are(what)} nothing in the reference"
+        return
+    shape = shapes[found.reference]
+    for array in (found.scale, found.zero, found.error):
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            yield f"{what} {_have(what)} scales that are no numbers"
+        elif np.broadcast_shapes(shape, array.shape) != shape:
+            yield f"{what} {_have(what)} scales of the shape {array.shape} for {shape}"
+    if (np.asarray(found.scale) == 0).any():
+        yield f"{what} {_have(what)} a scale of 0"
+    if math.prod(shape) != elements:
+        yield f"{what} {_have(what)} not the size of '{shown(found.reference)}'"
+
+
+def _are(what: str) -> str:
+    return "are" if what.startswith("the sums") else "is"
+
+
+def _have(what: str) -> str:
+    return "have" if what.startswith("the sums") else "has"
 
 
 def _windows(design: Assembly) -> Iterator[str]:

@@ -16,11 +16,12 @@ from flowc.design.assembly import Assembly
 from flowc.design.sound import check_assembly
 from flowc.design.styles import STYLES
 from flowc.errors import DamagedError, ModelError, UsageError, shown
+from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, read_arrays
 from flowc.files.read import read_file
 from flowc.importer.read import read_model
 from flowc.model.host import HostGraph
-from flowc.streamline.compile import Accumulator, TensorInfo
+from flowc.streamline.compile import TensorInfo
 from flowc.targets.loader import target_of
 from flowc.units.base import Array
 from flowc.units.sound import MOST_ELEMENTS
@@ -49,8 +50,9 @@ def write_assembly(design: Assembly, directory: Path) -> None:
                 arrays[key] = narrow(info.order)
             entry = {"shape": list(info.shape), "order": None if info.order is None else key}
             tensors.setdefault(f"{kind}s", {})[name] = entry
-    for i, acc in enumerate(design.accumulators):
-        arrays[f"accumulator.{i}.scale"], arrays[f"accumulator.{i}.zero"] = acc.scale, acc.zero
+    for kind, sums in (("accumulator", design.accumulators), ("sum", design.sums)):
+        for i, found in enumerate(sums):
+            arrays |= {f"{kind}.{i}.{name}": getattr(found, name) for name in ("scale", "zero", "error")}
     for i, (low, high) in enumerate(design.windows.values()):
         arrays[f"window.{i}.low"], arrays[f"window.{i}.high"] = narrow(low), narrow(high)
     whole = {
@@ -63,6 +65,7 @@ def write_assembly(design: Assembly, directory: Path) -> None:
         "inputs": {n: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name} for n, s in design.inputs.items()},
         "outputs": {n: d.name for n, d in design.outputs.items()},
         "accumulators": [{"tensor": a.tensor, "reference": a.reference} for a in design.accumulators],
+        "sums": [{"tensor": s.tensor, "stream": s.stream, "reference": s.reference} for s in design.sums],
         "windows": list(design.windows),
         "argmax_slack": {n: a.tolist() for n, a in design.argmax_slack.items()},
         "sampling": {n: list(v) for n, v in design.sampling.items()},
@@ -119,10 +122,8 @@ def _read(folder: Path) -> tuple[Assembly, dict[str, Any]]:
         ports=_infos(document["ports"], arrays),
         inputs={n: InputSpec(_shape(s["shape"]), np.dtype(s["dtype"])) for n, s in document["inputs"].items()},
         outputs={n: np.dtype(d) for n, d in document["outputs"].items()},
-        accumulators=[
-            Accumulator(a["tensor"], a["reference"], arrays[f"accumulator.{i}.scale"], arrays[f"accumulator.{i}.zero"])
-            for i, a in enumerate(document["accumulators"])
-        ],
+        accumulators=_sums("accumulator", document["accumulators"], arrays),
+        sums=_sums("sum", document.get("sums", []), arrays),
         reference=read_model(folder / "reference.onnx"),
         windows={
             n: (_integers(arrays[f"window.{i}.low"]), _integers(arrays[f"window.{i}.high"]))
@@ -152,3 +153,17 @@ def _infos(entries: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str,
         n: TensorInfo(_shape(e["shape"]), None if e["order"] is None else _integers(arrays[e["order"]]))
         for n, e in entries.items()
     }
+
+
+def _sums(kind: str, entries: list[dict[str, str]], arrays: Mapping[str, Array]) -> list[FloatSum]:
+    return [
+        FloatSum(
+            e["tensor"],
+            e["reference"],
+            arrays[f"{kind}.{i}.scale"],
+            arrays[f"{kind}.{i}.zero"],
+            arrays.get(f"{kind}.{i}.error", np.zeros(1)),
+            e.get("stream", ""),
+        )
+        for i, e in enumerate(entries)
+    ]

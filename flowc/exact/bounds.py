@@ -52,16 +52,15 @@ class SumBound:
     def at_sets(self, region: Region) -> SumBound:
         """The same with one row per parameter set of the region, or one in all."""
         if all(n == 1 or axis in region.axes for axis, n in enumerate(self.rows.shape)):
-            index = region.as_sets(self.rows)[:, 0]
-            return replace(
-                self, up=self.up[index], down=self.down[index], size=self.size[index], carried=self.carried[index]
-            )
+            return self.at_rows(region.as_sets(self.rows)[:, 0])
         return self.merged()
 
     def of_rows(self, rows: slice) -> SumBound:
         """The same for some rows of many; one row bounds all of them."""
-        if len(self.up) == 1:
-            return self
+        return self if len(self.up) == 1 else self.at_rows(rows)
+
+    def at_rows(self, rows: slice | Array) -> SumBound:
+        """The bounds of these rows."""
         return replace(self, up=self.up[rows], down=self.down[rows], size=self.size[rows], carried=self.carried[rows])
 
     def merged(self) -> SumBound:

@@ -17,6 +17,7 @@ from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region
 from flowc.exact.spans import covered, packed, stacked
 from flowc.exact.steps import Steps
+from flowc.exact.sums import FloatSum
 from flowc.exact.windows import Windows
 from flowc.units.base import Array
 
@@ -36,6 +37,8 @@ class TensorCertificate:
             otherwise, batch normalization fused into the weights or not), ``proven_unfused`` (as written only) and ``ambiguous``.
         inside: accumulator values in a window; values: accumulator values in all.
         low, high: int64 (sets, K): values in [low, high) are ambiguous; None where there is none.
+        axes: axes of the tensor along which parameter sets vary, in their order.
+        sums: float tensors of the model that stand for what the activation is applied to.
     """
 
     tensor: str
@@ -48,6 +51,8 @@ class TensorCertificate:
     values: int
     low: Array | None = None
     high: Array | None = None
+    axes: tuple[int, ...] = ()
+    sums: tuple[FloatSum, ...] = ()
 
     @property
     def windows(self) -> tuple[Array, Array] | None:

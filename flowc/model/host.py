@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from flowc.model.dtypes import Array
-from flowc.model.runtime import open_session
+from flowc.model.runtime import open_session, run_session
 
 __all__ = ["HostGraph"]
 
@@ -49,7 +49,7 @@ class HostGraph:
             for n, shape in self.inputs.items()
         }
         for i in range(count):
-            results = self._session.run(None, {n: a[i] for n, a in feeds.items()})
+            results = run_session(self._session, self.outputs, {n: a[i] for n, a in feeds.items()})
             for column, result in zip(columns, results, strict=True):
                 column.append(np.asarray(result))
         return {

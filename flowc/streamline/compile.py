@@ -18,25 +18,27 @@ import flowc.model.expansions  # noqa: F401  (registers the expanders)
 from flowc.errors import shown
 from flowc.exact.certificate import Certificate
 from flowc.exact.movement import index_map
+from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec
 from flowc.importer import load_model
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.host import HostGraph
 from flowc.model.input_type import InputType
-from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of, str_attr
+from flowc.model.ir import DOMAIN, int_attr, is_op, shape_of, str_attr
 from flowc.model.reference import expand
 from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
 from flowc.passes.apply_input_type import ApplyInputType
 from flowc.passes.base import Note
 from flowc.passes.integer_ranges import Ranges, integer_ranges
 from flowc.passes.lower import Lowering, canonical_order
+from flowc.streamline.evidence import inner_sums, last_sums, stream_windows
 from flowc.streamline.partition import INPUT_TYPE_ADVICE, Partition, partition
 from flowc.streamline.pipeline import Observer, streamline
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
 from flowc.units.port import Port
 
-__all__ = ["Accumulator", "Compiled", "TensorInfo", "compile_model", "explanations"]
+__all__ = ["Compiled", "TensorInfo", "compile_model", "explanations"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +62,6 @@ class TensorInfo:
         return flat.reshape(len(frames), *self.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class Accumulator:
-    """An integer tensor that leaves the accelerator and the float tensor of the reference that it stands for.
-
-    ``float = scale * (integer - zero)``; scale and zero float64, broadcastable against the tensor.
-    """
-
-    tensor: str
-    reference: str
-    scale: Array
-    zero: Array
-
-
 @dataclass(eq=False)
 class Compiled:
     """A model in all its parts.
@@ -84,6 +73,8 @@ class Compiled:
         ports: input and output ports by name: how the tensor of each lies on its stream.
         inputs: model inputs; outputs: model outputs with dtype.
         accumulators: last integer tensors and what they are in the reference.
+        sums: the same for what activations are applied to; each under the name of the activation's result.
+        windows: tensor -> (low, high), where the model leaves results open (see `flowc.streamline.evidence.stream_windows`).
         reference: standard ONNX model with every integer tensor as an extra output.
         certificate: what is proven of each activation.
         argmax_slack: argmax result -> how close channels must be to count as a tie (see the pass integer_argmax).
@@ -100,7 +91,9 @@ class Compiled:
     ports: dict[str, TensorInfo]
     inputs: dict[str, InputSpec]
     outputs: dict[str, np.dtype[Any]]
-    accumulators: list[Accumulator]
+    accumulators: list[FloatSum]
+    sums: list[FloatSum]
+    windows: dict[str, tuple[Array, Array]]
     reference: onnx.ModelProto
     certificate: Certificate
     argmax_slack: dict[str, Array]
@@ -108,6 +101,10 @@ class Compiled:
     notes: list[Note]
     model: ir.Model
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+_SUMS = ("MatMul", "Conv", "ConvTranspose", "AveragePool", "GlobalAveragePool", "ReduceMean")
+"""Operators whose results are float sums."""
 
 
 def compile_model(
@@ -140,18 +137,21 @@ def compile_model(
     seconds["import"], start = time.perf_counter() - start, time.perf_counter()
     tell("streamline")
     quantized = [n.outputs[0].name or "" for n in imported.graph if is_op(n, "Quantize", DOMAIN)]
-    products = [n.outputs[0].name or "" for n in imported.graph if n.op_type in ("MatMul", "Conv", "ConvTranspose")]
-    reference = expand(imported, extra_outputs=[*quantized, *products])
+    sums = [n.outputs[0].name or "" for n in imported.graph if n.domain == "" and n.op_type in _SUMS]
+    reference = expand(imported, extra_outputs=[*quantized, *sums])
     streamlined = streamline(imported, observer)
     ranges = integer_ranges(imported.graph)
     parts = partition(imported, ranges, streamlined.notes)
-    accumulators = _accumulators(parts, {o.name for o in reference.graph.output})
-    keep = {o.name for o in imported.graph.outputs} | set(quantized) | {a.reference for a in accumulators}
-    _keep_outputs(reference, keep)
+    named = {o.name for o in reference.graph.output}
+    accumulators = last_sums([*parts.exits, *parts.passed], ranges, named)
     seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
     tell("lower")
     low = _lower(name, parts, ranges, set(quantized))
     graph = low.dataflow()
+    inner = inner_sums(streamlined.certificate, low, named)
+    keep = {o.name for o in imported.graph.outputs} | set(quantized)
+    _keep_outputs(reference, keep | {s.reference for s in (*accumulators, *inner)})
+    shapes = {v.name or "": shape_of(v) for node in parts.nodes for v in node.outputs}
     seconds["lower"] = time.perf_counter() - start
     return Compiled(
         name=name,
@@ -159,11 +159,13 @@ def compile_model(
         graph=graph,
         head=None if parts.head is None else HostGraph(parts.head),
         tail=None if parts.tail is None else HostGraph(parts.tail),
-        tensors={n: TensorInfo(shape, order) for n, (shape, order) in low.tensors().items()},
+        tensors={n: TensorInfo(shape, order) for n, (shape, order) in low.tensors({s.tensor for s in inner}).items()},
         ports={u.name: _port(u) for u in (*graph.inputs, *graph.outputs)},
         inputs={v.name or "": InputSpec(shape_of(v)[1:], _dtype(v)) for v in imported.graph.inputs},
         outputs={v.name or "": _dtype(v) for v in imported.graph.outputs},
         accumulators=accumulators,
+        sums=inner,
+        windows=stream_windows(streamlined.certificate, low, shapes),
         reference=reference,
         certificate=streamlined.certificate.renamed(low.aliases()),
         argmax_slack=streamlined.argmax_slack,
@@ -212,19 +214,6 @@ def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:
     kept = [o for o in reference.graph.output if o.name in keep]
     del reference.graph.output[:]
     reference.graph.output.extend(kept)
-
-
-def _accumulators(parts: Partition, named: set[str]) -> list[Accumulator]:
-    found = []
-    for value in (*parts.exits, *parts.passed):
-        for use in value.uses():
-            node = use.node
-            name = node.outputs[0].name or ""
-            if is_op(node, "Dequantize", DOMAIN) and name in named:
-                scale, zero = (np.asarray(array_of(v), np.float64) for v in node.inputs[1:3])
-                found.append(Accumulator(value.name or "", name, scale, zero))
-                break
-    return found
 
 
 def _lower(name: str, parts: Partition, ranges: Ranges, known: set[str]) -> Lowering:

@@ -71,12 +71,12 @@ def _show_layers(console: Console, found: ArraySweep, network: str, array: tuple
         alike[layer] = alike.get(layer, 0) + 1
     worst = sorted(alike, key=lambda layer: -layer.waste * alike[layer])[: _BEST + 1]
     console.print(text(f"layers that waste most of {array[0]} {array[1]}x{array[2]}:"))
-    table = new_table("  layer", "of products>", "of cycles>", "used>", "idle, of all>")
+    table = new_table("layer", "of products>", "of cycles>", "used>", "idle, of all>")
     for layer in worst:
         number = alike[layer]
         name = layer.layer if number == 1 else f"{layer.layer}, {number} times"
         shares = [percent(number * value) for value in (layer.mac_share, layer.cycle_share)]
-        table.add_row(text(f"  {name}", 60), *shares, percent(layer.utilization), percent(number * layer.waste))
+        table.add_row(text(name, 60), *shares, percent(layer.utilization), percent(number * layer.waste))
     console.print(table)
 
 

@@ -79,7 +79,7 @@ def test_remarks_are_about_what_is_shown(run: Run) -> None:
 
 
 def test_layers_alike_are_one_line(run: Run) -> None:
-    assert "  query, 12 times " in run("bert-base", "--pes", "64", "--dataflow", "nlr")[1]
+    assert "query, 12 times " in run("bert-base", "--pes", "64", "--dataflow", "ws")[1]
 
 
 def test_many_points_are_cut_and_say_so(run: Run) -> None:

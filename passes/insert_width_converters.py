@@ -11,7 +11,9 @@ After::
 
 from __future__ import annotations
 
-from flowc.units import WidthConverter
+from collections.abc import Container
+
+from flowc.units import Unit, WidthConverter
 from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["insert_width_converters", "remove_width_converters"]
@@ -19,19 +21,21 @@ __all__ = ["insert_width_converters", "remove_width_converters"]
 
 def insert_width_converters(graph: Dataflow) -> Dataflow:
     """``graph`` with converters on every stream that needs one; `graph` itself if none does."""
+    added: dict[Stream, Unit] = {}
+    taken = set(graph.units)
     for stream in graph.streams:
         wide_in = graph[stream.src].out_widths[stream.src_port]
         wide_out = graph[stream.dst].in_widths[stream.dst_port]
         if wide_in == wide_out:
             continue
-        name = _free_name(graph, f"{stream.dst}_width" + (str(stream.dst_port) if stream.dst_port else ""))
+        name = _free_name(taken, f"{stream.dst}_width" + (str(stream.dst_port) if stream.dst_port else ""))
+        taken.add(name)
         reader = graph[stream.dst]
-        unit = WidthConverter(
+        added[stream] = WidthConverter(
             name=name, origin=reader.origin, overlap=reader.overlap, frame=graph.frame(stream), wide_in=wide_in,
             wide_out=wide_out,
         )  # fmt: skip
-        graph = graph.insert(stream, unit)
-    return graph
+    return graph.insert(added) if added else graph
 
 
 def remove_width_converters(graph: Dataflow) -> Dataflow:
@@ -50,8 +54,8 @@ def remove_width_converters(graph: Dataflow) -> Dataflow:
     return Dataflow(graph.name, [u for n, u in graph.units.items() if n not in drop], streams)
 
 
-def _free_name(graph: Dataflow, name: str) -> str:
+def _free_name(taken: Container[str], name: str) -> str:
     candidate, n = name, 2
-    while candidate in graph.units:
+    while candidate in taken:
         candidate, n = f"{name}_{n}", n + 1
     return candidate

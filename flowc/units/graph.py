@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import networkx as nx
 
@@ -44,13 +46,6 @@ class Dataflow:
         self.name = name
         self.units: Mapping[str, Unit] = {u.name: u for u in units}
         self.streams: tuple[Stream, ...] = tuple(streams)
-        self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-        self.graph.add_nodes_from(self.units)
-        for s in self.streams:
-            self.graph.add_edge(s.src, s.dst, key=(s.src_port, s.dst_port), stream=s)
-        self._order = tuple(
-            nx.lexicographical_topological_sort(self.graph, key={n: i for i, n in enumerate(self.units)}.get)
-        )
         self._into: dict[str, list[Stream]] = {n: [] for n in self.units}
         self._out: dict[str, list[Stream]] = {n: [] for n in self.units}
         for s in self.streams:
@@ -60,6 +55,34 @@ class Dataflow:
             ends.sort(key=lambda s: s.dst_port)
         for ends in self._out.values():
             ends.sort(key=lambda s: s.src_port)
+        self._order = self._sorted()
+
+    def _sorted(self) -> tuple[str, ...]:
+        """Names in topological order; of units that are free to come next, the one that was given first."""
+        position = {n: i for i, n in enumerate(self.units)}
+        names = tuple(self.units)
+        waiting = {n: len(into) for n, into in self._into.items()}
+        free = [position[n] for n, count in waiting.items() if not count]
+        heapq.heapify(free)
+        order = []
+        while free:
+            order.append(names[heapq.heappop(free)])
+            for s in self._out[order[-1]]:
+                waiting[s.dst] -= 1
+                if not waiting[s.dst]:
+                    heapq.heappush(free, position[s.dst])
+        if len(order) < len(names):
+            raise ValueError(f"the streams of '{self.name}' run in a cycle")
+        return tuple(order)
+
+    @cached_property
+    def graph(self) -> nx.MultiDiGraph[str]:
+        """Names of units, and an edge per stream with the attribute ``stream``."""
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        graph.add_nodes_from(self.units)
+        for s in self.streams:
+            graph.add_edge(s.src, s.dst, key=(s.src_port, s.dst_port), stream=s)
+        return graph
 
     def __iter__(self) -> Iterator[Unit]:
         """Units in topological order."""
@@ -98,11 +121,16 @@ class Dataflow:
         """A copy in which streams are exchanged."""
         return Dataflow(self.name, self.units.values(), [changed.get(s, s) for s in self.streams])
 
-    def insert(self, stream: Stream, unit: Unit) -> Dataflow:
-        """A copy with a one-in one-out unit put into ``stream``; the tensor name stays on the part into the unit."""
-        first = replace(stream, dst=unit.name, dst_port=0)
-        second = Stream(unit.name, stream.dst, 0, stream.dst_port)
-        units = list(self.units.values())
-        at = next(i for i, u in enumerate(units) if u.name == stream.dst)
-        streams = [x for s in self.streams for x in ((first, second) if s == stream else (s,))]
-        return Dataflow(self.name, [*units[:at], unit, *units[at:]], streams)
+    def insert(self, added: Mapping[Stream, Unit]) -> Dataflow:
+        """A copy with a one-in one-out unit put into each of some streams; the tensor name stays on the part into the unit."""
+        in_front: dict[str, list[Unit]] = {}
+        streams: list[Stream] = []
+        for s in self.streams:
+            unit = added.get(s)
+            if unit is None:
+                streams.append(s)
+                continue
+            in_front.setdefault(s.dst, []).append(unit)
+            streams += [replace(s, dst=unit.name, dst_port=0), Stream(unit.name, s.dst, 0, s.dst_port)]
+        units = [u for name, own in self.units.items() for u in (*in_front.get(name, ()), own)]
+        return Dataflow(self.name, units, streams)

@@ -65,7 +65,7 @@ def test_changes_give_new_graphs() -> None:
 def test_inserting_a_unit_keeps_the_tensor_in_front_of_it() -> None:
     graph = diamond()
     stream = graph.into("join")[0]
-    longer = graph.insert(stream, WidthConverter(name="wide", frame=FRAME, wide_in=1, wide_out=2))
+    longer = graph.insert({stream: WidthConverter(name="wide", frame=FRAME, wide_in=1, wide_out=2)})
     (first,) = longer.into("wide")
     (second,) = longer.out_of("wide")
     assert (first.src, first.src_port, first.tensor) == ("fork", 1, "x")

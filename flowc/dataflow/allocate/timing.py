@@ -119,12 +119,12 @@ class Pipeline:
         """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay."""
         streams = [*self.graph.into(name), *self.graph.out_of(name)]
         best: tuple[int, Times, dict[Stream, int]] | None = None
-        for given in (depths, {s: d for s, d in depths.items() if s not in room}):
-            moved = starts | {name: way(starts, name, given)}
-            needed = {s: self._needed(moved, s) for s in streams}
+        for given in (depths, {s: depths[s] for s in streams if s not in room}):
+            starts[name] = way(starts, name, given)
+            needed = {s: self._needed(starts, s) for s in streams}
             price = sum(fifo_price(d, self.bits[s]) for s, d in needed.items())
             if best is None or price < best[0]:
-                best = price, moved[name], needed
+                best = price, starts[name], needed
             if all(needed[s] <= _CHEAP_DEPTH for s in streams if s not in room):
                 break
         if best is not None:
@@ -180,7 +180,7 @@ class Bounds:
 
         After ``patience`` moves per unit of the pipeline the answer is no, though more moves might have led to a schedule.
         """
-        line, latest, before = self.line, dict(self._latest), self.depths[stream]
+        line, replaced, before = self.line, dict[str, Times](), self.depths[stream]
         self.depths[stream] = depth
         moves = patience * len(line.order)
         queue = {stream.dst: None}
@@ -191,10 +191,12 @@ class Bounds:
             bound = line.late(self._latest, name, self.depths)
             moves -= 1
             if moves < 0 or bool((bound < self._earliest[name]).any()):
-                self._latest, self.depths[stream] = latest, before
+                self._latest |= replaced
+                self.depths[stream] = before
                 return False
             new = np.minimum(bound, self._latest[name])
             if name != line.leader and not np.array_equal(new, self._latest[name]):
+                replaced.setdefault(name, self._latest[name])
                 self._latest[name] = new
                 queue.update(dict.fromkeys(line.neighbours(name)))
         return True

@@ -18,7 +18,7 @@ import onnx_ir as ir
 
 from flowc.exact import ops
 from flowc.exact.affine import trace_affine
-from flowc.exact.movement import MOVES
+from flowc.exact.movement import MOVES, is_move
 from flowc.exact.region import Blocked, Region, constant_of
 from flowc.model.dtypes import IntType
 from flowc.model.ir import DOMAIN, Editor, array_of, is_op, label, origins, shape_of
@@ -144,7 +144,7 @@ def _openings(node: ir.Node) -> list[int]:
 def _narrow(leaf: ir.Value) -> bool:
     """Whether an integer tensor is a quantizer's, as it is or moved: an accumulator belongs to the quantizer behind it."""
     node = leaf.producer()
-    while node is not None and node.domain == "" and node.op_type in MOVES:
+    while node is not None and is_move(node):
         source = node.inputs[MOVES[node.op_type](node)[0]]
         node = None if source is None else source.producer()
     return node is not None and is_op(node, "Quantize", DOMAIN)

@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact import ops
+from flowc.exact.movement import only_moves
 from flowc.exact.region import compress, constant_of
 from flowc.model.ir import DOMAIN, Editor, is_op, label, origins, shape_of
 from flowc.passes.base import ModelPass
@@ -21,7 +22,7 @@ from flowc.passes.rename import rename
 
 __all__ = ["HoistQuantizers"]
 
-_PER_CHANNEL = {"MaxPool", "Resize"}
+_PER_CHANNEL = {"MaxPool", "Pad", "Resize"}
 _SCALAR = {"DepthToSpace", "Reshape", "SpaceToDepth", "Transpose"}
 
 
@@ -46,7 +47,7 @@ class HoistQuantizers(ModelPass):
             node = None if source is None else source.producer()
             if node is None or source is None or len(source.uses()) != 1 or source.is_graph_output():
                 return False
-            if node.domain == "" and node.op_type in _PER_CHANNEL | _SCALAR:
+            if node.op_type in _PER_CHANNEL | _SCALAR and only_moves(node):
                 break
             if (
                 node.domain == DOMAIN

@@ -2,7 +2,8 @@
 
 Before: ``AveragePool(Dequantize(q, s, z))``  →  after: ``Dequantize(SumPool(Pad(q, z)), s / n, n * z)`` with n taps; a global
 average likewise with ``GlobalSum``. Where windows at the edge divide by fewer taps (padding not counted, ceil_mode), the scale varies
-over positions. A ReduceMean over all axes but one becomes a global average behind a transposition.
+over positions. A ReduceSum over the last axis is a global average that is not divided (`flowc.passes.spread_reductions` brings
+other reductions into these forms).
 """
 
 from __future__ import annotations
@@ -31,41 +32,13 @@ class IntegerPools(ModelPass):
         editor = Editor(graph)
         changed = False
         for node in list(graph):
-            if node.domain == "" and node.op_type == "ReduceMean":
-                changed |= self._spread_mean(editor, node)
-            elif node.domain == "" and node.op_type in ("AveragePool", "GlobalAveragePool"):
+            if node.domain == "" and (node.op_type in ("AveragePool", "GlobalAveragePool") or _is_row_sum(node)):
                 reason = self._rewrite(editor, node)
                 if reason is None:
                     changed = True
                 else:
                     self.note(label(node), reason)
         return changed
-
-    def _spread_mean(self, editor: Editor, node: ir.Node) -> bool:
-        """ReduceMean over all axes but the batch and one: as a global average over trailing axes."""
-        source = node.inputs[0]
-        axes = array_of(node.inputs[1]) if len(node.inputs) > 1 else None
-        if source is None or axes is None:
-            return False
-        shape = shape_of(source)
-        reduced = sorted(int(a) % len(shape) for a in axes.reshape(-1))
-        kept = [axis for axis in range(1, len(shape)) if axis not in reduced]
-        if 0 in reduced or len(kept) != 1 or len(shape) not in (3, 4):
-            return False
-        perm = [0, *kept, *reduced]
-        turned = [shape[axis] for axis in perm]
-        moved = editor.insert(node, "Transpose", [source], {"perm": perm}, hint=f"{label(node)}/turned", shape=turned)
-        mean = editor.insert(
-            node,
-            "GlobalAveragePool",
-            [moved],
-            hint=f"{label(node)}/average",
-            shape=[*turned[:2], *(1 for _ in reduced)],
-        )
-        out = shape_of(node.outputs[0])
-        target = editor.constant(np.array(out, np.int64), "shape")
-        editor.replace(node, editor.insert(node, "Reshape", [mean, target], hint=f"{label(node)}/mean", shape=out))
-        return True
 
     def _rewrite(self, editor: Editor, node: ir.Node) -> str | None:
         x = trace_affine(node.inputs[0])
@@ -105,6 +78,8 @@ class IntegerPools(ModelPass):
                 shape=(*shape[:2], *spans),
             )
         taps = int(np.prod(kernel))
+        if node.op_type == "ReduceSum":
+            divisors = np.ones((1, 1, 1))
         # How exact the floats are that the model adds: for the certificate.
         zeros = [float(x.zero.min()), float(x.zero.max())]
         # The division rounds twice at most (some runtimes multiply by a reciprocal), not at all by powers of two.
@@ -121,3 +96,15 @@ class IntegerPools(ModelPass):
         )
         editor.replace(node, mean)
         return None
+
+
+def _is_row_sum(node: ir.Node) -> bool:
+    """Whether the node adds up the last of three axes."""
+    source = node.inputs[0] if node.op_type == "ReduceSum" else None
+    axes = array_of(node.inputs[1]) if source is not None and len(node.inputs) > 1 else None
+    return (
+        source is not None
+        and axes is not None
+        and axes.reshape(-1).tolist() == [2]
+        and len(shape_of(source)) == 3 == len(shape_of(node.outputs[0]))
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc.exact.movement import MOVES, move_arrays
+from flowc.exact.movement import MOVES, is_move, move_arrays
 from flowc.model.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, shape_of, str_attr
 from flowc.units.base import Array
 
@@ -39,7 +39,7 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
     out = node.outputs[0]
     if is_op(node, "Quantize", DOMAIN):
         return uniform_range(out, int_attr(node, "lo", 0), int_attr(node, "hi", 0))
-    if node.domain == "" and node.op_type in MOVES:
+    if is_move(node):
         data = [node.inputs[i] for i in MOVES[node.op_type](node)]
         if not all(v in ranges for v in data):
             return None
@@ -48,7 +48,7 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
         lo, hi = move_arrays(node, list(los), shapes), move_arrays(node, list(his), shapes)
         if lo is None or hi is None:
             return uniform_range(out, min(int(a.min()) for a in los), max(int(a.max()) for a in his))
-        if node.op_type == "Pad":
+        if node.op_type == "Pad" and str_attr(node, "mode", "constant") == "constant":
             fill = _pad_value(node)
             lo, hi = np.minimum(lo, fill), np.maximum(hi, fill)
         return lo, hi

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from flowc.model.ir import array_of, ints_attr, origins, shape_of
+from flowc.model.ir import array_of, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
+from flowc.passes.lower_gather import gathered
 from flowc.passes.lower_products import two_d, window
 from flowc.units import Frame, GlobalSum, Pad, Pool
 
@@ -36,8 +37,9 @@ def pad(low: Lowering, node: ir.Node, place: Place, amounts: tuple[int, int, int
 
 @lowers("Pad")
 def _pad(low: Lowering, node: ir.Node) -> None:
-    if (node.attributes["mode"].value if "mode" in node.attributes else "constant") != "constant":
-        raise CannotLower("only constant padding is supported")
+    if str_attr(node, "mode", "constant") != "constant":
+        gathered(low, node)
+        return
     amounts = np.asarray(array_of(node.inputs[1])).tolist()
     rank = len(shape_of(node.outputs[0]))
     fill = array_of(node.inputs[2]) if len(node.inputs) > 2 else None

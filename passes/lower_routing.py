@@ -12,6 +12,7 @@ from flowc.model.dtypes import IntType
 from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of, str_attr
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
+from flowc.passes.lower_gather import gathered
 from flowc.units import ArgMax, Concat, Frame, Join, Lookup, PixelPad, Split, Upsample
 from flowc.units.base import Array
 
@@ -131,10 +132,9 @@ def _resize(low: Lowering, node: ir.Node) -> None:
     assert node.inputs[0] is not None
     shape, out = shape_of(node.inputs[0]), shape_of(node.outputs[0])
     factors = [o / i for i, o in zip(shape, out, strict=True)]
-    if any(f != int(f) for f in factors) or any(f != 1 for f in factors[:2]):
-        raise CannotLower("only upsampling by whole factors is supported")
-    if str_attr(node, "mode", "nearest") != "nearest" or not _repeats(node, [int(f) for f in factors]):
-        raise CannotLower("only nearest-neighbour upsampling that repeats every pixel is supported")
+    if any(f != int(f) for f in factors) or set(factors[:2]) != {1} or not _repeats(node, [int(f) for f in factors]):
+        gathered(low, node)
+        return
     place = low.canonical(node.inputs[0])
     vertical, horizontal = (1, int(factors[2])) if len(shape) == 3 else (int(factors[2]), int(factors[3]))
     unit = Upsample(

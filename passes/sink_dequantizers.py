@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
-from flowc.exact.movement import MOVES, index_map, move_arrays
-from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, is_op, label, shape_of
+from flowc.exact.movement import MOVES, index_map, is_move, move_arrays
+from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, is_op, label, shape_of, str_attr
 from flowc.passes.base import ModelPass
 from flowc.units.base import Array
 
@@ -30,7 +30,7 @@ class SinkDequantizers(ModelPass):
         editor = Editor(graph)
         changed = False
         for node in list(graph):
-            if node.domain == "" and node.op_type in MOVES:
+            if is_move(node):
                 changed |= self._sink(editor, node)
         return changed
 
@@ -54,7 +54,7 @@ class SinkDequantizers(ModelPass):
         for position, dequantizer in zip(positions, dequantizers, strict=True):
             assert dequantizer is not None
             inputs[position] = dequantizer.inputs[0]
-        if node.op_type == "Pad":
+        if node.op_type == "Pad" and str_attr(node, "mode", "constant") == "constant":
             fill = self._padding(editor, node, scale, zero)
             if fill is None:
                 return False

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact import ops
-from flowc.exact.movement import move_arrays
+from flowc.exact.movement import move_arrays, only_moves
 from flowc.exact.region import constant_of
 from flowc.model.ir import DOMAIN, Editor, float_attr, label, origins, shape_of
 from flowc.passes.base import ModelPass
@@ -24,7 +24,7 @@ from flowc.units.base import Array
 
 __all__ = ["SinkElementwise"]
 
-_MOVES = {"DepthToSpace", "MaxPool", "Reshape", "Resize", "Slice", "SpaceToDepth", "Transpose"}
+_MOVES = {"DepthToSpace", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "SpaceToDepth", "Transpose"}
 
 
 @dataclass
@@ -36,7 +36,7 @@ class SinkElementwise(ModelPass):
     def rewrite(self, graph: ir.Graph) -> bool:
         editor = Editor(graph)
         changed = False
-        waiting = [node for node in graph if node.domain == "" and node.op_type in _MOVES]
+        waiting = [node for node in graph if node.op_type in _MOVES and only_moves(node)]
         while waiting:
             move = waiting.pop()
             moved = self._swap_sum(editor, move) or self._swap(editor, move)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from flowc.exact.movement import MOVES, move_arrays
+from flowc.exact.movement import MOVES, is_move, move_arrays
 from flowc.exact.region import Region
 from flowc.model.ir import DOMAIN, array_of, float_attr, int_attr, ints_attr, shape_of, str_attr
 from flowc.units.base import Array
@@ -154,7 +154,7 @@ def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:
     node = value.producer()
     if node is None:
         return None
-    if node.domain == "" and node.op_type in MOVES:
+    if is_move(node):
         return _moved(node, ranges)
     if node.domain != DOMAIN:
         return None

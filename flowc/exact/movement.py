@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.region import compress
-from flowc.model.ir import array_of, int_attr, ints_attr, shape_of, str_attr
+from flowc.model.ir import array_of, int_attr, ints_attr, required, shape_of, str_attr
+from flowc.model.runtime import OPSET, run_once
 from flowc.units.base import Array
 
-__all__ = ["MOVES", "index_map", "move_arrays"]
+__all__ = ["MOVES", "index_map", "is_move", "move_arrays", "only_moves", "source_map"]
 
 MOVES: dict[str, Callable[[ir.Node], Sequence[int]]] = {
     "Concat": lambda node: range(len(node.inputs)),
@@ -25,6 +27,19 @@ MOVES: dict[str, Callable[[ir.Node], Sequence[int]]] = {
     "Transpose": lambda node: (0,),
 }
 """Movement operators and the positions of their data inputs."""
+
+
+def is_move(node: ir.Node) -> bool:
+    """Whether the node moves elements: a resize does where it takes the nearest one, and computes where it interpolates."""
+    if node.domain != "" or node.op_type not in MOVES:
+        return False
+    return node.op_type != "Resize" or str_attr(node, "mode", "nearest") == "nearest"
+
+
+def only_moves(node: ir.Node) -> bool:
+    """Whether all that comes out of the node went into it: so not where a Pad puts in a constant."""
+    return is_move(node) and (node.op_type != "Pad" or str_attr(node, "mode", "constant") != "constant")
+
 
 # These act on the spatial axes alone: constants that do not vary there go through unchanged.
 _SPATIAL = {"MaxPool", "Pad", "Resize"}
@@ -49,6 +64,24 @@ def index_map(node: ir.Node, indices: Array) -> Array:
         return x.reshape(n, c // (b * b), h * b, w * b)
     x = indices.reshape(n, c, h // b, b, w // b, b).transpose(0, 3, 5, 1, 2, 4)
     return x.reshape(n, c * b * b, h // b, w // b)
+
+
+def source_map(node: ir.Node, indices: Array) -> Array:
+    """For every element of the output, which element of the input it is: of a nearest Resize, and of a Pad that repeats some.
+
+    A Resize is asked of onnxruntime: which pixel is nearest depends on its float32 arithmetic.
+
+    Args:
+        indices: numbers below 2^24, of the input's shape.
+    """
+    if node.op_type == "Pad":
+        amounts = np.asarray(array_of(node.inputs[1])).reshape(2, -1)
+        modes: dict[str, Literal["reflect", "edge", "wrap"]] = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+        return np.pad(indices, [(int(a), int(b)) for a, b in amounts.T], mode=modes[str_attr(node, "mode", "")])
+    constants = {v.name or "": a for v in node.inputs[1:] if v is not None and (a := array_of(v)) is not None}
+    constants[required(node, 0).name or ""] = indices.astype(np.float32)
+    (found,) = run_once([ir.to_proto(node)], constants, [node.outputs[0].name or ""], opset=OPSET)
+    return found.astype(np.int64)
 
 
 def _slices(node: ir.Node, rank: int) -> tuple[slice, ...]:

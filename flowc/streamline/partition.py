@@ -11,7 +11,7 @@ from onnx import helper
 
 from flowc.errors import ModelError, UnsupportedError
 from flowc.exact.affine import trace_affine
-from flowc.exact.movement import MOVES
+from flowc.exact.movement import is_move
 from flowc.model.ir import DOMAIN, is_op, label, origins, shape_of
 from flowc.model.reference import expand
 from flowc.model.runtime import IR_VERSION
@@ -50,7 +50,7 @@ class Partition:
 def _is_integer_node(node: ir.Node, ranges: Ranges) -> bool:
     if node.domain == DOMAIN:
         return node.op_type not in ("Quantize", "Dequantize")
-    return (node.op_type in MOVES or node.op_type == "ArgMax") and node.outputs[0] in ranges
+    return (is_move(node) or node.op_type == "ArgMax") and node.outputs[0] in ranges
 
 
 def _late_values(graph: ir.Graph, ranges: Ranges) -> set[ir.Value]:

@@ -19,20 +19,31 @@ from flowc.passes.integer_joins import IntegerJoins
 from flowc.passes.integer_lookups import IntegerLookups
 from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.integer_products import IntegerProducts
+from flowc.passes.integer_resize import IntegerResize
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from flowc.passes.sink_elementwise import SinkElementwise
+from flowc.passes.spread_reductions import SpreadReductions
 from flowc.passes.turn_products import TurnProducts
 from flowc.units.base import Array
 
 __all__ = ["STREAMLINE", "Streamlined", "streamline"]
 
 STREAMLINE: tuple[tuple[type[ModelPass], ...], ...] = (
-    (TurnProducts,),
+    (TurnProducts, SpreadReductions),
     (ExpandBroadcasts,),
     (IntegerLookups,),
     (HoistQuantizers,),
     # Each of these makes room for the others; the group runs until nothing changes.
-    (SinkElementwise, SinkDequantizers, CloseElementwise, IntegerProducts, IntegerPools, IntegerJoins),
+    (
+        SinkElementwise,
+        SinkDequantizers,
+        CloseElementwise,
+        SpreadReductions,
+        IntegerResize,
+        IntegerProducts,
+        IntegerPools,
+        IntegerJoins,
+    ),
     (FoldActivations,),
     (IntegerArgmax,),
 )

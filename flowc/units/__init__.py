@@ -6,6 +6,7 @@ from flowc.units.activation import Activation, Requant, Table, Thresholds
 from flowc.units.argmax import ArgMax
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.elementwise import Activate, Join
+from flowc.units.gather import Gather
 from flowc.units.lookup import Lookup
 from flowc.units.mvtu import Mvtu
 from flowc.units.pool import GlobalSum, Pool
@@ -24,6 +25,7 @@ __all__ = [
     "Concat",
     "Fork",
     "Frame",
+    "Gather",
     "GlobalSum",
     "InputPort",
     "Join",
@@ -50,8 +52,8 @@ __all__ = [
 UNITS: dict[str, type[Unit]] = {
     cls.kind: cls
     for cls in (
-        Activate, ArgMax, Concat, Fork, GlobalSum, InputPort, Join, Lookup, Mvtu, OutputPort, Pad, Permute, PixelPad, Pool, Split,
-        Upsample, Vvtu, WidthConverter, Window,
+        Activate, ArgMax, Concat, Fork, Gather, GlobalSum, InputPort, Join, Lookup, Mvtu, OutputPort, Pad, Permute,
+        PixelPad, Pool, Split, Upsample, Vvtu, WidthConverter, Window,
     )
 }  # fmt: skip
 ACTIVATIONS: dict[str, type[Activation]] = {cls.kind: cls for cls in (Requant, Table, Thresholds)}

@@ -10,6 +10,7 @@ import pytest
 from flowc.model.ir import array_of
 from flowc.passes.integer_pools import IntegerPools
 from flowc.passes.sink_dequantizers import SinkDequantizers
+from flowc.passes.spread_reductions import SpreadReductions
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after
 
@@ -63,8 +64,8 @@ def test_a_window_as_large_as_the_frame_is_global() -> None:
 def test_means_over_axes(axes: list[int], keep: int) -> None:
     net = Net([1, 3, 4, 5], opset=18)
     y = net.op("ReduceMean", net.quant(net.x, 0.3), net.const(np.array(axes)), keepdims=keep)
-    step = IntegerPools()
-    model = same_before_and_after(net.model(net.quant(y, 0.0973, bits=8)), step, SinkDequantizers(), IntegerPools())
+    steps = SpreadReductions(), SinkDequantizers(), IntegerPools()
+    model = same_before_and_after(net.model(net.quant(y, 0.0973, bits=8)), *steps)
     assert "GlobalSum" in operators(model)
 
 

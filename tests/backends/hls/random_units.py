@@ -16,6 +16,7 @@ from flowc.units import (
     Concat,
     Fork,
     Frame,
+    Gather,
     GlobalSum,
     InputPort,
     Join,
@@ -292,6 +293,14 @@ def make_permute(rng: Random, name: str) -> Permute:
     return Permute(name=name, frame=Frame(h, w, c, dtype), out=Frame(w, h, c, dtype), order=order)
 
 
+def make_gather(rng: Random, name: str) -> Gather:
+    h, w, c = 2, int(rng.integers(1, 5)), pick(rng, [2, 8, 20])
+    taken, given = w * c, c * int(rng.integers(1, 7))
+    order = rng.integers(0, taken, given)
+    dtype = element_type(rng)
+    return Gather(name=name, frame=Frame(h, w, c, dtype), out=Frame(h, given // c, c, dtype), order=order)
+
+
 def make_argmax(rng: Random, name: str) -> ArgMax:
     c = pick(rng, [2, 3, 6, 10])
     return ArgMax(name=name, frame=Frame(2, 2, c, element_type(rng)), pe=pick(rng, divisors(c)))
@@ -313,6 +322,7 @@ MAKERS: dict[str, Callable[[Random, str], Unit]] = {
     "lookup": make_lookup,
     "mvtu": make_mvtu,
     "pad": make_pad,
+    "gather": make_gather,
     "permute": make_permute,
     "pixel_pad": make_pixel_pad,
     "pool": make_pool,

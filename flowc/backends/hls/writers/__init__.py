@@ -8,6 +8,7 @@ from typing import Any
 from flowc.backends.hls.layer import Layer
 from flowc.backends.hls.writers.argmax import write_argmax
 from flowc.backends.hls.writers.elementwise import write_activate, write_join
+from flowc.backends.hls.writers.gather import write_gather
 from flowc.backends.hls.writers.lookup import write_lookup
 from flowc.backends.hls.writers.mvtu import write_mvtu
 from flowc.backends.hls.writers.pool import write_global_sum, write_pool
@@ -30,6 +31,7 @@ WRITERS: dict[str, Callable[[Any], Layer]] = {
     "argmax": write_argmax,
     "concat": write_concat,
     "fork": write_fork,
+    "gather": write_gather,
     "global_sum": write_global_sum,
     "input": write_input,
     "join": write_join,

@@ -33,10 +33,12 @@ _MATMUL = {
 }
 """Operators that are products, and which inputs are the operands."""
 
-_HIDDEN = {
-    "LSTM", "GRU", "RNN", "Einsum", "Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention", "LongformerAttention",
-    "DeformConv", "If", "Loop", "Scan", "BiasSplitGelu", "MatMulNBits", "NhwcConv", "QMoE", "MoE",
-}  # fmt: skip
+_HIDDEN = frozenset(
+    {
+        "Attention", "DeformConv", "Einsum", "GRU", "GroupQueryAttention", "If", "LSTM", "LongformerAttention", "Loop",
+        "MatMulNBits", "MoE", "MultiHeadAttention", "NhwcConv", "QAttention", "QMoE", "RNN", "Scan",
+    }
+)  # fmt: skip
 """Operators that hold products which are not counted."""
 
 
@@ -55,7 +57,7 @@ def read_network(
         UnsupportedError: operators whose products are not counted.
     """
     shapes = infer(source, input_shapes or {})
-    hidden = [n for n in shapes.nodes if n.op_type in _HIDDEN]
+    hidden = [n for n in shapes.nodes if n.op_type in _HIDDEN or _laid_out_otherwise(n)]
     if hidden:
         raise UnsupportedError(
             [(_label(n), n.op_type, "holds products that are not counted") for n in hidden],
@@ -74,12 +76,18 @@ def read_network(
     return Network(_name(source, shapes), tuple(layers), _notes(shapes))
 
 
+def _laid_out_otherwise(node: onnx.NodeProto) -> bool:
+    """Whether it is one of onnxruntime's products with channels last, or with stacks of transposed matrices."""
+    names = ("channels_last", "transBatchA", "transBatchB")
+    return node.op_type in {**_CONV, **_MATMUL} and any(_int(node, name, 0) for name in names)
+
+
 def _name(source: str | os.PathLike[str] | onnx.ModelProto, shapes: Shapes) -> str:
     return shown(shapes.name or "model", 60) if isinstance(source, onnx.ModelProto) else shown(Path(source).stem, 60)
 
 
 def _notes(shapes: Shapes) -> tuple[str, ...]:
-    unknown = sorted(shapes.unknown)
+    unknown = sorted(name for name in shapes.unknown if name.rpartition("::")[2] not in {**_CONV, **_MATMUL})
     if not unknown:
         return ()
     return (

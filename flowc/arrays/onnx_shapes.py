@@ -41,6 +41,7 @@ _LIKE: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "QGemm": ("Gemm", (0, 3)),
     "FusedGemm": ("Gemm", (0, 1)),
     "FusedConv": ("Conv", (0, 1)),
+    "QLinearConv": ("Conv", (0, 3)),
     "MatMulIntegerToFloat": ("MatMul", (0, 1)),
     "DynamicQuantizeMatMul": ("MatMul", (0, 1)),
     "FusedMatMul": ("MatMul", (0, 1)),
@@ -50,6 +51,8 @@ _ATTRIBUTES = frozenset(
     {"transA", "transB", "kernel_shape", "strides", "pads", "dilations", "group", "auto_pad", "ceil_mode", "axis"}
 )
 _NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "If", "Loop", "Scan"})
+_OTHER_LAYOUT = frozenset({"channels_last", "transA", "transB", "transBatchA", "transBatchB"})
+"""Attributes of onnxruntime's operators with which the shape rule of the standard operator does not hold."""
 _UNBOUNDED = frozenset({"ConstantOfShape", "Expand", "Pad", "Range", "Resize", "Tile"})
 """Operators whose result may be large where their inputs are small: computed once the size is known."""
 
@@ -199,10 +202,17 @@ def _stand_in(node: onnx.NodeProto) -> onnx.NodeProto:
     """A standard operator whose result has the same shape, where the node's own is not standard."""
     if node.domain in QUANTIZER_DOMAINS or (node.domain == CONTRIB_DOMAIN and node.op_type in _PASS_ON):
         return _like(node, "Identity", (0,))
+    other = any(a.name in _OTHER_LAYOUT and a.i for a in node.attribute) and node.op_type not in ("QGemm", "FusedGemm")
+    if node.domain == CONTRIB_DOMAIN and other:
+        return _copy(node)
     if node.domain == CONTRIB_DOMAIN and node.op_type == "QLinearConcat":
         return _like(node, "Concat", tuple(range(2, len(node.input), 3)))
     if node.domain == CONTRIB_DOMAIN and node.op_type in _LIKE:
         return _like(node, *_LIKE[node.op_type])
+    return _copy(node)
+
+
+def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     if node.domain == "ai.onnx":

@@ -195,6 +195,30 @@ def test_operators_of_onnxruntime() -> None:
     assert found.notes == ()
 
 
+def test_fused_operators_of_onnxruntime() -> None:
+    domain = "com.microsoft"
+    nodes = [
+        node("FusedConv", ["x", "k"], "a", domain, strides=[2, 2], activation="Relu"),
+        node("Reshape", ["a", "to"], "b"),
+        node("FusedGemm", ["b", "w"], "c", domain, transB=1, activation="Relu"),
+        node("FusedMatMul", ["c", "v"], "y", domain, transB=1, alpha=0.5),
+    ]
+    constants = {"k": zeros(5, 4, 3, 3), "to": np.array([4, 5], np.int64), "w": zeros(7, 5), "v": zeros(3, 7)}
+    found = read_network(model(nodes, {"x": [1, 4, 6, 6]}, constants))
+    assert [layer.macs for layer in found.layers] == [4 * 5 * 36, 4 * 5 * 7, 4 * 7 * 3]
+    assert found.notes == ()
+    last = node("QLinearConv", ["x", "s", "z", "k", "s", "z", "s", "z"], "y", domain, channels_last=1)
+    with pytest.raises(UnsupportedError, match=r"'QLinearConv_y' \(QLinearConv\): holds products"):
+        read_network(
+            model(
+                [last],
+                {"x": [1, 6, 6, 4]},
+                {"s": np.float32(1), "z": np.int8(0), "k": np.zeros((5, 4, 3, 3), np.int8)},
+                kind=INT8,
+            )
+        )
+
+
 def test_quantize_dequantize_nodes_around_weights() -> None:
     constants = {"s": np.float32(0.1), "z": np.int8(0), "w": np.zeros((4, 3, 3, 3), np.int8)}
     nodes = [

@@ -36,7 +36,7 @@ _MATMUL = {
 _HIDDEN = frozenset(
     {
         "Attention", "DeformConv", "Einsum", "GRU", "GroupQueryAttention", "If", "LSTM", "LongformerAttention", "Loop",
-        "MatMulNBits", "MoE", "MultiHeadAttention", "NhwcConv", "QAttention", "QMoE", "RNN", "Scan",
+        "MatMulNBits", "MoE", "MultiHeadAttention", "NhwcConv", "QAttention", "QMoE", "RNN", "Scan", "XnorPopcountMatMul",
     }
 )  # fmt: skip
 """Operators that hold products which are not counted."""

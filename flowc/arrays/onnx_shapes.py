@@ -16,8 +16,9 @@ import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
 from flowc.errors import ModelError, shown
+from flowc.importer.channels_last import CHANNELS_LAST, CHANNELS_LAST_DOMAIN, channels_first
 from flowc.importer.check import check_graph, check_names
-from flowc.importer.operators import CONTRIB_DOMAIN, QUANTIZER_DOMAINS
+from flowc.importer.operators import CONTRIB_DOMAIN, is_qonnx
 from flowc.importer.read import read_model
 from flowc.model.runtime import IR_VERSION, run_once
 
@@ -103,6 +104,8 @@ def infer(source: str | os.PathLike[str] | onnx.ModelProto, inputs: Mapping[str,
     check_names(model)
     if model.functions:
         model = inliner.inline_local_functions(model)
+    if all(n.op_type in CHANNELS_LAST for n in model.graph.node if n.domain == CHANNELS_LAST_DOMAIN):
+        channels_first(model.graph)
     check_graph(model.graph)
     nodes = tuple(model.graph.node)
     constant = _constants(model.graph)
@@ -200,7 +203,10 @@ def _input_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> lis
 
 def _stand_in(node: onnx.NodeProto) -> onnx.NodeProto:
     """A standard operator whose result has the same shape, where the node's own is not standard."""
-    if node.domain in QUANTIZER_DOMAINS or (node.domain == CONTRIB_DOMAIN and node.op_type in _PASS_ON):
+    quantizer = is_qonnx(node.domain, node.op_type) and is_qonnx(
+        "", node.op_type
+    )  # by its name too: not all of that domain are
+    if quantizer or (node.domain == CONTRIB_DOMAIN and node.op_type in _PASS_ON):
         return _like(node, "Identity", (0,))
     other = any(a.name in _OTHER_LAYOUT and a.i for a in node.attribute) and node.op_type not in ("QGemm", "FusedGemm")
     if node.domain == CONTRIB_DOMAIN and other:

@@ -145,7 +145,7 @@ def test_products_of_constants_are_no_work() -> None:
 QUANT = "qonnx.custom_op.general"
 
 
-@pytest.mark.parametrize("domain", [QUANT, "onnx.brevitas", "finn.custom_op.general"])
+@pytest.mark.parametrize("domain", [QUANT, "onnx.brevitas", "finn.custom_op.general", ""])
 def test_qonnx_quantizers_pass_shapes_on(domain: str) -> None:
     constants = {"s": np.float32([0.1]), "z": np.float32([0]), "b": np.float32([4]), "w": zeros(6, 3, 3, 3)}
     nodes = [
@@ -156,6 +156,20 @@ def test_qonnx_quantizers_pass_shapes_on(domain: str) -> None:
     ]
     layer = only(model(nodes, {"x": [1, 3, 8, 8]}, constants))
     assert (layer.macs, layer.runtime) == (36 * 6 * 27, False)
+
+
+def test_channels_last_operators_of_qonnx() -> None:
+    conv = node("Conv", ["x", "w"], "y", "qonnx.custom_op.channels_last", kernel_shape=[3, 5], pads=[1, 2, 1, 2])
+    layer = only(model([conv], {"x": [1, 9, 8, 4]}, {"w": zeros(6, 3, 5, 4)}))
+    assert (layer.rows, layer.columns, layer.terms, layer.filters) == (9, 8, 60, 6)
+
+
+def test_operators_of_qonnx_that_are_no_quantizers() -> None:
+    pooled = [node("QuantAvgPool2d", ["x"], "a", QUANT, kernel=2, stride=2), node("Conv", ["a", "w"])]
+    with pytest.raises(ModelError, match="flowc knows no shape rule for qonnx.custom_op.general::QuantAvgPool2d"):
+        read_network(model(pooled, {"x": [1, 3, 8, 8]}, {"w": zeros(2, 3, 1, 1)}))
+    with pytest.raises(UnsupportedError, match="XnorPopcountMatMul"):
+        read_network(model([node("XnorPopcountMatMul", ["x", "w"], "y", QUANT)], {"x": [3, 8]}, {"w": zeros(8, 2)}))
 
 
 def test_quantized_operators() -> None:

@@ -115,10 +115,15 @@ class Library:
     lanes: int
     int16_sums: bool
 
-    def run(self, program: Any, count: int, arena: NDArray[np.uint8], samples: int, start: int = 0) -> None:
-        """Operations ``start`` to ``start + count`` of a ctypes array, on an arena of bytes; other threads go on meanwhile."""
+    def run(
+        self, program: Any, count: int, arena: NDArray[np.uint8], samples: int, *, start: int = 0, threads: int = 1
+    ) -> None:
+        """Operations ``start`` to ``start + count`` of a ctypes array, on an arena of bytes; other threads go on meanwhile.
+
+        With more than one thread, each operation is computed by all of them together.
+        """
         first = ctypes.byref(program, start * ctypes.sizeof(Operation))
-        if self.handle.flowc_run(first, count, arena.ctypes.data, samples):
+        if self.handle.flowc_run(first, count, arena.ctypes.data, samples, threads):
             raise MemoryError("the emulator's working memory")
 
     def encode(self, values: NDArray[Any], low: int, high: int, base: int, step: int, codes: NDArray[Any]) -> bool:
@@ -143,7 +148,7 @@ def open_library(path: Path) -> Library:
     """
     try:
         handle = ctypes.CDLL(str(path))
-        handle.flowc_run.argtypes = (_POINTER, _LONG, _POINTER, _LONG)
+        handle.flowc_run.argtypes = (_POINTER, _LONG, _POINTER, _LONG, _INT)
         handle.flowc_run.restype = ctypes.c_int
         handle.flowc_encode.argtypes = (_POINTER, _INT, _INT, _POINTER)
         handle.flowc_encode.restype = ctypes.c_int

@@ -54,6 +54,8 @@ class _Arena(local):
 def run(graph: Dataflow, inputs: Mapping[str, Array], *, threads: int) -> dict[str, Array]:
     """As `flowc.dataflow.emulator.emulate`, for a graph in the emulator's order.
 
+    Fewer samples than threads: several threads share each sample's layers.
+
     Raises:
         OutOfTypeError: an integer is not a value of its stream's type.
         KernelsUnavailableError: this machine has no kernels.
@@ -65,8 +67,10 @@ def run(graph: Dataflow, inputs: Mapping[str, Array], *, threads: int) -> dict[s
     outputs = {u.name: np.empty((count, *u.frame.shape), np.int64) for u in graph.outputs}
     arena = _Arena()
 
+    shared = threads // len(pieces) if pieces and size == 1 else 1
+
     def one(piece: slice) -> None:
-        results = _Chunk(plan, {n: a[piece] for n, a in inputs.items()}, arena.get).run()
+        results = _Chunk(plan, {n: a[piece] for n, a in inputs.items()}, arena.get, threads=shared).run()
         for name, values in results.items():
             outputs[name][piece] = values
 
@@ -100,9 +104,14 @@ class _Chunk:
     """One pass over the plan."""
 
     def __init__(
-        self, plan: Plan, inputs: Mapping[str, Array], arena: Callable[[int], Array], probe: Probe | None = None
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Array],
+        arena: Callable[[int], Array],
+        probe: Probe | None = None,
+        threads: int = 1,
     ) -> None:
-        self.plan, self.inputs, self.probe = plan, inputs, probe
+        self.plan, self.inputs, self.probe, self.threads = plan, inputs, probe, max(1, threads)
         self.samples = len(next(iter(inputs.values())))
         self.arena = arena(plan.size * self.samples + _SLACK)
         self.outside: dict[Stream, Array] = {}
@@ -132,7 +141,9 @@ class _Chunk:
         """Runs the operations of the steps that wait, in one call."""
         count = sum(step.count for step in pending)
         if count:
-            self.plan.library.run(self.plan.program, count, self.arena, self.samples, pending[0].start)
+            self.plan.library.run(
+                self.plan.program, count, self.arena, self.samples, start=pending[0].start, threads=self.threads
+            )
         pending.clear()
 
     def _view(self, stream: Stream) -> Array:

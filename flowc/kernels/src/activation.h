@@ -12,8 +12,8 @@ struct Block {
     int64_t stride;
     int rows, count;
     int channel;  // padded index of the first channel (parameters)
-    void* out;
-    int64_t out_stride;
+    void* out = nullptr;
+    int64_t out_stride = 0;
 };
 
 inline void write(const Block& b, int row, int c, i32v x, uint8_t*) {

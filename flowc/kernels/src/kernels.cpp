@@ -5,7 +5,6 @@
 #include "products.h"
 
 #include <cstdlib>
-#include <new>
 
 namespace {
 
@@ -16,6 +15,7 @@ struct Scratch {
     int64_t* starts = nullptr;
 
     bool reserve(const Operation* program, int64_t count, int64_t samples) {
+        if (acc) return true;
         int64_t channels = 64, positions = 1;
         for (int64_t i = 0; i < count; i++) {
             const Operation& op = program[i];
@@ -83,26 +83,124 @@ void run_join(const Operation& op, const A* left, const uint8_t* right, uint8_t*
         run_two_inputs(op, left, right, out, samples, s);
 }
 
-void run_product(const Operation& op, const uint8_t* in, uint8_t* out, int64_t samples, Scratch& s) {
+void run_product(const Operation& op, const uint8_t* in, uint8_t* out, int64_t samples, Share share, Scratch& s) {
     const int64_t element = op.kind == kPairs ? 2 : op.kind == kWords ? 4 : 1;
     const int64_t positions = samples * op.oh * op.ow;
-    products::window_starts(op, samples, element, s.starts);
     switch (op.kind) {
         case kBytes:
-            products::product(op, in, out, 0, positions, s.starts, products::kBlock, products::choose<products::Bytes>);
+            products::product(op, in, out, positions, share, element, s.starts, products::kBlock, products::choose<products::Bytes>);
             break;
         case kPairs:
-            products::product(op, in, out, 0, positions, s.starts, products::kBlock, products::choose<products::Pairs>);
+            products::product(op, in, out, positions, share, element, s.starts, products::kBlock, products::choose<products::Pairs>);
             break;
         case kLookup:
             if (op.factor == 1)
-                products::product(op, in, out, 0, positions, s.starts, kBytesOfVector, products::choose_lookup<1>);
+                products::product(op, in, out, positions, share, element, s.starts, kBytesOfVector, products::choose_lookup<1>);
             else
-                products::product(op, in, out, 0, positions, s.starts, products::kLookupBlock, products::choose_lookup<kColumns>);
+                products::product(op, in, out, positions, share, element, s.starts, products::kLookupBlock, products::choose_lookup<kColumns>);
             break;
-        default: products::words(op, (const int32_t*)in, out, 0, positions, s.starts, (uint32_t*)s.acc);
+        default: products::words(op, (const int32_t*)in, out, share.of(positions), s.starts, (uint32_t*)s.acc);
     }
 }
+
+// An operation and its operands, cut to a share; without work where the share is empty.
+struct Part {
+    Operation op;
+    int64_t samples;
+    const uint8_t *in, *in2;
+    uint8_t* out;
+    bool work = true;
+
+    void cut(Share share) {
+        const int64_t wide_in = op.wide_in ? 4 : 1, wide_in2 = op.wide_in2 ? 4 : 1, wide_out = op.wide_out ? 4 : 1;
+        switch (op.kind) {
+            case kActivate:
+            case kAdd:
+            case kMultiply:
+            case kArgMax:
+            case kSlice:
+                return pixels(share, op.c * wide_in, op.c * wide_in2, op.oc * wide_out);
+            case kPack: return pixels(share, op.c, 0, op.c / op.value);
+            case kWiden: return pixels(share, op.c, 0, 2 * op.c);
+            case kDepthwise:
+            case kPoolMax:
+            case kPoolSum:
+                if (samples == 1) return rows(share, (int64_t)op.sh * op.w * op.c * wide_in, (int64_t)op.ow * op.oc * wide_out);
+                [[fallthrough]];
+            default: work = share.index == 0;
+        }
+    }
+
+  private:
+    void pixels(Share share, int64_t in_step, int64_t in2_step, int64_t out_step) {
+        const Range mine = share.of(samples * op.h * op.w);
+        in += mine.from * in_step;
+        in2 += mine.from * in2_step;
+        out += mine.from * out_step;
+        samples = 1;
+        op.h = (int32_t)(mine.to - mine.from);
+        op.w = 1;
+        work = op.h > 0;
+    }
+    void rows(Share share, int64_t in_step, int64_t out_step) {
+        const Range mine = share.of(op.oh);
+        in += mine.from * in_step;
+        out += mine.from * out_step;
+        op.oh = (int32_t)(mine.to - mine.from);
+        work = op.oh > 0;
+    }
+};
+
+void run_share(const Operation& whole, uint8_t* arena, int64_t samples, Share share, Scratch& scratch) {
+    Part part{whole, samples, arena + whole.in * samples, arena + whole.in2 * samples, arena + whole.out * samples};
+    const Operation& op = part.op;
+    if (op.kind <= kWords) return run_product(op, part.in, part.out, samples, share, scratch);
+    if (share.count > 1) part.cut(share);
+    if (!part.work) return;
+    if (op.kind == kPack)
+        moving::pack(op, part.in, part.out, part.samples);
+    else if (op.kind == kWiden)
+        moving::widen(op, part.in, (int16_t*)part.out, part.samples);
+    else if (op.kind == kAdd || op.kind == kMultiply) {
+        if (op.wide_in)
+            run_join(op, (const int32_t*)part.in, part.in2, part.out, part.samples, scratch);
+        else
+            run_join(op, part.in, part.in2, part.out, part.samples, scratch);
+    } else if (op.wide_in)
+        run_one_input(op, (const int32_t*)part.in, part.out, part.samples, scratch);
+    else
+        run_one_input(op, part.in, part.out, part.samples, scratch);
+}
+
+// A program as the crew's job.
+struct Job {
+    const Operation* program;
+    int64_t count;
+    uint8_t* arena;
+    int64_t samples;
+    int threads;
+    std::atomic<bool> failed{false};
+
+    // Small operations are not worth the hand-over; large ones are cut finely, so that nobody waits long for the last share.
+    int shares(int64_t step) const {
+        constexpr double kWorthwhile = 2e6;
+        const Operation& op = program[step];
+        double work = (double)samples * op.oh * op.ow * op.oc;
+        if (op.kind <= kWords)
+            work *= (double)op.segments * op.length;
+        else if (op.kind == kDepthwise)
+            work *= 8.0 * op.kh * op.kw;
+        else
+            work *= 16;
+        const int pieces = (int)std::min(work / kWorthwhile, 4.0 * threads);
+        return threads == 1 || pieces < 2 ? 1 : pieces;
+    }
+
+    void run(int64_t step, Share share, Scratch& scratch) {
+        if (!failed && !scratch.reserve(program, count, samples)) failed = true;
+        if (!failed) run_share(program[step], arena, samples, share, scratch);
+    }
+};
 
 }  // namespace
 
@@ -132,32 +230,14 @@ FLOWC_EXPORT int flowc_encode(const encode::Frames* frames, int32_t type, int32_
     }
 }
 
-// Runs `count` operations on `samples` frames; 0, or 1 where memory is lacking.
-FLOWC_EXPORT int flowc_run(const Operation* program, int64_t count, uint8_t* arena, int64_t samples) {
+// Runs `count` operations on `samples` frames in up to `threads` threads; 0, or 1 where memory is lacking.
+FLOWC_EXPORT int flowc_run(const Operation* program, int64_t count, uint8_t* arena, int64_t samples, int32_t threads) {
+    Job job{program, count, arena, samples, threads};
     Scratch scratch;
-    if (!scratch.reserve(program, count, samples)) return 1;
-    for (int64_t i = 0; i < count; i++) {
-        const Operation& op = program[i];
-        const uint8_t* in = arena + op.in * samples;
-        const uint8_t* in2 = arena + op.in2 * samples;
-        uint8_t* out = arena + op.out * samples;
-        if (op.kind <= kWords)
-            run_product(op, in, out, samples, scratch);
-        else if (op.kind == kPack)
-            moving::pack(op, in, out, samples);
-        else if (op.kind == kWiden)
-            moving::widen(op, in, (int16_t*)out, samples);
-        else if (op.kind == kAdd || op.kind == kMultiply) {
-            if (op.wide_in)
-                run_join(op, (const int32_t*)in, in2, out, samples, scratch);
-            else
-                run_join(op, in, in2, out, samples, scratch);
-        } else if (op.wide_in)
-            run_one_input(op, (const int32_t*)in, out, samples, scratch);
-        else
-            run_one_input(op, in, out, samples, scratch);
-    }
-    return 0;
+    bool shared = false;
+    for (int64_t i = 0; i < count && threads > 1; i++) shared |= job.shares(i) > 1;
+    Crew<Job, Scratch>::run(job, scratch, count, shared ? threads - 1 : 0);
+    return job.failed;
 }
 
 }  // extern "C"

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "activation.h"
+#include "crew.h"
 
 namespace products {
 
@@ -169,45 +170,55 @@ inline Tile choose_lookup(int pixels) {
     return tiles[pixels - 1];
 }
 
-// Where the windows of all output positions of all samples begin, in bytes: int64 [samples * oh * ow].
-inline void window_starts(const Operation& op, int64_t samples, int64_t element, int64_t* starts) {
-    const int64_t pixel = op.c * element, row = op.w * pixel, frame = op.h * row;
-    for (int64_t n = 0; n < samples; n++)
-        for (int y = 0; y < op.oh; y++)
-            for (int x = 0; x < op.ow; x++) *starts++ = n * frame + (int64_t)y * op.sh * row + (int64_t)x * op.sw * pixel;
+// Where the windows of some output positions, counted over all samples, begin, in bytes.
+inline void window_starts(const Operation& op, Range positions, int64_t element, int64_t* starts) {
+    const int64_t pixel = op.c * element, row = op.w * pixel, frame = op.h * row, all = (int64_t)op.oh * op.ow;
+    int64_t n = positions.from / all, y = positions.from % all / op.ow, x = positions.from % op.ow;
+    for (int64_t m = positions.from; m < positions.to; m++) {
+        *starts++ = n * frame + y * op.sh * row + x * op.sw * pixel;
+        if (++x < op.ow) continue;
+        x = 0;
+        if (++y == op.oh) y = 0, n++;
+    }
 }
 
-// All tiles of a product. Blocks of channels are the outer loop: their weights stay in the cache while all windows pass.
+// The tiles of a share of a product. Blocks of channels are the outer loop: their weights stay in the cache while windows pass.
+// Shares are of windows, or, where these are few, of blocks.
 template <class Choose>
-inline void product(const Operation& op, const uint8_t* in, void* out, int64_t from, int64_t to, const int64_t* starts, int block,
-                    Choose choose_tile) {
+inline void product(const Operation& op, const uint8_t* in, void* out, int64_t positions, Share share, int64_t element, int64_t* starts,
+                    int block, Choose choose_tile) {
     alignas(64) int32_t acc[kPixels * kLookupBlock];
-    const int blocks = (op.rows + block - 1) / block;
+    const int64_t blocks = (op.rows + block - 1) / block, all = op.groups * blocks;
     const int64_t block_bytes = (int64_t)op.segments * op.length * (op.kind == kLookup ? block : 4 * block);
-    for (int g = 0; g < op.groups; g++)
-        for (int b = 0; b < blocks; b++) {
-            const uint8_t* weights = (const uint8_t*)op.weights + (g * blocks + b) * block_bytes;
-            const int count = op.rows - b * block < block ? op.rows - b * block : block;
-            for (int64_t m = from; m < to; m += kPixels) {
-                const int pixels = (int)(to - m < kPixels ? to - m : kPixels);
-                const uint8_t* windows[kPixels];
-                for (int p = 0; p < pixels; p++) windows[p] = in + starts[m + p] + (int64_t)g * op.group_step;
-                choose_tile(pixels)(op, windows, weights, acc);
-                activation::emit(op, out, m, g * op.rows + b * block, {acc, block, pixels, count, (g * blocks + b) * block});
-            }
+    const bool by_window = positions >= 2 * kPixels * share.count;
+    const Range windows = by_window ? share.of(positions, kPixels) : Range{0, positions};
+    window_starts(op, windows, element, starts);
+    const Range mine = by_window ? Range{0, all} : share.of(all);
+    for (int64_t at = mine.from; at < mine.to; at++) {
+        const int64_t g = at / blocks, b = at % blocks;
+        const uint8_t* weights = (const uint8_t*)op.weights + at * block_bytes;
+        const int count = (int)(op.rows - b * block < block ? op.rows - b * block : block);
+        for (int64_t m = windows.from; m < windows.to; m += kPixels) {
+            const int pixels = (int)(windows.to - m < kPixels ? windows.to - m : kPixels);
+            const uint8_t* first[kPixels];
+            for (int p = 0; p < pixels; p++) first[p] = in + starts[m - windows.from + p] + g * op.group_step;
+            choose_tile(pixels)(op, first, weights, acc);
+            activation::emit(op, out, m, (int)(g * op.rows + b * block), {acc, block, pixels, count, (int)(at * block)});
         }
+    }
 }
 
 // int32 x int32 modulo 2^32: exact where the result fits int32, however large the terms are.
 // Weights lie as [group][segment][element][channel padded to whole vectors].
-inline void words(const Operation& op, const int32_t* in, void* out, int64_t from, int64_t to, const int64_t* starts, uint32_t* acc) {
+inline void words(const Operation& op, const int32_t* in, void* out, Range windows, int64_t* starts, uint32_t* acc) {
+    window_starts(op, windows, 4, starts);
     const int padded = (op.rows + kLanes - 1) / kLanes * kLanes;
     for (int g = 0; g < op.groups; g++)
-        for (int64_t m = from; m < to; m++) {
+        for (int64_t m = windows.from; m < windows.to; m++) {
             const uint32_t* w = (const uint32_t*)op.weights + (int64_t)g * op.segments * op.length * padded;
             std::memset(acc, 0, 4 * (size_t)padded);
             for (int s = 0; s < op.segments; s++) {
-                const int32_t* x = in + starts[m] / 4 + op.offsets[s] + (int64_t)g * op.group_step;
+                const int32_t* x = in + starts[m - windows.from] / 4 + op.offsets[s] + (int64_t)g * op.group_step;
                 for (int k = 0; k < op.length; k++, w += padded) {
                     const uint32_t a = (uint32_t)x[k];
                     for (int c = 0; c < padded; c++) acc[c] += a * w[c];

@@ -225,3 +225,51 @@ def test_wide_sums_and_joins() -> None:
         Pool(name="p", frame=Frame(2, 2, 9 * 6, SInt(16)), channels=6, op="sum", acc=SInt(20), pe=2),
     ]  # fmt: skip
     assert not same(side_by_side(units)).numpy_units
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads_share_the_layers_of_one_sample(threads: int) -> None:
+    """More threads than samples: large operations are cut by windows, by blocks of channels, by rows and by pixels."""
+    rng = np.random.default_rng(1)
+    for channels, rows, size in ((32, 96, 40), (1200, 1700, 1)):
+        frame = Frame(size + 2, size + 2, channels, UInt(4)) if size > 1 else Frame(1, 1, channels, UInt(4))
+        w = rng.integers(-8, 8, (rows, channels * (9 if size > 1 else 1)))
+        if size > 1:
+            window = Window(name="w", frame=frame, kernel=(3, 3), block=channels)
+            unit = Mvtu(
+                name="m", frame=window.outputs[0], weights=w, weight_type=SInt(4), acc=SInt(20), taps=9, block=channels
+            )
+            graph = chain(window, unit)
+        else:
+            graph = alone(Mvtu(name="m", frame=frame, weights=w, weight_type=SInt(4), acc=SInt(20), block=channels))
+        x = {u.name: integers(rng, u.frame.dtype, (1, *u.frame.shape)) for u in graph.inputs}
+        right = outputs(graph, x)
+        for _ in range(5):
+            found = native.run(graph, x, threads=threads)
+            assert all(np.array_equal(found[name], values) for name, values in right.items())
+    wide = Frame(96, 96, 48, UInt(6))
+    one = np.array([3])
+    units = [
+        Join(name="j", left=wide, right=wide, op="add", acc=UInt(9), left_scale=one, right_scale=one),
+        Activate(name="a", frame=wide, activation=Table(dtype=SInt(8), lo=0, values=rng.integers(-128, 128, (1, 64)))),
+    ]
+    graph = side_by_side(units)
+    x = {u.name: integers(rng, u.frame.dtype, (1, *u.frame.shape)) for u in graph.inputs}
+    found = native.run(graph, x, threads=threads)
+    assert all(np.array_equal(found[name], values) for name, values in outputs(graph, x).items())
+    deep = Window(name="w", frame=Frame(66, 66, 64, UInt(4)), kernel=(3, 3), block=64)
+    depthwise = Vvtu(
+        name="v",
+        frame=deep.outputs[0],
+        channels=64,
+        weights=rng.integers(-8, 8, (64, 9)),
+        weight_type=SInt(4),
+        acc=SInt(12),
+        pe=64,
+    )
+    pool = Pool(name="p", frame=deep.outputs[0], channels=64, op="max", acc=UInt(4), pe=64)
+    for unit in (depthwise, pool):
+        graph = chain(deep, unit)
+        x = {u.name: integers(rng, u.frame.dtype, (1, *u.frame.shape)) for u in graph.inputs}
+        found = native.run(graph, x, threads=threads)
+        assert all(np.array_equal(found[name], values) for name, values in outputs(graph, x).items())

@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --prefer-binary
 DIGITS := examples/digits
 
-.PHONY: demo test lint types tests format clean help
+.PHONY: demo test lint types tests bench format clean help
 .NOTPARALLEL:
 
 help:
@@ -35,6 +35,9 @@ types: $(VENV)/test.stamp
 
 tests: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -n $(JOBS)
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.speed --csim --json .cache/speed.json $(if $(AGAINST),--against $(AGAINST))
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .

@@ -141,11 +141,15 @@ class Blocks:
         return int(self.layer.post.tables.shape[1])
 
     @property
+    def post_cycles(self) -> int:
+        """Cycles of the activation unit per position and block: a search takes its depth for each result."""
+        rows = self.layer.block_rows(self.engine)
+        return -(-rows * self.engine.lanes // self.engine.results) * max(1, self.layer.post.depth)
+
+    @property
     def cycles_each(self) -> int:
         """Cycles per position and block: of the array, or of the activation unit if that is slower."""
-        rows = self.layer.block_rows(self.engine)
-        post = -(-rows * self.engine.lanes // self.engine.results) * max(1, self.layer.post.depth)
-        return max(self.steps + self.skip_words, post)
+        return max(self.steps + self.skip_words, self.post_cycles)
 
     @cached_property
     def block_bytes(self) -> int:

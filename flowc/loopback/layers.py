@@ -208,12 +208,15 @@ class Network:
         views: (unit, output port) -> where its tensor lies, for every tensor that does.
         fused: (unit, output port) of results that only exist within a layer.
         owners: of each step, the unit for which it was made.
+        entries: (unit, output port) of what the host writes before a run: input ports, or what it makes of them (padding and windows
+            of a first layer with few channels).
     """
 
     steps: list[Layer | HostStep] = field(default_factory=list)
     views: dict[tuple[str, int], View] = field(default_factory=dict)
     fused: dict[tuple[str, int], Layer] = field(default_factory=dict)
     owners: list[str] = field(default_factory=list)
+    entries: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def layers(self) -> list[Layer]:

@@ -29,7 +29,9 @@ from flowc.loopback.words import Fit, identity
 from flowc.units import (
     Concat,
     Fork,
+    InputPort,
     Join,
+    Mvtu,
     OutputPort,
     Pad,
     PixelPad,
@@ -267,6 +269,25 @@ class Lowering:
         window = Window(top=value.top, left=value.left)
         self.copy(Geometry(replace(value, view=view), window, *value.shape[:2]), out, name)
         return out
+
+    def origin_unit(self, unit: Unit) -> str:
+        """The unit from which padding leads to ``unit``."""
+        source = unit
+        while source is unit or isinstance(source, Pad):
+            (stream,) = self.graph.into(source.name)
+            source = self.graph[stream.src]
+        return source.name
+
+    def folds(self, unit: WindowUnit) -> bool:
+        """Whether the host packs a window's pixels: behind an input, before a dense layer, where that fills more of the array."""
+        source = self.graph[self.origin_unit(unit)]
+        (reader,) = (self.graph[s.dst] for s in self.graph.out_of(unit.name))
+        if not isinstance(source, InputPort) or (source.name, 0) in self.shared:
+            return False
+        if not isinstance(reader, Mvtu) or reader.groups > 1:
+            return False
+        columns, taps = self.engine.columns, unit.kernel[0] * unit.kernel[1]
+        return -(-taps * unit.frame.c // columns) < taps * -(-unit.frame.c // columns)
 
     # layers without weights of the model
 

@@ -76,6 +76,7 @@ def _lower(low: Lowering, unit: Unit) -> None:
 def _input(low: Lowering, unit: InputPort) -> None:
     view = low.homes[unit.name, 0]
     view.storage.init = True
+    low.network.entries.append((unit.name, 0))
     low.finish(unit, view)
 
 
@@ -101,6 +102,17 @@ def _window(low: Lowering, unit: WindowUnit) -> None:
     (value,) = low.inputs(unit)
     if value.window is not None or value.shape != unit.frame.shape:
         raise OnHost("it sees its input in another shape")
+    if low.folds(unit):
+        # The host packs the pixels under the kernel, so that they fill the array's columns.
+        frame, storage = unit.outputs[0], value.view.storage
+        view = low.fresh(unit.name, frame.shape, storage.lo, storage.hi)
+        view.storage.init = True
+        source = low.origin_unit(unit)
+        low.network.entries.remove((source, 0))
+        del low.network.views[source, 0]
+        low.network.entries.append((unit.name, 0))
+        low.finish(unit, view)
+        return
     low.values[unit.name, 0] = replace(value, window=unit, shape=unit.outputs[0].shape)
 
 
@@ -166,10 +178,10 @@ def _upsample(low: Lowering, unit: Upsample) -> None:
 def _mvtu(low: Lowering, unit: Mvtu) -> None:
     (value,) = low.inputs(unit)
     seen = low.geometry(value, unit.frame)
-    taps = unit.taps
+    taps = unit.taps if value.window is not None else 1
     if value.window is None and value.shape != unit.frame.shape:
         taps = value.shape[0] * value.shape[1]
-        if unit.groups > 1 or unit.taps > 1:
+        if unit.groups > 1:
             raise OnHost("its groups are not those of its input's channels")
     per_group = unit.mw // taps
     groups = np.arange(unit.mh) // (unit.mh // unit.groups)

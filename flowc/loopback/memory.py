@@ -137,8 +137,8 @@ def _lifetimes(network: Network, graph: Dataflow) -> dict[Storage, tuple[int, in
         for view in _read(step):
             touch(view.storage, at)
         touch(step.out.storage, at)
-    for unit in graph.inputs:
-        storage = network.views[unit.name, 0].storage
+    for entry in network.entries:
+        storage = network.views[entry].storage
         touch(storage, -1)
         touch(storage, end)
     for key, at in _host_reads(network, graph):

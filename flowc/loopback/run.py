@@ -53,8 +53,8 @@ class _Run:
     def _free(self) -> dict[str, Array]:
         """Everything in the engine's memory, as on the board."""
         program, graph = self.program, self.program.graph
-        for unit in graph.inputs:
-            program.write(self.ddr, program.network.views[unit.name, 0], self.inputs[unit.name])
+        for unit, port in program.network.entries:
+            program.write(self.ddr, program.network.views[unit, port], self._entry(unit, port))
         number = 0
         for step in program.network.steps:
             if isinstance(step, Layer):
@@ -72,6 +72,17 @@ class _Run:
             (stream,) = graph.into(port.name)
             found[port.name] = self._seen(stream).reshape(-1, *port.frame.shape).astype(np.int64)
         return found
+
+    def _entry(self, name: str, port: int) -> Array:
+        """What the host writes for an entry: an input, or what padding and a window make of it."""
+        unit = self.program.graph[name]
+        if isinstance(unit, InputPort):
+            return self.inputs[name]
+        frames = [
+            self._entry(s.src, s.src_port).reshape(-1, *f.shape)
+            for s, f in zip(self.program.graph.into(name), unit.inputs, strict=True)
+        ]
+        return unit.emulate(*frames)[port]
 
     def _seen(self, stream: Stream) -> Array:
         """What flows on a stream: read from memory, or made by units that have no layer of their own."""

@@ -91,7 +91,9 @@ class _Clock:
         return self.stored
 
 
-def costs_of(segments: Sequence[Segment], blocks: Sequence[Blocks], engine: Engine, rate: float | None) -> list[LayerCost]:
+def costs_of(
+    segments: Sequence[Segment], blocks: Sequence[Blocks], engine: Engine, rate: float | None
+) -> list[LayerCost]:
     """The cost of each layer.
 
     Args:

@@ -35,6 +35,7 @@ class Engine:
         weight_words: words of the weight buffer, both halves.
         parameter_words: words of the parameter memory, both halves.
         table_words: words of the table memory (early masks, search tables); 0: the engine has none.
+        search_depth: steps of the deepest binary search of the activation unit; 0: it has none.
         out_words: words of a lane's output FIFO.
         results: requantized results per cycle.
         acc_bits: width of the accumulators.
@@ -50,6 +51,7 @@ class Engine:
     weight_words: int = 1024
     parameter_words: int = 512
     table_words: int = 0
+    search_depth: int = 0
     out_words: int = 1024
     results: int = 16
     acc_bits: int = 32
@@ -78,6 +80,7 @@ class Engine:
             (2 <= self.weight_words <= 1 << 16, "'weight_words' must be 2 to 65,536"),
             (2 <= self.parameter_words <= 1 << 12, "'parameter_words' must be 2 to 4,096"),
             (self.table_words <= 1 << 16, "'table_words' must be at most 65,536"),
+            (self.search_depth <= 8, "'search_depth' must be at most 8"),
             (self.out_words >= 1, "'out_words' must be at least 1"),
             (self.clock_mhz > 0, "'clock_mhz' must be above 0"),
         )  # fmt: skip

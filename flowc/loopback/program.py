@@ -20,7 +20,7 @@ from flowc.loopback.words import Fit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
 
-__all__ = ["Program", "compile_program"]
+__all__ = ["Program", "compile_network", "compile_program"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +185,13 @@ def compile_program(
         InfeasibleError: a layer has no tile that fits, or the batch is too large for the engine's addresses.
     """
     network = lower(graph, engine, fits)
+    return compile_network(network, graph, engine, batch=batch, memory=memory, stripes=stripes)
+
+
+def compile_network(
+    network: Network, graph: Dataflow, engine: Engine, *, batch: int, memory: Memory, stripes: bool = False
+) -> Program:
+    """`compile_program` for a network that is lowered already."""
     blocks = [Blocks(layer, engine) for layer in network.layers]
     groups = 1 if stripes else -(-batch // engine.lanes)
     tilings = [

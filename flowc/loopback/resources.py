@@ -10,7 +10,7 @@ import math
 
 from flowc.loopback.engine import Engine
 from flowc.targets import Target
-from flowc.units.cost import Resources, block_rams, ultra_rams
+from flowc.units.cost import Resources, block_rams, memory, ultra_rams
 
 __all__ = ["resources_of"]
 
@@ -20,8 +20,10 @@ _FIFO = 1700
 """The FIFO of accumulator vectors."""
 _POST = 310
 """Shift, clip, correction and join of a result per cycle."""
-_SEARCH = 180
-"""Comparator and table addressing of a result per cycle, where there are tables."""
+_EARLY = 60
+"""Comparison with a level's mask, where there are tables."""
+_SEARCH = 120
+"""Comparator and table addressing of a result per cycle, where there are searches."""
 _CHAIN_ADDER = 46
 _FIELD_ADDER = 14
 _FLIP_FLOPS = 1.1
@@ -32,14 +34,20 @@ _MULTIPLIERS = {4: 28.4, 8: 119.6}
 
 def resources_of(engine: Engine, target: Target) -> Resources:
     """Look-up tables, flip-flops, memories and DSP slices."""
-    lut = _CONTROL + _FIFO + _array_luts(engine, target) + engine.results * (_POST + (_SEARCH if engine.table_words else 0))
+    lut = (
+        _CONTROL
+        + _FIFO
+        + _array_luts(engine, target)
+        + engine.results * (_POST + (_EARLY if engine.table_words else 0) + _SEARCH * (engine.search_depth > 0))
+    )
     # Picking results of all lanes, and the lanes' registers.
     lut += engine.rows * engine.lanes * engine.acc_bits * 0.35 + engine.lanes * engine.columns * engine.digit * 2
     bram18, uram = _memories(engine, target)
     per_slice = _products_per_slice(engine)
     wide = 2 if engine.acc_bits > 27 else 1
     dsp = math.ceil(engine.rows * engine.columns * engine.dsp_lanes / per_slice) + engine.results * wide
-    return Resources(lut=math.ceil(lut), ff=math.ceil(lut * _FLIP_FLOPS), bram18=bram18, uram=uram, dsp=dsp)
+    tables = memory(engine.table_words, 64 * engine.rows, "auto") if engine.table_words else Resources()
+    return tables + Resources(lut=math.ceil(lut), ff=math.ceil(lut * _FLIP_FLOPS), bram18=bram18, uram=uram, dsp=dsp)
 
 
 def _products_per_slice(engine: Engine) -> int:
@@ -73,8 +81,6 @@ def _memories(engine: Engine, target: Target) -> tuple[int, int]:
     vector = 64 * engine.rows
     fixed = block_rams(engine.parameter_words, vector) + engine.lanes * block_rams(max(512, engine.out_words), word)
     fixed += 4 * block_rams(512, 128) + block_rams(512, 64 * max(1, engine.results // 4))
-    if engine.table_words:
-        fixed += block_rams(engine.table_words, vector)
     buffers = [(engine.weight_words, weight), *[(engine.act_words, word)] * engine.lanes]
     blocks, ultra = fixed + sum(block_rams(*b) for b in buffers), 0
     for buffer in buffers:

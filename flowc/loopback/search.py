@@ -112,6 +112,12 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
         possible &= nb * blocks.weight_words <= e.weight_words // 2
     else:
         possible &= (nb == 1) & (gb * th * tw == 1)
+    if layer.post.depth > e.search_depth:
+        raise InfeasibleError(
+            f"layer '{layer.name}' has an activation that takes a search of {layer.post.depth} steps; the engine's activation unit "
+            f"makes {e.search_depth}",
+            remedy="Take an engine with a deeper search",
+        )
     if pieces is None or (chunked and layer.h * layer.w > 1) or not possible.any():
         raise _refusal(blocks, int(act_words.min()))
     tiles = -(-lane_h // th) * -(-layer.w // tw) * -(-groups // gb)

@@ -17,6 +17,10 @@ from flowc.targets.target import FAMILIES, Target
 __all__ = ["KEYS", "known_targets", "load_target", "target_of"]
 
 
+def _share(value: Any) -> bool:
+    return positive(value) and value <= 1
+
+
 def _texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
 
@@ -35,6 +39,7 @@ KEYS = (
     Key("clock_mhz", "a number above 0 and not above max_clock_mhz, in MHz", positive),
     Key("max_clock_mhz", "a number above 0, in MHz", positive),
     Key("ddr_gbps", "a number above 0, in 10^9 bytes per second", positive, required=False),
+    Key("ddr_efficiency", "a number above 0 and at most 1", _share, required=False),
     Key(
         "board_part",
         "a board of Vivado's board store, e.g. 'xilinx.com:zcu104:part0:1.1'",
@@ -99,7 +104,7 @@ def target_of(given: Mapping[str, Any], where: str) -> Target:
         found.append(f"'clock_mhz' is {entries['clock_mhz']:g}, above 'max_clock_mhz' ({entries['max_clock_mhz']:g})")
     if found:
         raise TargetError(f"{where}: " + "; ".join(found), remedy="The format is described in docs/adding-a-target.md")
-    for key in ("clock_mhz", "max_clock_mhz", "ddr_gbps", "power_w"):
+    for key in ("clock_mhz", "max_clock_mhz", "ddr_gbps", "ddr_efficiency", "power_w"):
         if key in entries:
             entries[key] = float(entries[key])
     return Target(**entries)

@@ -30,6 +30,8 @@ class Target:
         max_clock_mhz: ceiling of the part's global clock tree at this speed grade, in MHz. No design is promised to
             reach it.
         ddr_gbps: peak bandwidth of the external DRAM, in 10^9 bytes per second.
+        ddr_efficiency: share of that peak that long bursts reach. 0.75, where a target says nothing: Manev, Vaishnav and Koch
+            (FPT 2019) measured 0.75 on a ZCU102 and 0.925 on an Ultra96.
         board_part: name of the board files in Vivado's board store.
         power_w: power budget of the board, in watts.
         sources: where figures come from: a key above (or several, separated by ", ") to the document.
@@ -48,6 +50,7 @@ class Target:
     max_clock_mhz: float
     lutram: int | None = None
     ddr_gbps: float | None = None
+    ddr_efficiency: float = 0.75
     board_part: str | None = None
     power_w: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)

@@ -20,12 +20,20 @@ from tests.netbuild import Net, cnn, mlp
 
 MODELS: dict[str, Callable[[], onnx.ModelProto]] = {}
 
-FOUR = Engine(rows=16, columns=16, dsp_lanes=2, lut_lanes=1, digit=4, table_words=1 << 13)
+FOUR = Engine(rows=16, columns=16, dsp_lanes=2, lut_lanes=1, digit=4, table_words=1 << 13, search_depth=8)
 TINY = Engine(
-    rows=16, columns=16, dsp_lanes=2, digit=4, table_words=1 << 13, act_words=512, weight_words=160, parameter_words=8
+    rows=16,
+    columns=16,
+    dsp_lanes=2,
+    digit=4,
+    table_words=1 << 13,
+    search_depth=8,
+    act_words=512,
+    weight_words=160,
+    parameter_words=8,
 )
-EIGHT = Engine(rows=16, columns=8, dsp_lanes=2, digit=8, table_words=1 << 13, weight_words=256)
-WIDE = Engine(rows=32, columns=16, dsp_lanes=4, digit=4, table_words=1 << 13)
+EIGHT = Engine(rows=16, columns=8, dsp_lanes=2, digit=8, table_words=1 << 13, search_depth=8, weight_words=256)
+WIDE = Engine(rows=32, columns=16, dsp_lanes=4, digit=4, table_words=1 << 13, search_depth=8)
 ENGINES = {"four": FOUR, "tiny": TINY, "eight": EIGHT, "wide": WIDE}
 
 

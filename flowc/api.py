@@ -52,6 +52,9 @@ def build(
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
     backend: str = "hls",
+    batch: int | None = None,
+    latency_ms: float | None = None,
+    engine: str | os.PathLike[str] | None = None,
     csim: bool = False,
     verify: bool = True,
     force: bool = False,
@@ -86,7 +89,9 @@ def build(
         MismatchError: verification failed.
     """
     tell = progress or (lambda stage: None)
-    request = _request(target, fps, clock_mhz, execution, folding, utilization, backend)
+    request = _request(
+        target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine
+    )  # fmt: skip
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
     if output is not None:
@@ -123,11 +128,16 @@ def estimate(
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
     backend: str = "hls",
+    batch: int | None = None,
+    latency_ms: float | None = None,
+    engine: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The report of a build, without verification; nothing is written. Arguments and errors as for `build`."""
     tell = progress or (lambda stage: None)
-    request = _request(target, fps, clock_mhz, execution, folding, utilization, backend)
+    request = _request(
+        target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine
+    )  # fmt: skip
     design, _ = _design(model, request, input_type, verify=False, verify_passes=False, keep=False, tell=tell)
     return design.report
 
@@ -150,6 +160,10 @@ def _request(
     folding: Folding | None,
     utilization: str | Limits | None,
     backend: str,
+    *,
+    batch: int | None,
+    latency_ms: float | None,
+    engine: str | os.PathLike[str] | None,
 ) -> Request:
     """What is asked of a plan, checked before any work begins."""
     board = target if isinstance(target, Target) else load_target(target)
@@ -158,7 +172,14 @@ def _request(
     check_execution(execution)
     checked_clock(clock_mhz, board)
     find(backend)
-    return Request(board, fps, clock_mhz, execution, folding_of(folding), Limits.of(utilization), backend)
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
+        raise UsageError(f"a batch has at least one image, not {batch}")
+    if latency_ms is not None and not (
+        isinstance(latency_ms, int | float) and math.isfinite(latency_ms) and latency_ms > 0
+    ):
+        raise UsageError(f"latency_ms must be a finite number above 0, not {latency_ms}")
+    limits = Limits.of(utilization)
+    return Request(board, fps, clock_mhz, execution, folding_of(folding), limits, backend, batch, latency_ms, engine)
 
 
 def _input_type(given: str | InputType | None) -> InputType | None:

@@ -88,6 +88,9 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             folding=request.folding,
             utilization=request.utilization,
             backend=request.backend,
+            batch=request.batch,
+            latency_ms=request.latency_ms,
+            engine=request.engine,
             csim=request.csim,
             verify=request.verify,
             force=request.force,
@@ -129,6 +132,9 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
             folding=request.folding,
             utilization=request.utilization,
             backend=request.backend,
+            batch=request.batch,
+            latency_ms=request.latency_ms,
+            engine=request.engine,
             progress=tell,
         )
     if as_json:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.errors import UsageError, shown
-from flowc.files.toml import Key, faults, matching, one_of, parse_toml, positive, read_toml
+from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_toml
 
 __all__ = ["EXECUTIONS", "KEYS", "read_config"]
 
@@ -36,6 +36,9 @@ KEYS = (
     Key("folding", "a JSON file", _TEXT, required=False),
     Key("utilization", "RESOURCE=SHARE,..., e.g. 'lut=0.7,bram18=90%'", _TEXT, required=False),
     Key("backend", "the name of a backend, e.g. 'hls'", _TEXT, required=False),
+    Key("batch", "an integer of at least 1", count(1), required=False),
+    Key("latency", "a number above 0, in milliseconds", positive, required=False),
+    Key("engine", "a JSON file", _TEXT, required=False),
     Key("csim", "true or false", _flag, required=False),
     Key("verify", "true or false", _flag, required=False),
     Key("force", "true or false", _flag, required=False),
@@ -64,7 +67,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _relative_to(folder: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
     """`entries` with their file names taken from `folder`; a target without a separator or ``.toml`` is a name."""
     placed = dict(entries)
-    for name in ("output", "folding"):
+    for name in ("output", "folding", "engine"):
         if name in placed:
             placed[name] = str(folder / placed[name])
     target = placed.get("target", "")

@@ -116,6 +116,9 @@ class BuildRequest:
     folding: Path | None = None
     utilization: str | None = None
     backend: str = "hls"
+    batch: int | None = None
+    latency_ms: float | None = None
+    engine: Path | None = None
     csim: bool = False
     verify: bool = True
     force: bool = False
@@ -151,6 +154,19 @@ def build_options(command: Command) -> Command:
             shell_complete=complete_backend,
             help="Language of the hardware. [default: hls]",
         ),
+        click.option(
+            "--batch", type=int, metavar="N", help="Images at a time, for loopback execution; 1: one in stripes."
+        ),
+        click.option(
+            "--latency",
+            type=float,
+            callback=_positive,
+            metavar="MS",
+            help="Most milliseconds of a batch, for loopback execution.",
+        ),
+        click.option(
+            "--engine", type=_PATH, metavar="FILE.json", help="A loopback engine that exists (engine.json of a build)."
+        ),
         click.option("--config", type=_PATH, metavar="FILE.toml", help="Any of these options, as keys of a file."),
     ]
     for option in reversed(options):
@@ -168,13 +184,15 @@ def request_from(config: Path | None, given: Mapping[str, Any]) -> BuildRequest:
     merged |= {name: value for name, value in given.items() if value is not None}
     if "target" not in merged:
         raise UsageError("no target is named", remedy="Add --target NAME; 'flowc targets' lists the known ones")
-    for name in ("output", "folding"):
+    for name in ("output", "folding", "engine"):
         if name in merged:
             merged[name] = Path(merged[name])
     if "input_type" in merged:
         merged["input_type"] = InputType.parse(merged["input_type"])
     if "clock" in merged:
         merged["clock_mhz"] = merged.pop("clock")
+    if "latency" in merged:
+        merged["latency_ms"] = merged.pop("latency")
     return BuildRequest(**merged)
 
 

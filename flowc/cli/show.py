@@ -28,7 +28,10 @@ def as_json(document: Any) -> None:
 def report(document: Report, more: Iterable[tuple[str, str]]) -> None:
     """The layers, the resources and the summary of a design; `more` adds lines to the summary."""
     console = new_console()
-    _layers(console, document)
+    if document["execution"] == "loopback":
+        _loopback_layers(console, document)
+    else:
+        _layers(console, document)
     console.print()
     _resources(console, document)
     console.print()
@@ -94,6 +97,7 @@ def _summary(document: Report) -> list[tuple[str, str]]:
     return [
         ("model", f"{document['model']['name']} on {document['target']} at {document['clock_mhz']:g} MHz"),
         ("execution", document["execution"]),
+        *_engine(document),
         ("fits", "yes" if document["fits"] else "no"),
         ("rate", f"{figure(document['fps'])} frames/s, bottleneck {document['bottleneck'] or UNKNOWN}"),
         ("latency", f"{figure(document['latency_ms'])} ms"),
@@ -128,6 +132,39 @@ def _layers(console: Console, document: Report) -> None:
             layer["memory"] or "-",
         )
     console.print(table)
+
+
+def _loopback_layers(console: Console, document: Report) -> None:
+    """Layers of a loopback engine: what the array and the external memory do for a batch."""
+    table = new_table(
+        "layer", "unit", "bits w/in/out/acc", "cycles>", "compute>", "MB read>", "MB written>", "array>", "binds"
+    )
+    for layer in document["layers"]:
+        table.add_row(
+            text(layer["name"]),
+            layer["unit"],
+            _bits(layer),
+            count(layer["cycles"] * document["batch"]),
+            count(layer["compute_cycles"]),
+            *(figure(layer[f"ddr_{way}_bytes"] / 1e6) for way in ("read", "write")),
+            percent(layer["utilization"]) if layer["utilization"] is not None else "-",
+            layer["binds"],
+        )
+    console.print(table)
+
+
+def _engine(document: Report) -> list[tuple[str, str]]:
+    """The lines that a loopback design has more."""
+    if document["execution"] != "loopback":
+        return []
+    engine, traffic = document["engine"], document["traffic"]
+    lanes = f"{engine['lanes']} lanes ({engine['dsp_lanes']} in DSP slices)"
+    batch = "one image in stripes" if document["stripes"] else f"{count(document['batch'])} images at a time"
+    ratio = traffic["bytes_per_image"] / traffic["lower_bound_bytes"] if traffic["lower_bound_bytes"] else None
+    return [
+        ("engine", f"{engine['rows']} x {engine['columns']} x {lanes} of {engine['digit']} bits, {batch}"),
+        ("traffic", f"{figure(traffic['bytes_per_image'] / 1e6)} MB per image, {figure(ratio)} of the least"),
+    ]
 
 
 def _bits(layer: Report) -> str:

@@ -67,8 +67,11 @@ def dataflow_to_json(graph: Dataflow) -> tuple[dict[str, Any], dict[str, Array]]
     return {"name": graph.name, "units": units, "streams": streams}, arrays
 
 
-def dataflow_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array]) -> Dataflow:
+def dataflow_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array], *, folded: bool = True) -> Dataflow:
     """The inverse of `dataflow_to_json`, checked whole: every field, every unit, every stream.
+
+    Args:
+        folded: whether the graph was folded for hardware, so that neighbours must have one width.
 
     Raises:
         DamagedError: the document is not of the schema, or what it describes contradicts itself.
@@ -87,7 +90,7 @@ def dataflow_from_json(document: Mapping[str, Any], arrays: Mapping[str, Array])
     if found:
         raise DamagedError("; ".join(found[:_LISTED]))
     graph = Dataflow(name, units, streams)
-    found = faults(graph)
+    found = faults(graph, folded=folded)
     if found:
         raise DamagedError("; ".join(found[:_LISTED]))
     return graph

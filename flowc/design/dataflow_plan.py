@@ -17,6 +17,7 @@ from flowc.dataflow.emulator import emulate
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
 from flowc.design.csim import extreme_frames
 from flowc.design.plan import Plan, Probe, ProjectInfo, Request
+from flowc.errors import UsageError
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.base import Array
@@ -51,6 +52,11 @@ class DataflowPlan(Plan):
 
     @classmethod
     def make(cls, compiled: Compiled, request: Request) -> Self:
+        if request.execution == "dataflow" and (request.batch or request.latency_ms or request.engine):
+            raise UsageError(
+                "a batch, a latency or an engine can be asked of loopback execution only",
+                remedy="Use --execution loopback, or auto",
+            )
         backend = find(request.backend)
         backend.check(compiled.graph)
         allocation = allocate(

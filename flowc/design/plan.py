@@ -7,6 +7,7 @@ plan, never which style it is.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ class Request:
         folding: PE, SIMD and styles fixed by hand, per layer.
         utilization: shares of the target that may be used.
         backend: the hardware language.
+        batch: images that loopback execution computes at a time; None: its choice.
+        latency_ms: most milliseconds from a batch's begin to its end; loopback execution only.
+        engine: ``engine.json`` of a loopback engine that exists; None: one is chosen.
     """
 
     target: Target
@@ -47,6 +51,9 @@ class Request:
     folding: Mapping[str, Any] | None = None
     utilization: Limits | None = None
     backend: str = "hls"
+    batch: int | None = None
+    latency_ms: float | None = None
+    engine: str | os.PathLike[str] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flowc.design.dataflow_plan import DataflowPlan
+from flowc.design.loopback_plan import LoopbackPlan
 from flowc.design.plan import Plan, Request
-from flowc.errors import InfeasibleError, TooLargeError, UsageError
+from flowc.errors import FlowcError, InfeasibleError, UsageError
 from flowc.streamline.compile import Compiled
 
 __all__ = ["EXECUTIONS", "STYLES", "check_execution", "make_plan"]
 
-STYLES: Mapping[str, type[Plan]] = {style.execution: style for style in (DataflowPlan,)}
+STYLES: Mapping[str, type[Plan]] = {style.execution: style for style in (DataflowPlan, LoopbackPlan)}
 """By name; ``auto`` tries them in this order."""
 
 EXECUTIONS = ("auto", "dataflow", "loopback")
@@ -22,8 +23,6 @@ def check_execution(name: str) -> None:
     """Raises UsageError where there is no such style."""
     if name not in EXECUTIONS:
         raise UsageError(f"execution must be auto, dataflow or loopback, not '{name}'")
-    if name != "auto" and name not in STYLES:
-        raise UsageError(f"{name} execution does not exist in this version", remedy="Use --execution dataflow, or auto")
 
 
 def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
@@ -34,16 +33,24 @@ def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
 
     Raises:
         UsageError: an option makes no sense.
-        InfeasibleError: no style meets the request; holds what the first one said.
+        InfeasibleError: no style meets the request; says why each can't.
     """
     check_execution(request.execution)
     if request.execution != "auto":
         return STYLES[request.execution].make(compiled, request), []
-    refusals: list[InfeasibleError] = []
+    if request.engine is not None:
+        return LoopbackPlan.make(compiled, request), ["loopback execution, because an engine is given"]
+    refusals: list[FlowcError] = []
     for style in STYLES.values():
         try:
             plan = style.make(compiled, request)
         except InfeasibleError as error:
+            refusals.append(error)
+            continue
+        except UsageError as error:
+            # What makes no sense for another style, as a folding does, must not hide what the first one said.
+            if not refusals:
+                raise
             refusals.append(error)
             continue
         reasons = [
@@ -51,11 +58,10 @@ def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
             for other, error in zip(STYLES, refusals, strict=False)
         ]
         return plan, reasons
-    first = refusals[0]
-    if isinstance(first, TooLargeError) and "loopback" not in STYLES:
-        raise TooLargeError(
-            f"{first.message.rstrip('.')}. Dataflow execution keeps every layer on the chip at once; networks larger than that "
-            "need loopback execution, which this version does not have",
-            remedy=first.remedy,
-        ) from first
-    raise first
+    first, *others = refusals
+    more = [
+        f"{style} execution can't either: {e.message.rstrip('.')}"
+        for style, e in zip(list(STYLES)[1:], others, strict=True)
+    ]
+    kind = type(first)
+    raise kind(". ".join([first.message.rstrip("."), *more]), remedy=first.remedy) from first

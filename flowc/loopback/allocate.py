@@ -277,10 +277,9 @@ def _with_buffers(engine: Engine, target: Target, budget: Mapping[str, int]) -> 
     smallest = _sized(engine, _ACT_KB[-1], _WEIGHT_KB[-1])
     if not _fits(smallest, target, budget):
         return None
+    sizes = [(act, weight) for act in _ACT_KB for weight in _WEIGHT_KB]
     options = [
-        (min(a, _ENOUGH_ACT) * engine.lanes + min(w, _ENOUGH_WEIGHT), -a * engine.lanes - w, a, w)
-        for a in _ACT_KB
-        for w in _WEIGHT_KB
+        (min(a, _ENOUGH_ACT) * engine.lanes + min(w, _ENOUGH_WEIGHT), -a * engine.lanes - w, a, w) for a, w in sizes
     ]
     for _, _, act, weight in sorted(options, reverse=True):
         sized = _sized(engine, act, weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ class Engine:
         return Engine(**{key: document[key] for key in known})
 
     @staticmethod
-    def read(path: str | Path) -> Engine:
+    def read(path: str | os.PathLike[str]) -> Engine:
         """The engine in a file. Raises UsageError where it can't be read or is none."""
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))

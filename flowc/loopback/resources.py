@@ -34,12 +34,8 @@ _MULTIPLIERS = {4: 28.4, 8: 119.6}
 
 def resources_of(engine: Engine, target: Target) -> Resources:
     """Look-up tables, flip-flops, memories and DSP slices."""
-    lut = (
-        _CONTROL
-        + _FIFO
-        + _array_luts(engine, target)
-        + engine.results * (_POST + (_EARLY if engine.table_words else 0) + _SEARCH * (engine.search_depth > 0))
-    )
+    post = _POST + (_EARLY if engine.table_words else 0) + (_SEARCH if engine.search_depth else 0)
+    lut = _CONTROL + _FIFO + _array_luts(engine, target) + engine.results * post
     # Picking results of all lanes, and the lanes' registers.
     lut += engine.rows * engine.lanes * engine.acc_bits * 0.35 + engine.lanes * engine.columns * engine.digit * 2
     bram18, uram = _memories(engine, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 import numpy as np
 
@@ -18,12 +18,15 @@ __all__ = ["run_program"]
 Probe = Callable[[Stream, Array], Array]
 
 
-def run_program(program: Program, inputs: Mapping[str, Array], *, probe: Probe | None = None) -> dict[str, Array]:
+def run_program(
+    program: Program, inputs: Mapping[str, Array], *, probe: Probe | None = None, streams: Set[Stream] | None = None
+) -> dict[str, Array]:
     """The program's outputs for any number of frames.
 
     Args:
         inputs: integers (N, H, W, C) per input port.
-        probe: sees, and may exchange, what flows on every stream of the graph.
+        probe: sees, and may exchange, what flows on streams of the graph.
+        streams: which streams the probe is for; None: all.
 
     Returns:
         Integers int64 (N, H, W, C) per output port.
@@ -32,14 +35,17 @@ def run_program(program: Program, inputs: Mapping[str, Array], *, probe: Probe |
     parts = []
     for start in range(0, count, program.batch):
         piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
-        parts.append(_Run(program, piece, probe).outputs())
+        parts.append(_Run(program, piece, probe, streams).outputs())
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 class _Run:
     """One batch. Values are kept as frames per stream; the engine's layers read and write its memory."""
 
-    def __init__(self, program: Program, inputs: Mapping[str, Array], probe: Probe | None) -> None:
+    def __init__(
+        self, program: Program, inputs: Mapping[str, Array], probe: Probe | None, streams: Set[Stream] | None
+    ) -> None:
+        self.streams = streams
         self.program, self.inputs, self.probe = program, inputs, probe
         self.count = len(next(iter(inputs.values())))
         self.ddr = program.fresh_memory()
@@ -68,9 +74,9 @@ class _Run:
             for view, result in zip(step.outputs, results, strict=True):
                 program.write(self.ddr, view, np.asarray(result))
         found = {}
-        for port in graph.outputs:
-            (stream,) = graph.into(port.name)
-            found[port.name] = self._seen(stream).reshape(-1, *port.frame.shape).astype(np.int64)
+        for end in graph.outputs:
+            (stream,) = graph.into(end.name)
+            found[end.name] = self._seen(stream).reshape(-1, *end.frame.shape).astype(np.int64)
         return found
 
     def _entry(self, name: str, port: int) -> Array:
@@ -122,7 +128,9 @@ class _Run:
     def _flow(self, stream: Stream, frames: Array) -> None:
         assert self.probe is not None
         shape = self.program.graph.frame(stream).shape
-        self.flowing[stream] = self.probe(stream, np.asarray(frames).reshape(-1, *shape).astype(np.float64))
+        values = np.asarray(frames).reshape(-1, *shape).astype(np.float64)
+        seen = self.streams is None or stream in self.streams
+        self.flowing[stream] = self.probe(stream, values) if seen else values
 
     def _results(self, unit: Unit) -> tuple[Array, ...]:
         """What a unit makes of what flows into it: by its layers, or as the host computes it."""

@@ -113,10 +113,10 @@ def test_target_files(run: Run, old: str, new: str, message: str) -> None:
         (["--fps", "inf"], "'--fps': inf is not a finite number above 0"),
         (["--clock", "667.5"], "667.5 MHz is above the limit of 667 MHz of target 'ultra96'"),
         (["--clock", "-1"], "'--clock': -1.0 is not a finite number above 0"),
-        (
-            ["--execution", "loopback"],
-            "loopback execution does not exist in this version. Use --execution dataflow, or auto",
-        ),
+        (["--batch", "0"], "a batch has at least one image, not 0"),
+        (["--latency", "0"], "'--latency': 0.0 is not a finite number above 0"),
+        (["--execution", "dataflow", "--batch", "4"], "can be asked of loopback execution only"),
+        (["--engine", "no.json"], "the engine file 'no.json' can't be read"),
         (["--utilization", "lut=0"], "utilization limit 'lut' must be above 0 and at most 1, not 0.0"),
         (["--utilization", "lut=1.01"], "utilization limit 'lut' must be above 0 and at most 1, not 1.01"),
         (["--utilization", "ram=1"], "'ram' is no resource; allowed are lut, ff, bram18, uram, dsp"),
@@ -145,7 +145,7 @@ def test_a_rate_that_does_not_fit_names_resource_consumers_and_what_fits(run: Ru
     message = refused(run("build", "--fps", "9e5", "--utilization", "lut=3%"), 3)
     assert "lut needed of 2,116 allowed; the biggest are '" in message
     assert "The highest rate that fits is" in message
-    assert "loopback" not in message  # a slower rate fits
+    assert "loopback execution can't either: no loopback engine fits target 'ultra96'" in message
 
 
 @pytest.mark.parametrize(("execution", "loopback"), [("auto", True), ("dataflow", False)])
@@ -154,7 +154,7 @@ def test_what_never_fits_is_told_so(run: Run, execution: str, loopback: bool) ->
     assert "the network does not fit on the chip, however slow" in message
     assert "lut needed of 705 allowed; the biggest are '" in message
     assert "Take a larger target" in message
-    assert ("need loopback execution, which this version does not have" in message) == loopback
+    assert ("loopback execution can't either: no loopback engine fits" in message) == loopback
 
 
 def test_limits_are_kept_and_the_tightest_resource_is_named(run: Run) -> None:

@@ -271,7 +271,7 @@ def refused(done: Outcome, code: int = 2) -> str:
         (["--target", "ultra96", "--clock", "inf"], "Invalid value for '--clock': inf is not a finite number above 0."),
         (["--target", "ultra96", "--clock", "668"], "668 MHz is above the limit of 667 MHz"),
         (["--target", "ultra96", "--execution", "slow"], "Invalid value for '--execution': 'slow' is not one of"),
-        (["--target", "ultra96", "--execution", "loopback"], "loopback execution does not exist in this version"),
+        (["--target", "ultra96", "--execution", "loopback", "--folding", "{}"], "folding"),
         (["--target", "ultra96", "--input-type", "u8"], "input type 'u8': the type must be uint1 to uint16"),
         (["--target", "ultra96", "--folding", "no.json"], "cannot read the folding file 'no.json': No such file"),
         (["--target", "ultra96", "--config", "no.toml"], "cannot read the configuration file 'no.toml': No such file"),

@@ -16,8 +16,12 @@ def check(graph: Dataflow) -> None:
         raise UsageError(f"the folded graph '{graph.name}' is not sound: " + "; ".join(found))
 
 
-def faults(graph: Dataflow) -> list[str]:
-    """Every fault of ``graph``, in topological order; empty where it is sound."""
+def faults(graph: Dataflow, *, folded: bool = True) -> list[str]:
+    """Every fault of ``graph``, in topological order; empty where it is sound.
+
+    Args:
+        folded: whether neighbours must have one width, as in hardware.
+    """
     found = [f"{u.name} ({u.kind}): {text}" for u in graph for text in u.faults()]
     for s in graph.streams:
         src, dst = graph[s.src], graph[s.dst]
@@ -26,7 +30,7 @@ def faults(graph: Dataflow) -> list[str]:
         if left.elements != right.elements or left.dtype != right.dtype:
             found.append(f"{where}: frames differ, {left.shape} {left.dtype} against {right.shape} {right.dtype}")
         wide_in, wide_out = src.out_widths[s.src_port], dst.in_widths[s.dst_port]
-        if wide_in != wide_out:
+        if folded and wide_in != wide_out:
             found.append(f"{where}: {wide_in} elements per beat against {wide_out}; a width converter is missing")
         found += [f"{where}: {text}" for text in _order_faults(graph, s.src, dst)]
     return found

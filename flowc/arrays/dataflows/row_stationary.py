@@ -98,6 +98,8 @@ def _combinations(layer: Layer, W: Sizes, slots: Sizes, q_most: int, r_most: flo
     wanted = [np.maximum(wholes(slots, part), 1) * W for part in (1, 2, 4)]
     wanted += [np.maximum(wholes(W, part), 1) for part in (1, 2, 3, 4, 6, 8, 12, 16, 32)]
     e = np.concatenate([blocks(layer.rows, blocks(layer.rows, target)) for target in wanted], axis=1)
+    _, first = np.unique(e, axis=1, return_index=True)
+    e = e[:, np.sort(first)]  # without repetitions, and in this order, so that no array's choice depends on the others
     inner = np.array([(q, r) for q in _steps(q_most) for r in _steps(r_most)], np.float64)
     count = len(inner)
     return np.repeat(e, count, axis=1), np.tile(inner[:, 0], e.shape[1])[None], np.tile(inner[:, 1], e.shape[1])[None]

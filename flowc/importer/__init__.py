@@ -18,12 +18,13 @@ from flowc.importer.check import check_graph, check_names
 from flowc.importer.fold import fold_constants
 from flowc.importer.integers import lower_integers
 from flowc.importer.operators import check_operators
-from flowc.importer.opsets import upgrade
+from flowc.importer.opsets import target_opset, upgrade
 from flowc.importer.qonnx import lower_qonnx
 from flowc.importer.read import read_model
 from flowc.importer.rounding import quantize_rounding
 from flowc.importer.shapes import require_static_shapes
 from flowc.importer.simplify import simplify
+from flowc.importer.suffix import cut_suffix
 from flowc.model import ir as fir
 
 __all__ = ["load_model"]
@@ -50,6 +51,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> ir.Model:
     annotations = input_annotations(proto.graph)
     model = build(proto)
     fold_constants(model)
+    cut_suffix(model, target_opset(model))
     upgrade(model)
     lower_qonnx(model)
     lower_integers(model)

@@ -1,7 +1,8 @@
 """The one table of operators flowc can read, and the check that lists every node outside it at once.
 
 An operator here may still be refused later, where its place in the graph or its attributes can't become hardware or a
-host head or tail; what is not here is refused before any work.
+host head or tail. What is not here, but in the ONNX standard, may stand behind the last quantized layer
+(`flowc.importer.suffix`); anything else is refused before any work.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import onnx
 from flowc.errors import UnsupportedError
 from flowc.importer.channels_last import CHANNELS_LAST, CHANNELS_LAST_DOMAIN
 
-__all__ = ["CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators", "is_qonnx"]
+__all__ = ["BY_NAME", "CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators", "is_qonnx"]
 
 QUANTIZER_DOMAINS = frozenset(
     {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "qonnx", "brevitas", "PACTOps"}
@@ -69,7 +70,7 @@ STANDARD = frozenset(
 )  # fmt: skip
 """Operators of the ONNX standard domain that flowc reads."""
 
-_BY_NAME = {
+BY_NAME = {
     **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent networks are not supported"),
     **dict.fromkeys(("Loop", "Scan", "If"), "control flow is not supported; export the model traced, without branches"),
     **dict.fromkeys(
@@ -85,6 +86,9 @@ _BY_NAME = {
         "its result is random",
     ),
 }
+"""Operators of any domain that have no hardware, and why; those of `_HOST_ONLY` may stand behind the last quantized layer."""
+
+_HOST_ONLY = frozenset({"Attention", "Einsum", "GRU", "LSTM", "RNN"})
 _FLOAT8 = frozenset({17, 18, 19, 20, 23, 24})  # FLOAT8E4M3FN, E4M3FNUZ, E5M2, E5M2FNUZ, FLOAT4E2M1, FLOAT8E8M0
 _REMEDY = "flowc compiles feed-forward networks of quantized linear, convolution, pooling and elementwise layers"
 
@@ -107,17 +111,27 @@ def _offences(
     nodes: Iterable[onnx.NodeProto], float8: set[str], functions: set[tuple[str, str]], opset: int | None
 ) -> Iterator[tuple[str, str, str]]:
     for node in nodes:
-        reason = _reason(node, float8, functions) or _arity(node, opset)
+        reason = _reason(node, float8, functions, opset) or _arity(node, opset)
         if reason is not None:
             name = node.name or next(filter(None, node.output), "(unnamed)")
             yield name, f"{node.domain}::{node.op_type}" if node.domain else node.op_type, reason
 
 
-def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, str]]) -> str | None:
+def _is_standard(op_type: str, opset: int | None) -> bool:
+    try:
+        onnx.defs.get_schema(op_type, opset if opset is not None else 1)
+    except onnx.defs.SchemaError:
+        return False
+    return True
+
+
+def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, str]], opset: int | None) -> str | None:
     """Why this node can't be read; None if it can."""
     domain = "" if node.domain == "ai.onnx" else node.domain
-    if node.op_type in _BY_NAME:
-        return _BY_NAME[node.op_type]
+    if node.op_type in BY_NAME and not (
+        domain == "" and node.op_type in _HOST_ONLY and _is_standard(node.op_type, opset)
+    ):
+        return BY_NAME[node.op_type]
     if (node.domain, node.op_type) in functions:
         return "it calls a function local to the model; inline it with onnx.inliner.inline_local_functions"
     if any(a.HasField("g") or a.graphs for a in node.attribute):
@@ -127,7 +141,7 @@ def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, st
         known = _QUANTIZERS
     if domain == CHANNELS_LAST_DOMAIN:
         known = CHANNELS_LAST
-    if node.op_type not in known:
+    if node.op_type not in known and not (domain == "" and _is_standard(node.op_type, opset)):
         return f"unknown to flowc, in domain '{domain}'" if domain else "unknown to flowc"
     if not any(node.output):
         return "it has no output"

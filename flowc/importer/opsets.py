@@ -20,7 +20,7 @@ from flowc.model import ir as fir
 from flowc.model.ir import Editor
 from flowc.model.runtime import OPSET
 
-__all__ = ["LARGEST", "constant_ints", "set_inputs", "upgrade"]
+__all__ = ["LARGEST", "constant_ints", "set_inputs", "target_opset", "upgrade"]
 
 _OLD_KERNELS = 18
 LARGEST = float(np.finfo(np.float32).max)
@@ -42,8 +42,14 @@ def upgrade(model: ir.Model) -> None:
     for node in list(model.graph):
         if not node.domain:
             _upgrade_node(editor, node, opset)
+    target = target_opset(model)
     model.graph.opset_imports.clear()
-    model.graph.opset_imports.update({"": OPSET if opset > _OLD_KERNELS else _OLD_KERNELS, fir.DOMAIN: 1})
+    model.graph.opset_imports.update({"": target, fir.DOMAIN: 1})
+
+
+def target_opset(model: ir.Model) -> int:
+    """The operator set that a model is brought to: the one whose kernels compute as those of its own."""
+    return OPSET if model.graph.opset_imports[""] > _OLD_KERNELS else _OLD_KERNELS
 
 
 def _upgrade_node(editor: Editor, node: ir.Node, opset: int) -> None:

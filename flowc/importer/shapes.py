@@ -83,7 +83,15 @@ def _check_types(node: ir.Node, opset: int) -> None:
             continue
         given = f"tensor({value.dtype.name.lower()})"
         if given not in allowed.get(formal.type_str, [formal.type_str]):
-            raise ModelError(f"its input '{value.name}' is of type {value.dtype.name.lower()}", node=fir.label(node))
+            takes = ", ".join(
+                sorted(t.removeprefix("tensor(").removesuffix(")") for t in allowed.get(formal.type_str, []))
+            )
+            raise ModelError(
+                f"its input '{value.name}' is of type {value.dtype.name.lower()}, and {node.op_type} of operator set "
+                f"{schema.since_version} takes {takes or formal.type_str}",
+                node=fir.label(node),
+                remedy="put a DequantizeLinear (or a Cast to float32) in front of it, or export with opset 20",
+            )
 
 
 def _check_reshape(node: ir.Node) -> None:

@@ -21,6 +21,7 @@ from flowc.errors import ModelError, UsageError
 from flowc.model import ir as fir
 from flowc.model.quantizers import dequantize
 from flowc.model.runtime import IR_VERSION, OPSET, open_session, run_session
+from flowc.model.suffix import suffix_of
 
 __all__ = ["EXPANSIONS", "Expander", "ExpansionBuilder", "Reference", "expand", "register"]
 
@@ -196,8 +197,14 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
         if expander is None:
             raise ModelError(f"flowc has no expansion of its operator {node.op_type}", node=fir.label(node))
         expander(node, builder)
+    suffix = suffix_of(model)
     outputs = [_info(value) for value in graph.outputs]
-    named = {value.name for value in graph.outputs}
+    if suffix is not None:
+        builder.nodes.extend(suffix.model.graph.node)
+        builder.initializers |= {t.name: numpy_helper.to_array(t) for t in suffix.model.graph.initializer}
+        infos = {o.name: o for o in (*outputs, *suffix.model.graph.output)}
+        outputs = [infos[name] for name in suffix.results]
+    named = {output.name for output in outputs}
     for name in dict.fromkeys(extra_outputs):
         if name not in values:
             raise ModelError(f"there is no tensor '{name}' to make an output")

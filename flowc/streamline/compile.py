@@ -26,6 +26,7 @@ from flowc.model.host import HostGraph
 from flowc.model.input_type import InputType
 from flowc.model.ir import DOMAIN, int_attr, is_op, shape_of, str_attr
 from flowc.model.reference import expand
+from flowc.model.suffix import result_types
 from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
 from flowc.passes.apply_input_type import ApplyInputType
 from flowc.passes.base import Note
@@ -149,7 +150,7 @@ def compile_model(
     low = _lower(name, parts, ranges, set(quantized))
     graph = low.dataflow()
     inner = inner_sums(streamlined.certificate, low, named)
-    keep = {o.name for o in imported.graph.outputs} | set(quantized)
+    keep = set(result_types(imported)) | set(quantized)
     _keep_outputs(reference, keep | {s.reference for s in (*accumulators, *inner)})
     shapes = {v.name or "": shape_of(v) for node in parts.nodes for v in node.outputs}
     seconds["lower"] = time.perf_counter() - start
@@ -162,7 +163,7 @@ def compile_model(
         tensors={n: TensorInfo(shape, order) for n, (shape, order) in low.tensors({s.tensor for s in inner}).items()},
         ports={u.name: _port(u) for u in (*graph.inputs, *graph.outputs)},
         inputs={v.name or "": InputSpec(shape_of(v)[1:], _dtype(v)) for v in imported.graph.inputs},
-        outputs={v.name or "": _dtype(v) for v in imported.graph.outputs},
+        outputs={name: np.dtype(dtype.numpy()) for name, dtype in result_types(imported).items()},
         accumulators=accumulators,
         sums=inner,
         windows=stream_windows(streamlined.certificate, low, shapes),

@@ -15,6 +15,7 @@ from flowc.exact.movement import is_move
 from flowc.model.ir import DOMAIN, is_op, label, origins, shape_of
 from flowc.model.reference import expand
 from flowc.model.runtime import IR_VERSION
+from flowc.model.suffix import result_types
 from flowc.passes.base import Note
 from flowc.passes.integer_ranges import Ranges
 
@@ -109,7 +110,7 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
         )
     passed = tuple(v for v in exits if v in entries)
     whole = expand(model)
-    outputs = [v.name or "" for v in graph.outputs]
+    outputs = list(result_types(model))
     stops = {v.name or "": shape_of(v) for v in exits}
     values = {v.name or "": v for v in [*entries, *exits]}
     head = extract(whole, {}, [v.name or "" for v in entries], values)

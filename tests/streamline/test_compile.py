@@ -142,9 +142,9 @@ def test_models_without_quantized_layers() -> None:
 def test_all_offending_nodes_at_once() -> None:
     net = Net([1, 4, 6, 6])
     x = net.quant(net.x, 0.3)
-    scales = np.random.default_rng(0).uniform(0.2, 0.4, (1, 4, 1, 1)).astype(F)
-    y = net.conv(net.quant(net.conv(x, 4, 4), scales), 4, 4)
-    z = net.conv(net.quant(net.conv(x, 4, 4), scales), 4, 4)
+    scales = np.random.default_rng(0).uniform(0.2, 0.4, (1, 9, 1, 1)).astype(F)
+    y = net.conv(net.quant(net.conv(x, 4, 9), scales), 9, 4)
+    z = net.conv(net.quant(net.conv(x, 4, 9), scales), 9, 4)
     model = net.model(net.quant(y, 0.4), net.quant(z, 0.4))
     with pytest.raises(UnsupportedError) as caught:
         compile_model(model)

@@ -15,13 +15,14 @@ import onnx_ir as ir
 
 from flowc import report as reports
 from flowc.backends import find
+from flowc.backends.driver import host_notes
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
 from flowc.design.csim import check
 from flowc.design.design import Design
 from flowc.design.plan import Plan, Request
 from flowc.design.project import write_project
 from flowc.design.styles import check_execution, make_plan
-from flowc.errors import UsageError
+from flowc.errors import InfeasibleError, UsageError
 from flowc.files.outdir import staged_output
 from flowc.model.input_type import InputType
 from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of
@@ -58,6 +59,7 @@ def build(
     csim: bool = False,
     verify: bool = True,
     force: bool = False,
+    strict: bool = False,
     dump_passes: bool = False,
     verify_passes: bool = False,
     progress: Progress | None = None,
@@ -78,6 +80,7 @@ def build(
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
+        strict: refuse what is otherwise a warning: a host part that the board's processor can't run.
         dump_passes: keep the model graph after every pass in ``output``/passes.
         verify_passes: execute the model graph around every pass and compare.
         progress: called with the name of each stage as it begins.
@@ -97,7 +100,14 @@ def build(
     if output is not None:
         with staged_output(output, force=force) as staging:
             design, stages = _design(
-                model, request, input_type, verify=verify, verify_passes=verify_passes, keep=dump_passes, tell=tell
+                model,
+                request,
+                input_type,
+                verify=verify,
+                verify_passes=verify_passes,
+                keep=dump_passes,
+                tell=tell,
+                strict=strict,
             )
             tell("render")
             start = time.perf_counter()
@@ -112,7 +122,14 @@ def build(
         design.directory = Path(output)
         return design
     design, _ = _design(
-        model, request, input_type, verify=verify, verify_passes=verify_passes, keep=dump_passes, tell=tell
+        model,
+        request,
+        input_type,
+        verify=verify,
+        verify_passes=verify_passes,
+        keep=dump_passes,
+        tell=tell,
+        strict=strict,
     )
     return design
 
@@ -195,6 +212,7 @@ def _design(
     verify_passes: bool,
     keep: bool,
     tell: Progress,
+    strict: bool = False,
 ) -> tuple[Design, Stages]:
     stages = Stages(keep=keep, check=verify_passes)
     compiled = compile_model(model, input_type=_input_type(input_type), observer=stages.observe, progress=tell)
@@ -203,12 +221,30 @@ def _design(
     plan, reasons = make_plan(compiled, request)
     compiled.seconds["allocate"] = time.perf_counter() - start
     design = _assemble(compiled, plan, reasons)
+    _tell_host(design, strict=strict)
     if verify:
         tell("verify")
         start = time.perf_counter()
         design.verify(samples=_samples(compiled))
         design.report["seconds"]["verify"] = time.perf_counter() - start
     return design, stages
+
+
+def _tell_host(design: Design, *, strict: bool) -> None:
+    """Notes on what the driver needs on the board.
+
+    Raises:
+        InfeasibleError: it needs what the board can't have, and that is not to pass.
+    """
+    parts = {"head.onnx": design.head, "tail.onnx": design.tail}
+    models = {name: part.model for name, part in parts.items() if part is not None}
+    notes, warnings = host_notes(models, design.plan.target)
+    if strict and warnings:
+        raise InfeasibleError(
+            "; ".join(w.removeprefix("warning: ") for w in warnings),
+            remedy="end the export at the last quantized layer, take a board with a 64-bit processor, or leave out --strict",
+        )
+    design.report["notes"] = [*warnings, *notes, *design.report["notes"]]
 
 
 def _samples(compiled: Compiled) -> int:

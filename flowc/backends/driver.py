@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
@@ -18,15 +19,18 @@ from flowc.errors import UsageError
 from flowc.interface.weights import WeightPort, weight_ports
 from flowc.interface.wire import HostPort, boundary
 from flowc.targets import Target
+from flowc.templates.driver.host import NUMPY_OPERATORS
 from flowc.units import Array
 from flowc.units.graph import Dataflow
 
-__all__ = ["generate_driver"]
+__all__ = ["generate_driver", "host_notes"]
 
 _SCRIPTS = (
     "__init__.py", "driver.py", "board.py", "stream.py", "packing.py", "host.py", "onnxfile.py", "throughput.py",
     "accuracy.py",
 )  # fmt: skip
+_32_BIT = frozenset({"zynq-7000"})
+"""Families whose processor onnxruntime is not built for."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip entry, so that equal designs give equal bytes
 
 
@@ -68,7 +72,9 @@ def generate_driver(
     for name in _SCRIPTS:
         write(out / name, copied(f"driver/{name}", header, "#"))
     write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
-    told = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
+    told: dict[str, Any] = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
+    models = {name: onnx.load_model_from_string(content) for name, content in (host or {}).items()}
+    told["needs"], told["lacks"] = host_notes(models, target)
     write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), weights=readers, **told))
     orders = {name: np.asarray(u.order, np.int32) for name, u in units.items() if u.order is not None}
     try:
@@ -79,6 +85,29 @@ def generate_driver(
             (out / name).write_bytes(content)
     except OSError as error:
         raise UsageError(f"can't write '{out}': {error.strerror}", remedy="Choose a folder you may write to") from error
+
+
+def host_notes(host: Mapping[str, onnx.ModelProto], target: Target) -> tuple[list[str], list[str]]:
+    """What to know of the float parts that the driver runs on the board's processor.
+
+    Args:
+        host: "head.onnx" and "tail.onnx" as far as the model has them.
+
+    Returns:
+        (notes, warnings): a warning where a part needs onnxruntime and the board can't have it.
+    """
+    notes, warnings = [], []
+    for name, model in host.items():
+        foreign = sorted({n.op_type for n in model.graph.node} - NUMPY_OPERATORS)
+        part = name.removesuffix(".onnx")
+        if not foreign:
+            continue
+        text = f"the model's {part} stays on the host, and needs onnxruntime there for {', '.join(foreign)}"
+        if target.family in _32_BIT:
+            warnings.append(f"warning: {text}; onnxruntime has no build for the 32-bit processor of {target.name}")
+        else:
+            notes.append(text)
+    return notes, warnings
 
 
 def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:

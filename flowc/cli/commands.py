@@ -55,6 +55,12 @@ cli.add_command(explore_array)
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
 @click.option("--csim", is_flag=True, default=None, help="Compile the generated C++ with g++ and check it.")
 @click.option("--no-verify", "verify", flag_value=False, default=None, help="Skip the check against onnxruntime.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    default=None,
+    help="Exit 3 where the board can't run what stays on the host, instead of a warning.",
+)
 @click.option("--force", is_flag=True, default=None, help="Replace DIR even if flowc did not write it.")
 @click.option("--dump-passes", is_flag=True, default=None, help="Keep the graph after each pass in DIR/passes/.")
 @click.option("--verify-passes", is_flag=True, default=None, help="Execute the graph around each pass.")
@@ -94,10 +100,14 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             csim=request.csim,
             verify=request.verify,
             force=request.force,
+            strict=request.strict,
             dump_passes=request.dump_passes,
             verify_passes=request.verify_passes,
             progress=tell,
         )
+    for note in design.report["notes"]:
+        if note.startswith("warning: "):
+            click.echo(f"flowc: {note}", err=True)
     if as_json:
         show.as_json(design.report)
         return

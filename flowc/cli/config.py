@@ -42,6 +42,7 @@ KEYS = (
     Key("csim", "true or false", _flag, required=False),
     Key("verify", "true or false", _flag, required=False),
     Key("force", "true or false", _flag, required=False),
+    Key("strict", "true or false", _flag, required=False),
     Key("dump-passes", "true or false", _flag, required=False),
     Key("verify-passes", "true or false", _flag, required=False),
     Key("explain", "true or false", _flag, required=False),

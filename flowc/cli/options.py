@@ -122,6 +122,7 @@ class BuildRequest:
     csim: bool = False
     verify: bool = True
     force: bool = False
+    strict: bool = False
     dump_passes: bool = False
     verify_passes: bool = False
     explain: bool = False

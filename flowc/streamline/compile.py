@@ -150,7 +150,7 @@ def compile_model(
     low = _lower(name, parts, ranges, set(quantized))
     graph = low.dataflow()
     inner = inner_sums(streamlined.certificate, low, named)
-    keep = set(result_types(imported)) | set(quantized)
+    keep: set[str | None] = {*result_types(imported), *quantized}
     _keep_outputs(reference, keep | {s.reference for s in (*accumulators, *inner)})
     shapes = {v.name or "": shape_of(v) for node in parts.nodes for v in node.outputs}
     seconds["lower"] = time.perf_counter() - start

@@ -283,4 +283,7 @@ _OPERATORS: Dict[str, _Operator] = {
     "Tanh": _of(np.tanh),
 }  # fmt: skip
 
+NUMPY_OPERATORS = frozenset(_OPERATORS)
+"""What runs without onnxruntime."""
+
 _AXES = ("ArgMax", "LogSoftmax", "ReduceMean", "ReduceSum", "Softmax", "Squeeze", "Unsqueeze")

@@ -209,7 +209,7 @@ class Lowering:
                 function(self, node)
             except CannotLower as reason:
                 if not (refused and "not an integer tensor" in str(reason)):
-                    refused.append((self.hint(node), node.op_type, str(reason)))
+                    refused.append((self.hint(node), node.op_type.removeprefix("Int"), str(reason)))
         if refused:
             raise UnsupportedError(refused)
 

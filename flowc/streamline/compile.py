@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from flowc.importer import load_model
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.host import HostGraph
 from flowc.model.input_type import InputType
-from flowc.model.ir import DOMAIN, int_attr, is_op, shape_of, str_attr
+from flowc.model.ir import DOMAIN, int_attr, is_op, label, shape_of, str_attr
 from flowc.model.reference import expand
 from flowc.model.suffix import result_types
 from flowc.passes import lower_activations, lower_pools, lower_products, lower_routing  # noqa: F401  (register the lowerings)
@@ -32,8 +32,9 @@ from flowc.passes.apply_input_type import ApplyInputType
 from flowc.passes.base import Note
 from flowc.passes.integer_ranges import Ranges, integer_ranges
 from flowc.passes.lower import Lowering, canonical_order
+from flowc.streamline.causes import cause_of
 from flowc.streamline.evidence import inner_sums, last_sums, stream_windows
-from flowc.streamline.partition import INPUT_TYPE_ADVICE, Partition, partition
+from flowc.streamline.partition import INPUT_TYPE_ADVICE, NOT_QUANTIZED, Partition, partition
 from flowc.streamline.pipeline import Observer, streamline
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
@@ -170,7 +171,7 @@ def compile_model(
         reference=reference,
         certificate=streamlined.certificate.renamed(low.aliases()),
         argmax_slack=streamlined.argmax_slack,
-        advice=_advice(parts),
+        advice=_advice(parts, imported.graph, streamlined.notes),
         notes=streamlined.notes,
         model=imported,
         seconds=seconds,
@@ -193,22 +194,38 @@ def _identity(model: str | os.PathLike[str] | onnx.ModelProto, imported: ir.Mode
     return path.stem, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _advice(parts: Partition) -> list[str]:
-    """What to say of layers that stay on the host."""
+def _advice(parts: Partition, graph: ir.Graph, notes: Sequence[Note]) -> list[str]:
+    """What to say of layers that stay on the host, and why they do."""
+    why = {note.node: note.text for note in notes}
     said = []
+    waiting = _host_layers(parts.tail)
+    causes = [
+        c for n in graph
+        if n.outputs[0].name in waiting and why.get(label(n)) == NOT_QUANTIZED and (c := cause_of(n.inputs[0], why)) is not None
+    ]  # fmt: skip
+    said += [f"layers stay on the host: {cause}" for cause in dict.fromkeys(causes)]
     for host, text in (
         (parts.head, f"read a float input and stay on the host; {INPUT_TYPE_ADVICE}"),
-        (parts.tail, "have float weights and stay on the host; quantize them to have them in hardware"),
+        (
+            None if causes else parts.tail,
+            "have float weights and stay on the host; quantize them to have them in hardware",
+        ),
     ):
-        layers = (
-            []
-            if host is None
-            else [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
-        )
+        layers = _host_layers(host)
         if layers:
-            names = ", ".join(f"'{shown(n.name.removesuffix('/' + n.op_type) or n.output[0])}'" for n in layers[:5])
-            said.append(f"{len(layers)} layer{'s' if len(layers) > 1 else ''} ({names}) {text}")
+            names = ", ".join(f"'{shown(name)}'" for name in list(layers.values())[:5])
+            one = text.replace("read ", "reads ", 1).replace("have ", "has ", 1).replace("stay ", "stays ", 1)
+            verbs = text if len(layers) > 1 else one
+            said.append(f"{len(layers)} layer{'s' if len(layers) > 1 else ''} ({names}) {verbs}")
     return said
+
+
+def _host_layers(host: onnx.ModelProto | None) -> dict[str, str]:
+    """Matrix products and convolutions of a host part: output and name."""
+    if host is None:
+        return {}
+    products = [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
+    return {n.output[0]: n.name.removesuffix("/" + n.op_type) or n.output[0] for n in products}
 
 
 def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:

@@ -18,8 +18,12 @@ from flowc.model.runtime import IR_VERSION
 from flowc.model.suffix import result_types
 from flowc.passes.base import Note
 from flowc.passes.integer_ranges import Ranges
+from flowc.streamline.causes import Cause, cause_of
 
-__all__ = ["INPUT_TYPE_ADVICE", "Partition", "extract", "partition"]
+__all__ = ["INPUT_TYPE_ADVICE", "NOT_QUANTIZED", "Partition", "extract", "partition"]
+
+NOT_QUANTIZED = "its input is not quantized"
+"""What passes say of a layer in front of which a quantizer is missing."""
 
 INPUT_TYPE_ADVICE = (
     "to have such a layer in hardware, state the integer type of the input, for instance --input-type uint8:0.00392156886 "
@@ -99,9 +103,13 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
             "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes))
             or "it has no layer whose input is quantized"
         )
-        unquantized_input = "its input is not quantized" in reasons and any(
-            is_op(n, "Dequantize", DOMAIN) for n in graph
-        )
+        unquantized_input = NOT_QUANTIZED in reasons and any(is_op(n, "Dequantize", DOMAIN) for n in graph)
+        why = {note.node: note.text for note in notes}
+        causes = [
+            c for n in layers if why.get(label(n)) == NOT_QUANTIZED and (c := cause_of(n.inputs[0], why)) is not None
+        ]
+        if causes:
+            raise ModelError(f"no quantized layer: {'; '.join(map(str, dict.fromkeys(causes)))}")
         raise ModelError(
             f"no quantized layer: {reasons}",
             remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
@@ -173,7 +181,24 @@ def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], note
         for n, reason in offending.items()
     ]
     reasoned = [entry for entry, reason in zip(listed, offending.values(), strict=True) if reason]
-    raise UnsupportedError(reasoned or listed)
+    causes = [c for node, reason in offending.items() if (c := _cause(node, reason, why)) is not None]
+    named = [(c.node, c.op, f"{c.reason}; {c.remedy}") for c in dict.fromkeys(causes)]
+    # What has no cause in front of it is one itself.
+    own = [
+        e
+        for e, (node, reason) in zip(listed, offending.items(), strict=True)
+        if reason and not _is_consequence(node, reason)
+    ]
+    raise UnsupportedError([*named, *own] or reasoned or listed)
+
+
+def _is_consequence(node: ir.Node, reason: str) -> bool:
+    return reason == NOT_QUANTIZED or (node.op_type == "Quantize" and reason.endswith("is not elementwise"))
+
+
+def _cause(node: ir.Node, reason: str, why: Mapping[str, str]) -> Cause | None:
+    """What lies in front of a node that is only the consequence of it."""
+    return cause_of(node.inputs[0], why) if _is_consequence(node, reason) else None
 
 
 def _floats_before(value: ir.Value | None, ranges: Ranges, late: Container[ir.Value]) -> list[ir.Node]:

@@ -308,7 +308,7 @@ def with_nan() -> onnx.ModelProto:
 def unsupported() -> onnx.ModelProto:
     net = Net([1, 6])
     x = net.quant(net.op("Einsum", net.x, equation="ij->ij"), 0.1)
-    return net.model(net.op("LpPool", net.linear(x, 6, 4), kernel_shape=[1]))
+    return net.model(net.quant(net.op("CumSum", net.linear(x, 6, 4), net.const(np.array(1))), 0.1))
 
 
 def dynamic() -> onnx.ModelProto:

@@ -26,6 +26,7 @@ from flowc.cli.options import (
     progress,
     request_from,
 )
+from flowc.cli.synth import synth
 from flowc.errors import MismatchError, UsageError
 
 __all__ = ["cli"]
@@ -47,6 +48,7 @@ def cli() -> None:
 
 cli.add_command(explore)
 cli.add_command(explore_array)
+cli.add_command(synth)
 
 
 @cli.command()

@@ -38,6 +38,8 @@ def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Se
         "certificate": compiled.certificate.as_dict(),
         "verification": None,
         "csim": None,
+        "synthesis": None,
+        "place": None,
         "seconds": dict(compiled.seconds),
     }
 

@@ -74,7 +74,7 @@ class DamagedError(UsageError):
     """A design whose files contradict each other: cut off, edited, or of different builds."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"the design is damaged: {message}", remedy="Build it again")
+        super().__init__(f"its files are damaged: {message}", remedy="Build the design again")
 
 
 class ModelError(FlowcError):

@@ -42,7 +42,10 @@ def weight_terms(value: ir.Value | None, output_axis: int) -> list[Term] | str:
         q = array_of(affine.q)
         if q is None:
             return "both operands are computed at run time"
-        integers = q.astype(np.float64) - affine.zero
+        with np.errstate(invalid="ignore"):
+            integers = q.astype(np.float64) - affine.zero
+        if not (np.abs(integers) < 1 << 53).all():
+            return "the weights, or their zero point, are no integers below 2^53"
         if not np.array_equal(integers, np.rint(integers)):
             return "the weights' zero point is not an integer"
         if any(n > 1 for axis, n in enumerate(affine.scale.shape) if axis != output_axis % q.ndim):

@@ -26,7 +26,6 @@ from flowc.cli.options import (
     progress,
     request_from,
 )
-from flowc.cli.synth import synth
 from flowc.errors import MismatchError, UsageError
 
 __all__ = ["cli"]
@@ -48,7 +47,6 @@ def cli() -> None:
 
 cli.add_command(explore)
 cli.add_command(explore_array)
-cli.add_command(synth)
 
 
 @cli.command()

@@ -105,6 +105,14 @@ class Comparison:
         self.mismatches += int((~good).sum())
         self._note_finite(floats)
 
+    def dequantized(self, given: Array, right: Array, entry: FloatSum) -> None:
+        """Counts outputs made from integers that `sums` found right, and that differ by more than the reference's sums and rounding."""
+        with np.errstate(all="ignore"):
+            equal = (given == right) | ((given != given) & (right != right))
+            rounding = _CLOSE * max(1.0, float(np.abs(right[np.isfinite(right)]).max(initial=0)))
+            room = np.broadcast_to(np.abs(entry.error * entry.scale), right.shape) + rounding
+            self.mismatches += int((~equal & ~(np.abs(given - right) <= room)).sum())
+
     def tied(self, differing: int) -> None:
         """Counts values that differ because a decision is a tie in the model; they were compared before, by what they follow from."""
         self.mismatches += differing

@@ -109,6 +109,12 @@ def _flow(design: Assembly) -> Iterator[str]:
     ):
         if missing := set(needed) - there:
             yield f"{what} {_quoted(missing)}, which nothing makes"
+    sizes = {n: math.prod(s.shape) for n, s in design.inputs.items()}
+    sizes |= {u.tensor: u.frame.elements for u in (*design.graph.inputs, *design.graph.outputs)}
+    for what, shapes in (("head", head_in), ("tail", tail_in)):
+        for name, shape in shapes.items():
+            if name in sizes and math.prod(shape) != sizes[name]:
+                yield f"the {what} takes '{shown(name)}' in the shape {tuple(shape)}, it has {sizes[name]} elements"
     used = {*arriving, *tail_in, *design.outputs}
     if lost := {*head_out, *leaving, *tail_out} - used:
         yield f"{_quoted(lost)} is made and not used"

@@ -15,7 +15,7 @@ from flowc.dataflow.serialize import narrow
 from flowc.design.assembly import Assembly
 from flowc.design.sound import check_assembly
 from flowc.design.styles import STYLES
-from flowc.errors import DamagedError, ModelError, UsageError, shown
+from flowc.errors import DamagedError, FlowcError, UsageError, shown
 from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, read_arrays
 from flowc.files.read import read_file
@@ -88,9 +88,7 @@ def read_assembly(folder: Path) -> tuple[Assembly, dict[str, Any]]:
     where = f"'{shown(str(folder))}' is not a complete flowc design"
     try:
         return _read(folder)
-    except DamagedError as error:
-        raise UsageError(f"{where}: {error.message}", remedy=error.remedy) from error
-    except ModelError as error:
+    except FlowcError as error:
         raise UsageError(f"{where}: {error.message}", remedy=_BUILD) from error
     except _DAMAGE as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
@@ -108,7 +106,7 @@ def _object(folder: Path, name: str) -> dict[str, Any]:
 def _read(folder: Path) -> tuple[Assembly, dict[str, Any]]:
     document, report = _object(folder, "design.json"), _object(folder, "report.json")
     if document.get("schema") not in _READABLE:
-        raise UsageError(f"'{shown(str(folder))}' holds no design of a schema that this version reads")
+        raise DamagedError("it is of a schema that this version does not read")
     arrays = read_arrays(folder / "weights.npz")
     host = document["host"]
     graphs = {n: HostGraph(read_model(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}

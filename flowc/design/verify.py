@@ -15,9 +15,9 @@ import onnx
 from flowc.dataflow.emulator import unfolded
 from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
-from flowc.design.probes import probe
 from flowc.design.tail import TailCheck
 from flowc.exact.sums import FloatSum
+from flowc.model.host import HostGraph
 from flowc.model.runtime import open_session, run_session
 from flowc.units import ArgMax
 from flowc.units.base import Array, Frame, Unit
@@ -67,7 +67,7 @@ class _Run:
         self.reference = ReferenceRunner(design.reference)
         self.graph = unfolded(design.graph)
         self.sums = {s.stream: s for s in design.sums}
-        self.probed: set[str] = set()
+        self.floats = _last_floats(design)
         self.tail: TailCheck | None = None
         self.result = Verification(layers=_layers(design, self.graph))
 
@@ -84,8 +84,7 @@ class _Run:
         observed = design.plan.run(ports, probe=_recording(before, self._probe(expected, before)))
         integers = design.from_ports(observed)
         sound = self._last_sums(heads | integers, expected)
-        told = self._told(integers, expected)
-        self._outputs(sample, heads, integers, expected, sound=sound, told=told)
+        self._outputs(sample, heads, integers, expected, sound=sound)
         free = design.from_ports(design.plan.run(design.to_ports(heads), emulator=self.emulator))
         result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
         result.samples += 1
@@ -94,13 +93,10 @@ class _Run:
         design, graph = self.design, self.graph
         compared = design.tensors.keys() & expected.keys()
 
-        def seen(stream: Stream, frames: Array) -> Array:
+        def probe(stream: Stream, frames: Array) -> Array:
             name = stream.tensor
             if name in self.sums:
                 self._inner_sum(stream, self.sums[name], expected, before)
-                if name not in self.probed:
-                    self.probed.add(name)
-                    self._function(stream, self.sums[name], expected)
             if name is None or name not in compared:
                 return frames
             right = design.tensors[name].to_stream(expected[name], frames.shape[1:])
@@ -111,7 +107,7 @@ class _Run:
             self.result.tensor(name).same(frames, right, {c: e for c, e in excuses.items() if e is not None})
             return right.astype(frames.dtype)
 
-        return seen
+        return probe
 
     def _inner_sum(
         self, stream: Stream, entry: FloatSum, expected: Mapping[str, Array], before: Mapping[str, Array]
@@ -125,24 +121,9 @@ class _Run:
         integers = info.from_stream(acc.reshape(len(acc), -1))
         self.result.tensor(entry.reference).sums(integers, expected[entry.reference].reshape(integers.shape), entry)
 
-    def _function(self, stream: Stream, entry: FloatSum, expected: Mapping[str, Array]) -> None:
-        """Compares an activation with the reference where samples may not reach."""
-        found = probe(self.design, self.graph[stream.src], entry, expected)
-        if found is None:
-            return
-        windows = self.design.windows.get(stream.tensor or "")
-        frame = self.graph[stream.src].outputs[0]
-
-        def inside() -> Array:
-            if windows is None or not _fits(windows, frame):
-                return np.zeros(found.given.shape, bool)
-            return _within(found.arguments, windows, frame)
-
-        self.result.tensor(entry.tensor).same(found.given, found.right, {"window": inside})
-
     def _last_sums(self, integers: Mapping[str, Array], expected: Mapping[str, Array]) -> bool:
-        """Compares the integers that leave the accelerator; returns whether they are what the reference has, or may have."""
-        sound = True
+        """Compares the integers that leave the accelerator; returns whether all of them are what the reference has, or may have."""
+        sound, done = True, set()
         for entry in self.design.accumulators:
             if entry.tensor in integers and entry.reference in expected:
                 found = self.result.tensor(entry.reference)
@@ -150,15 +131,12 @@ class _Run:
                 right = expected[entry.reference]
                 found.sums(integers[entry.tensor].reshape(right.shape), right, entry)
                 sound &= found.mismatches == before
+                done.add(entry.tensor)
+        for unit in self.design.graph.outputs:
+            if unit.tensor not in done and unit.tensor not in expected:
+                self.result.tensor(unit.tensor).skipped += integers[unit.tensor].size
+                sound = False
         return sound
-
-    def _told(self, integers: Mapping[str, Array], expected: Mapping[str, Array]) -> bool:
-        """Whether the reference tells what every tensor that leaves the accelerator should be; counts those of which it does not."""
-        known = {*expected, *(s.tensor for s in self.design.accumulators if s.reference in expected)}
-        untold = [u.tensor for u in self.design.graph.outputs if u.tensor not in known]
-        for name in untold:
-            self.result.tensor(name).skipped += integers[name].size
-        return not untold
 
     def _outputs(
         self,
@@ -168,13 +146,15 @@ class _Run:
         expected: Mapping[str, Array],
         *,
         sound: bool,
-        told: bool,
     ) -> None:
         """Compares the model's outputs: the tail on the reference's own floats, then what the design really gives."""
         if self.tail is None:
             self.tail = TailCheck(self.design, expected)
         replayed = {} if self.tail.open_ else self.tail.run(sample, expected)
-        sums = {s.reference for s in self.design.accumulators}
+        sums = {s.reference: s for s in self.design.accumulators}
+        if sound and self.floats is not None:
+            for name, given in self.floats.run({**sample, **heads, **integers}).items():
+                self.result.tensor(name).dequantized(given.reshape(expected[name].shape), expected[name], sums[name])
         for name, given in self.design.finish(sample, heads, integers).items():
             right, discrete = expected[name], given.dtype.kind in "iub"
             if not discrete and given.size:
@@ -182,18 +162,30 @@ class _Run:
             if name in replayed:
                 found = self.result.tensor(name)
                 (found.same if discrete else found.close)(replayed[name].reshape(-1), right.reshape(-1))
-                if discrete and sound and told and found.mismatches == found.explained:
+                if discrete and sound and found.mismatches == found.explained:
                     found.tied(int((given.reshape(-1) != right.reshape(-1)).sum()))
                     continue
-            if discrete and sound and not told and self.tail.outputs:
-                # What differs may be a tie, and may be none: nothing is known of the sums that it hangs on.
-                same = given.reshape(-1) == right.reshape(-1)
-                self.result.tensor(name).exactly += int(same.sum())
-                self.result.tensor(name).skipped += int((~same).sum())
-            elif discrete:
+            if discrete:
                 self.result.tensor(name).same(given.reshape(-1), right.reshape(-1))
+            elif name in sums and sound:
+                self.result.tensor(name).dequantized(given.reshape(right.shape), right, sums[name])
             elif name not in replayed and name not in sums and name not in self.result.tensors:
                 self.result.tensor(name).skipped += given.size
+
+
+def _last_floats(design: Assembly) -> HostGraph | None:
+    """What the tail makes first of the integers that leave the accelerator: the floats that they stand for. None: it makes none."""
+    if design.tail is None:
+        return None
+    made = {name for node in design.tail.model.graph.node for name in node.output}
+    wanted = [s.reference for s in design.accumulators if s.reference in made and s.reference not in design.outputs]
+    if not wanted:
+        return None
+    model = onnx.ModelProto()
+    model.CopyFrom(design.tail.model)
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    return HostGraph(model)
 
 
 def _relative(given: Array, right: Array) -> float:
@@ -243,30 +235,20 @@ def _windows(design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[
     if windows is None:
         return _moved_windows(design, graph, stream, before, compared)
     frame = unit.outputs[0]
-    if not _fits(windows, frame):
+    if len(windows[0]) not in (1, frame.c, frame.elements):
         return None
+    low, high = (_spread(w, frame) for w in windows)
 
     def inside() -> Array:
         acc = unit.accumulate(*_inputs(unit, before))
         if acc is None:
             return np.zeros(frame.shape, bool)
-        return _within(acc, windows, frame)
+        hit = np.zeros(acc.shape, bool)
+        for k in range(low.shape[-1]):
+            hit |= (acc >= low[..., k]) & (acc < high[..., k])
+        return hit
 
     return inside
-
-
-def _fits(windows: tuple[Array, Array], frame: Frame) -> bool:
-    """Whether there are windows for all channels alike, for each, or for each element of a frame."""
-    return len(windows[0]) in (1, frame.c, frame.elements)
-
-
-def _within(acc: Array, windows: tuple[Array, Array], frame: Frame) -> Array:
-    """Where integers (N, H, W, C) lie in a window."""
-    low, high = (_spread(w, frame) for w in windows)
-    hit = np.zeros(acc.shape, bool)
-    for k in range(low.shape[-1]):
-        hit |= (acc >= low[..., k]) & (acc < high[..., k])
-    return hit
 
 
 def _spread(ends: Array, frame: Frame) -> Array:

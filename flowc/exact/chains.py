@@ -90,7 +90,8 @@ def aligned(bias: Array, scale: Array, bound: SumBound | None) -> bool:
 
 def outward(value: Array, side: float) -> Array:
     """float32 values that do not lie further in than ``value``."""
-    rounded = value.astype(np.float32)
+    with np.errstate(over="ignore"):
+        rounded = value.astype(np.float32)
     if side > 0:
         return np.where(rounded < value, np.nextafter(rounded, np.float32(np.inf)), rounded)
     if side < 0:

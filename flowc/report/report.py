@@ -38,8 +38,6 @@ def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Se
         "certificate": compiled.certificate.as_dict(),
         "verification": None,
         "csim": None,
-        "synthesis": None,
-        "place": None,
         "seconds": dict(compiled.seconds),
     }
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from flowc.errors import DamagedError
+from flowc.errors import MismatchError
 from flowc.model.dtypes import IntType, UInt
 from flowc.units import cost
 from flowc.units.base import Array
@@ -307,7 +307,10 @@ class Table(Activation):
     def apply(self, acc: Array) -> Array:
         index = acc.astype(np.int64) - self.lo
         if index.size and not 0 <= index.min() <= index.max() < self.values.shape[1]:
-            raise DamagedError("an integer lies outside of the table that maps it")
+            raise MismatchError(
+                "an integer lies outside of the table that maps it",
+                remedy="The model makes values that are infinite or no numbers, or the design's files were damaged",
+            )
         if self.channels == 1:
             flat: Array = self.values[0].astype(np.float32)[index]
             return flat

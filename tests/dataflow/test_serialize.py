@@ -148,7 +148,7 @@ def test_arrays_are_stored_narrow(values: list[float], dtype: str) -> None:
 def test_damaged_documents_are_said_to_be_damaged(damage: Any) -> None:
     document, arrays = dataflow_to_json(Dataflow("every", EVERY, []))
     damage(document, arrays)
-    with pytest.raises(UsageError, match="the design is damaged"):
+    with pytest.raises(UsageError, match="its files are damaged"):
         dataflow_from_json(document, arrays)
 
 

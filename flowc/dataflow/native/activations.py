@@ -13,7 +13,7 @@ from flowc.kernels.library import ActivationKind
 from flowc.units import Activation, Requant, Table, Thresholds
 from flowc.units.base import Array
 
-__all__ = ["Accumulators", "Lowered", "lower_activation", "pointer"]
+__all__ = ["Accumulators", "Lowered", "lower_activation", "lower_table", "pointer"]
 
 _FEW_LEVELS = 7
 """Up to so many thresholds, comparing with each is the fastest."""
@@ -73,8 +73,7 @@ def lower_activation(activation: Activation | None, acc: Accumulators, out: Code
     Raises:
         NotNativeError: they have none.
     """
-    if acc.low.size and (acc.low.min() < -INT32 or acc.high.max() >= INT32 or np.abs(acc.offset).max() > INT32):
-        raise NotNativeError("accumulators beyond int32")
+    _bounded(acc)
     if activation is None:
         return _plain(acc, out)
     steps = steps_of(activation)
@@ -85,12 +84,17 @@ def lower_activation(activation: Activation | None, acc: Accumulators, out: Code
     if isinstance(activation, Requant):
         return _shifted(activation, acc, out)
     if isinstance(activation, Table):
-        return _tabled(activation.lo, activation.values, acc, out)
+        return lower_table(activation, acc, out)
     if isinstance(activation, Thresholds):
         step = np.broadcast_to(activation.step, activation.values.shape)
         values = np.concatenate([np.zeros((len(step), 1), np.int64), np.cumsum(step, axis=1)], axis=1)
         return _searched(activation.values, values + activation.base.reshape(-1, 1), acc, out)
     raise NotNativeError(f"activation '{activation.kind}'")
+
+
+def _bounded(acc: Accumulators) -> None:
+    if acc.low.size and (acc.low.min() < -INT32 or acc.high.max() >= INT32 or np.abs(acc.offset).max() > INT32):
+        raise NotNativeError("accumulators beyond int32")
 
 
 def _plain(acc: Accumulators, out: Code) -> Lowered:
@@ -202,12 +206,19 @@ def _searched(thresholds: Array, values: Array, acc: Accumulators, out: Code, si
     return lowered
 
 
-def _tabled(first: int, values: Array, acc: Accumulators, out: Code) -> Lowered:
+def lower_table(activation: Table, acc: Accumulators, out: Code) -> Lowered:
+    """A table as such; arguments outside take its first or last entry.
+
+    Raises:
+        NotNativeError: the accumulators, or results, are beyond int32.
+    """
+    _bounded(acc)
+    values = activation.values
     lowered = Lowered()
     shared = values.shape[0] == 1
     codes = out.of(values)
     lowered.act.kind, lowered.act.levels, lowered.act.shared = ActivationKind.TABLE, values.shape[1], shared
-    lowered.act.low = first
+    lowered.act.low = activation.lo
     _rescale(lowered, acc)
     lowered.act.second = lowered.keep(codes.astype(np.int32) if shared else acc.spread(codes, np.int32))
     return lowered

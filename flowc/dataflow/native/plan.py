@@ -122,11 +122,11 @@ class Plan:
             self.values[stream] = given if given is not None else Value(Buffer(frame.elements * code.size), code)
 
     def _lower(self, unit: Unit, sources: list[Value], targets: list[Value], geometry: Geometry | None) -> list[Call]:
-        if isinstance(unit, Mvtu):
+        if type(unit) is Mvtu:
             return lower_product(unit, sources[0], targets[0], geometry, self.library)
-        if isinstance(unit, Vvtu):
+        if type(unit) is Vvtu:
             return lower_depthwise(unit, sources[0], targets[0], geometry)
-        if isinstance(unit, Pool):
+        if type(unit) is Pool:
             return lower_pool(unit, sources[0], targets[0], geometry)
         if isinstance(unit, Fork):
             return [_copy(sources[0], to, unit) for to in targets if to.buffer is not sources[0].buffer]

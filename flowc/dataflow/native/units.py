@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flowc.dataflow.native.activations import Accumulators, lower_activation
+from flowc.dataflow.native.activations import Accumulators, lower_activation, lower_table
 from flowc.dataflow.native.codes import INT32, Code, NotNativeError
 from flowc.dataflow.native.geometry import Geometry
 from flowc.dataflow.native.products import sum_bounds
@@ -17,13 +17,16 @@ from flowc.units import (
     Activate,
     ArgMax,
     Concat,
+    Gather,
     GlobalSum,
     Join,
+    Lookup,
     Pad,
     Permute,
     PixelPad,
     Pool,
     Split,
+    Table,
     Unit,
     Upsample,
     Vvtu,
@@ -103,12 +106,12 @@ def _windows(
         return [], source.buffer, flat
     order = np.arange(taps * channels).reshape(channels // block, taps, block).transpose(1, 0, 2).reshape(-1)
     turned = Buffer(source.buffer.size)
-    return [_permutation(order, shape, source, turned)], turned, flat
+    return [_permutation(order, order.size, shape, source, turned)], turned, flat
 
 
-def _permutation(order: Array, shape: tuple[int, int, int], source: Value, out: Buffer) -> Call:
+def _permutation(order: Array, taken: int, shape: tuple[int, int, int], source: Value, out: Buffer) -> Call:
     h, w, c = shape
-    fields = sized(h=h, w=w, c=c, value=order.size, wide_in=source.code.wide, wide_out=source.code.wide)
+    fields = sized(h=h, w=w, c=c, value=taken, rows=order.size, wide_in=source.code.wide, wide_out=source.code.wide)
     call = Call(OperationKind.PERMUTE, source.buffer, out, fields=fields)
     call.point("table", np.ascontiguousarray(order.astype(np.int32)))
     return call
@@ -213,9 +216,24 @@ def _window(unit: Window, sources: list[Value], targets: list[Value]) -> list[Ca
 
 
 def _permute(unit: Permute, sources: list[Value], targets: list[Value]) -> list[Call]:
-    if sources[0].code != targets[0].code:
-        raise NotNativeError("a moving unit that changes the type")
-    return [_permutation(unit.order, unit.frame.shape, sources[0], targets[0].buffer)]
+    taken = unit.taken if isinstance(unit, Gather) else unit.order.size
+    if sources[0].code == targets[0].code:
+        return [_permutation(unit.order, taken, unit.frame.shape, sources[0], targets[0].buffer)]
+    h, w, c = unit.frame.shape
+    recoded = Value(Buffer(h * w * c * targets[0].code.size), targets[0].code)
+    before = _slice(sources[0], recoded, h * w, 0, 0, c, c, c)
+    return [before, _permutation(unit.order, taken, unit.frame.shape, recoded, targets[0].buffer)]
+
+
+def _lookup(unit: Lookup, sources: list[Value], targets: list[Value]) -> list[Call]:
+    """An activation of one channel whose tables, one for each output channel, are the columns; indices outside are clipped."""
+    code, columns = sources[0].code, unit.out.c
+    call = _unary(OperationKind.ACTIVATE, unit, sources, targets)
+    call.fields |= sized(h=unit.frame.elements, w=1, c=1)
+    acc = _accumulators(_same(code.low, columns), _same(code.high, columns), code.step, _same(code.base, columns))
+    table = Table(dtype=unit.dtype, lo=unit.first, values=np.ascontiguousarray(unit.table.T))
+    call.act = lower_table(table, acc, targets[0].code)
+    return [call]
 
 
 def _slice(source: Value, target: Value, pixels: int, start: int, start2: int, count: int, c: int, oc: int) -> Call:
@@ -247,8 +265,10 @@ LOWERINGS: dict[type[Unit], Callable[[Any, list[Value], list[Value]], list[Call]
     Activate: _activate,
     ArgMax: _argmax,
     Concat: _concat,
+    Gather: _permute,
     GlobalSum: _global_sum,
     Join: _join,
+    Lookup: _lookup,
     Pad: _pad,
     Permute: _permute,
     PixelPad: _pad,

@@ -169,13 +169,17 @@ inline void global_sum(const Operation& op, const T* in, void* out, int64_t samp
     }
 }
 
+// A single channel is spread over all output channels: each has a function of its own.
 template <class T>
 inline void activate(const Operation& op, const T* in, void* out, int64_t samples, int32_t* acc) {
     const int64_t positions = samples * op.h * op.w;
     Collector pixels(op, acc, out);
     for (int64_t p = 0; p < positions; p++, in += op.c) {
         int32_t* to = pixels.next();
-        for (int c = 0; c < op.c; c++) to[c] = (int32_t)in[c];
+        if (op.c == 1)
+            for (int c = 0; c < op.oc; c++) to[c] = (int32_t)in[0];
+        else
+            for (int c = 0; c < op.c; c++) to[c] = (int32_t)in[c];
     }
 }
 

@@ -72,10 +72,10 @@ inline void slice(const Operation& op, const A* in, B* out, int64_t samples) {
 
 template <class T>
 inline void permute(const Operation& op, const T* in, T* out, int64_t samples) {
-    const int64_t chunk = op.value, chunks = samples * op.h * op.w * op.c / chunk;
+    const int64_t taken = op.value, given = op.rows, chunks = samples * op.h * op.w * op.c / taken;
     const int32_t* order = (const int32_t*)op.table;
-    for (int64_t k = 0; k < chunks; k++, in += chunk, out += chunk)
-        for (int64_t i = 0; i < chunk; i++) out[i] = in[order[i]];
+    for (int64_t k = 0; k < chunks; k++, in += taken, out += given)
+        for (int64_t i = 0; i < given; i++) out[i] = in[order[i]];
 }
 
 // `value` codes of `factor` bits to the number of their lookup table.

@@ -63,11 +63,11 @@ struct Operation {
     int32_t h, w, c;                      // input frame
     int32_t oh, ow, oc;                   // output frame
     int32_t kh, kw, sh, sw, dh, dw;       // kernel, stride, dilation (kPlace: top and left in kh and kw)
-    int32_t groups, rows;                 // products: groups, and output channels of each
+    int32_t groups, rows;                 // products: groups, and output channels of each (kPermute: what a chunk gives)
     int32_t group_step;                   // bytes (elements of kWords) between the inputs of two groups
     int32_t segments, length;             // contiguous runs under a window, and steps of each (see the kernels)
     int32_t limit;                        // steps that the narrow accumulator holds
-    int32_t value;                        // kPlace: the constant; kPack: codes per group; kPermute: chunk; kSlice: addend
+    int32_t value;                        // kPlace: the constant; kPack: codes per group; kPermute: elements of a chunk; kSlice: addend
     int32_t factor;                       // kPack: bits per code; kSlice: factor; kDepthwise: int16 accumulators suffice
     int32_t start, start2;                // kSlice: first channel in the input and in the output
     const void* weights;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,22 @@ from flowc.dataflow import native
 from flowc.kernels import load
 from flowc.kernels.library import OperationKind
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
-from flowc.units import Activate, Frame, GlobalSum, Join, Mvtu, Pool, Requant, Table, Thresholds, Unit, Vvtu, Window
+from flowc.units import (
+    ACTIVATIONS,
+    UNITS,
+    Activate,
+    Frame,
+    GlobalSum,
+    Join,
+    Mvtu,
+    Pool,
+    Requant,
+    Table,
+    Thresholds,
+    Unit,
+    Vvtu,
+    Window,
+)
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 from tests.backends.hls.random_units import MAKERS, integers, side_by_side
@@ -55,6 +70,26 @@ def test_random_units(kind: str) -> None:
     plan = same(graph)
     by_numpy = plan.numpy_units
     assert len(by_numpy) <= 4, by_numpy
+
+
+FIELDS = {
+    "activate": "activation", "argmax": "", "concat": "frames out", "fork": "ways", "gather": "order out", "global_sum": "acc activation",
+    "join": "left right op acc left_scale right_scale left_offset right_offset activation", "lookup": "table dtype first out",
+    "mvtu": "weights weight_type acc activation groups taps block multiplier", "pad": "out top left bottom right value",
+    "permute": "order out", "pixel_pad": "out stride_h stride_w value", "pool": "channels op acc activation", "split": "starts sizes",
+    "upsample": "factor_h factor_w", "vvtu": "channels weights weight_type acc activation parallel multiplier",
+    "window": "kernel stride dilation block parallel", "thresholds": "values base step", "requant": "mult add shift lo hi half_even late",
+    "table": "lo values",
+}  # fmt: skip
+"""What the planner knows of each class."""
+COMMON = {"name", "origin", "overlap", "frame", "pe", "simd", "memory", "dtype", "domain"}
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_no_class_has_a_field_that_the_planner_does_not_know(kind: str) -> None:
+    """A field that changes what a unit computes must be read by flowc/dataflow/native; then it is added here."""
+    found = {f.name for f in fields((UNITS | ACTIVATIONS)[kind])}  # type: ignore[operator]
+    assert found - COMMON == set(FIELDS[kind].split()) - COMMON
 
 
 def chain(window: Window, unit: Mvtu | Vvtu | Pool) -> Dataflow:

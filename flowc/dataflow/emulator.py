@@ -20,7 +20,7 @@ from flowc.units import Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["EMULATORS", "emulate", "unfolded"]
+__all__ = ["EMULATORS", "emulate", "run_in_numpy", "unfolded"]
 
 EMULATORS = ("numpy", "native")
 """The paths that `emulate` can be told to take."""
@@ -101,12 +101,12 @@ def emulate(
         except native.OutOfTypeError:
             pass
     if probe is not None:
-        return _run(graph, inputs, probe, streams)
+        return run_in_numpy(graph, inputs, probe, streams)
     count = len(next(iter(inputs.values())))
     size = max(1, min(_chunk(graph), -(-count // threads)))
     pieces = [slice(i, min(count, i + size)) for i in range(0, count, size)]
     with threadpool_limits(1 if len(pieces) > 1 else None, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(lambda piece: _run(graph, {n: a[piece] for n, a in inputs.items()}), pieces))
+        parts = list(pool.map(lambda piece: run_in_numpy(graph, {n: a[piece] for n, a in inputs.items()}), pieces))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -121,9 +121,10 @@ def _chunk(graph: Dataflow) -> int:
     return max(1, _CHUNK_BYTES // (4 * largest))
 
 
-def _run(
+def run_in_numpy(
     graph: Dataflow, inputs: Mapping[str, Array], probe: Probe | None = None, streams: Set[Stream] | None = None
 ) -> dict[str, Array]:
+    """The outputs of a graph in the emulator's order, by the units' numpy functions in one piece; as `emulate`."""
     flowing: dict[Stream, Array] = {}
     outputs: dict[str, Array] = {}
     for unit in graph:

@@ -14,6 +14,7 @@ from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import generate_vivado
 from flowc.dataflow.allocate import Allocation, allocate
 from flowc.dataflow.emulator import emulate
+from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
 from flowc.design.csim import extreme_frames
 from flowc.design.plan import Plan, Probe, ProjectInfo, Request
@@ -100,6 +101,11 @@ class DataflowPlan(Plan):
         emulator: str | None = None,
     ) -> dict[str, Array]:
         return emulate(self.graph, frames, probe=probe, streams=streams, emulator=emulator)
+
+    def observer(
+        self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
+    ) -> Observer | None:
+        return Observer(self.graph, streams, sums, emulator)
 
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:
         inputs = [frames[u.name].astype(np.int64) for u in self.graph.inputs]

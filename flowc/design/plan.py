@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 
 from flowc.backends.base import Simulated
 from flowc.dataflow.allocate import Limits
+from flowc.dataflow.observer import Observer
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.base import Array
@@ -147,6 +148,12 @@ class Plan(ABC):
         Returns:
             Integers (N, H, W, C) per output port, int64.
         """
+
+    @abstractmethod
+    def observer(
+        self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
+    ) -> Observer | None:
+        """Watches streams of the unfolded `graph` on whole batches (see `flowc.dataflow.observer`); None: the plan can't."""
 
     @abstractmethod
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:

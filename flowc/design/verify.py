@@ -6,13 +6,15 @@ that differs is explained only if the accumulator it was made from lies in a win
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+import copy
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 import onnx
 
 from flowc.dataflow.emulator import unfolded
+from flowc.dataflow.observer import Observer
 from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
 from flowc.design.tail import TailCheck
@@ -24,6 +26,10 @@ from flowc.units.base import Array, Frame, Unit
 from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["Comparison", "ReferenceRunner", "Verification", "compare"]
+
+_ROOM = 96 << 20
+"""Bytes of the reference's tensors that are kept at once."""
+_MOST_SAMPLES = 64
 
 
 class ReferenceRunner:
@@ -53,14 +59,22 @@ def compare(design: Assembly, inputs: Mapping[str, Array], *, emulator: str | No
         ModelError: onnxruntime fails on the model.
     """
     run = _Run(design, emulator)
-    for index in range(len(next(iter(inputs.values())))):
-        with np.errstate(all="ignore"):
-            run.compare({n: a[index : index + 1] for n, a in inputs.items()})
+    with np.errstate(all="ignore"):
+        run.compare(inputs)
     return run.result
 
 
+class _DiffersError(Exception):
+    """A value of a batch is not the reference's."""
+
+
 class _Run:
-    """A comparison under way."""
+    """A comparison under way.
+
+    Samples go through the emulator in batches whose streams are watched. As long as every value is the reference's own, the batch
+    flows on as it is. A batch in which one differs is forgotten and taken again sample by sample, each unit fed with the reference's
+    integers, to say which values differ and why.
+    """
 
     def __init__(self, design: Assembly, emulator: str | None) -> None:
         self.design, self.emulator = design, emulator
@@ -69,25 +83,92 @@ class _Run:
         self.sums = {s.stream: s for s in design.sums}
         self.floats = _last_floats(design)
         self.tail: TailCheck | None = None
+        self.observer: Observer | None = None
         self.result = Verification(layers=_layers(design, self.graph))
 
-    def compare(self, sample: Mapping[str, Array]) -> None:
-        """Compares one sample."""
+    def compare(self, inputs: Mapping[str, Array]) -> None:
+        """Compares all samples, as many at once as their tensors fit a fixed room."""
+        index, count = 0, len(next(iter(inputs.values())))
+        while index < count:
+            expected = [self.reference.run(inputs, index)]
+            room = _ROOM // max(1, sum(a.nbytes for a in expected[0].values()))
+            last = min(count, index + max(1, min(room, _MOST_SAMPLES)))
+            expected += [self.reference.run(inputs, i) for i in range(index + 1, last)]
+            self._batch({n: a[index:last] for n, a in inputs.items()}, expected)
+            index = last
+
+    def _batch(self, samples: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> None:
         design, result = self.design, self.result
-        expected = self.reference.run(sample, 0)
-        heads = design.run_head(sample)
-        for name, given in heads.items():
-            if name in expected:
-                result.tensor(name).same(given.reshape(-1), expected[name].reshape(-1))
-        ports = design.to_ports({**heads, **_known(design, expected)})
-        before: dict[str, Array] = {}
-        observed = design.plan.run(ports, probe=_recording(before, self._probe(expected, before)))
-        integers = design.from_ports(observed)
-        sound = self._last_sums(heads | integers, expected)
-        self._outputs(sample, heads, integers, expected, sound=sound)
+        heads = design.run_head(samples)
+        for i, right in enumerate(expected):
+            for name, given in heads.items():
+                if name in right:
+                    result.tensor(name).same(given[i].reshape(-1), right[name].reshape(-1))
+        observed = self._watched(heads, expected)
         free = design.from_ports(design.plan.run(design.to_ports(heads), emulator=self.emulator))
-        result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
-        result.samples += 1
+        for i, right in enumerate(expected):
+            own = [{n: a[i : i + 1] for n, a in arrays.items()} for arrays in (samples, heads, free, observed or {})]
+            self._one(own[0], own[1], own[2], own[3] if observed else None, right)
+
+    def _one(
+        self,
+        sample: Mapping[str, Array],
+        heads: Mapping[str, Array],
+        free: Mapping[str, Array],
+        integers: Mapping[str, Array] | None,
+        expected: Mapping[str, Array],
+    ) -> None:
+        """Compares what is left of a sample: all of it, if ``integers``, what leaves the accelerator, were not watched."""
+        design = self.design
+        if integers is None:
+            before: dict[str, Array] = {}
+            ports = design.to_ports({**heads, **_known(design, expected)})
+            probe = _recording(before, self._probe(expected, before))
+            integers = design.from_ports(design.plan.run(ports, probe=probe))
+        sound = self._last_sums({**heads, **integers}, expected)
+        self._outputs(sample, heads, integers, expected, sound=sound)
+        self.result.end_to_end += sum(int((free[n] != integers[n]).sum()) for n in free)
+        self.result.samples += 1
+
+    def _watched(self, heads: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> dict[str, Array] | None:
+        """What leaves the accelerator for a batch in which every value is the reference's; None if one is not."""
+        design = self.design
+        compared = design.tensors.keys() & expected[0].keys()
+        if self.observer is None:
+            summed = frozenset(s for s in self.graph.streams if s.tensor in self.sums)
+            streams = frozenset(s for s in self.graph.streams if s.tensor in compared) | summed
+            self.observer = design.plan.observer(streams, summed, self.emulator)
+        wanted = compared | {s.reference for s in design.sums} | _known(design, expected[0]).keys()
+        if self.observer is None or any(len(e[n]) != 1 for e in expected for n in wanted & e.keys()):
+            return None
+        right = {n: np.concatenate([e[n] for e in expected]) for n in wanted & expected[0].keys()}
+        trial = copy.deepcopy(self.result)
+
+        def watch(stream: Stream, frames: Array, acc: Array | None) -> Array:
+            name = stream.tensor or ""
+            if name in self.sums:
+                self._count_sums(trial, stream, self.sums[name], right, frames if acc is None else acc)
+            if name in compared:
+                trial.tensor(name).same(frames, design.tensors[name].to_stream(right[name], frames.shape[1:]))
+            if trial.mismatches > self.result.mismatches:
+                raise _DiffersError
+            return frames
+
+        try:
+            observed = self.observer.run(design.to_ports({**heads, **_known(design, right)}), watch)
+        except _DiffersError:
+            return None
+        self.result = trial
+        return design.from_ports(observed)
+
+    def _count_sums(
+        self, result: Verification, stream: Stream, entry: FloatSum, expected: Mapping[str, Array], acc: Array
+    ) -> None:
+        """Compares what an activation is applied to, before it is rounded to few levels."""
+        info = self.design.tensors.get(entry.tensor)
+        if _summing(self.graph[stream.src]) and info is not None and entry.reference in expected:
+            integers = info.from_stream(acc.reshape(len(acc), -1))
+            result.tensor(entry.reference).sums(integers, expected[entry.reference].reshape(integers.shape), entry)
 
     def _probe(self, expected: Mapping[str, Array], before: Mapping[str, Array]) -> Callable[[Stream, Array], Array]:
         design, graph = self.design, self.graph
@@ -112,14 +193,10 @@ class _Run:
     def _inner_sum(
         self, stream: Stream, entry: FloatSum, expected: Mapping[str, Array], before: Mapping[str, Array]
     ) -> None:
-        """Compares what an activation is applied to, before it is rounded to few levels."""
         unit = self.graph[stream.src]
-        info = self.design.tensors.get(entry.tensor)
         acc = unit.accumulate(*_inputs(unit, before))
-        if acc is None or info is None or entry.reference not in expected:
-            return
-        integers = info.from_stream(acc.reshape(len(acc), -1))
-        self.result.tensor(entry.reference).sums(integers, expected[entry.reference].reshape(integers.shape), entry)
+        if acc is not None:
+            self._count_sums(self.result, stream, entry, expected, acc)
 
     def _last_sums(self, integers: Mapping[str, Array], expected: Mapping[str, Array]) -> bool:
         """Compares the integers that leave the accelerator; returns whether all of them are what the reference has, or may have."""
@@ -186,6 +263,11 @@ def _last_floats(design: Assembly) -> HostGraph | None:
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     return HostGraph(model)
+
+
+def _summing(unit: Unit) -> bool:
+    """Whether the unit has integers in front of an activation."""
+    return type(unit).accumulate is not Unit.accumulate
 
 
 def _relative(given: Array, right: Array) -> float:

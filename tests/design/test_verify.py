@@ -188,3 +188,40 @@ def test_the_reference_runs_one_sample_at_a_time() -> None:
     assert set(single) == set(runner.outputs)
     for name, values in single.items():
         np.testing.assert_array_equal(third[name], values)
+
+
+def by_sample(built: Design, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the comparison finds without watching batches."""
+    with monkeypatch.context() as patch:
+        patch.setattr(type(built.plan), "observer", lambda *arguments: None)
+        return compare(built, inputs).as_dict("onnxruntime")
+
+
+def test_batches_are_compared_as_samples_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watched in batches, by kernels and in numpy, or taken sample by sample: the same values are compared, in the same way."""
+    built = design()
+    inputs = built_inputs(built)
+    wanted = by_sample(built, inputs, monkeypatch)
+    assert wanted["values"] > 1000
+
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("a sound batch was taken apart")
+
+    monkeypatch.setattr("flowc.design.verify._recording", refuse)
+    for emulator in ("native", "numpy", None):
+        assert compare(built, inputs, emulator=emulator).as_dict("onnxruntime") == wanted
+
+
+@pytest.mark.parametrize("emulator", ["native", "numpy"])
+def test_what_differs_in_a_batch_is_counted_as_by_sample(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One wrong weight: batches where it shows are taken apart, and nothing is counted twice."""
+    monkeypatch.setattr("flowc.design.verify._MOST_SAMPLES", 2)
+    built = design()
+    unit = first(built, Mvtu, lambda u: u.taps > 1)
+    weights = unit.weights.copy()
+    weights[0, 0] += 1 if weights[0, 0] < 0 else -1
+    broken = planted(built, unit, unit.with_(weights=weights))
+    inputs = built_inputs(built)
+    found = compare(broken, inputs, emulator=emulator).as_dict("onnxruntime")
+    assert found["mismatches"] > 0
+    assert found == by_sample(broken, inputs, monkeypatch)

@@ -53,13 +53,16 @@ def nodes(lines: Iterable[tuple[str, str]]) -> None:
     new_console().print(table)
 
 
+_MADE = {True: "yes", False: "no longer", None: "?"}
+
+
 def targets(known: Sequence[Target]) -> None:
     """The known boards."""
-    table = new_table("target", "LUT>", "FF>", "BRAM18>", "URAM>", "DSP>", "MHz>", "part", "board")
+    table = new_table("target", "LUT>", "FF>", "BRAM18>", "URAM>", "DSP>", "MHz>", "part", "board", "made")
     for target in known:
         figures = [count(target.available[key]) for key, _ in RESOURCES]
         clock = f"{target.clock_mhz:g} (max {target.max_clock_mhz:g})"
-        table.add_row(target.name, *figures, clock, target.part, target.description)
+        table.add_row(target.name, *figures, clock, target.part, target.description, _MADE[target.made])
     new_console().print(table)
 
 

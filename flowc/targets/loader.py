@@ -47,6 +47,7 @@ KEYS = (
         required=False,
     ),
     Key("power_w", "a number above 0, in watts", positive, required=False),
+    Key("made", "true or false", lambda value: isinstance(value, bool), required=False),
     Key("sources", "a table of texts", _texts, required=False),
 )
 """Every key a target file may have."""

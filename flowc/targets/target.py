@@ -34,6 +34,7 @@ class Target:
             (FPT 2019) measured 0.75 on a ZCU102 and 0.925 on an Ultra96.
         board_part: name of the board files in Vivado's board store.
         power_w: power budget of the board, in watts.
+        made: whether the board is still made; None where that is not known.
         sources: where figures come from: a key above (or several, separated by ", ") to the document.
     """
 
@@ -53,6 +54,7 @@ class Target:
     ddr_efficiency: float = 0.75
     board_part: str | None = None
     power_w: float | None = None
+    made: bool | None = None
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property

@@ -13,6 +13,12 @@ from flowc.targets.loader import KEYS
 
 # name: part, LUT, FF, BRAM36, URAM, DSP, as the vendor's product tables give them
 BOARDS = {
+    "arty-z7-20": ("xc7z020clg400-1", 53_200, 106_400, 140, 0, 220),
+    "aup-zu3": ("xczu3eg-sfvc784-2-e", 70_560, 141_120, 216, 0, 360),
+    "kr260": ("xck26-sfvc784-2LV-c", 117_120, 234_240, 144, 64, 1_248),
+    "u55c": ("xcu55c-fsvh2892-2L-e", 1_303_680, 2_607_360, 2_016, 960, 9_024),
+    "zedboard": ("xc7z020clg484-1", 53_200, 106_400, 140, 0, 220),
+    "zybo-z7-20": ("xc7z020clg400-1", 53_200, 106_400, 140, 0, 220),
     "arty-a7-100t": ("xc7a100tcsg324-1", 63_400, 126_800, 135, 0, 240),
     "kv260": ("xck26-sfvc784-2LV-c", 117_120, 234_240, 144, 64, 1_248),
     "pynq-z1": ("xc7z020clg400-1", 53_200, 106_400, 140, 0, 220),
@@ -63,9 +69,9 @@ def test_the_list_of_targets_is_the_shipped_files() -> None:
 def test_every_figure_of_a_shipped_board_has_a_source() -> None:
     for target in known_targets():
         sourced = {key for keys in target.sources for key in keys.split(", ")}
-        figures = {"lut", "lutram", "ff", "bram18", "dsp", "clock_mhz", "max_clock_mhz", "ddr_gbps", "board_part"}
+        figures = {"lut", "lutram", "ff", "bram18", "dsp", "clock_mhz", "max_clock_mhz", "board_part"}
         figures |= {"uram"} if target.uram else set()
-        figures |= {"power_w"} if target.power_w is not None else set()
+        figures |= {key for key in ("ddr_gbps", "power_w", "made") if getattr(target, key) is not None}
         assert figures <= sourced, target.name
 
 
@@ -82,8 +88,8 @@ def test_an_unknown_name_is_told_the_close_one_and_all_known_ones() -> None:
     with pytest.raises(TargetError) as caught:
         load_target("ultra69")
     assert str(caught.value) == (
-        "unknown target 'ultra69': did you mean 'ultra96'? the known ones are arty-a7-100t, kv260, pynq-z1, pynq-z2, "
-        "u250, u280, ultra96, ultra96-v2, zcu102, zcu104, zcu111. A board of your own can be given as a TOML file: "
+        "unknown target 'ultra69': did you mean 'ultra96'? the known ones are arty-a7-100t, arty-z7-20, aup-zu3, kr260, kv260, pynq-z1, pynq-z2, "
+        "u250, u280, u55c, ultra96, ultra96-v2, zcu102, zcu104, zcu111, zedboard, zybo-z7-20. A board of your own can be given as a TOML file: "
         "--target ./board.toml (docs/adding-a-target.md)."
     )
     assert caught.value.exit_code == 2

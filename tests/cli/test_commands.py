@@ -262,7 +262,7 @@ def refused(done: Outcome, code: int = 2) -> str:
         (["--target"], "Option '--target' requires an argument."),
         (
             ["--target", "ultra97"],
-            "unknown target 'ultra97': did you mean 'ultra96'? the known ones are arty-a7-100t, kv2",
+            "unknown target 'ultra97': did you mean 'ultra96'? the known ones are arty-a7-100t, arty",
         ),
         (["--target", "ultra96", "--fps", "0"], "Invalid value for '--fps': 0.0 is not a finite number above 0."),
         (["--target", "ultra96", "--fps", "-5"], "Invalid value for '--fps': -5.0 is not a finite number above 0."),

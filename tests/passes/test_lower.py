@@ -210,14 +210,14 @@ def test_models_with_hostile_names() -> None:
 def test_unsupported_nodes_are_all_named_with_reasons() -> None:
     net = Net([1, 3, 6, 6])
     y = small_conv(net)
-    linear = net.op("Resize", y, "", net.const(np.array([1, 1, 2, 2], F)), mode="linear")
-    reflected = net.op("Pad", y, net.const(np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="reflect")
-    a, b = (net.quant(net.conv(v, 4, 2, 1), 0.5) for v in (linear, reflected))
+    linear = net.op("Resize", y, "", net.const(np.array([1, 1, 1.5, 1.5], F)), mode="linear")
+    spread = net.op("Softmax", y, axis=1)
+    a, b = (net.quant(net.conv(net.quant(v, 0.1), 4, 2, 1), 0.5) for v in (linear, spread))
     with pytest.raises(UnsupportedError) as caught:
         compile_model(net.model(net.concat(net.flatten(a), net.flatten(b))))
     text = str(caught.value)
     assert "Resize" in text
-    assert "Pad" in text
+    assert "Softmax" in text
 
 
 def test_places_are_seen_in_another_order() -> None:

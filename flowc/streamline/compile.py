@@ -53,7 +53,7 @@ class TensorInfo:
     def to_stream(self, values: Array, frame_shape: tuple[int, int, int]) -> Array:
         """(N, *shape) -> (N, H, W, C)."""
         order = canonical_order(self.shape) if self.order is None else self.order
-        flat = values.reshape(len(values), -1)[:, order.reshape(-1)]
+        flat = np.take(values.reshape(len(values), -1), order.reshape(-1), axis=1)
         return flat.reshape(len(values), *frame_shape)
 
     def from_stream(self, frames: Array) -> Array:

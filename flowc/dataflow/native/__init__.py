@@ -7,8 +7,8 @@ ranges at hand (`products`), else another, else the unit's own numpy function, w
 
 from __future__ import annotations
 
-from flowc.dataflow.native.codes import OutOfTypeError
+from flowc.dataflow.native.codes import OutOfTypeError, code_of
 from flowc.dataflow.native.plan import Plan
 from flowc.dataflow.native.run import planned, run, run_plan, run_probed
 
-__all__ = ["OutOfTypeError", "Plan", "planned", "run", "run_plan", "run_probed"]
+__all__ = ["OutOfTypeError", "Plan", "code_of", "planned", "run", "run_plan", "run_probed"]

@@ -308,3 +308,36 @@ def test_threads_share_the_layers_of_one_sample(threads: int) -> None:
         x = {u.name: integers(rng, u.frame.dtype, (1, *u.frame.shape)) for u in graph.inputs}
         found = native.run(graph, x, threads=threads)
         assert all(np.array_equal(found[name], values) for name, values in outputs(graph, x).items())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8, np.int8, np.int32, np.uint16, np.bool_])
+@pytest.mark.parametrize("kind", [BIPOLAR, UInt(1), SInt(4), UInt(8), SInt(8), SInt(12), UInt(20)], ids=str)
+def test_integers_of_every_dtype_and_layout_are_encoded(kind: IntType, dtype: type[np.generic]) -> None:
+    rng = np.random.default_rng(6)
+    code, library = native.code_of(kind), load()
+    assert code is not None
+    held = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
+    low, high = (
+        (0, 1)
+        if dtype is np.bool_
+        else (kind.lo, kind.hi)
+        if held is None
+        else (max(kind.lo, held.min), min(kind.hi, held.max))
+    )
+    values = (
+        np.array([1])
+        if kind.bipolar and low >= 0
+        else np.array([low, high])
+        if kind.bipolar
+        else np.arange(low, high + 1)
+    )
+    whole = rng.choice(values, (3, 4, 5, 6)).astype(dtype)
+    for x in (whole, whole.transpose(0, 2, 3, 1), whole[::-1, ::2, :, ::-1], np.asfortranarray(whole)):
+        codes = np.empty(x.shape, code.dtype)
+        assert library.encode(x, code.low, code.high, code.base, code.step, codes)
+        np.testing.assert_array_equal(code.decode(codes, np.int64), x.astype(np.int64))
+        wrong = x.astype(np.float64)
+        for bad in (kind.lo - 1, kind.hi + 1, 0.5, np.nan, np.inf, -np.inf, 0 if kind.bipolar else 1e30):
+            wrong[1, 1, 1, 1] = bad
+            for real in (np.float32, np.float64):
+                assert not library.encode(wrong.astype(real), code.low, code.high, code.base, code.step, codes)

@@ -17,7 +17,8 @@ from flowc import report as reports
 from flowc.backends import find
 from flowc.backends.driver import host_notes
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
-from flowc.design.csim import check
+from flowc.design import csim as csims
+from flowc.design import rtlsim as rtlsims
 from flowc.design.design import Design
 from flowc.design.plan import Plan, Request
 from flowc.design.project import write_project
@@ -57,6 +58,7 @@ def build(
     latency_ms: float | None = None,
     engine: str | os.PathLike[str] | None = None,
     csim: bool = False,
+    rtlsim: bool = False,
     verify: bool = True,
     force: bool = False,
     strict: bool = False,
@@ -78,6 +80,8 @@ def build(
         utilization: shares of the target that may be used, such as "lut=0.7,bram18=90%".
         backend: hardware language of the generated code: "hls" or "rtl".
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
+        rtlsim: simulate the generated SystemVerilog with Verilator and compare every stream with the emulator, and the cycles
+            with the model (needs ``output`` and ``backend="rtl"``).
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
         strict: refuse what is otherwise a warning: a host part that the board's processor can't run.
@@ -97,6 +101,7 @@ def build(
     )  # fmt: skip
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
+    _check_rtlsim(rtlsim, backend, output)
     if output is not None:
         with staged_output(output, force=force) as staging:
             design, stages = _design(
@@ -117,7 +122,10 @@ def build(
             design.report["seconds"]["render"] = time.perf_counter() - start
             if csim:
                 tell("csim")
-                design.report["csim"] = check(design, staging, samples=_CSIM_SAMPLES)
+                design.report["csim"] = csims.check(design, staging, samples=_CSIM_SAMPLES)
+            if rtlsim:
+                tell("rtlsim")
+                design.report["rtlsim"] = rtlsims.check(design, staging)
             reports.write(design.report, staging)
         design.directory = Path(output)
         return design
@@ -132,6 +140,19 @@ def build(
         strict=strict,
     )
     return design
+
+
+def _check_rtlsim(rtlsim: bool, backend: str, output: str | os.PathLike[str] | None) -> None:
+    """Raises UsageError for a simulation that has nothing to simulate, or no tools."""
+    if not rtlsim:
+        return
+    if backend != "rtl":
+        raise UsageError("an RTL simulation runs SystemVerilog", remedy="Build with --backend rtl")
+    if output is None:
+        raise UsageError("rtlsim compiles the generated SystemVerilog: give an output directory")
+    missing = find(backend).missing_tools()
+    if missing:
+        raise UsageError(missing[0])
 
 
 def estimate(

@@ -54,6 +54,7 @@ cli.add_command(explore_array)
 @build_options
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
 @click.option("--csim", is_flag=True, default=None, help="Compile the generated C++ with g++ and check it.")
+@click.option("--rtlsim", is_flag=True, default=None, help="Simulate the SystemVerilog (--backend rtl) with Verilator.")
 @click.option("--no-verify", "verify", flag_value=False, default=None, help="Skip the check against onnxruntime.")
 @click.option(
     "--strict",
@@ -98,6 +99,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             latency_ms=request.latency_ms,
             engine=request.engine,
             csim=request.csim,
+            rtlsim=request.rtlsim,
             verify=request.verify,
             force=request.force,
             strict=request.strict,
@@ -193,6 +195,7 @@ def run(directory: Path, source: Path, sink: Path, emulator: str | None) -> None
 )
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Seed of the random samples. [default: 0]")
 @click.option("--csim", is_flag=True, help="Check the generated C++ as well.")
+@click.option("--rtlsim", is_flag=True, help="Check the generated SystemVerilog as well, cycle by cycle.")
 @emulator_option
 @json_option
 @debug_option
@@ -202,6 +205,7 @@ def verify(
     samples: int | None,
     seed: int | None,
     csim: bool,
+    rtlsim: bool,
     emulator: str | None,
     as_json: bool,
 ) -> None:
@@ -211,7 +215,8 @@ def verify(
     flowc verify build/net-ultra96 --samples 100 --csim
     """
     from flowc.cli import show
-    from flowc.design.csim import compare
+    from flowc.design import csim as csims
+    from flowc.design import rtlsim as rtlsims
     from flowc.design.design import load
     from flowc.files.npz import read_inputs
 
@@ -221,14 +226,17 @@ def verify(
     inputs = None if source is None else read_inputs(source, design.inputs)
     count, start = samples or _SAMPLES, seed or 0
     mismatch = None
-    found: dict[str, Any] = {"verification": None, "csim": None}
+    found: dict[str, Any] = {"verification": None, "csim": None, "rtlsim": None}
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
             found["verification"] = design.verify(inputs, samples=count, seed=start, emulator=emulator)
             if csim:
                 tell("compiling and running the generated C++")
-                found["csim"], mismatch = compare(design, directory, samples=count, seed=start, inputs=inputs)
+                found["csim"], mismatch = csims.compare(design, directory, samples=count, seed=start, inputs=inputs)
+            if rtlsim and mismatch is None:
+                tell("simulating the generated SystemVerilog")
+                found["rtlsim"], mismatch = rtlsims.compare(design, directory, samples=count, seed=start, inputs=inputs)
         except MismatchError as error:
             mismatch = error
             found["verification"] = design.report["verification"]

@@ -40,6 +40,7 @@ KEYS = (
     Key("latency", "a number above 0, in milliseconds", positive, required=False),
     Key("engine", "a JSON file", _TEXT, required=False),
     Key("csim", "true or false", _flag, required=False),
+    Key("rtlsim", "true or false", _flag, required=False),
     Key("verify", "true or false", _flag, required=False),
     Key("force", "true or false", _flag, required=False),
     Key("strict", "true or false", _flag, required=False),

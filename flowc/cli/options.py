@@ -120,6 +120,7 @@ class BuildRequest:
     latency_ms: float | None = None
     engine: Path | None = None
     csim: bool = False
+    rtlsim: bool = False
     verify: bool = True
     force: bool = False
     strict: bool = False

@@ -39,9 +39,10 @@ def report(document: Report, more: Iterable[tuple[str, str]]) -> None:
 
 
 def verification(found: Report) -> None:
-    """What a verification found; `found` holds the keys ``verification`` and ``csim`` of a report."""
+    """What a verification found; `found` holds the keys ``verification``, ``csim`` and ``rtlsim`` of a report."""
     verified = found["verification"]
     lines = [("verified", _verified(verified)), *_explained(verified), ("compiled C++", _simulated(found["csim"]))]
+    lines += _simulated_rtl(found["rtlsim"])
     pairs(new_console(), lines)
 
 
@@ -108,6 +109,7 @@ def _summary(document: Report) -> list[tuple[str, str]]:
         ("verified", _verified(document["verification"])),
         *_explained(document["verification"]),
         ("compiled C++", _simulated(document["csim"])),
+        *_simulated_rtl(document["rtlsim"]),
         *(("note", note) for note in document["notes"]),
     ]
 
@@ -218,6 +220,17 @@ def _explained(verification: Report | None) -> list[tuple[str, str]]:
     """Why mismatches are no faults: a sentence for each tensor and cause."""
     found = [] if verification is None else verification["explanations"]
     return [("explained", f"{entry['text']} ({percent(entry['share'])})") for entry in found]
+
+
+def _simulated_rtl(rtlsim: Report | None) -> list[tuple[str, str]]:
+    """The line of an RTL simulation, where there was one."""
+    if rtlsim is None:
+        return []
+    interval, latency = count(rtlsim["interval_cycles"]), count(rtlsim["latency_cycles"])
+    line = (
+        f"{count(rtlsim['frames'])} frames, every stream against the emulator: {count(rtlsim['mismatches'])} mismatches"
+    )
+    return [("simulated RTL", f"{line}; {interval} cycles per frame, {latency} for the first")]
 
 
 def _simulated(csim: Report | None) -> str:

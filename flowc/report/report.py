@@ -38,6 +38,7 @@ def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Se
         "certificate": compiled.certificate.as_dict(),
         "verification": None,
         "csim": None,
+        "rtlsim": None,
         "seconds": dict(compiled.seconds),
     }
 

@@ -135,7 +135,7 @@ def test_build_writes_a_complete_project_and_prints_its_report(run: Run, model: 
     assert report == json.loads((folder / "report.json").read_text())
     assert {
         "schema", "flowc", "model", "target", "clock_mhz", "execution", "fps", "latency_ms", "bottleneck", "resources",
-        "available", "fits", "layers", "fifos", "certificate", "verification", "csim", "seconds",
+        "available", "fits", "layers", "fifos", "certificate", "verification", "csim", "rtlsim", "seconds",
     } <= set(report)  # fmt: skip
     assert (report["schema"], report["target"], report["clock_mhz"], report["fits"]) == (1, "ultra96", 100.0, True)
     assert report["fps"] >= 1000

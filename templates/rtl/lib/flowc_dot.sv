@@ -1,5 +1,9 @@
-// A dot product of TERMS weights and inputs, 1 + STAGES cycles later: products in registers, then a tree of adders.
+// A dot product of TERMS weights and inputs, 1 + STAGES cycles later.
+//
+// STYLE "heap": the bits of all products lie on one heap, and are counted. Weights and inputs come as planes, [BITS][TERMS].
+// STYLE "multiply": products, for DSP slices, in registers, then a tree of adders. Weights and inputs come as [TERMS][BITS].
 module flowc_dot #(
+    parameter bit [95:0] STYLE = "heap",
     parameter int TERMS = 8,
     parameter int W_BITS = 4,
     parameter int W_KIND = 1,
@@ -14,8 +18,18 @@ module flowc_dot #(
     input logic [TERMS*X_BITS-1:0] x,
     output logic signed [SUM-1:0] sum
 );
-  if (W_KIND == 2 && X_KIND == 2) begin : g_binary
-    flowc_dot_binary #(.TERMS(TERMS), .SUM(SUM), .STAGES(STAGES)) dot (.clk, .enable, .w, .x, .sum);
+  if (STYLE == "heap" && (W_KIND == 2 || X_KIND == 2)) begin : g_bipolar
+    if (W_KIND == 2) begin : g_weight
+      flowc_dot_bipolar #(.TERMS(TERMS), .BITS(X_BITS), .KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)) dot (
+          .clk, .enable, .signs(w), .x, .sum);
+    end else begin : g_input
+      flowc_dot_bipolar #(.TERMS(TERMS), .BITS(W_BITS), .KIND(W_KIND), .SUM(SUM), .STAGES(STAGES)) dot (
+          .clk, .enable, .signs(x), .x(w), .sum);
+    end
+  end else if (STYLE == "heap") begin : g_heap
+    flowc_dot_integer #(
+        .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+    ) dot (.clk, .enable, .w, .x, .sum);
   end else begin : g_multiply
     localparam int W_VALUE = W_KIND == 1 ? W_BITS : W_BITS + 1;
     localparam int X_VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;

@@ -13,6 +13,7 @@ module flowc_mvtu #(
     parameter int X_KIND = 0,
     parameter int SUM = 16,
     parameter int STAGES = 0,
+    parameter bit [95:0] DOT_STYLE = "heap",
     parameter WEIGHTS = "",
     parameter bit [95:0] WEIGHT_STYLE = "logic",
     parameter bit [79:0] FORM = "none",
@@ -85,12 +86,30 @@ module flowc_mvtu #(
     assign x = takes ? in_data : held[column];
   end
 
+  // On a heap, factors lie as planes; constants of a memory do so from the start.
+  logic [BEAT-1:0] x_0;
+  logic [WORD-1:0] factors;
+  if (DOT_STYLE == "heap") begin : g_planes
+    flowc_planes #(.COUNT(SIMD), .BITS(X_BITS)) inputs (.elements(x), .planes(x_0));
+    if (WEIGHT_STYLE == "stream" || WEIGHT_STYLE == "ultra") begin : g_arriving
+      for (genvar p = 0; p < PE; p++) begin : g_row
+        localparam int ROW = SIMD * W_BITS;
+        flowc_planes #(.COUNT(SIMD), .BITS(W_BITS)) rows (.elements(word[p*ROW+:ROW]), .planes(factors[p*ROW+:ROW]));
+      end
+    end else begin : g_constant
+      assign factors = word;
+    end
+  end else begin : g_elements
+    assign x_0 = x;
+    assign factors = word;
+  end
+
   // Two cycles, as long as a weight takes.
   logic [BEAT-1:0] x_1, x_2;
   logic [1:0] valids, firsts, lasts;
   always_ff @(posedge clk)
     if (enable) begin
-      x_1 <= x;
+      x_1 <= x_0;
       x_2 <= x_1;
       firsts <= {firsts[0], column == '0};
       lasts <= {lasts[0], last_column};
@@ -102,9 +121,9 @@ module flowc_mvtu #(
   logic [PE*SUM-1:0] sums;
   logic sums_valid;
   flowc_accumulate #(
-      .LANES(PE), .TERMS(SIMD), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+      .STYLE(DOT_STYLE), .LANES(PE), .TERMS(SIMD), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
   ) products (
-      .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(word), .x(x_2), .sums, .sums_valid);
+      .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2), .sums, .sums_valid);
 
   logic [PE*OUT_BITS-1:0] data;
   logic valid;

@@ -1,9 +1,10 @@
-// Reorders the elements of every chunk: the i-th that leaves is the one that came as number ORDER[i]. An element per cycle; CHUNKS
-// chunks of CHUNK elements a frame, and GAP idle cycles after each; a chunk leaves while the next one comes.
+// Reorders the elements of every chunk: the i-th of GIVEN that leave is the one of TAKEN that came as number ORDER[i]. An element
+// per cycle; CHUNKS chunks a frame, and GAP idle cycles after each; a chunk leaves while the next one comes.
 module flowc_permute #(
     parameter int WIDTH = 4,
     parameter int CHUNKS = 1,
-    parameter int CHUNK = 4,
+    parameter int TAKEN = 4,
+    parameter int GIVEN = 4,
     parameter int GAP = 0,
     parameter ORDER = "",
     parameter bit [95:0] STYLE = "distributed",
@@ -19,16 +20,17 @@ module flowc_permute #(
     output logic out_valid,
     input logic out_ready
 );
-  localparam int AW = CHUNK > 1 ? $clog2(CHUNK) : 1;
-  localparam int PLACES = CHUNK + GAP;
+  localparam int AW = TAKEN > 1 ? $clog2(TAKEN) : 1;
+  localparam int PLACES = (TAKEN > GIVEN ? TAKEN : GIVEN) + GAP;
   localparam int PW = PLACES > 1 ? $clog2(PLACES) : 1;
   localparam int CW = $clog2(CHUNKS + 1);
+  localparam int OW = GIVEN > 1 ? $clog2(GIVEN) : 1;
   logic enable, last_place, last_chunk, half;
   logic [PW-1:0] place;
   logic [CW-1:0] chunk;
-  wire busy = GAP == 0 || 32'(place) < CHUNK;
-  wire takes = busy && !last_chunk;
-  wire gives = busy && chunk != '0;
+  wire takes = (PLACES == TAKEN || 32'(place) < TAKEN) && !last_chunk;
+  wire early = PLACES == GIVEN || 32'(place) < GIVEN;
+  wire gives = early && chunk != '0;
   wire fire = enable && (!takes || in_valid);
   assign in_ready = enable && takes;
   flowc_count #(.COUNT(PLACES)) places (.clk, .rst, .step(fire), .value(place), .last(last_place));
@@ -42,8 +44,8 @@ module flowc_permute #(
   logic [AW-1:0] to;
   logic store, valid_1, valid_2, at_half;
   logic [WIDTH-1:0] taken, found;
-  flowc_rom #(.WIDTH(AW), .DEPTH(CHUNK), .FILE(ORDER), .STYLE(ORDER_STYLE)) order (
-      .clk, .read(enable), .read_at(busy ? AW'(place) : '0), .out_data(from));
+  flowc_rom #(.WIDTH(AW), .DEPTH(GIVEN), .FILE(ORDER), .STYLE(ORDER_STYLE)) order (
+      .clk, .read(enable), .read_at(early ? OW'(place) : '0), .out_data(from));
   always_ff @(posedge clk)
     if (enable) begin
       to <= AW'(place);

@@ -13,6 +13,7 @@ module flowc_vvtu #(
     parameter int X_KIND = 0,
     parameter int SUM = 16,
     parameter int STAGES = 0,
+    parameter bit [95:0] DOT_STYLE = "heap",
     parameter WEIGHTS = "",
     parameter bit [95:0] WEIGHT_STYLE = "logic",
     parameter bit [79:0] FORM = "none",
@@ -82,7 +83,7 @@ module flowc_vvtu #(
   logic [LANES*SUM-1:0] sums;
   logic sums_valid;
   flowc_accumulate #(
-      .LANES(LANES), .TERMS(TERMS), .SHARED(0), .GROUPS(PE), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
+      .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(0), .GROUPS(PE), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
       .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
   ) products (
       .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(word), .x(x_2), .sums, .sums_valid);

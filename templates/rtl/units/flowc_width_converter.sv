@@ -35,7 +35,7 @@ module flowc_width_converter #(
     assign valid = fire;
     assign data = first ? in_data[OUT-1:0] : held[OUT-1:0];
     flowc_count #(.COUNT(PARTS)) parts (.clk, .rst, .step(fire), .value(part), .last);
-    always_ff @(posedge clk) if (fire) held <= first ? in_data[IN-1:OUT] : held >> OUT;
+    always_ff @(posedge clk) if (fire) held <= first ? in_data[IN-1:OUT] : (IN - OUT)'({{OUT{1'b0}}, held} >> OUT);
     wire unused = &{1'b0, last};
   end else if (OUT % IN == 0) begin : g_widen
     localparam int PARTS = OUT / IN;

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from flowc.backends.rtl.activation import activation_part
 from flowc.backends.rtl.instance import Instance, Memory, Value, constant_style, delay, kind, value_bits
 from flowc.interface.packing import pack_rows
-from flowc.units import Mvtu, Vvtu
+from flowc.model.dtypes import IntType
+from flowc.units import Array, Mvtu, Vvtu
+from flowc.units.cost import prefers_dsp
 
 __all__ = ["write_mvtu", "write_vvtu"]
 
@@ -17,11 +21,32 @@ def _weights(unit: Mvtu | Vvtu) -> tuple[dict[str, Value], tuple[Memory, ...]]:
     parameters: dict[str, Value] = {
         "W_BITS": unit.weight_type.bits, "W_KIND": kind(unit.weight_type), "X_BITS": unit.frame.dtype.bits,
         "X_KIND": kind(unit.frame.dtype), "SUM": value_bits(unit.acc), "WEIGHT_STYLE": style,
+        "DOT_STYLE": dot_style(unit),
     }  # fmt: skip
     if unit.weights_arrive:
         return parameters, ()
-    memory = Memory(f"data/{unit.name}_weights.hex", pack_rows(unit.weight_rows, unit.weight_type), bits)
+    rows = unit.weight_rows
+    if isinstance(unit, Mvtu) and dot_style(unit) == "heap":
+        words = _planes(rows.reshape(len(rows), unit.pe, unit.simd), unit.weight_type)
+    else:
+        words = pack_rows(rows, unit.weight_type)
+    memory = Memory(f"data/{unit.name}_weights.hex", words, bits)
     return parameters | {"WEIGHTS": memory.file}, (memory,)
+
+
+def dot_style(unit: Mvtu | Vvtu) -> str:
+    """How the unit multiplies: on a heap of bits in tables, or by multipliers for DSP slices."""
+    wanted = unit.multiplier
+    if wanted == "auto":
+        wanted = "dsp" if prefers_dsp(unit.weight_type, unit.frame.dtype) else "lut"
+    return "heap" if wanted == "lut" else "multiply"
+
+
+def _planes(weights: Array, dtype: IntType) -> Array:
+    """Weights (words, lanes, terms) as packed words, each lane [bit][term]."""
+    coded = (weights > 0).astype(np.int64) if dtype.bipolar else weights.astype(np.int64)
+    bits = (coded[:, :, np.newaxis] >> np.arange(dtype.bits)[:, np.newaxis]) & 1
+    return np.packbits(bits.astype(np.uint8).reshape(len(weights), -1), axis=1, bitorder="little")
 
 
 def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: int, lanes: int) -> Instance:

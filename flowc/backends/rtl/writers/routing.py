@@ -15,9 +15,17 @@ from flowc.backends.rtl.instance import (
     pack_fields,
     ram_style,
 )
-from flowc.units import Concat, Fork, Permute, Split, Upsample, WidthConverter
+from flowc.units import Concat, Fork, Gather, Permute, Split, Upsample, WidthConverter
 
-__all__ = ["write_concat", "write_fork", "write_permute", "write_split", "write_upsample", "write_width_converter"]
+__all__ = [
+    "write_concat",
+    "write_fork",
+    "write_gather",
+    "write_permute",
+    "write_split",
+    "write_upsample",
+    "write_width_converter",
+]
 
 
 def write_fork(unit: Fork) -> Instance:
@@ -82,8 +90,17 @@ def write_upsample(unit: Upsample) -> Instance:
 
 def write_permute(unit: Permute) -> Instance:
     """A permutation."""
-    chunk = int(unit.order.size)
-    address = max(1, (chunk - 1).bit_length())
+    return _reordering(unit, int(unit.order.size))
+
+
+def write_gather(unit: Gather) -> Instance:
+    """A gather."""
+    return _reordering(unit, unit.taken)
+
+
+def _reordering(unit: Permute, taken: int) -> Instance:
+    given = int(unit.order.size)
+    address = max(1, (taken - 1).bit_length())
     words, bits = pack_fields([(unit.order.reshape(-1, 1, 1), address)])
     order = Memory(f"data/{unit.name}_order.hex", words, bits)
     return Instance(
@@ -91,12 +108,13 @@ def write_permute(unit: Permute) -> Instance:
         "permute",
         {
             "WIDTH": unit.frame.dtype.bits,
-            "CHUNKS": unit.frame.elements // chunk,
-            "CHUNK": chunk,
+            "CHUNKS": unit.frame.elements // taken,
+            "TAKEN": taken,
+            "GIVEN": given,
             "GAP": unit.gap,
             "ORDER": order.file,
             "STYLE": ram_style("auto", *unit.chunk_memory),
-            "ORDER_STYLE": constant_style("auto", chunk, address),
+            "ORDER_STYLE": constant_style("auto", given, address),
             "DELAY": delay(unit, 2),
         },
         (order,),

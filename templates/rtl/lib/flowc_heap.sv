@@ -1,0 +1,166 @@
+// The sum of bits of many weights, modulo 2^SUM: HEIGHTS[c] bits of weight 2^c, column 0 in the least significant bits.
+// STAGES + 1 cycles.
+//
+// A level counts the bits of a column in groups of six, which become one bit each of three columns (a 6:3 compressor: three
+// six-input tables), and three of what is left (a full adder). Levels follow until no column has more than two bits; a carry
+// chain adds the two rows. With FLOWC_COUNTED, for simulation, each column is counted at once instead.
+module flowc_heap #(
+    parameter int COLUMNS = 3,
+    parameter int SUM = 8,
+    parameter bit [COLUMNS-1:0][31:0] HEIGHTS = {COLUMNS{32'd4}},
+    parameter int TOTAL = 12,
+    parameter int STAGES = 1
+) (
+    input logic clk,
+    input logic enable,
+    input logic [TOTAL-1:0] bits,
+    output logic signed [SUM-1:0] sum
+);
+  // Where a column begins in the input.
+  function automatic int start(int column);
+    int at = 0;
+    for (int c = 0; c < column; c++) at += int'(HEIGHTS[c<COLUMNS?c : 0]);
+    return at;
+  endfunction
+
+`ifdef FLOWC_COUNTED
+  // The same sum, for simulation: the bits of each column counted at once.
+  localparam int INNER = 0;
+  for (genvar c = 0; c < COLUMNS; c++) begin : g_column
+    logic [SUM-1:0] own, total;
+    if (c < SUM && HEIGHTS[c] > 0) begin : g_some
+      assign own = SUM'($countones(bits[start(c)+:int'(HEIGHTS[c])])) << c;
+    end else begin : g_none
+      assign own = '0;
+    end
+    if (c == 0) begin : g_lowest
+      assign total = own;
+    end else begin : g_above
+      assign total = own + g_column[c-1].total;
+    end
+  end
+  wire [SUM-1:0] first = g_column[COLUMNS-1].total, second = '0;
+`else
+  // Groups of six and of three among the bits of a column.
+  function automatic int groups(int count);
+    return count / 6 + (count % 6) / 3;
+  endfunction
+  // Bits of every column in front of every level; at most so many levels.
+  localparam int MOST = 16;
+  function automatic bit [MOST:0][SUM-1:0][15:0] reduced();
+    bit [SUM-1:0][15:0] now = '0;
+    for (int c = 0; c < SUM && c < COLUMNS; c++) now[c] = 16'(HEIGHTS[c]);
+    for (int l = 0; l <= MOST; l++) begin
+      reduced[l] = now;
+      for (int c = 0; c < SUM; c++) begin
+        now[c] = 16'(groups(int'(reduced[l][c]))) + reduced[l][c] % 16'd3;
+        if (c > 0) now[c] += 16'(groups(int'(reduced[l][c-1])));
+        if (c > 1) now[c] += reduced[l][c-2] / 16'd6;
+      end
+    end
+  endfunction
+  localparam bit [MOST:0][SUM-1:0][15:0] HEIGHT = reduced();
+  function automatic int needed();
+    int count = 0;
+    for (int l = 0; l < MOST; l++) begin
+      bit more = 1'b0;
+      for (int c = 0; c < SUM; c++) more |= HEIGHT[l][c] > 16'd2;
+      if (more) count++;
+    end
+    return count;
+  endfunction
+  localparam int LEVELS = needed();
+  // The carry chain counts as two levels.
+  function automatic bit registered(int level);
+    return level * (STAGES + 1) / (LEVELS + 2) > (level - 1) * (STAGES + 1) / (LEVELS + 2);
+  endfunction
+  localparam int INNER = LEVELS * (STAGES + 1) / (LEVELS + 2);
+
+  for (genvar l = 0; l <= LEVELS; l++) begin : g_level
+    for (genvar c = 0; c < SUM; c++) begin : g_column
+      localparam int H = int'(HEIGHT[l][c]);
+      localparam int SIX = H / 6, THREE = (H % 6) / 3, REST = H % 3;
+      logic [(H > 0 ? H : 1)-1:0] column;
+      // From the level before
+      if (l == 0) begin : g_input
+        if (H > 0) begin : g_some
+          localparam int AT = start(c);
+          assign column = bits[AT+:H];
+        end else begin : g_none
+          assign column = '0;
+        end
+      end else begin : g_below
+        localparam int OWN = groups(int'(HEIGHT[l-1][c]));
+        localparam int LEFT = int'(HEIGHT[l-1][c]) % 3;
+        localparam int CARRIED = c > 0 ? groups(int'(HEIGHT[l-1][c>0?c-1 : 0])) : 0;
+        localparam int TWICE = c > 1 ? int'(HEIGHT[l-1][c>1?c-2 : 0]) / 6 : 0;
+        logic [(H > 0 ? H : 1)-1:0] joined;
+        if (H == 0) begin : g_empty
+          assign joined = '0;
+        end
+        if (OWN > 0) begin : g_own
+          assign joined[0+:OWN] = g_level[l-1].g_column[c].ones;
+        end
+        if (LEFT > 0) begin : g_left
+          assign joined[OWN+:LEFT] = g_level[l-1].g_column[c].rest;
+        end
+        if (CARRIED > 0) begin : g_carried
+          assign joined[OWN+LEFT+:CARRIED] = g_level[l-1].g_column[c-1].twos;
+        end
+        if (TWICE > 0) begin : g_twice
+          assign joined[OWN+LEFT+CARRIED+:TWICE] = g_level[l-1].g_column[c-2].fours;
+        end
+        if (registered(l)) begin : g_register
+          always_ff @(posedge clk) if (enable) column <= joined;
+        end else begin : g_wire
+          assign column = joined;
+        end
+      end
+      // Counted
+      logic [(SIX + THREE > 0 ? SIX + THREE : 1)-1:0] ones, twos;
+      logic [(SIX > 0 ? SIX : 1)-1:0] fours;
+      logic [(REST > 0 ? REST : 1)-1:0] rest;
+      if (SIX > 0) begin : g_six
+        wire [SIX-1:0] a = column[0+:SIX], b = column[SIX+:SIX], d = column[2*SIX+:SIX];
+        wire [SIX-1:0] e = column[3*SIX+:SIX], f = column[4*SIX+:SIX], g = column[5*SIX+:SIX];
+        wire [SIX-1:0] s = a ^ b ^ d, t = e ^ f ^ g;
+        wire [SIX-1:0] m = (a & b) | (d & (a ^ b)), n = (e & f) | (g & (e ^ f)), o = s & t;
+        assign ones[0+:SIX] = s ^ t;
+        assign twos[0+:SIX] = m ^ n ^ o;
+        assign fours = (m & n) | (o & (m ^ n));
+      end else begin : g_no_six
+        assign fours = '0;
+      end
+      if (THREE > 0) begin : g_three
+        wire a = column[6*SIX], b = column[6*SIX+1], d = column[6*SIX+2];
+        assign ones[SIX] = a ^ b ^ d;
+        assign twos[SIX] = (a & b) | (d & (a ^ b));
+      end
+      if (SIX + THREE == 0) begin : g_nothing
+        assign ones = '0;
+        assign twos = '0;
+      end
+      if (REST > 0) begin : g_rest
+        assign rest = column[H-1-:REST];
+      end else begin : g_no_rest
+        assign rest = '0;
+      end
+      wire unused = &{1'b0, ones, twos, fours, rest, column};
+    end
+  end
+
+  logic [SUM-1:0] first, second;
+  for (genvar c = 0; c < SUM; c++) begin : g_row
+    localparam int H = int'(HEIGHT[LEVELS][c]);
+    assign first[c] = H > 0 ? g_level[LEVELS].g_column[c].column[0] : 1'b0;
+    assign second[c] = H > 1 ? g_level[LEVELS].g_column[c].column[H>1?1 : 0] : 1'b0;
+  end
+`endif
+  logic [SUM-1:0] held[STAGES+1-INNER];
+  always_ff @(posedge clk)
+    if (enable) begin
+      held[0] <= first + second;
+      for (int i = 1; i < STAGES + 1 - INNER; i++) held[i] <= held[i-1];
+    end
+  assign sum = held[STAGES-INNER];
+endmodule

@@ -1,0 +1,54 @@
+// The row of a table for every index: PE entries per beat, FOLDS beats a row. An index is taken in the first cycle of its row.
+module flowc_lookup #(
+    parameter int X_BITS = 4,
+    parameter int X_KIND = 0,
+    parameter int FIRST = 0,
+    parameter int ROWS = 16,
+    parameter int FOLDS = 1,
+    parameter int WIDTH = 8,
+    parameter TABLE = "",
+    parameter bit [95:0] STYLE = "logic",
+    parameter int DELAY = 0
+) (
+    input logic clk,
+    input logic rst,
+    input logic [X_BITS-1:0] in_data,
+    input logic in_valid,
+    output logic in_ready,
+    output logic [WIDTH-1:0] out_data,
+    output logic out_valid,
+    input logic out_ready
+);
+  localparam int VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;
+  localparam int FW = FOLDS > 1 ? $clog2(FOLDS) : 1, RW = ROWS > 1 ? $clog2(ROWS) : 1;
+  localparam int DEPTH = ROWS * FOLDS;
+  localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
+  logic enable, last;
+  logic [FW-1:0] fold;
+  wire takes = fold == '0;
+  wire fire = enable && (!takes || in_valid);
+  assign in_ready = enable && takes;
+  flowc_count #(.COUNT(FOLDS)) folds (.clk, .rst, .step(fire), .value(fold), .last);
+  wire unused = &{1'b0, last};
+
+  // Indices beyond the table get its first or last row.
+  logic signed [VALUE-1:0] value;
+  flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data), .value);
+  wire signed [31:0] index = 32'(value) - FIRST;
+  wire [RW-1:0] chosen = index < 0 ? '0 : index > ROWS - 1 ? RW'(ROWS - 1) : RW'(index);
+  logic [AW-1:0] start, at;
+  logic addressed, valid;
+  wire [AW-1:0] begins = takes ? AW'(32'(chosen) * FOLDS) : start;
+  always_ff @(posedge clk) begin
+    if (fire) start <= begins;
+    if (enable) at <= begins + AW'(fold);
+  end
+  always_ff @(posedge clk)
+    if (rst) {valid, addressed} <= '0;
+    else if (enable) {valid, addressed} <= {addressed, fire};
+  logic [WIDTH-1:0] data;
+  flowc_rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(TABLE), .STYLE(STYLE)) rows (
+      .clk, .read(enable), .read_at(at), .out_data(data));
+  flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY)) emit (
+      .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
+endmodule

@@ -1,0 +1,49 @@
+"""Dot products on heaps of bits, compressor by compressor: every pair of kinds of factors, equal to the emulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowc.backends.rtl import simulate
+from flowc.backends.rtl.generate import generate
+from flowc.backends.rtl.lint import lint
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.units import Frame, Mvtu
+from tests.backends.hls.random_units import accumulator, integers, side_by_side
+from tests.backends.rtl.checking import expect_equal, needs_verilator
+
+pytestmark = needs_verilator
+PAIRS: list[tuple[IntType, IntType, int]] = [
+    (BIPOLAR, BIPOLAR, 18), (BIPOLAR, UInt(2), 9), (BIPOLAR, SInt(2), 4), (SInt(3), BIPOLAR, 7), (UInt(1), SInt(1), 24),
+    (SInt(2), UInt(2), 13), (SInt(2), SInt(3), 3), (UInt(2), UInt(2), 2), (SInt(4), UInt(1), 1), (SInt(1), SInt(2), 6),
+]  # fmt: skip
+"""Weights, inputs, terms."""
+
+
+@pytest.mark.slow
+def test_every_pair_of_kinds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    units = []
+    for i, (w, x, terms) in enumerate(PAIRS):
+        weights = integers(rng, w, (2, 2 * terms))
+        units.append(
+            Mvtu(
+                name=f"dot_{i}", frame=Frame(1, 1, 2 * terms, x), weights=weights, weight_type=w, block=2 * terms,
+                acc=accumulator(weights, x), pe=2, simd=terms, multiplier="lut",
+            )
+        )  # fmt: skip
+    graph = side_by_side(units)
+    generate(graph, tmp_path, header="A test")
+    assert lint(tmp_path) == []
+    frames = [
+        np.concatenate([
+            integers(rng, port.frame.dtype, (30, *port.frame.shape)),
+            integers(rng, port.frame.dtype, (2, *port.frame.shape), extreme=True),
+        ])
+        for port in graph.inputs
+    ]  # fmt: skip
+    binary = simulate.compile(tmp_path, graph, quick=True, tables=True)
+    expect_equal(graph, simulate.run(binary, graph, frames, stalls=20), frames)

@@ -243,3 +243,21 @@ def resnet18(bits: int = 4) -> Dataflow:
     net.global_sum(act)
     net.matrix(10, weight, None)
     return net.done(f"resnet18_{bits}b")
+
+
+def resnet8() -> Dataflow:
+    """The ResNet of MLPerf Tiny's image classification (32 x 32 images, 77,360 weights, 12.5 million products), of 8 bits."""
+    net = Net(32, 32, 3, UInt(8))
+    weight, act = SInt(8), UInt(8)
+    net.conv(16, weight, act, pad=1)
+    for out, stride in ((16, 1), (32, 2), (64, 2)):
+        fork, at = net.fork(), net.frame
+        net.conv(out, weight, act, stride=stride, pad=1)
+        left = net.conv(out, weight, act, pad=1)
+        right, port = fork, 1
+        if stride > 1:
+            right, port = net.shortcut(fork, at, out, weight, act, stride), 0
+        net.join(left, right, port, act)
+    net.global_sum(act)
+    net.matrix(10, weight, None)
+    return net.done("resnet8_8b")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.rising import negate_falling
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
@@ -68,9 +69,10 @@ def _matmul(low: Lowering, node: ir.Node) -> None:
     permuted = np.ascontiguousarray(weights[features[0]].T)
     frame = Frame(h, w, inputs, place.frame.dtype)
     acc, activation, result = absorb_activation(low, node, axis=len(shape_of(node.outputs[0])) - 1)
+    permuted, activation, signs = negate_falling(permuted, weight_type(permuted), activation, acc)
     unit = Mvtu(
         name=low.unique(low.hint(node)), origin=_origin(node, result), frame=frame, weights=permuted, weight_type=weight_type(permuted),
-        acc=acc, activation=activation, block=inputs,
+        acc=acc, activation=activation, signs=signs, block=inputs,
     )  # fmt: skip
     low.add(unit, place)
     low.place(result, unit, rows[:, :1] * outputs + np.arange(outputs))
@@ -94,15 +96,17 @@ def _conv(low: Lowering, node: ir.Node) -> None:
     unit: Mvtu | Vvtu
     if depthwise:
         matrix = np.ascontiguousarray(kernels[:, 0])
+        matrix, activation, signs = negate_falling(matrix, weight_type(matrix), activation, acc)
         unit = Vvtu(
             name=low.unique(low.hint(node)), origin=_origin(node, result), frame=seen.frame, channels=groups, weights=matrix,
-            weight_type=weight_type(matrix), acc=acc, activation=activation,
+            weight_type=weight_type(matrix), acc=acc, activation=activation, signs=signs,
         )  # fmt: skip
     else:
         matrix = np.ascontiguousarray(kernels.transpose(0, 2, 1).reshape(outputs, taps * per_group))
+        matrix, activation, signs = negate_falling(matrix, weight_type(matrix), activation, acc)
         unit = Mvtu(
             name=low.unique(low.hint(node)), origin=_origin(node, result), frame=seen.frame, weights=matrix,
-            weight_type=weight_type(matrix), acc=acc, activation=activation, groups=groups, taps=taps, block=per_group,
+            weight_type=weight_type(matrix), acc=acc, activation=activation, signs=signs, groups=groups, taps=taps, block=per_group,
         )  # fmt: skip
     low.add(unit, seen)
     low.place(result, unit, canonical_order(shape_of(result)))

@@ -37,7 +37,11 @@ def activation_cost(activation: Activation, steps: Steps) -> float:
     bits = IntType.for_range(lo, hi).bits
     channels = activation.channels
     if isinstance(activation, Thresholds):
-        return activation.levels * (bits / 2 + 1) + channels * activation.levels * bits / 64
+        compared = activation.levels * (bits / 2 + 1) + channels * activation.levels * bits / 64
+        search = activation.search
+        results = 0 if search.results is None else activation.dtype.bits
+        searched = search.steps * bits + channels * (1 << search.steps) * (bits + results) / 64
+        return min(compared, searched)
     if isinstance(activation, Requant):
         factor = IntType.for_range(int(activation.mult.min()), int(activation.mult.max())).bits
         offset = IntType.for_range(int(activation.add.min()), int(activation.add.max())).bits

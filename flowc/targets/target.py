@@ -63,6 +63,11 @@ class Target:
         return {"lut": self.lut, "ff": self.ff, "bram18": self.bram18, "uram": self.uram, "dsp": self.dsp}
 
     @property
+    def dsp_port(self) -> int:
+        """Bits of the wide operand of a DSP slice: 25 on 7 series (DSP48E1), 27 on UltraScale (DSP48E2)."""
+        return 27 if "ultrascale" in self.family else 25
+
+    @property
     def has_processor(self) -> bool:
         """Whether the part holds the processor that runs the driver (Zynq); elsewhere the user feeds every stream."""
         return self.family.startswith("zynq")

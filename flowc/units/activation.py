@@ -21,7 +21,7 @@ from flowc.units.base import Array
 from flowc.units.cost import Resources
 from flowc.units.sound import array_faults
 
-__all__ = ["Activation", "Requant", "Table", "Thresholds"]
+__all__ = ["Activation", "Requant", "Search", "Table", "Thresholds"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,6 +81,35 @@ class Activation(ABC):
         return replace(self, **{name: a[index] for name, a in fields.items() if a is not None and len(a) > 1})
 
 
+NEVER = 1 << 60
+"""A key that no argument reaches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Thresholds found by halving: step k compares the argument with key number ``path`` of its 2^k and appends the outcome to the path.
+
+    The path behind the last step is the number of keys reached: out = base + step * path, or ``results[c, path]``. It serves any function
+    with so many breakpoints, also one that rises and falls.
+
+    Attributes:
+        steps: comparisons, one after the other; the greatest path is 2^steps - 1.
+        keys: int64 (C, 2^steps - 1), ascending; `NEVER` where there is no threshold.
+        results: int64 (C, 2^steps), or None where each key adds the same.
+        count: keys that are thresholds.
+    """
+
+    steps: int
+    keys: Array
+    results: Array | None
+    count: int
+
+    def at(self, step: int) -> Array:
+        """The keys of a step, (C, 2^step)."""
+        half = 1 << (self.steps - 1 - step)
+        return self.keys[:, half - 1 :: 2 * half]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Thresholds(Activation):
     """``out[c] = base[c] + sum over k of step[c, k] * (acc[c] >= values[c, k])``.
@@ -89,6 +118,8 @@ class Thresholds(Activation):
         values: int64 (C, K), ascending along K. A level that a channel never reaches has a threshold beyond its range.
         base: int64 (C,): the result below every threshold.
         step: int64 (C, K): what each threshold adds; or (1, 1) where all add the same (1, or 2 for bipolar results).
+        style: compare (a comparator per threshold), search (a comparator per doubling of their number, see `search`) or auto (the
+            cheaper one, see `searched`). The function is the same.
     The comparison is ``acc >= t``, never ``acc > t``.
     """
 
@@ -96,6 +127,12 @@ class Thresholds(Activation):
     values: Array
     base: Array
     step: Array
+    style: str = "auto"
+
+    @property
+    def stages(self) -> int:
+        """Comparison and count, or one comparison after the other."""
+        return 1 + self.levels.bit_length()
 
     @property
     def channels(self) -> int:
@@ -137,7 +174,48 @@ class Thresholds(Activation):
         """Whether some base is not zero, and whether they differ."""
         return bool(self.base.any()), bool((self.base != self.base[0]).any())
 
+    @cached_property
+    def search(self) -> Search:
+        """The thresholds as a binary search."""
+        count = self.values.shape[1]
+        if self.uniform_step is not None:
+            keys = self.values
+            results = None
+        else:
+            # Thresholds that coincide are one key.
+            sums = self.base[:, None] + np.cumsum(np.broadcast_to(self.step, self.values.shape), axis=1)
+            last = np.concatenate([np.diff(self.values, axis=1) != 0, np.ones((len(self.values), 1), bool)], axis=1)
+            count = int(last.sum(axis=1).max())
+            keys = np.full((len(self.values), count), NEVER, np.int64)
+            results = np.repeat(sums[:, -1:], count + 1, axis=1)
+            results[:, 0] = self.base
+            for row, own in enumerate(last):
+                keys[row, : own.sum()] = self.values[row, own]
+                results[row, 1 : 1 + own.sum()] = sums[row, own]
+        steps = count.bit_length()
+        more = (1 << steps) - 1 - count
+        keys = np.pad(keys, ((0, 0), (0, more)), constant_values=NEVER)
+        return Search(
+            steps, keys, None if results is None else np.pad(results, ((0, 0), (0, more)), mode="edge"), count
+        )
+
+    def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
+        """Whether thresholds are searched, not all compared; arguments as of `resources`."""
+        if self.style != "auto":
+            return self.style == "search"
+        if self.levels < 3:
+            return False
+        found, compared = self._searching(lanes, channels, acc), self._comparing(lanes, channels, acc)
+        price = [(r.lut or 0) + cost.LUTS_PER_BLOCK * (r.bram18 or 0) for r in (found, compared)]
+        return price[0] < price[1]
+
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """As `style` says."""
+        if self.searched(lanes, channels, acc):
+            return self._searching(lanes, channels, acc)
+        return self._comparing(lanes, channels, acc)
+
+    def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
         count = cost.popcount_luts(self.levels)
         if self.uniform_step is None:
@@ -146,9 +224,23 @@ class Thresholds(Activation):
         per_lane = self.levels * cost.comparator_luts(acc.bits) + count
         per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
         stepped = self.levels if self.step.shape[0] > 1 else 0
-        widths = [acc.bits] * self.levels + [self.dtype.bits] * (stepped + own_base)
+        widths = [acc.bits * self.levels, self.dtype.bits * stepped, self.dtype.bits * own_base]
         params = cost.parameters(self.channels, lanes, channels, widths)
         return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
+
+    def _searching(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """Per lane and step a comparator and a memory, twice as deep from step to step; a table of results where steps differ."""
+        search, blocks = self.search, ceil(channels / lanes) if self.channels > 1 else 1
+        parts = [cost.memory(blocks << k, acc.bits, "auto", constant=True) for k in range(search.steps)]
+        any_base, own_base = self._bases
+        luts = search.steps * cost.comparator_luts(acc.bits)
+        if search.results is not None:
+            parts.append(cost.memory(blocks << search.steps, self.dtype.bits, "auto", constant=True))
+        else:
+            parts.append(cost.memory(blocks, self.dtype.bits * own_base, "auto", constant=True))
+            luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
+        parts.append(Resources(lut=ceil(luts), ff=search.steps * (acc.bits + search.steps) + self.dtype.bits))
+        return Resources.total(parts).times(lanes)
 
     def apply(self, acc: Array) -> Array:
         if acc.dtype.kind != "f":

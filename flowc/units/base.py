@@ -55,7 +55,7 @@ class Unit(ABC):
         name: unique in its graph, readable, made of ``[A-Za-z0-9_]``.
         origin: names of the ONNX nodes that it realizes.
         overlap: whether the loop goes on with the next frame while the last iterations of this one are still in the
-            pipeline. A loop of Vitis HLS does not: its function returns when the pipeline is empty.
+            pipeline. A loop of Vitis HLS does so if it may rewind, that is, if nothing stands in front of it (`Mvtu.drain`).
     """
 
     kind: ClassVar[str]
@@ -71,7 +71,7 @@ class Unit(ABC):
     """Whether the unit only cuts the same elements into other beats."""
     name: str
     origin: tuple[str, ...] = ()
-    overlap: bool = False
+    overlap: bool = True
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import ceil
 
 from flowc.model.dtypes import IntType
@@ -18,10 +19,14 @@ __all__ = [
     "BLOCK_SHAPES",
     "CONTROL",
     "LINE_MEMORIES",
+    "MAX_CHAIN",
+    "MAX_PRODUCTS",
     "MAX_STREAM_BITS",
     "MULTIPLIERS",
     "RING_CONTROL",
     "WEIGHT_MEMORIES",
+    "WIDEST_WORD",
+    "Packing",
     "Resources",
     "accumulator_luts",
     "adder_tree_luts",
@@ -36,7 +41,7 @@ __all__ = [
     "memory_style",
     "multiplier_dsps",
     "multiplier_luts",
-    "packs",
+    "packing",
     "parameters",
     "popcount_luts",
     "prefers_dsp",
@@ -76,7 +81,16 @@ MAX_STREAM_BITS = 4096
 """Widest stream, and widest slice of a weight memory that one processing element reads (limit of an HLS stream)."""
 
 WIDEST_WORD = 4096
-"""Widest word, in bits, that HLS makes one memory of."""
+"""Widest word, in bits, that is one memory: HLS knows no wider integers. Wider ones are cut into slices."""
+
+MAX_PRODUCTS = 2048
+"""Most products of one pipelined loop: beyond, scheduling takes hours. A backend that writes loops splits what exceeds them into
+several (`flowc.backends.hls.split`), which depthwise products and weights that arrive do not allow."""
+
+MAX_CHAIN = 16
+"""Longest chain of DSP slices whose products are added: they lie in one column, and each is a cycle of latency."""
+
+_SHORT_CHAIN = 4
 
 RING_CONTROL = 100
 """Look-up tables of a serial window's counters, besides what grows with the ring."""
@@ -185,7 +199,7 @@ def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
 
 
 def weight_rom(depth: int, width: int, style: str) -> Resources:
-    """A memory of weights, one memory up to `WIDEST_WORD` bits per word, beyond that one per 64 bits.
+    """A memory of weights, in as many slices as `WIDEST_WORD` asks for.
 
     Args:
         depth, width: see `memory`.
@@ -194,9 +208,8 @@ def weight_rom(depth: int, width: int, style: str) -> Resources:
     if style in ARRIVING:
         kept = memory(depth, width, "uram") if style == "uram" else Resources()
         return kept + weight_reader(width)
-    if width <= WIDEST_WORD:
-        return memory(depth, width, style, constant=True)
-    return memory(depth, 64, style, constant=True).times(ceil(width / 64))
+    parts = ceil(width / WIDEST_WORD)
+    return memory(depth, ceil(width / parts), style, constant=True).times(parts)
 
 
 def weight_reader(width: int) -> Resources:
@@ -297,30 +310,83 @@ def prefers_dsp(w: IntType, a: IntType) -> bool:
     return min(w.bits, a.bits) > 1 and w.bits * a.bits > 32
 
 
-def packs(w: IntType, a: IntType) -> bool:
-    """Whether one DSP slice can multiply two ``w`` by one ``a``: both lie in its wide operand, a product's bits apart.
+@dataclass(frozen=True)
+class Packing:
+    """How a DSP slice multiplies several weights by one activation, and how slices are chained (`docs/cost-model.md`).
 
-    The operand is 25 bits wide on 7 series; the upper product is one too small where the lower one is negative.
+    The weights, as unsigned codes, lie ``field`` bits apart in the wide operand: joined by wires, and no product reaches into the next.
+
+    Attributes:
+        rows: weights per slice; each belongs to another output.
+        field: bits of a field.
+        chain: slices whose products are added before the fields are taken apart; the sum of each still fits its field.
     """
-    apart = w.bits + a.bits + (0 if w.signed or a.signed else 1)
-    return min(w.bits, a.bits) > 1 and apart + w.bits + 1 <= 25 and a.bits + (0 if a.signed else 1) <= 18
+
+    rows: int
+    field: int
+    chain: int
 
 
-def products(w: IntType, a: IntType, acc: IntType, style: str, lanes: int, terms: int, folds: int) -> Resources:
+@lru_cache(maxsize=4096)
+def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
+    """The packing of ``lanes`` outputs into the fewest slices; None where no two weights fit a slice.
+
+    Of these the one with the longest chain. Where no chain of `_SHORT_CHAIN` were left, fewer rows share a slice: adders would take what
+    slices save.
+
+    Args:
+        w, a: types of weights and activations.
+        lanes: outputs in parallel.
+        port: bits of a slice's wide operand, signed: 25 on 7 series, 27 on UltraScale.
+    """
+    greatest = (1 << w.bits) - 1  # of a weight's code
+    if (a.bipolar and w.bipolar) or a.bits + (0 if a.signed or a.bipolar else 1) > 18:
+        return None
+
+    def chain(rows: int) -> int:
+        field = _field(w, rows, port)
+        if field < 1:
+            return 0
+        room = min(((1 << field) - 1) // (greatest * a.hi), MAX_CHAIN) if a.lo >= 0 and a.hi > 0 else 0
+        if a.lo < 0 and field > 1:
+            half = (1 << (field - 1)) - 1  # a field may lack one for the field below it
+            room = min(half // (greatest * max(-a.lo, a.hi)), MAX_CHAIN)
+        return room
+
+    fitting = [rows for rows in range(2, port) if chain(rows)]
+    most = max((rows for rows in fitting if chain(rows) >= _SHORT_CHAIN), default=max(fitting, default=1))
+    rows = ceil(lanes / ceil(lanes / most))  # no more than the number of slices asks for: the fields are wider then
+    return Packing(rows, _field(w, rows, port), chain(rows)) if rows > 1 else None
+
+
+def _field(w: IntType, rows: int, port: int) -> int:
+    """Bits between weights, so many to an operand: the product is 48 bits wide."""
+    return min((port - 1 - w.bits) // (rows - 1), 48 // rows)
+
+
+def products(
+    w: IntType, a: IntType, acc: IntType, style: str, lanes: int, terms: int, folds: int, packed: Packing | None = None
+) -> Resources:
     """``lanes`` dot products of ``terms`` products a cycle, each accumulated over ``folds`` cycles.
 
     Args:
         w, a: types of the factors.
         acc: type of the accumulator.
-        style: lut, dsp, packed (two products of one ``a`` in a slice, see `packs`), or auto (`prefers_dsp`).
+        style: lut, dsp, packed (several products of one ``a`` in a slice), or auto (`prefers_dsp`).
         lanes, terms, folds: see above.
+        packed: how, with style packed.
     """
     accumulate = accumulator_luts(acc.bits) if folds > 1 else 0.0
-    if style == "packed":
-        pairs = ceil(lanes / 2) * terms
-        luts = lanes * (adder_tree_luts(terms, w.bits + a.bits) + accumulate)
-        luts += pairs * (2 * w.bits + a.bits)  # a borrow between the two weights, a carry between the two products
-        return Resources(lut=ceil(luts), ff=ceil(luts), dsp=pairs)
+    if packed is not None:
+        chains = ceil(terms / packed.chain)
+        luts = lanes * (adder_tree_luts(chains, packed.field) + accumulate)
+        if a.lo < 0:  # the borrow of the field below
+            luts += lanes * chains * packed.field
+        if w.signed or w.bipolar:  # the offset of the codes, times the sum of the activations, which all lanes share
+            luts += adder_tree_luts(terms, a.bits) + lanes * acc.bits
+        return Resources(
+            lut=ceil(luts), ff=ceil(luts) + lanes * packed.field * chains, dsp=ceil(lanes / packed.rows) * terms
+        )
     if style == "dsp" or (style == "auto" and prefers_dsp(w, a)):
         slices = multiplier_dsps(w.bits, a.bits + (0 if a.signed else 1))
         luts = adder_tree_luts(terms, w.bits + a.bits) + accumulate

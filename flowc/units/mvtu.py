@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit, divisors
-from flowc.units.cost import Resources
+from flowc.units.base import RESTART, Array, Frame, Unit, divisors
+from flowc.units.cost import Packing, Resources
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults
 from flowc.units.weighted import style_faults, unknown_styles, weight_figures
@@ -38,11 +39,13 @@ class Mvtu(Unit):
         block: channel block of the stream order ``[cg / block][taps][block]`` within a group, cg = mw / taps.
         acc: type of the accumulator; every partial sum fits.
         activation: applied to the accumulator, or None: accumulators leave the unit.
+        signs: int64 (mh,): -1 where weights and activation are those of the negated product (`flowc.exact.rising`), or None.
         pe: output rows computed in parallel; divides mh / groups.
         simd: inputs consumed per cycle; divides mw.
         memory: where weights are kept: auto, lutram, bram; or, from the external memory, in uram (once) or nowhere (stream,
             see `weights_arrive`).
-        multiplier: one of auto, lut, dsp, or packed: a DSP slice for two rows of ``pe`` (`cost.packs`).
+        multiplier: one of auto, lut, dsp, or packed: a DSP slice for several rows of ``pe``, and chains of slices (`packing`).
+        dsp_port: bits of a DSP slice's wide operand, which decide how much is packed: 25 on 7 series, 27 on UltraScale.
     Cycles (FINN-R, ACM TRETS 2018): positions * groups * (mh / groups / pe) * (mw / simd).
     """
 
@@ -53,6 +56,7 @@ class Mvtu(Unit):
     weight_type: IntType
     acc: IntType
     activation: Activation | None = None
+    signs: Array | None = None
     groups: int = 1
     taps: int = 1
     block: int
@@ -60,6 +64,14 @@ class Mvtu(Unit):
     simd: int = 1
     memory: str = "auto"
     multiplier: str = "auto"
+    dsp_port: int = 25
+
+    @property
+    def packing(self) -> Packing | None:
+        """How DSP slices share activations; None unless the multiplier is ``packed`` and at least two weights fit a slice."""
+        if self.multiplier != "packed":
+            return None
+        return cost.packing(self.weight_type, self.frame.dtype, self.pe, self.dsp_port)
 
     @property
     def mh(self) -> int:
@@ -98,12 +110,14 @@ class Mvtu(Unit):
 
     @property
     def stages(self) -> int:
-        """Memory, product, adder tree of two levels per cycle, accumulator, activation."""
+        """Memory, product (or a chain of them), adder tree of two levels per cycle, accumulator, activation."""
         return self.stages_of(self.simd)
 
     def stages_of(self, simd: int) -> int:
         """The same for another ``simd``."""
-        return 5 + simd.bit_length() // 2 + (0 if self.activation is None else self.activation.stages)
+        chain = min(self.packing.chain, simd) if self.packing is not None else 1
+        stages = 0 if self.activation is None else self.activation.stages
+        return 4 + chain + ceil(simd / chain).bit_length() // 2 + stages
 
     @property
     def weight_memory(self) -> tuple[int, int]:
@@ -132,6 +146,11 @@ class Mvtu(Unit):
         rows = self.mh // self.groups // self.pe
         return (self.mw // self.simd if rows > 1 else 0, self.simd * self.frame.dtype.bits)
 
+    @property
+    def drain(self) -> int:
+        """As of any unit; but a test whether weights were loaded stands in front of the loop that reads them from UltraRAM."""
+        return self.stages + RESTART if self.memory == "uram" else super().drain
+
     def schedule(self) -> Schedule:
         """Loops over positions, groups, row folds, column folds: the first row fold takes inputs, the last column fold gives."""
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
@@ -146,7 +165,14 @@ class Mvtu(Unit):
             cost.weight_rom(*self.weight_memory, self.memory),
             cost.held(*self.input_memory),
             cost.products(
-                self.weight_type, self.frame.dtype, self.acc, self.multiplier, self.pe, self.simd, self.mw // self.simd
+                self.weight_type,
+                self.frame.dtype,
+                self.acc,
+                "dsp" if self.multiplier == "packed" else self.multiplier,
+                self.pe,
+                self.simd,
+                self.mw // self.simd,
+                self.packing,
             ),
             Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40),
         ]
@@ -165,7 +191,7 @@ class Mvtu(Unit):
         return {"pe": divisors(self.mh // self.groups), "simd": divisors(self.mw)}
 
     def styles(self) -> dict[str, list[str]]:
-        packed = ["packed"] if cost.packs(self.weight_type, self.frame.dtype) else []
+        packed = ["packed"] if cost.packing(self.weight_type, self.frame.dtype, 2, self.dsp_port) else []
         return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": [*cost.MULTIPLIERS, *packed]}
 
     def unsound(self) -> list[str]:
@@ -212,8 +238,11 @@ class Mvtu(Unit):
         return [np.ascontiguousarray(w[g * rows : (g + 1) * rows].T) for g in range(self.groups)]
 
     def accumulate(self, *xs: Array) -> Array:
-        """The integer products (N, H, W, mh) of ``x`` (N, H, W, groups * mw), before the activation."""
-        (x,) = xs
+        """The integer products (N, H, W, mh) of ``x`` (N, H, W, groups * mw), before the activation, as the model has them (`signs`)."""
+        sums = self._sums(xs[0])
+        return sums if self.signs is None else sums * self.signs.astype(sums.dtype)
+
+    def _sums(self, x: Array) -> Array:
         first = self._matrices[0]
         flat = x.reshape(-1, self.groups * self.mw).astype(first.dtype, copy=False)
         if self.groups == 1:
@@ -224,5 +253,5 @@ class Mvtu(Unit):
         return acc.reshape(*x.shape[:3], self.mh)
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
-        acc = self.accumulate(xs[0])
+        acc = self._sums(xs[0])
         return (acc if self.activation is None else self.activation.apply(acc),)

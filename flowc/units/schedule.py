@@ -58,6 +58,7 @@ class Ring:
         height, width: input pixels.
         blocks, block_words: words of a pixel are ``blocks`` times ``block_words``.
         kernel, stride, dilation: (vertical, horizontal).
+        spare: rows that the ring holds beyond the window, so that words can come while none can be given.
     """
 
     height: int
@@ -67,6 +68,7 @@ class Ring:
     kernel: tuple[int, int]
     stride: tuple[int, int]
     dilation: tuple[int, int]
+    spare: int = 0
 
     @property
     def words(self) -> int:
@@ -94,7 +96,7 @@ class Ring:
     @property
     def size(self) -> int:
         """Words that the ring holds."""
-        return self.span + self.words + 2 * RING_GAP
+        return self.span + self.words + self.spare * self.width * self.words + 2 * RING_GAP
 
     @property
     def least_cycles(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost
 from flowc.units.activation import Activation
-from flowc.units.base import Array, Frame, Unit, divisors
+from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
@@ -28,6 +28,7 @@ class Vvtu(Unit):
 
     Attributes:
         weights: int64 (C * m, taps); m, the channel multiplier, is ``weights.shape[0] / C``.
+        signs: as of an MVTU.
         pe: input channels in parallel; divides C. All m results of a channel leave together (m * pe results a beat).
         parallel: the window delivers all taps of a block in one beat (see Window.parallel).
         memory: where weights are kept, as in an MVTU.
@@ -42,6 +43,7 @@ class Vvtu(Unit):
     weight_type: IntType
     acc: IntType
     activation: Activation | None = None
+    signs: Array | None = None
     pe: int = 1
     parallel: bool = False
     memory: str = "auto"
@@ -89,6 +91,11 @@ class Vvtu(Unit):
         return 6 + tree + (0 if self.activation is None else self.activation.stages)
 
     @property
+    def products(self) -> int:
+        """Products per cycle."""
+        return self.pe * self.depth_multiplier * (self.taps if self.parallel else 1)
+
+    @property
     def weight_memory(self) -> tuple[int, int]:
         """(words, bits per word) of the weight memory: one word holds the weights of a cycle."""
         terms = self.taps if self.parallel else 1
@@ -109,6 +116,11 @@ class Vvtu(Unit):
     def weights_arrive(self) -> bool:
         """Whether weights come over a stream of their own (see `Mvtu.weights_arrive`)."""
         return self.memory in cost.ARRIVING
+
+    @property
+    def drain(self) -> int:
+        """As of any unit; but a test whether weights were loaded stands in front of the loop that reads them from UltraRAM."""
+        return self.stages + RESTART if self.memory == "uram" else super().drain
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
@@ -173,8 +185,11 @@ class Vvtu(Unit):
         return replace(self, pe=block, parallel=False)
 
     def accumulate(self, *xs: Array) -> Array:
-        """The integer products (N, H, W, C * m), before the activation."""
-        (x,) = xs
+        """The integer products (N, H, W, C * m), before the activation, as the model has them (`signs`)."""
+        sums = self._sums(xs[0])
+        return sums if self.signs is None else sums * self.signs.astype(sums.dtype)
+
+    def _sums(self, x: Array) -> Array:
         n, h, w, _ = x.shape
         real = exact_float(max(abs(self.acc.lo), self.acc.hi))
         blocks = self.channels // self.pe
@@ -186,5 +201,5 @@ class Vvtu(Unit):
         return acc.reshape(n, h, w, -1)
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
-        acc = self.accumulate(xs[0])
+        acc = self._sums(xs[0])
         return (acc if self.activation is None else self.activation.apply(acc),)

@@ -86,6 +86,8 @@ class Window(Unit):
     ``[C / block][KH][KW][block]``: block = C for a dense layer, C / groups for a grouped one, the lane count for depthwise
     layers and pools. One beat carries ``simd`` elements of a block (``simd`` divides ``block``), or, with
     ``parallel``, a block's whole window, KH * KW * block elements (then simd == block).
+    A serial window whose ring holds ``spare`` rows more takes pixels also while it can give none: with one less than the stride, a window
+    that gives no more words than it takes accepts a word in nearly every cycle.
     Buffers (KH - 1) * dilation rows and (KW - 1) * dilation + 1 pixels of the input, in ``memory``: auto, lutram, bram or uram.
     """
 
@@ -99,6 +101,7 @@ class Window(Unit):
     simd: int = 1
     parallel: bool = False
     memory: str = "auto"
+    spare: int = 0
 
     @property
     def inputs(self) -> tuple[Frame, ...]:
@@ -138,7 +141,7 @@ class Window(Unit):
         if self.parallel or self.kernel == (1, 1):
             return None
         f, blocks = self.frame, self.frame.c // self.block
-        return Ring(f.h, f.w, blocks, self.block // self.simd, self.kernel, self.stride, self.dilation)
+        return Ring(f.h, f.w, blocks, self.block // self.simd, self.kernel, self.stride, self.dilation, self.spare)
 
     def schedule(self) -> Schedule:
         """A serial window takes and gives as its ring allows; the others give in the iteration that takes a window's last beat."""

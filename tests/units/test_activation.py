@@ -65,6 +65,46 @@ def test_bipolar_thresholds() -> None:
 
 
 @settings(max_examples=80, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 40), st.booleans(), st.integers(0, 9999))
+def test_searches_find_what_comparisons_count(sets: int, levels: int, stepped: bool, seed: int) -> None:
+    """Walks the keys as the hardware does; thresholds coincide, rise, fall, and are never reached."""
+    rng = np.random.default_rng(seed)
+    values = np.sort(rng.integers(-20, 20, (sets, levels)), axis=1)
+    base = rng.integers(-3, 3, sets)
+    step = rng.integers(-2, 3, (sets, levels)) if stepped else np.full((1, 1), 2)
+    activation = Thresholds(dtype=SInt(8), values=values, base=base, step=step)
+    search = activation.search
+    assert search.count < 1 << search.steps <= 2 * levels
+    acc = np.arange(-25, 25)
+    for c in range(sets):
+        path = np.zeros(len(acc), np.int64)
+        for k in range(search.steps):
+            keys = search.at(k)
+            assert keys.shape == (sets, 1 << k)
+            path = 2 * path + (acc >= keys[c, path])
+        found = base[c] + (activation.uniform_step or 0) * path if search.results is None else search.results[c, path]
+        right = activation.apply(np.repeat(acc[:, None], sets, axis=1))[:, c]
+        np.testing.assert_array_equal(found, right)
+        assert path.max() <= search.count
+
+
+def test_many_levels_are_searched() -> None:
+    """A function of 200 breakpoints that rises and falls: eight comparisons instead of 200; of two levels, comparisons stay."""
+    acc = SInt(18)
+    values = np.arange(200)[None] * 500
+    step = np.where(np.arange(200) % 5 == 0, -1, 1)[None]
+    many = Thresholds(dtype=SInt(8), values=values, base=np.zeros(1, np.int64), step=step)
+    assert many.searched(1, 64, acc)
+    searched = many.resources(1, 64, acc)
+    compared = Thresholds(dtype=SInt(8), values=values, base=many.base, step=step, style="compare").resources(
+        1, 64, acc
+    )
+    assert (searched.lut or 0) < (compared.lut or 0) / 10
+    few = Thresholds(dtype=UInt(1), values=values[:, :1], base=many.base, step=np.ones((1, 1), np.int64))
+    assert not few.searched(1, 64, acc)
+
+
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(1, 4),
     st.integers(0, 12),

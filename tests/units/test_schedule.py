@@ -74,7 +74,16 @@ def test_ring_is_its_loop() -> None:
     while tried < 150:
         height, width = (int(n) for n in rng.integers(1, 13, 2))
         kernel, stride, dilation = ((int(a), int(b)) for a, b in (rng.integers(1, n, 2) for n in (5, 4, 3)))
-        ring = Ring(height, width, int(rng.integers(1, 4)), int(rng.integers(1, 4)), kernel, stride, dilation)
+        ring = Ring(
+            height,
+            width,
+            int(rng.integers(1, 4)),
+            int(rng.integers(1, 4)),
+            kernel,
+            stride,
+            dilation,
+            int(rng.integers(0, 3)),
+        )
         if kernel == (1, 1) or min(ring.out) < 1:
             continue
         cycles, reads, writes = stepwise(ring)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.hls.layer import Layer, word
+from flowc.backends.hls.split import split_large
 from flowc.backends.hls.text import comment
 from flowc.backends.hls.writers import WRITERS
 from flowc.backends.hls.writers.port import port_bytes
@@ -83,7 +84,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
     ]
     if unknown:
         raise UnsupportedError(unknown)
-    project = _Project(graph, header)
+    project = _Project(split_large(graph), header)
     layers = project.layers
     files = {
         "top.hpp": project.render("top.hpp", signature=project.top_signature),

@@ -37,6 +37,7 @@ class Constant:
         bounds: array bounds; empty for an object.
         initializer: C++ initializer without the outer braces.
         about: what it holds, in which order, of how many bits.
+        code: C++ instead of an array: a type that works on the constants before it.
     """
 
     cpp_type: str
@@ -44,49 +45,46 @@ class Constant:
     bounds: tuple[int, ...]
     initializer: str
     about: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory that a layer reads and writes.
+    """A memory that a layer reads and writes, a whole word at a time.
 
     Attributes:
         name: C++ variable.
         cpp_type: type of a word.
         bits: bits of a word.
-        bounds: array bounds; the last one is addressed, the others are separate memories.
+        bounds: (words,).
         distance: least number of cycles between the write of a word and its reading.
         style: auto, lutram, bram or uram.
-        apart: in one cycle, what is read and what is written are different words (or it is one or the other).
         about: what it holds.
     """
 
     name: str
     cpp_type: str
     bits: int
-    bounds: tuple[int, ...]
+    bounds: tuple[int]
     distance: int
     style: str = "auto"
-    apart: bool = False
     about: str = ""
 
     @property
     def pragmas(self) -> list[str]:
-        """Registers where a word returns too soon for a memory, else a simple dual-port memory."""
-        if self.distance < SAFE_DISTANCE or self.bounds[-1] == 1:
-            return [f"ARRAY_PARTITION variable = {self.name} type = complete dim = 0"]
-        style = memory_style(self.bounds[-1], self.bits) if self.style == "auto" else self.style
-        split = [
-            f"ARRAY_RESHAPE variable = {self.name} type = complete dim = {d + 1}"
-            for d, n in enumerate(self.bounds[:-1])
-            if n > 1
-        ]
-        return [
-            *split,
-            f"BIND_STORAGE variable = {self.name} type = ram_s2p impl = {style}",
-            f"DEPENDENCE variable = {self.name} type = inter dependent = false",
-            *([f"DEPENDENCE variable = {self.name} type = intra dependent = false"] if self.apart else []),
-        ]
+        """Registers where a word returns too soon for a memory, else a simple dual-port memory.
+
+        What the loop may assume of accesses to the same word stands in the loop, where the tool checks it.
+        """
+        if self.distance < SAFE_DISTANCE or self.words == 1:
+            return [f"ARRAY_PARTITION variable = {self.name} type = complete"]
+        style = memory_style(self.words, self.bits) if self.style == "auto" else self.style
+        return [f"BIND_STORAGE variable = {self.name} type = ram_s2p impl = {style}"]
+
+    @property
+    def words(self) -> int:
+        """Words."""
+        return self.bounds[0]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ from flowc.errors import UsageError
 from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
-from flowc.units.cost import memory_style
+from flowc.units.cost import WIDEST_WORD, memory_style
 
-__all__ = ["ActivationCode", "WeightStore", "activation_code", "stored_type", "weight_store"]
-
-_WIDEST_RESHAPED = 64
-"""Words of 64 bits up to which a row is reshaped into one memory word (4096 bits); wider rows are partitioned."""
+__all__ = ["ActivationCode", "WeightStore", "activation_code", "lane_memories", "stored_type", "weight_store"]
 
 
 def stored_type(values: Array) -> str:
@@ -48,7 +45,7 @@ class WeightStore:
     arrive: bool = False
 
 
-def weight_store(layer: str, rows: Array, dtype: IntType, memory: str, about: str) -> WeightStore:
+def weight_store(layer: str, rows: Array, dtype: IntType, memory: str, lane: int, about: str) -> WeightStore:
     """Where a layer's weights are.
 
     Args:
@@ -56,6 +53,7 @@ def weight_store(layer: str, rows: Array, dtype: IntType, memory: str, about: st
         rows: integers (rows, weights per row), in the order of reading.
         dtype: type of the weights.
         memory: auto, lutram, bram, uram or stream.
+        lane: weights that belong together: a row that is too wide for one memory is cut between lanes.
         about: order of the rows and of the weights in one, for the comment.
     """
     name = f"{layer}_weights"
@@ -71,20 +69,35 @@ def weight_store(layer: str, rows: Array, dtype: IntType, memory: str, about: st
         )
         return WeightStore(name, depth, word=word(bits), storage=storage, arrive=True)
     about = f"{depth} rows of {lanes} x {dtype} = {bits} bits; {about}"
-    style = memory_style(depth, bits, constant=True) if memory == "auto" else memory
-    pragmas = [f"BIND_STORAGE variable = {name} type = rom_1p impl = {style}"] if depth > 1 else []
+    slices = _slices(lanes // lane, lane * dtype.bits)
+    style = memory_style(depth, bits // slices, constant=True) if memory == "auto" else memory
+    pragmas = (f"BIND_STORAGE variable = {name} type = rom_1p impl = {style}",) if depth > 1 else ()
     if bits <= 64:
         size = next(w for w in (8, 16, 32, 64) if w >= bits)
         words = pack_rows(rows, dtype, size // 8).view(f"<u{size // 8}")[:, 0]
         constant = Constant(f"uint{size}_t", name, (depth,), hex_rows(words), about)
-        return WeightStore(name, depth, (constant,), tuple(pragmas))
-    count = -(-bits // 64)
-    words = pack_rows(rows, dtype, 8 * count).view("<u8")
-    how = "ARRAY_RESHAPE" if count <= _WIDEST_RESHAPED else "ARRAY_PARTITION"
-    pragmas.insert(0, f"{how} variable = {name} type = complete dim = 2")
-    return WeightStore(
-        name, depth, (Constant("uint64_t", name, (depth, count), hex_rows(words), about),), tuple(pragmas)
+        return WeightStore(name, depth, (constant,), pragmas)
+    count = -(-bits // slices // 64)
+    words = pack_rows(rows.reshape(depth * slices, -1), dtype, 8 * count).view("<u8")
+    if slices == 1:
+        constant = Constant("uint64_t", name, (depth, count), hex_rows(words), about)
+        return WeightStore(
+            name, depth, (constant,), (f"ARRAY_RESHAPE variable = {name} type = complete dim = 2", *pragmas)
+        )
+    words = words.reshape(depth, slices, count).transpose(1, 0, 2)
+    about = f"{slices} slices of {about}"
+    text = ",\n".join("{" + hex_rows(np.ascontiguousarray(part)) + "}" for part in words)
+    constant = Constant("uint64_t", name, (slices, depth, count), text, about)
+    partition = (
+        f"ARRAY_PARTITION variable = {name} type = complete dim = 1",
+        f"ARRAY_RESHAPE variable = {name} type = complete dim = 3",
     )
+    return WeightStore(name, depth, (constant,), (*partition, *pragmas))
+
+
+def _slices(lanes: int, bits: int) -> int:
+    """Equal slices of a row of ``lanes`` of so many bits, each at most `WIDEST_WORD` wide."""
+    return next(n for n in range(1, lanes + 1) if lanes % n == 0 and lanes // n * bits <= WIDEST_WORD)
 
 
 @dataclass(frozen=True)
@@ -114,15 +127,17 @@ def activation_code(
         return ActivationCode(f"{cpp_type}()", cpp_type)
     name = f"{layer}_activation"
     shared = activation.channels == 1
-    blocks = 1 if shared else blocks
+    own = 1 if shared else blocks
     if isinstance(activation, Table):
-        return _table(name, activation, source, blocks, lanes)
+        return _table(name, activation, source, own, lanes)
+    if isinstance(activation, Thresholds) and activation.searched(lanes, blocks * lanes, source):
+        return _search(name, activation, source, own, lanes)
     if shared and not (isinstance(activation, Requant) and activation.late is not None):
         lanes = 1  # nothing of it is addressed by data, so that all lanes can read the same
     if isinstance(activation, Thresholds):
-        return _thresholds(name, activation, source, blocks, lanes)
+        return _thresholds(name, activation, source, own, lanes)
     if isinstance(activation, Requant):
-        return _requant(name, activation, source, blocks, lanes)
+        return _requant(name, activation, source, own, lanes)
     raise UsageError(f"no C++ for activation '{type(activation).kind}' of layer '{layer}'")
 
 
@@ -132,12 +147,78 @@ def _by_lane(values: Array, blocks: int, lanes: int) -> Array:
     return np.broadcast_to(values, (blocks * lanes, *rest)).reshape(blocks, lanes, *rest)
 
 
-def _partitions(name: str, member: str, shape: tuple[int, ...]) -> list[str]:
-    return [
-        f"ARRAY_PARTITION variable = {name}.{member} type = complete dim = {d + 1}"
-        for d in range(1, len(shape))
-        if shape[d] > 1
-    ]
+def _by_memory(values: Array, blocks: int, lanes: int) -> Array:
+    """(C, n) or (1, n) as (lanes, blocks * n): what each lane addresses by data."""
+    return _by_lane(values, blocks, lanes).transpose(1, 0, 2).reshape(lanes, -1)
+
+
+def lane_memories(variable: str, blocks: int, lanes: int, bits: int, parts: int = 1) -> list[str]:
+    """Pragmas of parameters [block][lane], or [block][lane][part]: a memory per lane, whose word holds all parts of ``bits`` in all.
+
+    A single block is wired in.
+    """
+    pragmas = [f"ARRAY_PARTITION variable = {variable} type = complete dim = 2"] if lanes > 1 else []
+    if parts > 1:
+        pragmas.append(f"ARRAY_RESHAPE variable = {variable} type = complete dim = 3")
+    return pragmas + (_rom(variable, blocks, bits) if blocks > 1 else [])
+
+
+def _rom(variable: str, depth: int, bits: int) -> list[str]:
+    style = memory_style(depth, bits, constant=True)
+    return [f"BIND_STORAGE variable = {variable} type = rom_1p impl = {style}"] if depth > 1 else []
+
+
+def _addressed(variable: str, depth: int, lanes: int, bits: int) -> list[str]:
+    """Pragmas of parameters [lane][entry]."""
+    pragmas = [f"ARRAY_PARTITION variable = {variable} type = complete dim = 1"] if lanes > 1 else []
+    return pragmas + _rom(variable, depth, bits)
+
+
+def _search(name: str, act: Thresholds, source: IntType, blocks: int, lanes: int) -> ActivationCode:
+    found = act.search
+    constants, pragmas = [], []
+    # A key below the type's range is always reached, one above never; one step beyond it says the same.
+    arrays = []
+    for step in range(found.steps):
+        keys = np.clip(found.at(step), source.lo, source.hi + 1)
+        arrays.append((f"{name}_keys{step}", keys, source.bits, f"step {step} of the search"))
+    uniform = found.results is None and (act.base == act.base[0]).all()
+    if not uniform:
+        paths = np.arange(1 << found.steps)
+        results = act.base[:, None] + (act.uniform_step or 0) * paths if found.results is None else found.results
+        # Paths beyond the thresholds do not occur; their results need not fit.
+        results = np.clip(results, act.dtype.lo, act.dtype.hi)
+        arrays.append((f"{name}_results", results, act.dtype.bits, "results of the paths"))
+    for variable, values, bits, what in arrays:
+        table = _by_memory(values, blocks, lanes)
+        about = f"{what}, [lane][block][path]"
+        constants.append(Constant(stored_type(table), variable, table.shape, decimal_rows(table)[1:-1], about))
+        pragmas += _addressed(variable, table.shape[1], lanes, bits)
+    block = "block" if blocks > 1 else "0"
+    path = f"flowc::search<0>(value, {block}, lane, 0, {', '.join(v for v, *_ in arrays[: found.steps])})"
+    if uniform:
+        base, factor = int(act.base[0]), act.uniform_step
+        result = f"{f'{base} + ' if base else ''}{f'{factor} * ' if factor != 1 else ''}static_cast<int>(path)"
+    else:
+        at = f"({block} << {found.steps}) + path" if blocks > 1 else "path"
+        result = f"{name}_results[lane][{at}]"
+    cpp_type = f"{name}_search"
+    first = "unsigned block" if blocks > 1 else "unsigned"
+    argument = "const flowc::Number<Input::VALUE_BITS, Input::SIGNED>& value"
+    code = f"""struct {cpp_type} {{
+  using Input = {element(source)};
+  using Output = {element(act.dtype)};
+  using Result = flowc::Number<Output::VALUE_BITS, Output::SIGNED>;
+
+  Result operator()({argument}, {first}, unsigned lane) const {{
+#pragma HLS INLINE
+    const unsigned path = {path};
+    return Result({result});
+  }}
+}};"""
+    about = f"{found.count} thresholds by {found.steps} comparisons, result {act.dtype}; reached means accumulator >= threshold"
+    constants.append(Constant("", cpp_type, (), "", about, code))
+    return ActivationCode(f"{cpp_type}()", cpp_type, tuple(constants), tuple(pragmas))
 
 
 def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes: int) -> ActivationCode:
@@ -148,7 +229,7 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
     sizes = ", ".join(map(str, shape))
     types = f"{element(source)}, {element(act.dtype)}, {stored_type(values)}"
     about = f"thresholds [block][lane][level], result {act.dtype}; reached means accumulator >= threshold"
-    pragmas = _partitions(name, "values", shape)
+    pragmas = lane_memories(f"{name}.values", blocks, lanes, act.levels * source.bits, act.levels)
     step = act.uniform_step
     if step is not None and (base == base.flat[0]).all():
         cpp_type = f"flowc::Thresholds<{types}, {sizes}, {int(base.flat[0])}, {step}>"
@@ -161,7 +242,8 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
         f"flowc::SteppedThresholds<{types}, {stored_type(np.concatenate([base.ravel(), steps.ravel()]))}, {sizes}>"
     )
     text = ",\n".join(map(decimal_rows, (values, base, steps)))
-    pragmas += _partitions(name, "base", shape[:2]) + _partitions(name, "steps", shape)
+    pragmas += lane_memories(f"{name}.base", blocks, lanes, act.dtype.bits)
+    pragmas += lane_memories(f"{name}.steps", blocks, lanes, act.levels * act.dtype.bits, act.levels)
     about += "; then base [block][lane]; then steps [block][lane][level]"
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
 
@@ -181,13 +263,21 @@ def _requant(name: str, act: Requant, source: IntType, blocks: int, lanes: int) 
         f"clip((x * mult + add) >> {act.shift}, {act.lo}, {act.hi}), rounding {rounding}; mult, then add, [block][lane]"
     )
     text = ",\n".join(map(decimal_rows, (mult, add)))
-    pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
+    pragmas = _requant_memories(name, mult, add)
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
+
+
+def _requant_memories(name: str, mult: Array, add: Array) -> list[str]:
+    pragmas = []
+    for member, values in (("mult", mult), ("add", add)):
+        bits = IntType.for_range(int(values.min()), int(values.max())).bits
+        pragmas += lane_memories(f"{name}.{member}", values.shape[0], values.shape[1], bits)
+    return pragmas
 
 
 def _late_requant(name: str, act: Requant, source: IntType, mult: Array, add: Array, reach: int) -> ActivationCode:
     blocks, lanes = mult.shape
-    late = _by_lane(np.asarray(act.late), blocks, lanes).transpose(1, 0, 2).reshape(lanes, -1)
+    late = _by_memory(np.asarray(act.late), blocks, lanes)
     passed = int(late.max()) * int(np.abs(mult).max())
     wide = min(64, max(reach.bit_length() + 1, act.shift + 2, act.dtype.bits + 1, passed.bit_length() + 1))
     cpp_type = (
@@ -199,19 +289,18 @@ def _late_requant(name: str, act: Requant, source: IntType, mult: Array, add: Ar
         "then late [lane][block][level]"
     )
     text = ",\n".join(map(decimal_rows, (mult, add, late)))
-    pragmas = _partitions(name, "mult", (blocks, lanes)) + _partitions(name, "add", (blocks, lanes))
-    if lanes > 1:
-        pragmas.append(f"ARRAY_PARTITION variable = {name}.late type = complete dim = 1")
+    pragmas = _requant_memories(name, mult, add)
+    pragmas += _addressed(f"{name}.late", late.shape[1], lanes, int(late.max()).bit_length())
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
 
 
 def _table(name: str, act: Table, source: IntType, blocks: int, lanes: int) -> ActivationCode:
     entries = act.values.shape[1]
-    values = _by_lane(act.values, blocks, lanes).transpose(1, 0, 2).reshape(lanes, blocks * entries)
+    values = _by_memory(act.values, blocks, lanes)
     cpp_type = (
         f"flowc::Table<{element(source)}, {element(act.dtype)}, {stored_type(values)}, "
         f"{blocks}, {lanes}, {entries}, {act.lo}>"
     )
     about = f"results {act.dtype} of the arguments {act.lo} to {act.lo + entries - 1}, [lane][block][argument]"
-    pragmas = [f"ARRAY_PARTITION variable = {name}.values type = complete dim = 1"] if lanes > 1 else []
+    pragmas = _addressed(f"{name}.values", blocks * entries, lanes, act.dtype.bits)
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), decimal_rows(values), about),), tuple(pragmas))

@@ -57,7 +57,9 @@ def activation_part(
         found = _table(name, activation, rows, lanes)
     else:
         raise UsageError(f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'")
-    return ActivationPart(common | found.parameters, found.memories, activation.stages)
+    # The module compares with all thresholds at once, whatever `Thresholds.searched` says: it takes two cycles.
+    cycles = 2 if isinstance(activation, Thresholds) else activation.stages
+    return ActivationPart(common | found.parameters, found.memories, cycles)
 
 
 def by_lane(values: Array, rows: int, lanes: int) -> Array:

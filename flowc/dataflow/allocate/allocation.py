@@ -25,6 +25,7 @@ from flowc.interface.weights import weight_ports
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
 from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
+from flowc.units import Mvtu
 from flowc.units.cost import LUTS_PER_BLOCK, Resources
 from flowc.units.graph import Dataflow, Stream
 
@@ -102,7 +103,7 @@ def allocate(
     limits = utilization if utilization is not None else Limits()
     clock = checked_clock(clock_mhz, target)
     wanted = _checked_interval(fps, clock)
-    base = remove_whole_windows(remove_width_converters(graph))
+    base = _for_device(remove_whole_windows(remove_width_converters(graph)), target)
     ports = MEMORY_PORTS.get(target.family)
     layers = find_layers(base, None if ports is None else ports.bits)
     layers = fixed_layers(layers, {} if folding is None else folding)
@@ -134,6 +135,11 @@ def allocate(
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
     return _allocation(sized, search, clock, target)
+
+
+def _for_device(graph: Dataflow, target: Target) -> Dataflow:
+    """The graph with what units know of the device: the width of its DSP slices."""
+    return graph.with_units({u.name: u.with_(dsp_port=target.dsp_port) for u in graph if isinstance(u, Mvtu)})
 
 
 def _check_memories(layers: Sequence[Layer], target: Target) -> None:

@@ -46,9 +46,13 @@ def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
 
 
 def _roomy(depth: int, bits: int) -> int:
-    """The greatest depth that takes no more memory: shift registers and memories come in steps, block RAMs in powers of two."""
+    """The greatest depth that takes no more memory: shift registers and memories come in steps, block RAMs in powers of two.
+
+    The shortest get one place more: a rigid pipeline does not close up when it stalls, and where frames overlap there is no pause in
+    which it would catch up.
+    """
     if depth <= LEAST_DEPTH:
-        return depth
+        return LEAST_DEPTH + 1
     memory, power = fifo_memory(depth, bits), 1 << (depth - 1).bit_length()
     if memory == "srl":
         step = 16 if depth <= 16 else 32

@@ -12,19 +12,17 @@ from functools import lru_cache
 from typing import Any
 
 from flowc.interface.wire import crossing_cycles
-from flowc.units import Mvtu, Pool, Unit, Vvtu, Window, divisors
+from flowc.units import GlobalSum, Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
-from flowc.units.cost import ARRIVING, MAX_STREAM_BITS
+from flowc.units.cost import ARRIVING, MAX_PRODUCTS, MAX_STREAM_BITS
 from flowc.units.graph import Dataflow
 from flowc.units.port import Port
 
-__all__ = ["Fold", "Layer", "find_layers", "fold_cycles"]
+__all__ = ["MAX_LANES", "Fold", "Layer", "find_layers", "fold_cycles"]
+
 
 MAX_LANES = 1024
 """Most lanes of one unit (limit of HLS array partitioning)."""
-
-MAX_WORD_BITS = 64 * MAX_LANES
-"""Widest word of weights (it is partitioned into 64 bits each)."""
 
 Changes = Mapping[str, Mapping[str, Any]]
 """Unit name -> field -> value."""
@@ -84,7 +82,8 @@ class Layer:
         """Every legal value of a folding key; empty where the layer has no such key."""
         main = self.main
         if key in ("pe", "simd"):
-            return [d for d in main.folding().get(key, []) if key == "simd" or d <= MAX_LANES]
+            limited = key == "pe" or isinstance(main, Mvtu)
+            return [d for d in main.folding().get(key, []) if d <= MAX_LANES or not limited]
         if key in ("memory", "multiplier"):
             return main.styles().get(key, [])
         if self.window is None:
@@ -112,9 +111,9 @@ class Layer:
             yield from self._plain_folds(limit)
 
     @property
-    def _widest_word(self) -> int:
-        """Most bits of weights that can be read in a cycle."""
-        return MAX_STREAM_BITS if self.fixed.get("memory") in ARRIVING else MAX_WORD_BITS
+    def _arrive(self) -> bool:
+        """Whether the user wants the weights to come from the external memory."""
+        return self.fixed.get("memory") in ARRIVING
 
     def _wanted(self, key: str, values: Iterable[Any]) -> list[Any]:
         return [self.fixed[key]] if key in self.fixed else list(values)
@@ -129,6 +128,8 @@ class Layer:
         for value in values:
             unit = self.main.with_(**{key: value})
             wide = max(w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True))
+            if isinstance(unit, GlobalSum):
+                wide = max(wide, unit.pe * unit.acc.bits)
             cycles = self._interval(unit)
             if cycles <= limit and wide <= MAX_STREAM_BITS:
                 yield Fold({self.name: {key: value}}, cycles, unit.in_widths[0], unit.out_widths[0])
@@ -136,25 +137,35 @@ class Layer:
             if found == 6:  # wider than need be only saves width converters
                 return
 
-    def _front(self, simd: int, block: int, parallel: bool) -> tuple[dict[str, dict[str, Any]], int]:
-        """Changes of padding and window for ``simd`` channels per beat, and their cycles."""
+    def _front(self, simd: int, block: int, parallel: bool, limit: int) -> tuple[dict[str, dict[str, Any]], int]:
+        """Changes of padding and window for ``simd`` channels per beat, and their cycles.
+
+        The window's ring gets spare rows where it keeps to ``limit`` only with them.
+        """
         changes: dict[str, dict[str, Any]] = {p.name: {"simd": simd} for p in self.pads}
         cycles = max((_pad_cycles(p, simd) for p in self.pads), default=0)
         if self.window is not None:
-            changes[self.window.name] = {"simd": simd, "block": block, "parallel": parallel}
-            cycles = max(cycles, _window_cycles(self.window, simd, block, parallel))
+            spares = dict.fromkeys((0, 0 if parallel else _spare(self.window)))
+            taken = {spare: _window_cycles(self.window, simd, block, parallel, spare) for spare in spares}
+            spare = next((s for s in spares if taken[s] <= limit), 0)
+            changes[self.window.name] = {"simd": simd, "block": block, "parallel": parallel, "spare": spare}
+            cycles = max(cycles, taken[spare])
         return changes, cycles
 
     def _depthwise_folds(self, main: Vvtu | Pool, limit: int) -> Iterator[Fold]:
         for parallel in self._wanted("parallel", self.allowed("parallel") or [False]):
             found = 0
             for pe in self._wanted("pe", self.allowed("pe")):
-                changes, cycles = self._front(pe, pe, parallel)
+                changes, cycles = self._front(pe, pe, parallel, limit)
                 changes[main.name] = {"pe": pe} | ({"parallel": parallel} if isinstance(main, Vvtu) else {})
                 unit = main.with_(**changes[main.name])
                 cycles = max(cycles, unit.interval)
                 wide = max(unit.in_widths[0] * main.frame.dtype.bits, unit.out_widths[0] * unit.outputs[0].dtype.bits)
-                if isinstance(unit, Vvtu) and unit.weight_memory[1] > self._widest_word:
+                if isinstance(unit, Vvtu) and (
+                    unit.products > MAX_PRODUCTS
+                    or max(unit.in_widths[0], unit.out_widths[0]) > MAX_LANES
+                    or (self._arrive and unit.weight_memory[1] > MAX_STREAM_BITS)
+                ):
                     continue
                 if cycles <= limit and wide <= MAX_STREAM_BITS:
                     yield Fold(changes, cycles, pe, unit.out_widths[0])
@@ -175,7 +186,7 @@ class Layer:
                 if (
                     cycles > limit
                     or max(simd * bits, weight_bits) > MAX_STREAM_BITS
-                    or pe * weight_bits > self._widest_word
+                    or (self._arrive and (pe * simd > MAX_PRODUCTS or pe * weight_bits > MAX_STREAM_BITS))
                 ):
                     continue
                 before = found
@@ -197,13 +208,13 @@ class Layer:
         allowed = self._wanted("parallel", [False, True])
         if True in allowed and simd % main.taps == 0 and channels % (simd // main.taps) == 0 and main.taps > 1:
             block = simd // main.taps
-            changes, cycles = self._front(block, block, True)
+            changes, cycles = self._front(block, block, True, limit)
             yield Fold({**changes, main.name: {"block": block}}, cycles, block, 0)
         if False not in allowed:
             return
         found = 0
         for width in self._wanted("window_simd", self._window_widths(simd, channels)):
-            changes, cycles = self._front(width, channels, False)
+            changes, cycles = self._front(width, channels, False, limit)
             if cycles > limit:
                 continue
             inner = None if width == simd else (bits, width, simd)
@@ -244,9 +255,14 @@ def _pad_cycles(pad: Unit, simd: int) -> int:
     return cycles
 
 
+def _spare(window: Window) -> int:
+    """Rows that let a window take words while it can give none: all but one of those that it moves on by."""
+    return window.stride[0] - 1
+
+
 @lru_cache(maxsize=4096)
-def _window_cycles(window: Window, simd: int, block: int, parallel: bool) -> int:
-    cycles: int = window.with_(simd=simd, block=block, parallel=parallel).interval
+def _window_cycles(window: Window, simd: int, block: int, parallel: bool, spare: int) -> int:
+    cycles: int = window.with_(simd=simd, block=block, parallel=parallel, spare=spare).interval
     return cycles
 
 
@@ -299,8 +315,8 @@ def fold_cycles(layer: Layer) -> list[int]:
         for simd in divisors(window.frame.c):
             block = main.mw // main.taps if isinstance(main, Mvtu) else simd
             if block % simd == 0:
-                found.add(_window_cycles(window, simd, block, False))
-            found.add(_window_cycles(window, simd, simd, True))
+                found |= {_window_cycles(window, simd, block, False, spare) for spare in {0, _spare(window)}}
+            found.add(_window_cycles(window, simd, simd, True, 0))
     ascending = sorted(found)
     while ascending and next(layer.folds(ascending[0]), None) is None:
         del ascending[0]

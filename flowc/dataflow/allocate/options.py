@@ -14,7 +14,7 @@ from flowc.dataflow.allocate.limits import RESOURCES
 from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
 from flowc.units import Mvtu, Unit, Vvtu, Window
-from flowc.units.cost import MAX_STREAM_BITS, Resources, converter, fifo, packs
+from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, Resources, converter, fifo, packing
 from flowc.units.graph import Dataflow
 
 __all__ = ["Option", "OptionTable", "vector"]
@@ -75,8 +75,17 @@ class OptionTable:
             key = (layer.name, fold.in_width, *(item for c in fold.changes.values() for item in c.items()))
             if key not in self._styled_folds:
                 self._styled_folds[key] = self._styled(layer, fold)
-            found += self._styled_folds[key]
+            found += [option for option in self._styled_folds[key] if self._keeps(option, limit)]
         return _pareto(found)
+
+    def _keeps(self, option: Option, limit: int) -> bool:
+        """Whether weights in UltraRAM, whose unit pauses between frames, leave it within ``limit`` cycles."""
+        return all(
+            changes.get("memory") != "uram"
+            or isinstance(self._graph[name], Window)
+            or self._graph[name].with_(**changes).interval <= limit
+            for name, changes in option.changes.items()
+        )
 
     def problem(self, limit: int) -> tuple[Problem, list[list[Option]]]:
         """The selection problem for an interval of ``limit`` cycles. Raises InfeasibleError for a layer that can't keep up."""
@@ -147,12 +156,15 @@ class OptionTable:
                 memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
                 styles = _varied(folded, {"memory": memories})
             elif isinstance(unit, Mvtu | Vvtu):
-                arriving = self._uram_weights and folded.weight_memory[1] <= MAX_STREAM_BITS
+                _, width = folded.weight_memory
+                arriving = self._uram_weights and width <= MAX_STREAM_BITS
+                arriving = arriving and width // unit.weight_type.bits <= MAX_PRODUCTS
                 memories = ["lutram", "bram", *(["uram"] if arriving else [])]
                 memories = [fixed["memory"]] if "memory" in fixed else memories
-                single = min(unit.weight_type.bits, unit.frame.dtype.bits) == 1
-                twice = isinstance(unit, Mvtu) and folded.pe > 1 and packs(unit.weight_type, unit.frame.dtype)
-                multipliers = ["lut"] if single else ["lut", "packed" if twice else "dsp"]
+                types = unit.weight_type, unit.frame.dtype
+                packed = isinstance(unit, Mvtu) and packing(*types, folded.pe, folded.dsp_port) is not None
+                single = min(t.bits for t in types) == 1
+                multipliers = ["lut", *(["packed"] if packed else [] if single else ["dsp"])]
                 multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
                 styles = _varied(folded, {"memory": memories, "multiplier": multipliers})
             else:

@@ -18,9 +18,10 @@ from flowc.units.graph import Dataflow
 __all__ = ["Chosen", "Search"]
 
 
-_COUNTED = np.array([{"lut": 2.0, "ff": 0.05}.get(name, 1.0) for name in RESOURCES])
+_COUNTED = np.array([{"lut": 2.0, "ff": 0.05, "dsp": 0.5}.get(name, 1.0) for name in RESOURCES])
 """How much a share of each resource counts. Look-up tables are estimates, and crowding them costs clock rate; memories are
-counted exactly. Flip-flops come with the look-up tables that feed them, and there are twice as many."""
+counted exactly. Flip-flops come with the look-up tables that feed them, and there are twice as many. A DSP slice does nothing
+here but save look-up tables."""
 
 _REPRICINGS = 4
 _LEAST_PRICE = 0.1

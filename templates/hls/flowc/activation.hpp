@@ -50,6 +50,20 @@ struct Thresholds {
   }
 };
 
+// The number of keys reached, by halving: step k compares with key `path` of its own memory, keys[lane][block * 2^k + path], and
+// appends the outcome to the path. Every lane has memories of its own, and every step one, so that each has a read port.
+template <unsigned STEP, class Value>
+inline unsigned search(const Value&, unsigned, unsigned, unsigned path) {
+#pragma HLS INLINE
+  return path;
+}
+template <unsigned STEP, class Value, class Keys, class... Later>
+inline unsigned search(const Value& value, unsigned block, unsigned lane, unsigned path, const Keys& keys, const Later&... later) {
+#pragma HLS INLINE
+  const unsigned next_path = 2 * path + (reached(value, keys[lane][(block << STEP) + path]) ? 1 : 0);
+  return search<STEP + 1>(value, block, lane, next_path, later...);
+}
+
 // base + the steps of the thresholds reached.
 template <class In, class Out, class Threshold, class Step, unsigned BLOCKS, unsigned LANES, unsigned LEVELS>
 struct SteppedThresholds {

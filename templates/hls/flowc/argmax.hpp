@@ -21,7 +21,7 @@ inline void argmax(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in, hls:
   Index where = 0;
   Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     typename Input::Value x[Layer::PE];
 #pragma HLS ARRAY_PARTITION variable = x type = complete

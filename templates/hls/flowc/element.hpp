@@ -198,6 +198,7 @@ inline void unpack_words(const uint64_t (&words)[WORDS], typename Element::Value
 template <class Element, unsigned N>
 inline void unpack(const Beat<Element, N>& beat, typename Element::Value (&lanes)[N]) {
 #pragma HLS INLINE
+  static_assert(N * Element::BITS <= 4096, "a beat is as wide as an integer can be");
 #ifdef FLOWC_NATIVE
   uint64_t words[(N * Element::BITS + 63) / 64];
   native::to_words(beat, words);

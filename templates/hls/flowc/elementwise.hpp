@@ -18,7 +18,7 @@ inline void activate(hls::stream<Beat<typename Activation::Input, Layer::PE>>& i
   using Input = typename Activation::Input;
   Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     typename Input::Value x[PE];
     typename Activation::Result results[PE];
@@ -70,7 +70,7 @@ inline void join(hls::stream<Beat<typename Layer::Left, Layer::PE>>& left, hls::
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
   Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     typename Layer::Left::Value a[PE];
     typename Layer::Right::Value b[PE];

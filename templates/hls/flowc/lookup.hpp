@@ -21,17 +21,24 @@ inline void lookup(hls::stream<Beat<typename Layer::Input, 1>>& in, hls::stream<
   unsigned base = 0;
   Count<Layer::FOLDS> fold = 0;
   for (unsigned step = 0; step < Layer::INDICES * Layer::FOLDS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     if (fold == 0) {
       typename Input::Value index[1];
       unpack<Input, 1>(in.read(), index);
       const int row = int(index[0]) - FIRST;
-      base = row < 0 ? 0u : row < int(Layer::ROWS) ? unsigned(row) * Layer::FOLDS : LAST;
+      base = row < 0 ? 0u : row < int(Layer::ROWS) ? unsigned(row) * Layer::FOLDS
+                                                   : LAST;
     }
     typename Output::Value entries[Layer::PE];
 #pragma HLS ARRAY_PARTITION variable = entries type = complete
-    unpack_row<Output, Layer::PE>(table, base + unsigned(fold), entries);
+    RowOf<Output, Layer::PE, HasRows<Table, Layer::ROWS * Layer::FOLDS>::SLICES> row_read;
+#pragma HLS ARRAY_PARTITION variable = row_read.words type = complete
+    row_read.read(table, base + unsigned(fold));
+    for (unsigned p = 0; p < Layer::PE; ++p) {
+#pragma HLS UNROLL
+      entries[p] = row_read.at(p);
+    }
     out.write(pack<Output, Layer::PE>(entries));
     fold = next<Layer::FOLDS>(fold);
   }

@@ -13,88 +13,122 @@ namespace flowc {
 // Partial dot products of SIMD inputs with PE rows of weights.
 template <class Input, class Weight, class Multiplier, unsigned PE, unsigned SIMD>
 struct DotProducts {
-  template <class Rows, class Address, class Sum>
-  static void compute(const Beat<Input, SIMD>& beat, Rows& rows, const Address& address, Sum (&sums)[PE]) {
+  template <unsigned SLICES>
+  using Weights = RowOf<Weight, PE * SIMD, SLICES>;
+
+  template <class Row, class Sum>
+  static void compute(const Beat<Input, SIMD>& beat, const Row& row, Sum (&sums)[PE]) {
 #pragma HLS INLINE
     typename Input::Value x[SIMD];
-    typename Weight::Value w[PE * SIMD];
 #pragma HLS ARRAY_PARTITION variable = x type = complete
-#pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, SIMD>(beat, x);
-    unpack_row<Weight, PE * SIMD>(rows, address, w);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
       Sum sum = 0;
       for (unsigned s = 0; s < SIMD; ++s) {
 #pragma HLS UNROLL
-        sum += Multiplier::template multiply<Weight, Input>(w[p * SIMD + s], x[s]);
+        sum += Multiplier::template multiply<Weight, Input>(row.at(p * SIMD + s), x[s]);
       }
       sums[p] = sum;
     }
   }
 };
 
-// Two rows at a time, which share their inputs.
-template <class Input, class Weight, unsigned PE, unsigned SIMD>
-struct DotProducts<Input, Weight, Packed, PE, SIMD> {
-  template <class Rows, class Address, class Sum>
-  static void compute(const Beat<Input, SIMD>& beat, Rows& rows, const Address& address, Sum (&sums)[PE]) {
+// Several rows in a slice. sum(w * x) = SCALE * sum(code * x) - OFFSET * sum(x), and the last sum is the same for all rows.
+template <class Input, class Weight, unsigned ROWS, unsigned FIELD, unsigned CHAIN, unsigned PE, unsigned SIMD>
+struct DotProducts<Input, Weight, Packed<ROWS, FIELD, CHAIN>, PE, SIMD> {
+  template <unsigned SLICES>
+  using Weights = RowOf<Weight, PE * SIMD, SLICES>;
+
+  template <class Row, class Sum>
+  static void compute(const Beat<Input, SIMD>& beat, const Row& row, Sum (&sums)[PE]) {
 #pragma HLS INLINE
+#ifdef FLOWC_NATIVE
+    DotProducts<Input, Weight, Any, PE, SIMD>::compute(beat, row, sums);
+#else
+    constexpr unsigned CHAINS = (SIMD + CHAIN - 1) / CHAIN;
+    constexpr unsigned WIDE = (ROWS - 1) * FIELD + Weight::BITS;
     typename Input::Value x[SIMD];
-    typename Weight::Value w[PE * SIMD];
 #pragma HLS ARRAY_PARTITION variable = x type = complete
-#pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, SIMD>(beat, x);
-    unpack_row<Weight, PE * SIMD>(rows, address, w);
-    for (unsigned p = 0; p < PE; p += 2) {
+    Sum total = 0;
+    for (unsigned s = 0; s < SIMD; ++s) {
 #pragma HLS UNROLL
-      const unsigned other = p + 1 < PE ? p + 1 : p;
-      Sum low = 0;
-      Sum high = 0;
-      for (unsigned s = 0; s < SIMD; ++s) {
-#pragma HLS UNROLL
-        const auto pair = Packed::multiply<Weight, Input>(w[p * SIMD + s], w[other * SIMD + s], x[s]);
-        low += pair.low;
-        high += pair.high;
-      }
-      sums[p] = low;
-      sums[other] = other == p ? low : high;
+      total += x[s];
     }
+    for (unsigned first = 0; first < PE; first += ROWS) {
+#pragma HLS UNROLL
+      Sum coded[ROWS];
+#pragma HLS ARRAY_PARTITION variable = coded type = complete
+      for (unsigned k = 0; k < ROWS; ++k) {
+#pragma HLS UNROLL
+        coded[k] = 0;
+      }
+      for (unsigned c = 0; c < CHAINS; ++c) {
+#pragma HLS UNROLL
+        ChainSum<Input::SIGNED, FIELD> chain;
+        chain.sum = 0;
+        for (unsigned i = 0; i < CHAIN; ++i) {
+#pragma HLS UNROLL
+          const unsigned s = c * CHAIN + i;
+          if (s < SIMD) {
+            ap_uint<WIDE> codes = 0;
+            for (unsigned k = 0; k < ROWS; ++k) {
+#pragma HLS UNROLL
+              if (first + k < PE) {
+                codes.range(k * FIELD + Weight::BITS - 1, k * FIELD) = row.raw((first + k) * SIMD + s) ^ Code<Weight>::FLIP;
+              }
+            }
+            const auto product = codes * x[s];
+#pragma HLS BIND_OP variable = product op = mul impl = dsp
+            chain.sum += product;
+          }
+        }
+        for (unsigned k = 0; k < ROWS; ++k) {
+#pragma HLS UNROLL
+          coded[k] += chain.field(k);
+        }
+      }
+      for (unsigned k = 0; k < ROWS; ++k) {
+#pragma HLS UNROLL
+        if (first + k < PE) sums[first + k] = Code<Weight>::SCALE * coded[k] - Code<Weight>::OFFSET * total;
+      }
+    }
+#endif
   }
 };
 
 // Both bipolar: twice the number of equal bits, less SIMD.
 template <class Multiplier, unsigned PE, unsigned SIMD>
 struct DotProducts<Bipolar, Bipolar, Multiplier, PE, SIMD> {
-  template <class Rows, class Address, class Sum>
-  static void compute(const ap_uint<SIMD>& beat, Rows& rows, const Address& address, Sum (&sums)[PE]) {
+  template <unsigned SLICES>
+  using Weights = BitRowOf<Bipolar, PE * SIMD, SLICES>;
+
+  template <class Row, class Sum>
+  static void compute(const ap_uint<SIMD>& beat, const Row& row, Sum (&sums)[PE]) {
 #pragma HLS INLINE
 #ifdef FLOWC_NATIVE
     uint64_t x[(SIMD + 63) / 64];
     native::to_words(beat, x);
-    const auto w = read_row<PE * SIMD>(rows, address);
     for (unsigned p = 0; p < PE; ++p) {
       int equal = 0;
       for (unsigned s = 0; s + 64 <= SIMD; s += 64) {
-        equal += __builtin_popcountll(~(x[s / 64] ^ native::bits_of<64>(w.words, p * SIMD + s)));
+        equal += __builtin_popcountll(~(x[s / 64] ^ row.template bits<64>(p * SIMD + s)));
       }
       constexpr unsigned REST = SIMD % 64;
       if (REST != 0) {
-        const uint64_t differ = x[SIMD / 64 - (REST == 0)] ^ native::bits_of<REST == 0 ? 1 : REST>(w.words, p * SIMD + SIMD - REST);
+        const uint64_t differ = x[SIMD / 64 - (REST == 0)] ^ row.template bits<REST == 0 ? 1 : REST>(p * SIMD + SIMD - REST);
         equal += __builtin_popcountll(~differ & native::mask(REST));
       }
       sums[p] = Sum(2 * equal - static_cast<int>(SIMD));
     }
 #else
-    const ap_uint<PE * SIMD> w = read_row<PE * SIMD>(rows, address);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
-      const ap_uint<SIMD> weights = w.range((p + 1) * SIMD - 1, p * SIMD);
-      const ap_uint<SIMD> equal = ~(beat ^ weights);
       ap_uint<bits_for(SIMD)> count = 0;
       for (unsigned s = 0; s < SIMD; ++s) {
 #pragma HLS UNROLL
-        count += equal[s];
+        count += row.raw(p * SIMD + s) == beat[s] ? 1 : 0;
       }
       sums[p] = 2 * count - static_cast<int>(SIMD);
     }
@@ -119,8 +153,11 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   constexpr unsigned STEPS = Layer::POSITIONS * BLOCKS * Layer::COLUMN_FOLDS;
   constexpr unsigned ROWS = BLOCKS * Layer::COLUMN_FOLDS;
   static_assert(HasRows<Weights, ROWS>::value, "one row of weights per cycle of a position");
+  static_assert(PE <= MAX_LANES && Layer::SIMD <= MAX_LANES, "arrays of so many parts can't be partitioned");
+  static_assert(PE * Layer::SIMD <= MAX_PRODUCTS, "one loop can't be scheduled with so many products");
   using Input = typename Layer::Input;
   using Output = typename Activation::Output;
+  using Products = DotProducts<Input, typename Layer::Weight, typename Layer::Multiplier, PE, Layer::SIMD>;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
 
   Sum sums[PE];
@@ -130,7 +167,9 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   Count<BLOCKS> block = 0;
   Count<ROWS> address = 0;
   for (unsigned step = 0; step < STEPS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
+#pragma HLS DEPENDENCE variable = held type = inter direction = RAW distance = Layer::COLUMN_FOLDS dependent = true
+#pragma HLS DEPENDENCE variable = held type = inter direction = WAR distance = Layer::COLUMN_FOLDS dependent = true
     FLOWC_STEP();
     const unsigned slot = HELD == 1 ? 0 : static_cast<unsigned>(column);
     Beat<Input, Layer::SIMD> beat;
@@ -142,7 +181,11 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
     }
     Sum partial[PE];
 #pragma HLS ARRAY_PARTITION variable = partial type = complete
-    DotProducts<Input, typename Layer::Weight, typename Layer::Multiplier, PE, Layer::SIMD>::compute(beat, weights, address, partial);
+    using WeightRow = typename Products::template Weights<HasRows<Weights, ROWS>::SLICES>;
+    WeightRow weight_row;
+#pragma HLS ARRAY_PARTITION variable = weight_row.words type = complete
+    weight_row.read(weights, address);
+    Products::compute(beat, weight_row, partial);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
       sums[p] = column == 0 ? partial[p] : Sum(sums[p] + partial[p]);

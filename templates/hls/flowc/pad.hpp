@@ -31,7 +31,7 @@ inline void pad(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   Count<Layer::OUT_W> x = 0;
   Count<Layer::OUT_H> y = 0;
   for (unsigned step = 0; step < Layer::OUT_H * Layer::OUT_W * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     const bool rows = y + 1 > Layer::TOP && y < Layer::TOP + Layer::HEIGHT;
     const bool columns = x + 1 > Layer::LEFT && x < Layer::LEFT + Layer::WIDTH;
@@ -58,7 +58,7 @@ inline void pixel_pad(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   Count<Layer::STRIDE_W> phase_x = 0;
   Count<Layer::STRIDE_H> phase_y = 0;
   for (unsigned step = 0; step < Layer::OUT_H * Layer::OUT_W * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     Beat<typename Layer::Output, Layer::SIMD> beat = filler;
     if (phase_x == 0 && phase_y == 0) beat = convert<typename Layer::Input, typename Layer::Output, Layer::SIMD>(in.read());

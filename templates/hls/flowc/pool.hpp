@@ -38,7 +38,7 @@ inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
   Count<Layer::TAPS> tap = 0;
   Count<Layer::BLOCKS> block = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS * Layer::TAPS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     typename Layer::Input::Value x[PE];
     typename Activation::Result results[PE];
@@ -61,32 +61,40 @@ inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
   }
 }
 
-// The sum over all positions of a frame, per channel; then the activation. Layer holds the type Input and the numbers
-// POSITIONS, BLOCKS (beats per position), PE. `sums` is the memory of the accumulators. One cycle per input beat.
+// The sum over all positions of a frame, per channel; then the activation. Layer holds the types Input and Sum (the element type
+// of the accumulators) and the numbers POSITIONS, BLOCKS (beats per position), PE. `sums` is the memory of the accumulators, a word
+// of PE sums per block. One cycle per input beat.
 template <class Layer, class Activation>
 inline void global_sum(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
-                       hls::stream<Beat<typename Activation::Output, Layer::PE>>& out,
-                       Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED> (&sums)[Layer::PE][Layer::BLOCKS],
+                       hls::stream<Beat<typename Activation::Output, Layer::PE>>& out, Beat<typename Layer::Sum, Layer::PE> (&sums)[Layer::BLOCKS],
                        const Activation& activation) {
 #pragma HLS INLINE
   constexpr unsigned PE = Layer::PE;
+  using Total = typename Layer::Sum;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
   Count<Layer::BLOCKS> block = 0;
   Count<Layer::POSITIONS> position = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
+#pragma HLS DEPENDENCE variable = sums type = inter direction = RAW distance = Layer::BLOCKS dependent = true
+#pragma HLS DEPENDENCE variable = sums type = inter direction = WAR distance = Layer::BLOCKS dependent = true
     FLOWC_STEP();
     typename Layer::Input::Value x[PE];
+    typename Total::Value so_far[PE];
+    Sum totals[PE];
     typename Activation::Result results[PE];
 #pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = so_far type = complete
+#pragma HLS ARRAY_PARTITION variable = totals type = complete
 #pragma HLS ARRAY_PARTITION variable = results type = complete
     unpack<typename Layer::Input, PE>(in.read(), x);
+    unpack<Total, PE>(sums[block], so_far);
     for (unsigned p = 0; p < PE; ++p) {
 #pragma HLS UNROLL
-      const Sum sum = position == 0 ? Sum(x[p]) : Sum(sums[p][block] + x[p]);
-      sums[p][block] = sum;
-      results[p] = activation(sum, block, p);
+      totals[p] = position == 0 ? Sum(x[p]) : Sum(so_far[p] + x[p]);
+      results[p] = activation(totals[p], block, p);
     }
+    sums[block] = pack<Total, PE>(totals);
     if (position == Layer::POSITIONS - 1) out.write(pack<typename Activation::Output, PE>(results));
     if (block == Layer::BLOCKS - 1) position = next<Layer::POSITIONS>(position);
     block = next<Layer::BLOCKS>(block);

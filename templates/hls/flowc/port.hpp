@@ -12,7 +12,7 @@ template <unsigned BEATS, unsigned BYTES, class Word>
 inline void receive(hls::stream<Axis<BYTES>>& in, hls::stream<Word>& out) {
 #pragma HLS INLINE
   for (unsigned step = 0; step < BEATS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     const Axis<BYTES> beat = in.read();
     out.write(Word(beat.data));
@@ -24,7 +24,7 @@ template <unsigned BEATS, unsigned BYTES, class Word>
 inline void send(hls::stream<Word>& in, hls::stream<Axis<BYTES>>& out) {
 #pragma HLS INLINE
   for (unsigned step = 0; step < BEATS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     Axis<BYTES> beat;
     beat.data = in.read();

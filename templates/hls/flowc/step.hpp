@@ -1,4 +1,6 @@
 // FLOWC_STEP() stands first in every pipelined loop: one execution is one clock cycle (initiation interval 1).
+// Such a loop handles one frame and leaves every counter as it was at the start, so that it may rewind: the next frame's first
+// iteration follows the last one without a pause, and what stands in front of the loop is needed only once, after reset.
 // With FLOWC_COUNT_CYCLES defined, C simulation counts them per unit; otherwise both macros are empty.
 #ifndef FLOWC_STEP_HPP
 #define FLOWC_STEP_HPP

@@ -28,6 +28,8 @@ inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * 
   constexpr unsigned BEATS = Layer::TAPS / Layer::TAPS_PER_BEAT;
   constexpr unsigned ROWS = Layer::BLOCKS * BEATS;
   static_assert(HasRows<Weights, ROWS>::value, "one row of weights per cycle of a position");
+  static_assert(IN_LANES <= MAX_LANES && LANES <= MAX_LANES, "arrays of so many parts can't be partitioned");
+  static_assert(LANES * Layer::TAPS_PER_BEAT <= MAX_PRODUCTS, "one loop can't be scheduled with so many products");
   using Input = typename Layer::Input;
   using Weight = typename Layer::Weight;
   using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
@@ -38,20 +40,20 @@ inline void vvtu(hls::stream<Beat<typename Layer::Input, Layer::TAPS_PER_BEAT * 
   Count<Layer::BLOCKS> block = 0;
   Count<ROWS> address = 0;
   for (unsigned step = 0; step < Layer::POSITIONS * ROWS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     typename Input::Value x[IN_LANES];
-    typename Weight::Value w[IN_LANES * COPIES];
 #pragma HLS ARRAY_PARTITION variable = x type = complete
-#pragma HLS ARRAY_PARTITION variable = w type = complete
     unpack<Input, IN_LANES>(in.read(), x);
-    unpack_row<Weight, IN_LANES * COPIES>(weights, address, w);
+    RowOf<Weight, IN_LANES * COPIES, HasRows<Weights, ROWS>::SLICES> row;
+#pragma HLS ARRAY_PARTITION variable = row.words type = complete
+    row.read(weights, address);
     for (unsigned lane = 0; lane < LANES; ++lane) {
 #pragma HLS UNROLL
       Sum sum = tap == 0 ? Sum(0) : sums[lane];
       for (unsigned k = 0; k < Layer::TAPS_PER_BEAT; ++k) {
 #pragma HLS UNROLL
-        sum += Layer::Multiplier::template multiply<Weight, Input>(w[k * LANES + lane], x[k * Layer::PE + lane / COPIES]);
+        sum += Layer::Multiplier::template multiply<Weight, Input>(row.at(k * LANES + lane), x[k * Layer::PE + lane / COPIES]);
       }
       sums[lane] = sum;
     }

@@ -15,7 +15,7 @@ inline void narrow(hls::stream<Wide>& in, hls::stream<Narrow>& out) {
   Wide held = 0;
   Count<RATIO> part = 0;
   for (unsigned step = 0; step < BEATS_OUT; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     if (part == 0) held = in.read();
     out.write(Narrow(held));
@@ -32,7 +32,7 @@ inline void widen(hls::stream<Narrow>& in, hls::stream<Wide>& out) {
   Wide held = 0;
   Count<RATIO> part = 0;
   for (unsigned step = 0; step < BEATS_IN; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     held >>= Narrow::width;
     held.range(Wide::width - 1, Wide::width - Narrow::width) = in.read();
@@ -52,7 +52,7 @@ inline void convert(hls::stream<In>& in, hls::stream<Out>& out) {
   Held held = 0;
   Count<IN_UNITS + OUT_UNITS> units = 0;
   for (unsigned step = 0; step < (BEATS_IN > BEATS_OUT ? BEATS_IN : BEATS_OUT); ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     if (IN_UNITS < OUT_UNITS || units < OUT_UNITS) {
       held |= Held(in.read()) << (units * UNIT);

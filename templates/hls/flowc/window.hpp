@@ -3,6 +3,7 @@
 #define FLOWC_WINDOW_HPP
 
 #include "count.hpp"
+#include "element.hpp"
 #include "step.hpp"
 
 namespace flowc {
@@ -11,23 +12,60 @@ namespace flowc {
 // buffer's read and write in any pipeline made of this loop, so that no access overtakes another.
 constexpr unsigned RING_GAP = 4;
 
-// A way of WORDS words through a frame (backward if negative; sums with it wrap), and the same way round a ring of SIZE.
-template <int64_t WORDS, unsigned SIZE>
+// A way of WORDS words through a frame (backward if negative), and the same way round a ring of SIZE.
+template <int64_t WORDS, int64_t SIZE>
 struct Way {
-  static constexpr unsigned FRAME = static_cast<unsigned>(WORDS);
-  static constexpr unsigned RING = static_cast<unsigned>((WORDS % SIZE + SIZE) % SIZE);
+  static constexpr int FRAME = static_cast<int>(WORDS);
+  static constexpr int RING = static_cast<int>((WORDS % SIZE + SIZE) % SIZE);
+};
+
+// The ways of a serial window from a word to the one that is emitted next, given which counters are at their ends.
+template <class Layer, unsigned SIZE>
+struct WindowWays {
+  static constexpr unsigned ROW = Layer::WIDTH * Layer::WORDS;
+  static constexpr unsigned SPAN_X = (Layer::KERNEL_W - 1) * Layer::DILATION_W * Layer::WORDS;
+  static constexpr unsigned SPAN = (Layer::KERNEL_H - 1) * Layer::DILATION_H * ROW + SPAN_X;
+  static constexpr unsigned STEP_X = Layer::STRIDE_W * Layer::WORDS;
+  static constexpr unsigned STEP_Y = Layer::STRIDE_H * ROW - (Layer::OUT_W - 1) * STEP_X;
+  // From the last word of a tap, row of taps, block, position, row of positions to the first word of the next.
+  using NextX = Way<int64_t(Layer::DILATION_W) * Layer::WORDS - (Layer::BLOCK_WORDS - 1), SIZE>;
+  using NextY = Way<int64_t(Layer::DILATION_H) * ROW - SPAN_X - (Layer::BLOCK_WORDS - 1), SIZE>;
+  using NextBlock = Way<1 - int64_t(SPAN), SIZE>;
+  using NextPosition = Way<int64_t(STEP_X) - SPAN - (Layer::WORDS - 1), SIZE>;
+  using NextRow = Way<int64_t(STEP_Y) - SPAN - (Layer::WORDS - 1), SIZE>;
+
+  static constexpr int frame(bool word, bool x, bool y, bool block, bool column) {
+    return !word ? 1 : !x    ? NextX::FRAME
+                   : !y      ? NextY::FRAME
+                   : !block  ? NextBlock::FRAME
+                   : !column ? NextPosition::FRAME
+                             : NextRow::FRAME;
+  }
+  // Behind a frame's last word lies the next frame's first one.
+  static constexpr int ring(bool word, bool x, bool y, bool block, bool column, bool last) {
+    return !word ? 1 : !x    ? NextX::RING
+                   : !y      ? NextY::RING
+                   : !block  ? NextBlock::RING
+                   : !column ? NextPosition::RING
+                   : !last   ? NextRow::RING
+                             : 1;
+  }
 };
 
 // Serial window: one word (SIMD channels of one pixel) per cycle, for every output position in the order
 // [BLOCKS][KERNEL_H][KERNEL_W][BLOCK_WORDS].
 //
 // Layer holds, besides these: HEIGHT, WIDTH (input pixels), WORDS (words per pixel, BLOCKS * BLOCK_WORDS), OUT_H, OUT_W,
-// STRIDE_H, STRIDE_W, DILATION_H, DILATION_W, CYCLES. The kernel has at least two taps.
+// STRIDE_H, STRIDE_W, DILATION_H, DILATION_W, SPARE (rows that the ring holds beyond the window), CYCLES. The kernel has at least
+// two taps.
 //
-// `line` is a ring of (KERNEL_H - 1) * DILATION_H rows and (KERNEL_W - 1) * DILATION_W + 1 pixels, and 2 * RING_GAP
+// `line` is a ring of (KERNEL_H - 1) * DILATION_H + SPARE rows and (KERNEL_W - 1) * DILATION_W + 1 pixels, and 2 * RING_GAP
 // words. In each cycle the unit takes a word of input if the ring has room for it, and emits the next word of output if that
 // has arrived. The first tap of a position is never needed again, so each of its words makes room for one word.
 // CYCLES covers this schedule for one frame; the compiler's model computes it.
+//
+// What decides a cycle stands in registers: how far the wanted word is behind the newest one (a sign), whether there is room (a
+// sign), and how far the word after the wanted one lies from it, once as it is and once less a turn of the ring.
 template <class Layer, class Word, unsigned SIZE>
 inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[SIZE]) {
 #pragma HLS INLINE
@@ -38,111 +76,127 @@ inline void window(hls::stream<Word>& in, hls::stream<Word>& out, Word (&line)[S
   constexpr unsigned TOTAL = Layer::HEIGHT * ROW;
   constexpr unsigned LAST = (Layer::OUT_H - 1) * Layer::STRIDE_H * ROW + (Layer::OUT_W - 1) * Layer::STRIDE_W * WORDS;
   constexpr unsigned NEEDED = LAST + SPAN + WORDS;
-  static_assert(SIZE == SPAN + WORDS + 2 * RING_GAP, "size of the line buffer");
+  static_assert(SIZE == SPAN + WORDS + Layer::SPARE * ROW + 2 * RING_GAP, "size of the line buffer");
 
-  // Ways, in words, from a position's first pixel to the next one's, and from the last word of a tap, row of taps, block,
-  // position, row of positions to the first word of the next.
   constexpr unsigned STEP_X = Layer::STRIDE_W * WORDS;
   constexpr unsigned STEP_Y = Layer::STRIDE_H * ROW - (Layer::OUT_W - 1) * STEP_X;
-  using NextX = Way<int64_t(Layer::DILATION_W) * WORDS - (Layer::BLOCK_WORDS - 1), SIZE>;
-  using NextY = Way<int64_t(Layer::DILATION_H) * ROW - SPAN_X - (Layer::BLOCK_WORDS - 1), SIZE>;
-  using NextBlock = Way<1 - int64_t(SPAN), SIZE>;
-  using NextPosition = Way<int64_t(STEP_X) - SPAN - (WORDS - 1), SIZE>;
-  using NextRow = Way<int64_t(STEP_Y) - SPAN - (WORDS - 1), SIZE>;
 
-  // Holds the number of any word that is ever allowed for, also behind the frame's end.
-  using Number = Count<TOTAL + SIZE + Layer::STRIDE_H * ROW>;
-  Number received = 0;  // words taken from the input
-  Number limit = SIZE;  // words that may have been taken so far
-  Number visible = 0;  // words that may be emitted
-  Number wanted = 0;  // the word to emit next: its number in the frame
-  Count<2 * SIZE> read_at = 0;  // and its place in the ring
+  // Holds any distance between two words, also to words behind the frame's end.
+  constexpr unsigned FAR = TOTAL + SIZE + Layer::STRIDE_H * ROW;
+  using Distance = Number<bits_for(FAR) + 1, true>;
+  Distance behind = 0;  // the wanted word's number less that of the first one not to be emitted yet
+  Distance filled = -static_cast<int>(SIZE);  // words taken less those that may have been taken so far
+  Count<TOTAL> received = 0;
+  bool rest = false;  // whether the words that come are not needed
+  bool all = false;  // whether no more are to come
+  bool done = false;  // whether all of the frame was emitted
+  Count<SIZE> read_at = 0;
   Count<SIZE> write_at = 0;
   Count<Layer::BLOCK_WORDS> word = 0;
   Count<Layer::KERNEL_W> kx = 0;
   Count<Layer::KERNEL_H> ky = 0;
   Count<Layer::BLOCKS> block = 0;
   Count<Layer::OUT_W> ox = 0;
-  Count<Layer::OUT_H + 1> oy = 0;
-  bool arrived[RING_GAP];
-  Number freed[RING_GAP];
+  Count<Layer::OUT_H> oy = 0;
+  // How far the next word is from the wanted one, in the frame, in the ring, and in the ring less a turn; how many words the wanted
+  // one makes room for.
+  using Ways = WindowWays<Layer, SIZE>;
+  Distance frame_way = Ways::frame(Layer::BLOCK_WORDS == 1, Layer::KERNEL_W == 1, Layer::KERNEL_H == 1, Layer::BLOCKS == 1, Layer::OUT_W == 1);
+  Distance ring_way = Ways::ring(Layer::BLOCK_WORDS == 1, Layer::KERNEL_W == 1, Layer::KERNEL_H == 1, Layer::BLOCKS == 1, Layer::OUT_W == 1, false);
+  Distance ring_back = ring_way - static_cast<int>(SIZE);
+  Distance frees = 1;
+  bool arrived[RING_GAP - 1];
+  Distance freed[RING_GAP - 1];
 #pragma HLS ARRAY_PARTITION variable = arrived type = complete
 #pragma HLS ARRAY_PARTITION variable = freed type = complete
-  for (unsigned i = 0; i < RING_GAP; ++i) {
+  for (unsigned i = 0; i < RING_GAP - 1; ++i) {
 #pragma HLS UNROLL
     arrived[i] = false;
     freed[i] = 0;
   }
 
   for (unsigned step = 0; step < Layer::CYCLES; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
+#pragma HLS DEPENDENCE variable = line type = inter direction = RAW distance = RING_GAP dependent = true
+#pragma HLS DEPENDENCE variable = line type = inter direction = WAR distance = RING_GAP dependent = true
     FLOWC_STEP();
-    visible += arrived[RING_GAP - 1] ? 1 : 0;
-    limit += freed[RING_GAP - 1];
-    for (unsigned i = RING_GAP - 1; i > 0; --i) {
+    const bool gives = !done && behind < 0;
+    const bool takes = !all && (filled < 0 || rest);
+    Distance way = 0;
+    Distance makes_room = 0;
+    bool brings = false;
+    if (gives) {
+      out.write(line[read_at]);
+      way = frame_way;
+      makes_room = frees;
+      const Distance turned = Distance(read_at) + ring_back;
+      read_at = turned >= 0 ? Count<SIZE>(turned) : Count<SIZE>(Distance(read_at) + ring_way);
+
+      const bool word_ends = word == Layer::BLOCK_WORDS - 1;
+      const bool x_ends = word_ends && kx == Layer::KERNEL_W - 1;
+      const bool y_ends = x_ends && ky == Layer::KERNEL_H - 1;
+      const bool block_ends = y_ends && block == Layer::BLOCKS - 1;
+      const bool row_ends = block_ends && ox == Layer::OUT_W - 1;
+      if (row_ends) {
+        done = oy == Layer::OUT_H - 1;
+        oy = next<Layer::OUT_H>(oy);
+      }
+      if (block_ends) ox = next<Layer::OUT_W>(ox);
+      if (y_ends) block = next<Layer::BLOCKS>(block);
+      if (x_ends) ky = next<Layer::KERNEL_H>(ky);
+      if (word_ends) kx = next<Layer::KERNEL_W>(kx);
+      word = next<Layer::BLOCK_WORDS>(word);
+
+      const bool last_word = word == Layer::BLOCK_WORDS - 1;
+      const bool last_x = kx == Layer::KERNEL_W - 1;
+      const bool last_y = ky == Layer::KERNEL_H - 1;
+      const bool last_block = block == Layer::BLOCKS - 1;
+      const bool last_column = ox == Layer::OUT_W - 1;
+      const bool last = last_column && oy == Layer::OUT_H - 1;
+      frame_way = Ways::frame(last_word, last_x, last_y, last_block, last_column);
+      ring_way = Ways::ring(last_word, last_x, last_y, last_block, last_column, last);
+      ring_back = ring_way - static_cast<int>(SIZE);
+      if (last_word && last_x && last_y && last_block) {
+        frees = last_column ? STEP_Y - WORDS : STEP_X - WORDS;
+      } else {
+        frees = kx == 0 && ky == 0 ? 1 : 0;
+      }
+    }
+
+    if (takes) {
+      const Word taken = in.read();
+      if (!rest) {
+        line[write_at] = taken;
+        write_at = next<SIZE>(write_at);
+        brings = true;
+      }
+      rest = rest || received == NEEDED - 1;
+      all = received == TOTAL - 1;
+      received = next<TOTAL>(received);
+    }
+
+    behind += way - (arrived[RING_GAP - 2] ? 1 : 0);
+    filled += (takes ? 1 : 0) - freed[RING_GAP - 2];
+    for (unsigned i = RING_GAP - 2; i > 0; --i) {
 #pragma HLS UNROLL
       arrived[i] = arrived[i - 1];
       freed[i] = freed[i - 1];
     }
-    arrived[0] = false;
-    freed[0] = 0;
+    arrived[0] = brings;
+    freed[0] = makes_room;
 
-    if (oy < Layer::OUT_H && wanted < visible) {
-      out.write(line[read_at]);
-      unsigned frame_way = 1;
-      unsigned ring_way = 1;
-      freed[0] = kx == 0 && ky == 0 ? 1 : 0;
-      if (word < Layer::BLOCK_WORDS - 1) {
-        ++word;
-      } else {
-        word = 0;
-        if (kx < Layer::KERNEL_W - 1) {
-          ++kx;
-          frame_way = NextX::FRAME;
-          ring_way = NextX::RING;
-        } else {
-          kx = 0;
-          if (ky < Layer::KERNEL_H - 1) {
-            ++ky;
-            frame_way = NextY::FRAME;
-            ring_way = NextY::RING;
-          } else {
-            ky = 0;
-            if (block < Layer::BLOCKS - 1) {
-              ++block;
-              frame_way = NextBlock::FRAME;
-              ring_way = NextBlock::RING;
-            } else {
-              block = 0;
-              if (ox < Layer::OUT_W - 1) {
-                ++ox;
-                frame_way = NextPosition::FRAME;
-                ring_way = NextPosition::RING;
-                freed[0] = STEP_X - WORDS;
-              } else {
-                ox = 0;
-                ++oy;
-                frame_way = NextRow::FRAME;
-                ring_way = NextRow::RING;
-                freed[0] = STEP_Y - WORDS;
-              }
-            }
-          }
-        }
+    // The ring goes on where it is; the rest begins anew.
+    if (step == Layer::CYCLES - 1) {
+      behind = 0;
+      filled = -static_cast<int>(SIZE);
+      rest = false;
+      all = false;
+      done = false;
+      for (unsigned i = 0; i < RING_GAP - 1; ++i) {
+#pragma HLS UNROLL
+        arrived[i] = false;
+        freed[i] = 0;
       }
-      wanted += frame_way;
-      read_at += ring_way;
-      if (read_at >= SIZE) read_at -= SIZE;
-    }
-
-    if (received < TOTAL && (received < limit || received >= NEEDED)) {
-      const Word taken = in.read();
-      if (received < NEEDED) {
-        line[write_at] = taken;
-        write_at = next<SIZE>(write_at);
-        arrived[0] = true;
-      }
-      ++received;
     }
   }
 }
@@ -156,7 +210,7 @@ inline void subsample(hls::stream<Word>& in, hls::stream<Word>& out) {
   Count<Layer::STRIDE_W> phase_x = 0;
   Count<Layer::STRIDE_H> phase_y = 0;
   for (unsigned step = 0; step < Layer::HEIGHT * Layer::WIDTH * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     const Word taken = in.read();
     if (phase_x == 0 && phase_y == 0) out.write(taken);
@@ -176,18 +230,21 @@ inline void subsample(hls::stream<Word>& in, hls::stream<Word>& out) {
 // Parallel window: a block's whole window per cycle, in the order [KERNEL_H][KERNEL_W][block].
 //
 // A chain of delays: a tap is its right-hand neighbour DILATION_W pixels later (`columns`), and the last tap of a row is
-// the first one of the row below, the rest of DILATION_H rows later (`rows`). One cycle per input word; a window leaves
-// when its last word has come.
-template <class Layer, class Word, unsigned COLUMNS, unsigned COLUMN_DELAY, unsigned ROWS, unsigned ROW_DELAY>
+// the first one of the row below, the rest of DILATION_H rows later (`rows`). Each of the two is one memory, a word of which holds
+// what all its delays hold at one time. One cycle per input word; a window leaves when its last word has come.
+template <class Layer, class Word, class Columns, unsigned COLUMN_DELAY, class Rows, unsigned ROW_DELAY>
 inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::width * Layer::KERNEL_H * Layer::KERNEL_W>>& out,
-                            Word (&columns)[COLUMNS][COLUMN_DELAY], Word (&rows)[ROWS][ROW_DELAY]) {
+                            Columns (&columns)[COLUMN_DELAY], Rows (&rows)[ROW_DELAY]) {
 #pragma HLS INLINE
   constexpr unsigned KH = Layer::KERNEL_H;
   constexpr unsigned KW = Layer::KERNEL_W;
+  constexpr int BITS = Word::width;
   constexpr unsigned FIRST_Y = (KH - 1) * Layer::DILATION_H;
   constexpr unsigned FIRST_X = (KW - 1) * Layer::DILATION_W;
   static_assert(COLUMN_DELAY == (KW == 1 ? 1 : Layer::DILATION_W * Layer::WORDS), "a tap's delay");
   static_assert(ROW_DELAY == (KH == 1 ? 1 : (Layer::DILATION_H * Layer::WIDTH - FIRST_X) * Layer::WORDS), "a row's delay");
+  static_assert(Columns::width == BITS * static_cast<int>(KW == 1 ? 1 : KH * (KW - 1)), "the delays of all taps");
+  static_assert(Rows::width == BITS * static_cast<int>(KH == 1 ? 1 : KH - 1), "the delays of all rows");
   Count<Layer::WORDS> word = 0;
   Count<Layer::WIDTH> x = 0;
   Count<Layer::HEIGHT> y = 0;
@@ -196,25 +253,32 @@ inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::wid
   Count<COLUMN_DELAY> column_at = 0;
   Count<ROW_DELAY> row_at = 0;
   for (unsigned step = 0; step < Layer::HEIGHT * Layer::WIDTH * Layer::WORDS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
+#pragma HLS DEPENDENCE variable = columns type = inter direction = RAW distance = COLUMN_DELAY dependent = true
+#pragma HLS DEPENDENCE variable = rows type = inter direction = RAW distance = ROW_DELAY dependent = true
     FLOWC_STEP();
+    const Columns delayed_columns = columns[column_at];
+    const Rows delayed_rows = rows[row_at];
+    Columns moved_columns = 0;
+    Rows moved_rows = 0;
     ap_uint<Word::width * KH * KW> taps = 0;
     Word moving = in.read();
     for (unsigned i = 0; i < KH * KW; ++i) {
 #pragma HLS UNROLL
       const unsigned tap = KH * KW - 1 - i;
-      taps.range(static_cast<int>((tap + 1) * Word::width - 1), static_cast<int>(tap * Word::width)) = moving;
+      taps.range(static_cast<int>(tap + 1) * BITS - 1, static_cast<int>(tap) * BITS) = moving;
       if (tap % KW != 0) {
-        const unsigned column = tap / KW * (KW - 1) + tap % KW - 1;
-        const Word delayed = columns[column][column_at];
-        columns[column][column_at] = moving;
-        moving = delayed;
+        const int at = static_cast<int>(tap / KW * (KW - 1) + tap % KW - 1) * BITS;
+        moved_columns.range(at + BITS - 1, at) = moving;
+        moving = delayed_columns.range(at + BITS - 1, at);
       } else if (tap != 0) {
-        const Word delayed = rows[tap / KW - 1][row_at];
-        rows[tap / KW - 1][row_at] = moving;
-        moving = delayed;
+        const int at = static_cast<int>(tap / KW - 1) * BITS;
+        moved_rows.range(at + BITS - 1, at) = moving;
+        moving = delayed_rows.range(at + BITS - 1, at);
       }
     }
+    columns[column_at] = moved_columns;
+    rows[row_at] = moved_rows;
     const bool right = x + 1 > FIRST_X;
     const bool below = y + 1 > FIRST_Y;
     if (right && below && phase_x == 0 && phase_y == 0) out.write(taps);

@@ -1,6 +1,6 @@
 // Serial sliding window: a word per cycle, for every output position in the order [BLOCKS][KERNEL_H][KERNEL_W][BLOCK_WORDS].
 //
-// A ring holds (KERNEL_H - 1) * DILATION_H rows and (KERNEL_W - 1) * DILATION_W + 1 pixels of words, and 2 * GAP words. A cycle
+// A ring holds (KERNEL_H - 1) * DILATION_H + SPARE rows and (KERNEL_W - 1) * DILATION_W + 1 pixels of words, and 2 * GAP words. A cycle
 // takes a word if the ring has room for it, and gives the next one if it was taken GAP cycles ago or earlier. The first tap of a
 // position is never needed again, so each of its words makes room for one word, GAP cycles later. A frame ends when all words
 // are taken and given; the next begins with an empty ring. So far the model of the compiler says the same (`Ring`).
@@ -16,6 +16,7 @@ module flowc_window #(
     parameter int STRIDE_W = 1,
     parameter int DILATION_H = 1,
     parameter int DILATION_W = 1,
+    parameter int SPARE = 0,
     parameter int GAP = 4,
     parameter bit [95:0] STYLE = "distributed",
     parameter int DELAY = 1
@@ -37,7 +38,7 @@ module flowc_window #(
   localparam int SPAN = (KERNEL_H - 1) * DILATION_H * ROW + SPAN_X;
   localparam int TOTAL = HEIGHT * ROW;
   localparam int NEEDED = (OUT_H - 1) * STRIDE_H * ROW + (OUT_W - 1) * STRIDE_W * WORDS + SPAN + WORDS;
-  localparam int SIZE = SPAN + WORDS + 2 * GAP;
+  localparam int SIZE = SPAN + WORDS + SPARE * ROW + 2 * GAP;
   localparam int AW = $clog2(SIZE);
   // Ways, in words: from position to position, and from the last word of a tap, row of taps, block, position, row of
   // positions to the first word of the next.

@@ -38,7 +38,7 @@ from flowc.units import (
     Window,
     divisors,
 )
-from flowc.units.cost import packs
+from flowc.units.cost import packing
 from flowc.units.graph import Dataflow, Stream
 
 Random = np.random.Generator
@@ -73,17 +73,17 @@ def activation(rng: Random, source: IntType, channels: int) -> Activation | None
     if kind == "none":
         return None
     if kind in ("thresholds", "stepped"):
-        levels = int(rng.integers(1, 16))
+        levels, style = int(rng.integers(1, 16)), pick(rng, ["auto", "compare", "search"])
         values = np.sort(rng.integers(lo - 3, hi + 4, (sets, levels)), axis=1)
         if kind == "thresholds":
             if levels == 1 and rng.random() < 0.5:
                 base, step = np.full(sets, -1), np.full((1, 1), 2)
-                return Thresholds(dtype=BIPOLAR, values=values, base=base, step=step)
+                return Thresholds(dtype=BIPOLAR, values=values, base=base, step=step, style=style)
             return Thresholds(
-                dtype=UInt(4), values=values, base=np.zeros(sets, np.int64), step=np.ones((1, 1), np.int64)
+                dtype=UInt(4), values=values, base=np.zeros(sets, np.int64), step=np.ones((1, 1), np.int64), style=style
             )
         step = rng.integers(-3, 4, (sets, levels))
-        return Thresholds(dtype=SInt(8), values=values, base=rng.integers(-50, 50, sets), step=step)
+        return Thresholds(dtype=SInt(8), values=values, base=rng.integers(-50, 50, sets), step=step, style=style)
     if kind == "late":
         out = pick(rng, [UInt(3), SInt(4)])
         mult, add = rng.integers(-60, 60, sets), rng.integers(-(1 << 9), 1 << 9, sets)
@@ -120,7 +120,7 @@ def window(rng: Random, name: str, *, block: str, parallel: bool = False) -> Win
     simd = size if parallel else pick(rng, divisors(size))
     return Window(
         name=name, frame=Frame(h, w, c, element_type(rng)), kernel=kernel, stride=stride, dilation=dilation, block=size,
-        simd=simd, parallel=parallel,
+        simd=simd, parallel=parallel, spare=int(rng.integers(0, 3)),
     )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def make_mvtu(rng: Random, name: str) -> Mvtu:
         weight_type=weight_type, acc=acc, activation=activation(rng, acc, groups * rows), groups=groups, taps=taps,
         block=block, pe=pick(rng, divisors(rows)), simd=pick(rng, divisors(mw)),
         memory=pick(rng, ["auto", "lutram", "bram"]),
-        multiplier=pick(rng, ["auto", "lut", "dsp", *(["packed"] * 2 if packs(weight_type, dtype) else [])]),
+        multiplier=pick(rng, ["auto", "lut", "dsp", *(["packed"] * 2 if packing(weight_type, dtype, 2, 25) else [])]),
     )  # fmt: skip
 
 

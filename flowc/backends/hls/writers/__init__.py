@@ -14,6 +14,7 @@ from flowc.backends.hls.writers.mvtu import write_mvtu
 from flowc.backends.hls.writers.pool import write_global_sum, write_pool
 from flowc.backends.hls.writers.port import write_input, write_output
 from flowc.backends.hls.writers.routing import (
+    write_bundle,
     write_concat,
     write_fork,
     write_permute,
@@ -29,6 +30,7 @@ __all__ = ["WRITERS"]
 WRITERS: dict[str, Callable[[Any], Layer]] = {
     "activate": write_activate,
     "argmax": write_argmax,
+    "bundle": write_bundle,
     "concat": write_concat,
     "fork": write_fork,
     "gather": write_gather,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.backends.hls.layer import Constant, Layer, element
-from flowc.backends.hls.parameters import activation_code, stored_type
+from flowc.backends.hls.parameters import activation_code, lane_memories, stored_type
 from flowc.backends.hls.text import decimal_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Activate, Join
@@ -54,9 +54,9 @@ def write_join(unit: Join) -> Layer:
         operation = f"flowc::ScaledSum<{stored_type(np.stack(scales))}, {shape[0]}, {shape[1]}>"
         about = "factors of the left, then of the right operand, [block][lane]"
         constants.append(Constant(operation, f"{name}_scales", (), ",\n".join(map(decimal_rows, scales)), about))
-        for member in ("left", "right"):
-            if shape[1] > 1:
-                pragmas.append(f"ARRAY_PARTITION variable = {name}_scales.{member} type = complete dim = 2")
+        for member, scale in zip(("left", "right"), scales, strict=True):
+            bits = IntType.for_range(int(scale.min()), int(scale.max())).bits
+            pragmas += lane_memories(f"{name}_scales.{member}", *shape, bits)
         expression = f"{name}_scales"
         reach = sum(
             _reach(f.dtype, int(np.abs(s).max()), 0)

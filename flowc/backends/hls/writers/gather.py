@@ -21,7 +21,7 @@ def write_gather(unit: Gather) -> Layer:
     about = f"which of {taken} elements of a chunk leaves as its i-th"
     order = Constant(f"{np.dtype(index).name}_t", f"{name}_order", (given,), hex_rows(unit.order.astype(index)), about)
     distance = 0 if max(taken, given) <= 32 else SAFE_DISTANCE
-    halves = Memory("halves", word(bits), bits, (2 * taken,), distance, apart=True, about="two chunks")
+    halves = Memory("halves", word(bits), bits, (2 * taken,), distance, about="two chunks")
     return Layer(
         unit,
         "gather.cpp.j2",
@@ -34,5 +34,6 @@ def write_gather(unit: Gather) -> Layer:
         ),
         constants=(order,),
         memories=(halves,),
+        values={"settled": SAFE_DISTANCE if distance else 1},
         pragmas=(f"BIND_STORAGE variable = {name}_order type = rom_1p impl = {style}",) if given > 1 else (),
     )

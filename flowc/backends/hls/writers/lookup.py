@@ -13,7 +13,7 @@ def write_lookup(unit: Lookup) -> Layer:
     """C++ of a lookup."""
     rows = unit.table_rows
     store = weight_store(
-        unit.name, rows, unit.dtype, unit.memory, "rows of the table one after another, each [fold][PE]"
+        unit.name, rows, unit.dtype, unit.memory, 1, "rows of the table one after another, each [fold][PE]"
     )
     return Layer(
         unit,

@@ -8,8 +8,15 @@ from flowc.units import Mvtu
 
 __all__ = ["MULTIPLIERS", "write_mvtu"]
 
-MULTIPLIERS = {"auto": "flowc::Any", "lut": "flowc::Fabric", "dsp": "flowc::Dsp", "packed": "flowc::Packed"}
-"""C++ multiplier of each ``multiplier`` style."""
+MULTIPLIERS = {"auto": "flowc::Any", "lut": "flowc::Fabric", "dsp": "flowc::Dsp"}
+"""C++ multiplier of each ``multiplier`` style of one product per slice."""
+
+
+def _multiplier(unit: Mvtu) -> str:
+    packing = unit.packing
+    if packing is not None:
+        return f"flowc::Packed<{packing.rows}, {packing.field}, {packing.chain}>"
+    return MULTIPLIERS["dsp" if unit.multiplier == "packed" else unit.multiplier]
 
 
 def write_mvtu(unit: Mvtu) -> Layer:
@@ -20,7 +27,7 @@ def write_mvtu(unit: Mvtu) -> Layer:
     column_folds = unit.mw // unit.simd
     activation = activation_code(name, unit.activation, unit.acc, unit.mh // unit.pe, unit.pe)
     store = weight_store(
-        name, unit.weight_rows, unit.weight_type, unit.memory,
+        name, unit.weight_rows, unit.weight_type, unit.memory, unit.simd,
         "rows ordered [group][row fold][column fold], each [PE][SIMD]; columns in the stream order of the window",
     )  # fmt: skip
     bits = unit.simd * dtype.bits
@@ -33,7 +40,7 @@ def write_mvtu(unit: Mvtu) -> Layer:
         types=(
             ("Input", element(dtype)),
             ("Weight", element(unit.weight_type)),
-            ("Multiplier", MULTIPLIERS[unit.multiplier]),
+            ("Multiplier", _multiplier(unit)),
         ),
         numbers=(
             ("POSITIONS", unit.frame.pixels, f"{unit.frame.h} x {unit.frame.w}"),

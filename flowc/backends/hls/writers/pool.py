@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowc.backends.hls.layer import Layer, Memory, element
+from flowc.backends.hls.layer import Layer, Memory, element, word
 from flowc.backends.hls.parameters import activation_code
 from flowc.units import GlobalSum, Pool
 
@@ -37,13 +37,13 @@ def write_global_sum(unit: GlobalSum) -> Layer:
     """C++ of a sum over all positions."""
     blocks = unit.frame.c // unit.pe
     activation = activation_code(unit.name, unit.activation, unit.acc, blocks, unit.pe)
-    number = f"flowc::Number<{2 if unit.acc.bipolar else unit.acc.bits}, {str(unit.acc.signed).lower()}>"
-    sums = Memory("sums", number, unit.acc.bits, (unit.pe, blocks), blocks, about="[lane][block]")
+    bits = unit.pe * unit.acc.bits
+    sums = Memory("sums", word(bits), bits, (blocks,), blocks, about=f"{unit.pe} {unit.acc} per block")
     return Layer(
         unit,
         "global_sum.cpp.j2",
         ("pool.hpp",),
-        types=(("Input", element(unit.frame.dtype)),),
+        types=(("Input", element(unit.frame.dtype)), ("Sum", element(unit.acc))),
         numbers=(
             ("POSITIONS", unit.frame.pixels, f"{unit.frame.h} x {unit.frame.w}"),
             ("BLOCKS", blocks, f"{unit.frame.c} channels / PE"),

@@ -8,16 +8,30 @@ from math import gcd
 import numpy as np
 
 from flowc.backends.hls.layer import SAFE_DISTANCE, Constant, Layer, Memory, element, word
+from flowc.backends.hls.split import Bundle
 from flowc.backends.hls.text import hex_rows
 from flowc.units import Concat, Fork, Permute, Split, Upsample, WidthConverter
 from flowc.units.cost import memory_style
 
-__all__ = ["write_concat", "write_fork", "write_permute", "write_split", "write_upsample", "write_width_converter"]
+__all__ = [
+    "write_bundle",
+    "write_concat",
+    "write_fork",
+    "write_permute",
+    "write_split",
+    "write_upsample",
+    "write_width_converter",
+]
 
 
 def write_fork(unit: Fork) -> Layer:
     """C++ of a fork."""
     return Layer(unit, "fork.cpp.j2", ("count.hpp", "step.hpp"), numbers=(("BEATS", unit.cycles, "per frame"),))
+
+
+def write_bundle(unit: Bundle) -> Layer:
+    """C++ of what puts the parts of a split unit together."""
+    return Layer(unit, "bundle.cpp.j2", ("count.hpp", "step.hpp"), numbers=(("BEATS", unit.cycles, "per frame"),))
 
 
 def write_concat(unit: Concat) -> Layer:
@@ -91,7 +105,7 @@ def write_permute(unit: Permute) -> Layer:
     about = f"which of {chunk} elements of a chunk leaves as its i-th"
     order = Constant(f"{np.dtype(index).name}_t", f"{name}_order", (chunk,), hex_rows(unit.order.astype(index)), about)
     distance = 0 if chunk <= 32 else SAFE_DISTANCE
-    halves = Memory("halves", word(bits), bits, (2 * chunk,), distance, apart=True, about="two chunks")
+    halves = Memory("halves", word(bits), bits, (2 * chunk,), distance, about="two chunks")
     return Layer(
         unit,
         "permute.cpp.j2",
@@ -103,6 +117,7 @@ def write_permute(unit: Permute) -> Layer:
         ),
         constants=(order,),
         memories=(halves,),
+        values={"settled": SAFE_DISTANCE if distance else 1},
         pragmas=(f"BIND_STORAGE variable = {name}_order type = rom_1p impl = {style}",) if chunk > 1 else (),
     )
 

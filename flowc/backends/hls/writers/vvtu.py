@@ -18,7 +18,7 @@ def write_vvtu(unit: Vvtu) -> Layer:
     order = (
         "rows ordered [block], each [tap][PE][copy]" if unit.parallel else "rows ordered [block][tap], each [PE][copy]"
     )
-    store = weight_store(name, unit.weight_rows, unit.weight_type, unit.memory, order)
+    store = weight_store(name, unit.weight_rows, unit.weight_type, unit.memory, 1, order)
     return Layer(
         unit,
         "vvtu.cpp.j2",

@@ -94,12 +94,12 @@ def _parallel(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
     (kh, kw), (dh, dw), width = unit.kernel, unit.dilation, unit.frame.w
     words = unit.frame.c // unit.simd
     bits = unit.simd * unit.frame.dtype.bits
-    columns = (kh * (kw - 1) or 1, dw * words if kw > 1 else 1)
-    rows = (kh - 1 or 1, (dh * width - (kw - 1) * dw) * words if kh > 1 else 1)
+    columns, column_bits = dw * words if kw > 1 else 1, bits * (kh * (kw - 1) or 1)
+    rows, row_bits = (dh * width - (kw - 1) * dw) * words if kh > 1 else 1, bits * (kh - 1 or 1)
     between = "what lies between neighbouring taps of a row", "what lies between the rows of taps"
     memories = (
-        Memory("columns", word(bits), bits, columns, columns[1], about=between[0]),
-        Memory("rows", word(bits), bits, rows, rows[1], unit.memory, about=between[1]),
+        Memory("columns", word(column_bits), column_bits, (columns,), columns, about=between[0]),
+        Memory("rows", word(row_bits), row_bits, (rows,), rows, unit.memory, about=between[1]),
     )
     return Layer(unit, "window_parallel.cpp.j2", ("window.hpp",), numbers=numbers, memories=memories)
 
@@ -108,14 +108,18 @@ def _serial(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
     (kh, kw), (dh, dw), frame = unit.kernel, unit.dilation, unit.frame
     words = frame.c // unit.simd
     bits = unit.simd * frame.dtype.bits
-    size = unit.buffer_pixels * words + 2 * RING_GAP
-    about = f"{(kh - 1) * dh} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * RING_GAP} words"
+    assert unit.ring is not None
+    size = unit.ring.size
+    about = (
+        f"{(kh - 1) * dh + unit.spare} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * RING_GAP} words"
+    )
     more = (
         ("OUT_H", unit.out_h, ""),
         ("OUT_W", unit.out_w, ""),
         ("BLOCKS", frame.c // unit.block, "channel blocks"),
         ("BLOCK_WORDS", unit.block // unit.simd, "beats per block and tap"),
+        ("SPARE", unit.spare, "rows that the ring holds beyond the window"),
         ("CYCLES", unit.cycles, "per frame"),
     )
-    line = Memory("line", word(bits), bits, (size,), size, unit.memory, apart=True, about=about)
+    line = Memory("line", word(bits), bits, (size,), size, unit.memory, about=about)
     return Layer(unit, "window.cpp.j2", ("window.hpp",), numbers=(*numbers, *more), memories=(line,))

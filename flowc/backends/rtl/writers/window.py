@@ -51,5 +51,9 @@ def write_window(unit: Window) -> Instance:
     style = ram_style(unit.memory, depth, bits)
     if unit.parallel:
         return Instance(unit, "window_parallel", shape | {"WORDS": words, "STYLE": style, "DELAY": delay(unit, 0)})
-    blocks: dict[str, Value] = {"BLOCKS": frame.c // unit.block, "BLOCK_WORDS": unit.block // unit.simd}
+    blocks: dict[str, Value] = {
+        "BLOCKS": frame.c // unit.block,
+        "BLOCK_WORDS": unit.block // unit.simd,
+        "SPARE": unit.spare,
+    }
     return Instance(unit, "window", shape | blocks | {"GAP": RING_GAP, "STYLE": style, "DELAY": delay(unit, 1)})

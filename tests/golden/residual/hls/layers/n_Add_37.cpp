@@ -21,6 +21,7 @@ struct n_Add_37_layer {
 
 void n_Add_37(hls::stream<ap_uint<8>>& in0, hls::stream<ap_uint<8>>& in1, hls::stream<ap_uint<8>>& out) {
 #pragma HLS ARRAY_PARTITION variable = n_Add_37_activation.values type = complete dim = 1
+#pragma HLS BIND_STORAGE variable = n_Add_37_activation.values type = rom_1p impl = lutram
   FLOWC_UNIT(n_Add_37);
   flowc::join<n_Add_37_layer>(in0, in1, out, n_Add_37_scales, n_Add_37_activation);
 }

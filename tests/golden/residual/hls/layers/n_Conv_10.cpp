@@ -13,7 +13,7 @@ namespace layers {
 struct n_Conv_10_layer {
   using Input = flowc::SInt<4>;
   using Weight = flowc::SInt<4>;
-  using Multiplier = flowc::Packed;
+  using Multiplier = flowc::Packed<2, 22, 16>;
   static constexpr unsigned POSITIONS = 64;  // 8 x 8
   static constexpr unsigned GROUPS = 1;
   static constexpr unsigned PE = 4;  // output rows in parallel
@@ -24,12 +24,17 @@ struct n_Conv_10_layer {
 
 void n_Conv_10(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<16>>& out) {
 #pragma HLS ARRAY_RESHAPE variable = n_Conv_10_weights type = complete dim = 2
-#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation.mult type = complete dim = 2
-#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation.add type = complete dim = 2
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation_keys0 type = complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation_keys1 type = complete dim = 1
+#pragma HLS BIND_STORAGE variable = n_Conv_10_activation_keys1 type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation_keys2 type = complete dim = 1
+#pragma HLS BIND_STORAGE variable = n_Conv_10_activation_keys2 type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = n_Conv_10_activation_keys3 type = complete dim = 1
+#pragma HLS BIND_STORAGE variable = n_Conv_10_activation_keys3 type = rom_1p impl = lutram
   FLOWC_UNIT(n_Conv_10);
   ap_uint<72> held[1];  // inputs of a position, read again for every row fold but the first
-#pragma HLS ARRAY_PARTITION variable = held type = complete dim = 0
-  flowc::mvtu<n_Conv_10_layer>(in, out, held, n_Conv_10_weights, n_Conv_10_activation);
+#pragma HLS ARRAY_PARTITION variable = held type = complete
+  flowc::mvtu<n_Conv_10_layer>(in, out, held, n_Conv_10_weights, n_Conv_10_activation_search());
 }
 
 }  // namespace layers

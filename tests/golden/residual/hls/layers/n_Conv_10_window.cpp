@@ -23,12 +23,10 @@ struct n_Conv_10_window_layer {
 
 void n_Conv_10_window(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<72>>& out) {
   FLOWC_UNIT(n_Conv_10_window);
-  ap_uint<8> columns[6][1];  // what lies between neighbouring taps of a row
-#pragma HLS ARRAY_PARTITION variable = columns type = complete dim = 0
-  ap_uint<8> rows[2][8];  // what lies between the rows of taps
-#pragma HLS ARRAY_RESHAPE variable = rows type = complete dim = 1
+  ap_uint<48> columns[1];  // what lies between neighbouring taps of a row
+#pragma HLS ARRAY_PARTITION variable = columns type = complete
+  ap_uint<16> rows[8];  // what lies between the rows of taps
 #pragma HLS BIND_STORAGE variable = rows type = ram_s2p impl = lutram
-#pragma HLS DEPENDENCE variable = rows type = inter dependent = false
   flowc::window_parallel<n_Conv_10_window_layer>(in, out, columns, rows);
 }
 

@@ -27,7 +27,6 @@ void n_Gemm_49(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<12>>& out) {
   FLOWC_UNIT(n_Gemm_49);
   ap_uint<16> held[16];  // inputs of a position, read again for every row fold but the first
 #pragma HLS BIND_STORAGE variable = held type = ram_s2p impl = lutram
-#pragma HLS DEPENDENCE variable = held type = inter dependent = false
   flowc::mvtu<n_Gemm_49_layer>(in, out, held, n_Gemm_49_weights, flowc::Identity<flowc::SInt<12>>());
 }
 

@@ -17,7 +17,7 @@ struct n_MaxPool_21_fork_layer {
 void n_MaxPool_21_fork(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<8>>& out0, hls::stream<ap_uint<8>>& out1) {
   FLOWC_UNIT(n_MaxPool_21_fork);
   for (unsigned step = 0; step < n_MaxPool_21_fork_layer::BEATS; ++step) {
-#pragma HLS PIPELINE II = 1 style = flp
+#pragma HLS PIPELINE II = 1 style = flp rewind
     FLOWC_STEP();
     const ap_uint<8> beat = in.read();
     out0.write(beat);

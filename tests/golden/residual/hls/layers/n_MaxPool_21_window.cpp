@@ -23,6 +23,7 @@ struct n_MaxPool_21_window_layer {
   static constexpr unsigned OUT_W = 4;
   static constexpr unsigned BLOCKS = 1;  // channel blocks
   static constexpr unsigned BLOCK_WORDS = 1;  // beats per block and tap
+  static constexpr unsigned SPARE = 0;  // rows that the ring holds beyond the window
   static constexpr unsigned CYCLES = 86;  // per frame
 };
 
@@ -30,8 +31,6 @@ void n_MaxPool_21_window(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<16>>&
   FLOWC_UNIT(n_MaxPool_21_window);
   ap_uint<16> line[18];  // 1 rows and 2 pixels of 1 words, and 8 words
 #pragma HLS BIND_STORAGE variable = line type = ram_s2p impl = lutram
-#pragma HLS DEPENDENCE variable = line type = inter dependent = false
-#pragma HLS DEPENDENCE variable = line type = intra dependent = false
   flowc::window<n_MaxPool_21_window_layer>(in, out, line);
 }
 

@@ -45,21 +45,21 @@ void watch(const std::atomic<unsigned>& working) {
 }  // namespace
 
 void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>& out_n_Gemm_49_MatMul_acc) {
-  hls::stream<ap_uint<8>> in_Quant_4_q_to_n_Conv_10_pad("in_Quant_4_q_to_n_Conv_10_pad", 2);
-  hls::stream<ap_uint<8>> n_Conv_10_pad_to_n_Conv_10_window("n_Conv_10_pad_to_n_Conv_10_window", 2);
-  hls::stream<ap_uint<72>> n_Conv_10_window_to_n_Conv_10("n_Conv_10_window_to_n_Conv_10", 2);
+  hls::stream<ap_uint<8>> in_Quant_4_q_to_n_Conv_10_pad("in_Quant_4_q_to_n_Conv_10_pad", 3);
+  hls::stream<ap_uint<8>> n_Conv_10_pad_to_n_Conv_10_window("n_Conv_10_pad_to_n_Conv_10_window", 3);
+  hls::stream<ap_uint<72>> n_Conv_10_window_to_n_Conv_10("n_Conv_10_window_to_n_Conv_10", 3);
   hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window", 16);
-  hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21", 2);
-  hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork_width("n_MaxPool_21_to_n_MaxPool_21_fork_width", 2);
-  hls::stream<ap_uint<8>> n_MaxPool_21_fork_width_to_n_MaxPool_21_fork("n_MaxPool_21_fork_width_to_n_MaxPool_21_fork", 2);
-  hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad", 2);
+  hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21", 3);
+  hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork_width("n_MaxPool_21_to_n_MaxPool_21_fork_width", 3);
+  hls::stream<ap_uint<8>> n_MaxPool_21_fork_width_to_n_MaxPool_21_fork("n_MaxPool_21_fork_width_to_n_MaxPool_21_fork", 3);
+  hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad", 3);
   hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Add_37("n_MaxPool_21_fork_to_n_Add_37", 32);
-  hls::stream<ap_uint<8>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window", 2);
-  hls::stream<ap_uint<72>> n_Conv_27_window_to_n_Conv_27("n_Conv_27_window_to_n_Conv_27", 2);
-  hls::stream<ap_uint<8>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37", 2);
-  hls::stream<ap_uint<8>> n_Add_37_to_n_Gemm_49_width("n_Add_37_to_n_Gemm_49_width", 2);
+  hls::stream<ap_uint<8>> n_Conv_27_pad_to_n_Conv_27_window("n_Conv_27_pad_to_n_Conv_27_window", 3);
+  hls::stream<ap_uint<72>> n_Conv_27_window_to_n_Conv_27("n_Conv_27_window_to_n_Conv_27", 3);
+  hls::stream<ap_uint<8>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37", 3);
+  hls::stream<ap_uint<8>> n_Add_37_to_n_Gemm_49_width("n_Add_37_to_n_Gemm_49_width", 3);
   hls::stream<ap_uint<16>> n_Gemm_49_width_to_n_Gemm_49("n_Gemm_49_width_to_n_Gemm_49", 16);
-  hls::stream<ap_uint<12>> n_Gemm_49_to_out_n_Gemm_49_MatMul_acc("n_Gemm_49_to_out_n_Gemm_49_MatMul_acc", 2);
+  hls::stream<ap_uint<12>> n_Gemm_49_to_out_n_Gemm_49_MatMul_acc("n_Gemm_49_to_out_n_Gemm_49_MatMul_acc", 3);
 
   std::atomic<unsigned> working(15);
   std::vector<std::thread> units;

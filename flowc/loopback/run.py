@@ -13,13 +13,20 @@ from flowc.units import InputPort, OutputPort, Unit
 from flowc.units.base import Array
 from flowc.units.graph import Stream
 
-__all__ = ["run_program"]
+__all__ = ["Execute", "run_program"]
 
 Probe = Callable[[Stream, Array], Array]
+Execute = Callable[[Array, int, int], None]
+"""Runs the layers from a first one up to an end on the external memory, uint8, which it changes."""
 
 
 def run_program(
-    program: Program, inputs: Mapping[str, Array], *, probe: Probe | None = None, streams: Set[Stream] | None = None
+    program: Program,
+    inputs: Mapping[str, Array],
+    *,
+    probe: Probe | None = None,
+    streams: Set[Stream] | None = None,
+    execute: Execute | None = None,
 ) -> dict[str, Array]:
     """The program's outputs for any number of frames.
 
@@ -27,6 +34,7 @@ def run_program(
         inputs: integers (N, H, W, C) per input port.
         probe: sees, and may exchange, what flows on streams of the graph.
         streams: which streams the probe is for; None: all.
+        execute: runs layers on the external memory instead of the emulator, where there is no probe.
 
     Returns:
         Integers int64 (N, H, W, C) per output port.
@@ -35,7 +43,7 @@ def run_program(
     parts = []
     for start in range(0, count, program.batch):
         piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
-        parts.append(_Run(program, piece, probe, streams).outputs())
+        parts.append(_Run(program, piece, probe, streams, execute).outputs())
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
@@ -43,9 +51,14 @@ class _Run:
     """One batch. Values are kept as frames per stream; the engine's layers read and write its memory."""
 
     def __init__(
-        self, program: Program, inputs: Mapping[str, Array], probe: Probe | None, streams: Set[Stream] | None
+        self,
+        program: Program,
+        inputs: Mapping[str, Array],
+        probe: Probe | None,
+        streams: Set[Stream] | None,
+        execute: Execute | None = None,
     ) -> None:
-        self.streams = streams
+        self.streams, self.execute = streams, execute
         self.program, self.inputs, self.probe = program, inputs, probe
         self.count = len(next(iter(inputs.values())))
         self.ddr = program.fresh_memory()
@@ -61,18 +74,20 @@ class _Run:
         program, graph = self.program, self.program.graph
         for unit, port in program.network.entries:
             program.write(self.ddr, program.network.views[unit, port], self._entry(unit, port))
-        number = 0
+        number = waiting = 0
         for step in program.network.steps:
             if isinstance(step, Layer):
-                self._execute(number)
                 number += 1
                 continue
+            self._execute_all(waiting, number)
+            waiting = number
             frames = [self._seen(s) for s in graph.into(step.unit.name)]
             results = step.unit.emulate(
                 *(f.reshape(-1, *i.shape) for f, i in zip(frames, step.unit.inputs, strict=True))
             )
             for view, result in zip(step.outputs, results, strict=True):
                 program.write(self.ddr, view, np.asarray(result))
+        self._execute_all(waiting, number)
         found = {}
         for end in graph.outputs:
             (stream,) = graph.into(end.name)
@@ -99,6 +114,13 @@ class _Run:
         unit = graph[stream.src]
         frames = [self._seen(s).reshape(-1, *f.shape) for s, f in zip(graph.into(unit.name), unit.inputs, strict=True)]
         return unit.emulate(*frames)[stream.src_port]
+
+    def _execute_all(self, first: int, end: int) -> None:
+        if self.execute is not None and first < end:
+            self.execute(self.ddr, first, end)
+            return
+        for number in range(first, end):
+            self._execute(number)
 
     def _execute(self, number: int) -> None:
         segment = self.program.segments[number]

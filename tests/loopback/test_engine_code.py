@@ -1,0 +1,145 @@
+"""The engine's C++: every byte that a layer writes equals the emulator's of its descriptors; wrong schedules are caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowc.backends.hls.lint import lint
+from flowc.backends.hls.loopback import check_engine, compile_engine, run_engine, simulate_engine, write_engine
+from flowc.dataflow.emulator import emulate
+from flowc.errors import MismatchError
+from flowc.loopback.cost import costs_of
+from flowc.loopback.descriptors import Descriptor, encode
+from flowc.loopback.engine import Engine
+from flowc.loopback.program import Program
+from flowc.loopback.schedule import with_end
+from flowc.units.base import Array
+from tests.loopback.nets import EIGHT, FOUR, MODELS, TINY, WIDE, program_of, unfolded_graph
+from tests.loopback.test_network import FAULTS
+
+ULTRA96, PYNQ = "xczu3eg-sbva484-1-e", "xc7z020clg400-1"
+
+
+def engine_code(engine: Engine, folder: Path, part: str = ULTRA96) -> Path:
+    write_engine(engine, folder, part=part, header="a test")
+    return folder
+
+
+def filled(program: Program, seed: int = 1) -> Array:
+    """The external memory with random inputs, the least and the greatest values among them."""
+    rng = np.random.default_rng(seed)
+    memory = program.fresh_memory()
+    for name, port in program.network.entries:
+        view, dtype = program.network.views[name, port], program.graph[name].outputs[port].dtype
+        shape = (program.batch, view.storage.h, view.storage.w, len(view.slots))
+        frames = rng.integers(dtype.lo, dtype.hi + 1, shape)
+        frames[0, 0], frames[-1, -1] = dtype.lo, dtype.hi
+        program.write(memory, view, frames)
+    return memory
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return engine_code(TINY, tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture(scope="module")
+def binary(tiny: Path) -> Path:
+    return compile_engine(tiny)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_byte_is_equal(binary: Path, name: str) -> None:
+    program = program_of(unfolded_graph(MODELS[name]()), TINY)
+    run = check_engine(binary, program, filled(program))
+    assert len(run.written) == len(program.segments)
+    counted = sum(run.cycles) + sum(run.tails)
+    modelled = sum(c.cycles for c in costs_of(program.segments, program.blocks, TINY, None))
+    # A load of few beats more or less is all that separates them.
+    assert abs(counted - modelled) <= max(0.01 * modelled, 8)
+
+
+CAUGHT = {
+    "loads of activations do not wait": "reads activations of another load",
+    "loads of weights do not wait": "reads (weights|parameters) of another load",
+    "computes do not wait": "does not wait for a load",
+    "a wait that never ends": "waits for what never comes",
+    "a load goes astray": "no tensor that the layer reads",
+    "a store goes astray": "no tensor that the layer writes",
+    "a store is missing": "leaves results behind",
+    "a compute reads one word further": "another load|outside of the activation buffer",
+    "a load is too long": "ends behind the activation buffer",
+}
+
+
+def changed(program: Program, change: Callable[[Descriptor], Descriptor | None]) -> Array:
+    """The table with some descriptors changed."""
+    found = [change(d) for d in with_end(program.segments)]
+    return encode(d for d in found if d is not None)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_are_caught(binary: Path, name: str) -> None:
+    program = program_of(unfolded_graph(MODELS["depthwise"]()), TINY, batch=8)
+    with pytest.raises(MismatchError, match=CAUGHT[name]):
+        run_engine(binary, program, filled(program), table=changed(program, FAULTS[name][0]))
+
+
+@pytest.mark.slow
+def test_a_difference_is_told(tmp_path: Path) -> None:
+    folder = engine_code(TINY, tmp_path)
+    code = folder / "engine" / "array.hpp"
+    text = code.read_text()
+    assert "int64_t(1) << shift" in text
+    code.write_text(text.replace("int64_t(1) << shift", "int64_t(1) << (shift & 3)"))
+    program = program_of(unfolded_graph(MODELS["eight_bits"]()), TINY)
+    with pytest.raises(MismatchError, match="differs from the emulator of the descriptors"):
+        check_engine(compile_engine(folder), program, filled(program))
+
+
+def test_frames(tiny: Path, binary: Path) -> None:
+    graph = unfolded_graph(MODELS["residual"]())
+    program = program_of(graph, TINY, batch=2)
+    (unit,) = graph.inputs
+    dtype = unit.frame.dtype
+    frames = {unit.name: np.random.default_rng(3).integers(dtype.lo, dtype.hi + 1, (3, *unit.frame.shape))}
+    found = simulate_engine(tiny, program, frames, binary=binary)
+    right = emulate(graph, frames)
+    assert all(np.array_equal(found.frames[name], values) for name, values in right.items())
+
+
+@pytest.mark.parametrize("engine", [TINY, EIGHT, WIDE])
+def test_rules_of_synthesis(tmp_path: Path, engine: Engine) -> None:
+    assert not lint(engine_code(engine, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["four", "eight"])
+def test_stripes_and_digits_of_eight_bits(tmp_path: Path, name: str) -> None:
+    engine = {"four": FOUR, "eight": EIGHT}[name]
+    binary = compile_engine(engine_code(engine, tmp_path))
+    for build in MODELS.values():
+        for stripes in (False, True):
+            program = program_of(unfolded_graph(build()), engine, stripes=stripes)
+            check_engine(binary, program, filled(program))
+
+
+@pytest.mark.slow
+def test_threads_and_bounded_streams(tiny: Path) -> None:
+    binary = compile_engine(tiny, threads=True)
+    for name in ("residual", "functions"):
+        program = program_of(unfolded_graph(MODELS[name]()), TINY)
+        check_engine(binary, program, filled(program))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "part"), [(FOUR, ULTRA96), (FOUR, PYNQ), (EIGHT, ULTRA96)])
+def test_packed_products(tmp_path: Path, engine: Engine, part: str) -> None:
+    binary = compile_engine(engine_code(engine, tmp_path, part), exact=True)
+    for name in ("residual", "eight_bits"):
+        program = program_of(unfolded_graph(MODELS[name]()), engine, batch=1)
+        check_engine(binary, program, filled(program))

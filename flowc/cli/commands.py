@@ -7,7 +7,6 @@ completion answer at once.
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -161,27 +160,24 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
     "--input", "source", type=_PATH, required=True, metavar="IN.npz", help="Samples: an array per input, or 'x'."
 )
 @click.option("--output", "sink", type=_PATH, required=True, metavar="OUT.npz", help="One array per output.")
+@click.option("--labels", metavar="NAME|FILE.npy", help="Classes, for an accuracy: an array of IN, or a file.")
 @emulator_option
 @debug_option
-def run(directory: Path, source: Path, sink: Path, emulator: str | None) -> None:
+def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator: str | None) -> None:
     """Emulate the design in DIR, bit for bit.
 
     \b
     flowc run build/net-ultra96 --input images.npz --output logits.npz
+    flowc run build/net-ultra96 --input test.npz --labels labels --output logits.npz
     """
+    from flowc.cli.running import run_dataset
     from flowc.design.design import load
-    from flowc.files.npz import read_inputs, write_outputs
 
-    design = load(directory)
-    inputs = read_inputs(source, design.inputs)
-    count = len(next(iter(inputs.values())))
-    start = time.perf_counter()
-    with progress() as tell:
-        tell(f"emulating {count} samples")
-        outputs = design.run_all(inputs, emulator=emulator)
-    seconds = time.perf_counter() - start
-    write_outputs(sink, outputs)
-    click.echo(f"{count} samples in {seconds:.3g} s ({count / seconds:,.0f}/s), written to {sink}")
+    ran = run_dataset(load(directory), source, sink, labels=labels, emulator=emulator)
+    rate = f"{ran.samples / ran.seconds:,.0f}/s" if ran.seconds else "too short to tell"
+    click.echo(f"{ran.samples} samples in {ran.seconds:.3g} s ({rate}), written to {sink}")
+    if ran.accuracy is not None:
+        click.echo(f"accuracy: {ran.accuracy}")
 
 
 @cli.command()

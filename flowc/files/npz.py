@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from flowc.errors import UsageError, shown
 from flowc.files.write import write_files
 
-__all__ = ["InputSpec", "check_inputs", "read_arrays", "read_inputs", "write_outputs"]
+__all__ = ["InputSpec", "check_inputs", "checked_header", "names_of", "read_arrays", "read_inputs", "write_outputs"]
 
 Array = NDArray[Any]
 
@@ -49,7 +49,7 @@ def read_inputs(path: str | os.PathLike[str], expected: Mapping[str, InputSpec])
     where = f"'{shown(str(path))}'"
     with _opened(Path(path), where) as archive:
         members = {info.filename.removesuffix(_ENDING): info for info in archive.infolist()}
-        names = _names(members, expected, where)
+        names = names_of(members, expected, where)
         arrays = {
             name: _read(archive, members[stored], stored, expected[name], where) for name, stored in names.items()
         }
@@ -127,7 +127,7 @@ def write_outputs(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> 
     write_files({Path(path): fill})
 
 
-def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputSpec], where: str) -> dict[str, str]:
+def names_of(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputSpec], where: str) -> dict[str, str]:
     """Input name to the name of the array that holds its samples."""
     missing = [name for name in expected if name not in members]
     if not missing:
@@ -143,35 +143,48 @@ def _names(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, InputS
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec | None, where: str) -> Array:
     """The array of one member, in native byte order; only its header is trusted to be small."""
     with archive.open(info) as member:
-        try:
-            version = np.lib.format.read_magic(member)
-            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
-            shape, _, dtype = read_header[version[0]](member)
-        except (OSError, zlib.error, zipfile.BadZipFile):
-            raise  # of the archive
-        except Exception as error:  # numpy evaluates the header as Python text, which fails in many ways
-            reason = shown(str(error)) or type(error).__name__
-            raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {reason}") from error
-        if dtype.hasobject:
-            raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
-        if spec is not None:
-            _check_kind(stored, shape, dtype, spec, where)
-        elif dtype.kind not in "biuf":
-            raise UsageError(f"'{shown(stored)}' in {where} holds {dtype}, which are no numbers")
-        size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
-        if size != info.file_size - member.tell():
-            raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")
-        if size > _MOST:
-            raise UsageError(
-                f"'{shown(stored)}' in {where} holds {size:,} bytes, more than {_MOST:,}",
-                remedy="Give it in several files",
-            )
+        shape, _, dtype = checked_header(member, stored, spec, info.file_size, where)
+    size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
+    if size > _MOST:
+        raise UsageError(
+            f"'{shown(stored)}' in {where} holds {size:,} bytes, more than {_MOST:,}",
+            remedy="Give it in several files",
+        )
     with archive.open(info) as member:
         try:
             array: Array = np.lib.format.read_array(member, allow_pickle=False)
         except (ValueError, MemoryError) as error:
             raise UsageError(f"cannot read '{shown(stored)}' in {where}: {error}") from error
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def checked_header(
+    member: IO[bytes], stored: str, spec: InputSpec | None, stored_size: int, where: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and dtype of the array whose ``.npy`` form, of ``stored_size`` bytes, begins here.
+
+    Raises:
+        UsageError: it is no array of plain numbers, not as ``spec`` wants it, or does not hold what its header says.
+    """
+    try:
+        version = np.lib.format.read_magic(member)
+        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
+        shape, fortran, dtype = read_header[version[0]](member)
+    except (OSError, zlib.error, zipfile.BadZipFile):
+        raise  # of the archive
+    except Exception as error:  # numpy evaluates the header as Python text, which fails in many ways
+        reason = shown(str(error)) or type(error).__name__
+        raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {reason}") from error
+    if dtype.hasobject:
+        raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
+    if spec is not None:
+        _check_kind(stored, shape, dtype, spec, where)
+    elif dtype.kind not in "biuf":
+        raise UsageError(f"'{shown(stored)}' in {where} holds {dtype}, which are no numbers")
+    size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
+    if size != stored_size - member.tell():
+        raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")
+    return tuple(shape), bool(fortran), dtype
 
 
 def _check_kind(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], spec: InputSpec, where: str) -> None:

@@ -37,6 +37,7 @@ class Observer:
         self._graph = unfolded(graph)
         self._original: dict[Stream, Stream] = {}
         self._inner: dict[Stream, Stream] = {}
+        self._signs: dict[Stream, Array] = {}
         units: list[Unit] = []
         moved: dict[Stream, Stream] = {}
         for unit in self._graph:
@@ -49,6 +50,9 @@ class Observer:
             units += [bare, activation]
             inner, outer = Stream(bare.name, activation.name), replace(out[0], src=activation.name)
             self._inner[inner], moved[out[0]] = outer, outer
+            signs = getattr(unit, "signs", None)
+            if signs is not None:
+                self._signs[inner] = signs
         whole = [moved.get(s, s) for s in self._graph.streams]
         # A standalone activation is applied to what flows into it.
         for s in sums:
@@ -79,7 +83,9 @@ class Observer:
             if stream in self._original:
                 seen = watch(self._original[stream], frames, sums.pop(stream, None))
             if stream in self._inner:
-                sums[self._inner[stream]] = seen
+                # Sums as the model has them: a unit may compute the negated ones.
+                signs = self._signs.get(stream)
+                sums[self._inner[stream]] = seen if signs is None else seen * signs.astype(seen.dtype)
             return seen
 
         if self._plan is not None:

@@ -75,10 +75,10 @@ def test_random_units(kind: str) -> None:
 FIELDS = {
     "activate": "activation", "argmax": "", "concat": "frames out", "fork": "ways", "gather": "order out", "global_sum": "acc activation",
     "join": "left right op acc left_scale right_scale left_offset right_offset activation", "lookup": "table dtype first out",
-    "mvtu": "weights weight_type acc activation groups taps block multiplier", "pad": "out top left bottom right value",
+    "mvtu": "weights weight_type acc activation groups taps block multiplier signs dsp_port", "pad": "out top left bottom right value",
     "permute": "order out", "pixel_pad": "out stride_h stride_w value", "pool": "channels op acc activation", "split": "starts sizes",
-    "upsample": "factor_h factor_w", "vvtu": "channels weights weight_type acc activation parallel multiplier",
-    "window": "kernel stride dilation block parallel", "thresholds": "values base step", "requant": "mult add shift lo hi half_even late",
+    "upsample": "factor_h factor_w", "vvtu": "channels weights weight_type acc activation parallel multiplier signs",
+    "window": "kernel stride dilation block parallel spare", "thresholds": "values base step style", "requant": "mult add shift lo hi half_even late",
     "table": "lo values",
 }  # fmt: skip
 """What the planner knows of each class."""

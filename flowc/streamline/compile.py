@@ -105,10 +105,6 @@ class Compiled:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-_SUMS = ("MatMul", "Conv", "ConvTranspose", "AveragePool", "GlobalAveragePool", "ReduceMean")
-"""Operators whose results are float sums."""
-
-
 def compile_model(
     model: str | os.PathLike[str] | onnx.ModelProto,
     *,
@@ -139,12 +135,11 @@ def compile_model(
     seconds["import"], start = time.perf_counter() - start, time.perf_counter()
     tell("streamline")
     quantized = [n.outputs[0].name or "" for n in imported.graph if is_op(n, "Quantize", DOMAIN)]
-    sums = [n.outputs[0].name or "" for n in imported.graph if n.domain == "" and n.op_type in _SUMS]
-    reference = expand(imported, extra_outputs=[*quantized, *sums])
+    reference = expand(imported, extra_outputs=[*quantized, *_floats(imported)])
     streamlined = streamline(imported, observer)
     ranges = integer_ranges(imported.graph)
     parts = partition(imported, ranges, streamlined.notes)
-    named = {o.name for o in reference.graph.output}
+    named = {str(o.name) for o in reference.graph.output}
     accumulators = last_sums([*parts.exits, *parts.passed], ranges, named)
     seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
     tell("lower")
@@ -226,6 +221,12 @@ def _host_layers(host: onnx.ModelProto | None) -> dict[str, str]:
         return {}
     products = [n for n in host.graph.node if n.op_type in ("Conv", "MatMul", "Gemm", "ConvTranspose")]
     return {n.output[0]: n.name.removesuffix("/" + n.op_type) or n.output[0] for n in products}
+
+
+def _floats(model: ir.Model) -> list[str]:
+    """Float tensors of a model: what an integer tensor may stand for."""
+    values = [v for node in model.graph if node.domain == "" for v in node.outputs if v.name and v.shape is not None]
+    return [v.name or "" for v in values if v.dtype in (None, ir.DataType.FLOAT) and not v.is_graph_output()]
 
 
 def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ def prepare_ci(folder: Path) -> None:
     """What the CI job of docs/ci.md has built before."""
     (folder / "accelerator").mkdir()
     (folder / "accelerator" / "report.json").write_text('{"csim": {"mismatches": 0}, "latency_ms": 1.5}')
+    shutil.copy(ROOT / "examples" / "digits" / "digits_cnn_w4a4.onnx", folder / "model.onnx")
+    shutil.copy(ROOT / "examples" / "digits" / "digits_test.npz", folder / "validation.npz")
 
 
 def prepare_explore(folder: Path) -> None:
@@ -49,7 +52,7 @@ def prepare_explore(folder: Path) -> None:
     shutil.copy(ROOT / "examples" / "digits" / "digits_cnn_w4a4.onnx", folder / "net.onnx")
 
 
-PREPARED = {"ci.md": prepare_ci, "explore.md": prepare_explore}
+PREPARED = {"ci.md": prepare_ci, "explore.md": prepare_explore, "integration.md": prepare_explore}
 
 
 @pytest.fixture
@@ -84,7 +87,10 @@ def test_the_code_of_a_page_runs(
     monkeypatch: pytest.MonkeyPatch,
     installed: Callable[[dict[str, str]], None],
 ) -> None:
-    """Python blocks run in their order, in one namespace; Jinja blocks are installed as the template they name."""
+    """Python blocks run in their order, in one namespace; Jinja blocks are installed as the template they name.
+
+    Tests that a page defines are run, too.
+    """
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     if not any(language == "python" for language, _, _ in blocks):
         pytest.skip("no Python on this page")
@@ -95,3 +101,9 @@ def test_the_code_of_a_page_runs(
     for language, title, text in blocks:
         if language == "python":
             exec(compile(text, title or page.name, "exec", dont_inherit=True), namespace)
+    for name, function in list(namespace.items()):
+        if name.startswith("test_") and callable(function):
+            wanted = inspect.signature(function).parameters
+            assert set(wanted) <= {"tmp_path"}, f"{name} wants fixtures that this test does not have"
+            (tmp_path / name).mkdir()
+            function(**dict.fromkeys(wanted, tmp_path / name))

@@ -24,8 +24,9 @@ from flowc.cli.options import (
     model_argument,
     progress,
     request_from,
+    session,
 )
-from flowc.errors import MismatchError, UsageError
+from flowc.errors import MismatchError, UsageError, counted, shown
 
 __all__ = ["cli"]
 
@@ -114,7 +115,8 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
         return
     if request.explain:
         show.nodes(design.notes)
-    show.report(design.report, [("written to", f"{output}/")])
+    if not session().quiet:
+        show.report(design.report, [("written to", f"{output}/")])
 
 
 @cli.command()
@@ -150,7 +152,7 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
         )
     if as_json:
         show.as_json(report)
-    else:
+    elif not session().quiet:
         show.report(report, [])
 
 
@@ -175,9 +177,11 @@ def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator:
 
     ran = run_dataset(load(directory), source, sink, labels=labels, emulator=emulator)
     rate = f"{ran.samples / ran.seconds:,.0f}/s" if ran.seconds else "too short to tell"
-    click.echo(f"{ran.samples} samples in {ran.seconds:.3g} s ({rate}), written to {sink}")
-    if ran.accuracy is not None:
-        click.echo(f"accuracy: {ran.accuracy}")
+    if not session().quiet:
+        done = f"{counted(ran.samples, 'sample')} in {ran.seconds:.3g} s ({rate})"
+        click.echo(f"{done}, written to {shown(str(sink), 1000)}")
+        if ran.accuracy is not None:
+            click.echo(f"accuracy: {ran.accuracy}")
 
 
 @cli.command()
@@ -236,12 +240,23 @@ def verify(
         except MismatchError as error:
             mismatch = error
             found["verification"] = design.report["verification"]
+    _keep(design.report | {key: value for key, value in found.items() if value is not None}, directory)
     if as_json:
         show.as_json(found)
-    else:
+    elif not session().quiet:
         show.verification(found)
     if mismatch is not None:
         raise mismatch
+
+
+def _keep(report: dict[str, Any], directory: Path) -> None:
+    """Writes what was found into the report of the design; where that can't be written, it is only said."""
+    from flowc.report import update
+
+    try:
+        update(report, directory)
+    except UsageError as error:
+        click.echo(f"flowc: the report was not updated: {error}", err=True)
 
 
 @cli.command()

@@ -20,7 +20,7 @@ from flowc.cli.options import (
     model_argument,
     utilization_option,
 )
-from flowc.errors import UsageError, shown
+from flowc.errors import UsageError, counted, shown
 
 if TYPE_CHECKING:
     from flowc.exploration.sweep import Sweep
@@ -211,7 +211,7 @@ def _show(found: Sweep, chart: bool) -> None:
             console.print(table)
         failed = [point for point in points if point.error is not None]
         if failed:
-            what = f"{len(failed)} of {len(points)} rates can't be reached"
+            what = f"{len(failed)} of {counted(len(points), 'rate')} can't be reached"
             console.print(text(f"{what}: {failed[0].error}", limit=2000))
         console.print()
     if chart or (console.is_terminal and installed("plotille")):

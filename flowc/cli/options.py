@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ __all__ = [
     "model_argument",
     "progress",
     "request_from",
+    "session",
     "utilization_option",
 ]
 
@@ -43,19 +45,41 @@ model_argument = click.argument("model", type=_PATH)
 
 @dataclass
 class Session:
-    """What one run of the command line carries along."""
+    """What one run of the command line carries along.
+
+    Attributes:
+        debug: tracebacks of errors are shown.
+        quiet: nothing is said but errors, and what ``--json`` asks for.
+        verbose: stages are named on stderr as they end, with what they took.
+    """
 
     debug: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
 
-def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
-    if value:
-        context.ensure_object(Session).debug = True
+def session() -> Session:
+    """That of the command that runs."""
+    return click.get_current_context().ensure_object(Session)
 
 
-debug_option = click.option(
-    "--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show the traceback of errors."
-)
+def _note(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and parameter.name is not None:
+        setattr(context.ensure_object(Session), parameter.name, True)
+
+
+def debug_option(command: Command) -> Command:
+    """Add the options that every command has."""
+    flags = (
+        (("-q", "--quiet"), "Say nothing but errors."),
+        (("-v", "--verbose"), "Name the stages on stderr, with their times."),
+        (("--debug",), "Show the traceback of errors."),
+    )
+    for names, text in reversed(flags):
+        command = click.option(*names, is_flag=True, expose_value=False, callback=_note, help=text)(command)
+    return command
+
+
 input_type_option = click.option(
     "--input-type", metavar="TYPE[:SCALE[:ZERO]]", help="Integer type of an input the model leaves float."
 )
@@ -200,8 +224,12 @@ def request_from(config: Path | None, given: Mapping[str, Any]) -> BuildRequest:
 
 @contextlib.contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done on stderr, where that is a terminal, and does nothing elsewhere."""
-    if not sys.stderr.isatty():
+    """A function that is told what is being done, and shows it on stderr where that is a terminal, or with ``--verbose``."""
+    if session().verbose:
+        with _timed() as tell:
+            yield tell
+        return
+    if session().quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
@@ -209,3 +237,21 @@ def progress() -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status("starting") as status:
         yield lambda text: status.update(escape(text))
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[Callable[[str], None]]:
+    """Names every stage when it ends, with the seconds that it took."""
+    running: list[tuple[str, float]] = []
+
+    def end() -> None:
+        if running:
+            stage, start = running.pop()
+            click.echo(f"flowc: {stage}: {time.perf_counter() - start:.2f} s", err=True)
+
+    def tell(stage: str) -> None:
+        end()
+        running.append((stage, time.perf_counter()))
+
+    yield tell
+    end()

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from flowc.cli.tables import RESOURCES, UNKNOWN, count, figure, new_console, new_table, pairs, percent, share, text
+from flowc.errors import counted
 from flowc.targets import Target
 
 __all__ = ["as_json", "info", "nodes", "report", "targets", "verification"]
@@ -110,6 +111,7 @@ def _summary(document: Report) -> list[tuple[str, str]]:
         *_explained(document["verification"]),
         ("compiled C++", _simulated(document["csim"])),
         *_simulated_rtl(document["rtlsim"]),
+        ("took", ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in document["seconds"].items())),
         *(("note", note) for note in document["notes"]),
     ]
 
@@ -198,9 +200,10 @@ def _verified(verification: Report | None) -> str:
         if verification[key] or key == "compared_exactly"
     ]
     return (
-        f"{_many(verification['samples'], 'sample')}, {count(verification['values'])} integers of"
-        f" {_many(verification['tensors'], 'tensor')} against {verification['reference']} ({', '.join(how)}):"
-        f" {_many(wrong, 'mismatch', 'mismatches')}" + (f", {count(explained)} of them explained" if explained else "")
+        f"{counted(verification['samples'], 'sample')}, {count(verification['values'])} integers of"
+        f" {counted(verification['tensors'], 'tensor')} against {verification['reference']} ({', '.join(how)}):"
+        f" {counted(wrong, 'mismatch', 'mismatches')}"
+        + (f", {count(explained)} of them explained" if explained else "")
     )
 
 
@@ -210,10 +213,6 @@ _COMPARED = {
     "not_compared": "not compared",
     "not_finite": "infinite or not a number",
 }
-
-
-def _many(number: int, one: str, more: str = "") -> str:
-    return f"{count(number)} {one if number == 1 else more or one + 's'}"
 
 
 def _explained(verification: Report | None) -> list[tuple[str, str]]:
@@ -237,6 +236,6 @@ def _simulated(csim: Report | None) -> str:
     if csim is None:
         return "not run (--csim)"
     return (
-        f"{count(csim['samples'])} samples against the emulator: {count(csim['mismatches'])} mismatches"
+        f"{counted(csim['samples'], 'sample')} against the emulator: {counted(csim['mismatches'], 'mismatch', 'mismatches')}"
         f" (compiled in {figure(csim['compile_s'])} s)"
     )

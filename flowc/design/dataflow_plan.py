@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from flowc.backends import Backend, Simulated, find
 from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import generate_vivado
-from flowc.dataflow.allocate import Allocation, allocate
+from flowc.dataflow.allocate import Allocation, allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
 from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
@@ -113,6 +114,8 @@ class DataflowPlan(Plan):
 
     def write(self, directory: Path, info: ProjectInfo) -> None:
         target, clock = self.target, self.clock_mhz
+        folding = json.dumps(chosen_folding(self.graph), indent=1)
+        (directory / "folding.json").write_text(folding + "\n", encoding="utf-8")
         code = directory / self.backend.name
         self.backend.write(self.graph, code, part=target.part, clock_mhz=clock, header=info.header)
         frames = extreme_frames(self.graph, info.samples)

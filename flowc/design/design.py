@@ -12,14 +12,15 @@ from flowc.design.assembly import Assembly
 from flowc.design.project import write_project
 from flowc.design.store import DESIGN_SCHEMA, read_assembly
 from flowc.design.verify import compare
-from flowc.errors import UsageError
+from flowc.errors import UsageError, shown
 from flowc.files.outdir import staged_output
+from flowc.report.summary import Report
 from flowc.units.base import Array
 
 __all__ = ["DESIGN_SCHEMA", "Design", "load"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Design(Assembly):
     """A network compiled for a board: a plan with its host parts, its reference and its report.
 
@@ -32,6 +33,13 @@ class Design(Assembly):
     report: dict[str, Any] = field(default_factory=dict)
     directory: Path | None = None
     notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        where = "" if self.directory is None else f" in {shown(str(self.directory))}"
+        return f"<flowc design{where}: {Report(self.report).summary}>"
+
+    def _repr_html_(self) -> str:
+        return Report(self.report)._repr_html_()
 
     @classmethod
     def of(cls, assembly: Assembly, **more: Any) -> Design:

@@ -40,7 +40,7 @@ class HostGraph:
             arrays: (N, ...) per input; the elements of a sample are reshaped to what the graph takes.
         """
         if not self.inputs:
-            count = len(next(iter(arrays.values())))
+            count = len(next(iter(arrays.values()), (0,)))  # constants alone: one sample
         else:
             count = len(arrays[next(iter(self.inputs))])
         columns: list[list[Array]] = [[] for _ in self.outputs]

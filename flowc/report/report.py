@@ -7,27 +7,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 
+from flowc.errors import UsageError, shown
+from flowc.files import manifest
+from flowc.files.write import write_files
 from flowc.report.html import render_html
+from flowc.report.summary import Info, Report
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 from flowc.version import __version__
 
-__all__ = ["build", "info", "write"]
+__all__ = ["build", "info", "update", "write"]
 
 REPORT_SCHEMA = 1
 
 
-def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Sequence[str]) -> dict[str, Any]:
+def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Sequence[str]) -> Report:
     """The content of report.json, verification and csim still null.
 
     Args:
         plan: the plan's own part (`flowc.design.plan.Plan.report`).
         notes: remarks on the plan.
     """
-    return {
+    content = {
         "schema": REPORT_SCHEMA,
         "flowc": __version__,
         "model": {"name": compiled.name, "sha256": compiled.sha256},
@@ -41,16 +46,17 @@ def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Se
         "rtlsim": None,
         "seconds": dict(compiled.seconds),
     }
+    return Report(content)
 
 
-def info(compiled: Compiled, notes: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def info(compiled: Compiled, notes: Sequence[tuple[str, str]]) -> Info:
     """What `flowc info` shows."""
     graph: Dataflow = compiled.graph
     layers = []
     for unit in graph:
         if not unit.is_port:
             layers.append(unit.entry() | {"shape": " x ".join(map(str, unit.outputs[0].shape))})
-    return {
+    content = {
         "schema": REPORT_SCHEMA,
         "flowc": __version__,
         "model": {"name": compiled.name, "sha256": compiled.sha256},
@@ -62,10 +68,29 @@ def info(compiled: Compiled, notes: Sequence[tuple[str, str]]) -> dict[str, Any]
         "layers": layers,
         "nodes": [{"node": node, "became": text} for node, text in notes],
     }
+    return Info(content)
 
 
 def write(report: Mapping[str, Any], directory: Path) -> None:
     """Writes report.json and report.html."""
-    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)
-    (directory / "report.json").write_text(text + "\n", encoding="utf-8")
-    (directory / "report.html").write_text(render_html(report), encoding="utf-8")
+    for name, data in _files(report).items():
+        (directory / name).write_bytes(data)
+
+
+def update(report: Mapping[str, Any], directory: Path) -> None:
+    """Writes report.json and report.html of a design again, whole or not at all, and notes that they are flowc's own.
+
+    Raises:
+        UsageError: they can't be written, or the report is not one of this version's.
+    """
+    try:
+        contents = _files(report)
+    except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UsageError(f"report.json in '{shown(str(directory))}' is damaged: {error}") from error
+    write_files({directory / name: data for name, data in contents.items()})
+    manifest.record(directory, contents)
+
+
+def _files(report: Mapping[str, Any]) -> dict[str, bytes]:
+    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return {"report.json": text.encode(), "report.html": render_html(report).encode()}

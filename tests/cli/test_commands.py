@@ -167,7 +167,7 @@ def test_run_gives_what_onnxruntime_gives(run: Run, model: Path, design: Path) -
         np.savez("in.npz", x=x)
         done = run("run", design, "--input", "in.npz", "--output", "out.npz")
         assert done.code == 0
-        assert f"{batch} samples in" in done.out
+        assert f"{batch} sample" in done.out
         with np.load("out.npz") as outputs:
             assert outputs.files == [name]
             expected = np.concatenate([session.run([name], {"x": x[i : i + 1]})[0] for i in range(batch)])

@@ -2,7 +2,7 @@
 
 from flowc.dataflow.allocate.allocation import Allocation, allocate, checked_clock
 from flowc.dataflow.allocate.check import check
-from flowc.dataflow.allocate.foldfile import folding_of, read_folding
+from flowc.dataflow.allocate.foldfile import chosen_folding, folding_of, read_folding
 from flowc.dataflow.allocate.limits import Limits
 from flowc.dataflow.allocate.simulation import Deadlock, Simulation, simulate
 
@@ -14,6 +14,7 @@ __all__ = [
     "allocate",
     "check",
     "checked_clock",
+    "chosen_folding",
     "folding_of",
     "read_folding",
     "simulate",

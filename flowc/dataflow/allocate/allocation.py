@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from flowc.units.graph import Dataflow, Stream
 __all__ = ["Allocation", "allocate", "checked_clock"]
 
 _FIFO_ROUNDS = 6
+_SLOWER = 10
 _SIMULATED_BEATS = 4_000_000
 _LONGEST_INTERVAL = 2.0**60
 _BLOCK_WORTHS = (LUTS_PER_BLOCK, 40, 2000)
@@ -134,7 +135,17 @@ def allocate(
             f"filled up to a power of two bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
-    return _allocation(sized, search, clock, target)
+    found = _allocation(sized, search, clock, target)
+    return found if wanted is not None or pinned else replace(found, notes=(*found.notes, _tenth(found, search)))
+
+
+def _tenth(found: Allocation, search: Search) -> str:
+    """What the user gets who asks for less than all that fits."""
+    use = search.at(_SLOWER * found.interval_cycles).selection.use
+    listed = ", ".join(f"{amount:,.0f} {name}" for name, amount in zip(RESOURCES, use, strict=True) if name != "ff")
+    rate = found.fps / _SLOWER
+    shown_rate = f"{rate:,.0f}" if rate >= 1000 else f"{rate:.3g}"
+    return f"this is all that fits; a tenth of the rate, --fps {shown_rate.replace(',', '')}, would take about {listed}"
 
 
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:

@@ -20,11 +20,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flowc.dataflow.allocate.layers import Layer
+from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.errors import UsageError, shown
 from flowc.files.read import read_file
+from flowc.passes.insert_width_converters import remove_width_converters
+from flowc.units.graph import Dataflow
 
-__all__ = ["KEYS", "fixed_layers", "folding_of", "read_folding"]
+__all__ = ["KEYS", "chosen_folding", "fixed_layers", "folding_of", "read_folding"]
 
 KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel")
 _STYLES = ("memory", "multiplier", "window_memory")
@@ -97,6 +99,21 @@ def fixed_layers(layers: Sequence[Layer], folding: Mapping[str, Any]) -> list[La
         fixed = {k: v for k, v in {**styles, **own}.items() if v != "auto"}
         result.append(layer.with_fixed(fixed) if fixed else layer)
     return result
+
+
+def chosen_folding(graph: Dataflow) -> dict[str, dict[str, Any]]:
+    """What `fixed_layers` must be given for a graph to be folded as this one is."""
+    found = {}
+    for layer in find_layers(remove_width_converters(graph)):
+        window, main = layer.window, layer.main
+        values = {key: getattr(main, key) for key in ("pe", "simd", "memory", "multiplier") if layer.allowed(key)}
+        if window is not None:
+            values |= {"window_memory": window.memory, "parallel": window.parallel}
+            values |= {} if window.parallel else {"window_simd": window.simd}
+        kept = {key: value for key, value in values.items() if value in layer.allowed(key) and value != "auto"}
+        if kept:
+            found[layer.name] = kept
+    return found
 
 
 def _check_object(name: str, value: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flowc.dataflow.allocate import Limits, allocate, check, read_folding, simulate
+from flowc.dataflow.allocate import Limits, allocate, check, chosen_folding, read_folding, simulate
 from flowc.dataflow.allocate.check import faults
 from flowc.dataflow.emulator import emulate
 from flowc.errors import InfeasibleError, UsageError
@@ -318,6 +319,31 @@ def test_streams_share_memory_ports_only_where_they_must() -> None:
     two = allocate(net.done(), load_target("pynq-z2"), clock_mhz=100)
     assert [[p.name for p in bus.ports if p.is_input] for bus in buses(two.graph, "zynq-7000")] == [["x"], ["x2"]]
     assert two.interval_cycles < 2 * 512 / 8
+
+
+@pytest.mark.parametrize("fps", [None, 3_000, 60_000])
+@pytest.mark.parametrize("make", [small, lambda: residual(1, 8, 8)])
+def test_the_folding_that_was_chosen_can_be_given_back(make: Callable[[], Dataflow], fps: float | None) -> None:
+    first = allocate(make(), ULTRA96, fps=fps)
+    folding = chosen_folding(first.graph)
+    again = allocate(make(), ULTRA96, folding=json.loads(json.dumps(folding)))
+    assert chosen_folding(again.graph) == folding
+    assert again.resources == first.resources
+    assert again.interval_cycles == first.interval_cycles
+    name = next(n for n, keys in folding.items() if "pe" in keys)
+    folding[name]["pe"] = 1
+    assert allocate(make(), ULTRA96, folding=folding).graph[name].pe == 1
+
+
+def test_without_a_rate_what_less_would_take_is_said() -> None:
+    found = allocate(small(), ULTRA96, clock_mhz=100)
+    (note,) = (n for n in found.notes if n.startswith("this is all that fits"))
+    asked = re.search(r"--fps (\d+), would take about ([\d,]+) lut", note)
+    assert asked is not None
+    assert float(asked[1]) == pytest.approx(found.fps / 10, abs=1)
+    slower = allocate(small(), ULTRA96, clock_mhz=100, fps=found.fps / 10)
+    assert int(asked[2].replace(",", "")) == pytest.approx(slower.resources.lut, rel=0.1)
+    assert not any("all that fits" in n for n in slower.notes)
 
 
 def test_check_lists_every_fault() -> None:

@@ -50,6 +50,6 @@ def test_every_kind_computes_its_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 103))
+@pytest.mark.parametrize("seed", [100])
 def test_many_units_of_every_kind(tmp_path: Path, seed: int) -> None:
-    check([*MAKERS, *WIDE, *WIDE], seed, tmp_path)
+    check([*MAKERS, *WIDE], seed, tmp_path)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from flowc.backends.base import Simulated
+from flowc.backends.hls.loopback import simulate_engine, write_engine, write_golden
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.emulator import unfolded
+from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
 from flowc.design.plan import Plan, Probe, ProjectInfo, Request
 from flowc.errors import UsageError
@@ -145,13 +147,20 @@ class LoopbackPlan(Plan):
         del emulator  # descriptors are executed in numpy alone
         return run_program(self.program, frames, probe=probe, streams=streams)
 
+    def observer(
+        self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
+    ) -> Observer | None:
+        del streams, sums, emulator
+        return None  # what lies between layers is overwritten as soon as it is read
+
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:
-        del directory, frames
-        raise UsageError("the loopback engine has no generated code in this version", remedy="Leave --csim out")
+        return simulate_engine(directory / "hls", self.program, frames)
 
     def write(self, directory: Path, info: ProjectInfo) -> None:
-        del info
         self.engine.write(directory / "engine.json")
+        code = directory / "hls"
+        write_engine(self.engine, code, part=self.target.part, header=info.header)
+        write_golden(code / "vectors", self.program, info.samples)
         folder = directory / "loopback"
         folder.mkdir()
         program = self.program

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+import flowc
 from flowc.backends.hls.lint import lint
 from flowc.backends.hls.loopback import check_engine, compile_engine, run_engine, simulate_engine, write_engine
 from flowc.dataflow.emulator import emulate
@@ -143,3 +146,21 @@ def test_packed_products(tmp_path: Path, engine: Engine, part: str) -> None:
     for name in ("residual", "eight_bits"):
         program = program_of(unfolded_graph(MODELS[name]()), engine, batch=1)
         check_engine(binary, program, filled(program))
+
+
+@pytest.mark.slow
+def test_a_build_simulates_what_it_writes(tmp_path: Path) -> None:
+    onnx.save(MODELS["residual"](), tmp_path / "model.onnx")
+    out = tmp_path / "out"
+    design = flowc.build(
+        tmp_path / "model.onnx", target="ultra96", execution="loopback", batch=1, csim=True, output=out, verify=False
+    )
+    assert design.report["csim"]["mismatches"] == 0
+    code = out / "hls"
+    assert (code / "vectors" / "golden.bin").read_bytes() != (code / "vectors" / "memory.bin").read_bytes()
+    run = [str(code / "build" / "csim"), str(code / "vectors"), "-"]
+    subprocess.run(run, check=True, capture_output=True)
+    golden = bytearray((code / "vectors" / "golden.bin").read_bytes())
+    golden[-1] ^= 1
+    (code / "vectors" / "golden.bin").write_bytes(golden)
+    assert subprocess.run(run, check=False, capture_output=True).returncode == 1

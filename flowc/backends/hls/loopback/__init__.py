@@ -9,7 +9,7 @@ from flowc.backends.hls.loopback.csim import (
     run_engine,
     simulate_engine,
 )
-from flowc.backends.hls.loopback.vectors import write_vectors
+from flowc.backends.hls.loopback.vectors import write_golden, write_vectors
 from flowc.backends.hls.loopback.writer import write_engine
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "run_engine",
     "simulate_engine",
     "write_engine",
+    "write_golden",
     "write_vectors",
 ]

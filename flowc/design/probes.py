@@ -56,7 +56,8 @@ def probe(design: Assembly, unit: Unit, entry: FloatSum, expected: Mapping[str, 
     arguments = _arguments(activation, unit.outputs[0].shape)
     if arguments is None:
         return None
-    integers = info.from_stream(arguments)
+    signs = getattr(unit, "signs", None)  # -1 where the unit computes the negated sum
+    integers = info.from_stream(arguments if signs is None else arguments * signs)
     floats = ((integers - entry.zero) * entry.scale).astype(np.float32)
     session = open_session(part, threads=1)
     levels = [run_session(session, [entry.tensor], {entry.reference: f})[0] for f in floats.reshape(-1, *shape)]

@@ -124,10 +124,8 @@ inline void post(hls::stream<Command>& registers, hls::stream<PostCommand>& cont
   LOOPBACK_SIMULATED(static PostTags tags;)
   Layer r = Layer(Command(0));
   const Command first = registers.read();
-  if (operation(first) == LAYER) {
-    r = Layer(first);
-    registers.read();
-  }
+  const bool works = operation(first) == LAYER;
+  if (works) r = Layer(first);
 commands:
   for (uint32_t n = 0; n < ENDLESS; ++n) {
     const PostCommand command = control.read();
@@ -158,6 +156,7 @@ commands:
       }
     }
   }
+  if (works) registers.read();  // the fence, which is behind all computes
   formats.write(UInt<16>(0));
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from flowc.loopback.execute import Machine
 from flowc.loopback.layers import HostStep, Layer
@@ -41,9 +42,11 @@ def run_program(
     """
     count = len(next(iter(inputs.values())))
     parts = []
-    for start in range(0, count, program.batch):
-        piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
-        parts.append(_Run(program, piece, probe, streams, execute).outputs())
+    # The matrices of a tile are small: threads of the matrix library would spend their time waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        for start in range(0, count, program.batch):
+            piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
+            parts.append(_Run(program, piece, probe, streams, execute).outputs())
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
@@ -176,6 +179,9 @@ class _Run:
             if not np.array_equal(self.flowing[stream].reshape(own.shape), own):
                 return self._emulated(unit)
         ports = range(len(unit.outputs))
+        if any((unit.name, port) not in network.views for port in ports):
+            # What it copies is read through padding, which is no tensor.
+            return self._emulated(unit)
         return tuple(self.program.read(self.ddr, network.views[unit.name, port], self.count) for port in ports)
 
     def _emulated(self, unit: Unit) -> tuple[Array, ...]:

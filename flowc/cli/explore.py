@@ -68,6 +68,13 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
     help="Frame rates, evenly spaced on a logarithmic scale. [default: 12 up to the highest that fits]",
 )
 @clock_option
+@click.option(
+    "--execution",
+    type=click.Choice(("auto", "dataflow", "loopback")),
+    default="dataflow",
+    show_default=True,
+    help="Execution style; auto: both in one front.",
+)
 @input_type_option
 @folding_option
 @utilization_option
@@ -120,6 +127,7 @@ def explore(
             input_type=given["input_type"],
             folding=given["folding"],
             utilization=given["utilization"],
+            execution=given["execution"],
             workers=workers,
             executor=executor,
             progress=tell,
@@ -197,10 +205,12 @@ def _show(found: Sweep, chart: bool) -> None:
         clock = f" at {points[0].clock_mhz:g} MHz" if points else ""
         console.print(text(f"{found.model} on {target.name}{clock}"), style="bold")
         columns = [(key, name) for key, name in RESOURCES if target.available[key]]
-        table = new_table("fps>", "latency ms>", *(f"{name}>" for _, name in columns), "fullest>", "bottleneck")
+        style = ["style"] if any(p.execution != "dataflow" for p in mine) else []
+        table = new_table(*style, "fps>", "latency ms>", *(f"{name}>" for _, name in columns), "fullest>", "bottleneck")
         for point in mine:
             share, name = tightest(point, target.available)
             table.add_row(
+                *([point.execution] if style else []),
                 figure(point.fps),
                 figure(point.latency_ms),
                 *(count(getattr(point, key)) for key, _ in columns),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
 from flowc.design.plan import Plan, Probe, ProjectInfo, Request
 from flowc.errors import UsageError
-from flowc.loopback.allocate import Wish, allocate, memory_of
+from flowc.loopback.allocate import Wish, allocate, engine_clock, memory_of
 from flowc.loopback.engine import Engine
 from flowc.loopback.figures import figures_of
 from flowc.loopback.program import Program, compile_program
@@ -28,24 +27,12 @@ from flowc.targets import Target
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["LoopbackPlan", "loopback_clock"]
+__all__ = ["LoopbackPlan"]
 
-_CLOCK_SHARE, _CLOCK_STEP = 3, 25
 _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits", "layers", "fifos",
     "engine", "batch", "stripes", "traffic", "roofline", "energy", "external_memory_bytes", "descriptors", "host",
 )  # fmt: skip
-
-
-def loopback_clock(target: Target) -> float:
-    """The clock of an engine where none is asked for, in MHz: a third of the device's clock tree, in steps of 25.
-
-    An array of multipliers is a pipeline without feedback, which dataflow units are not; the target's own clock, chosen for these,
-    would leave half of it unused. No synthesis stands behind it.
-    """
-    return max(
-        float(target.clock_mhz), math.floor(target.max_clock_mhz / _CLOCK_SHARE / _CLOCK_STEP) * float(_CLOCK_STEP)
-    )
 
 
 @dataclass(eq=False)
@@ -95,7 +82,7 @@ class LoopbackPlan(Plan):
             graph,
             fit_all(graph),
             target,
-            clock_mhz=loopback_clock(target) if request.clock_mhz is None else request.clock_mhz,
+            clock_mhz=engine_clock(target) if request.clock_mhz is None else request.clock_mhz,
             budget=budget,
             wish=Wish(request.fps, request.batch, request.latency_ms),
             engine=engine,

@@ -19,8 +19,12 @@ from flowc.dataflow.allocate.allocation import Allocation, allocate
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import find_layers, fold_cycles
 from flowc.dataflow.allocate.limits import Limits
+from flowc.dataflow.emulator import unfolded
 from flowc.errors import InfeasibleError, UsageError
 from flowc.exploration.executors import Cluster
+from flowc.loopback.allocate import Wish, engine_clock
+from flowc.loopback.allocate import allocate as allocate_loopback
+from flowc.loopback.ranges import fit_all
 from flowc.passes.insert_width_converters import remove_width_converters
 from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
@@ -47,6 +51,8 @@ class Point:
         lut, ff, bram18, uram, dsp: used.
         bottleneck: unit that sets the rate.
         error: why there is no allocation.
+        execution: style, "dataflow" or "loopback".
+        batch: images at a time, of loopback execution.
     """
 
     target: str
@@ -62,6 +68,8 @@ class Point:
     dsp: int | None = None
     bottleneck: str | None = None
     error: str | None = None
+    execution: str = "dataflow"
+    batch: int | None = None
 
 
 def rates(lowest: float, highest: float, count: int) -> list[float]:
@@ -97,6 +105,7 @@ def explore(
     clock_mhz: float | None = None,
     folding: Mapping[str, Any] | None = None,
     utilization: Limits | None = None,
+    execution: str = "dataflow",
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Point]:
@@ -106,19 +115,26 @@ def explore(
         graph: as for `allocate`.
         wanted: targets and frame rates; None asks for the highest rate that fits.
         clock_mhz, folding, utilization: as for `allocate`.
+        execution: the style, "dataflow" or "loopback".
         executor: where to compute; None: here, one after the other.
         progress: called with the number of points done.
 
     Raises:
         UsageError: as for `allocate`, or a worker was lost. A rate that can't be reached is no error but a point without figures.
     """
-    light = _light(graph)
-    jobs = [(light, target, fps, clock_mhz, folding, utilization) for target, fps in wanted]
+    jobs: list[tuple[Any, ...]]
+    if execution == "loopback":
+        whole = unfolded(graph)
+        fits = fit_all(whole)
+        jobs = [(_loopback_point, whole, fits, target, fps, clock_mhz, utilization) for target, fps in wanted]
+    else:
+        light = _light(graph)
+        jobs = [(_point, light, target, fps, clock_mhz, folding, utilization) for target, fps in wanted]
     tell = progress or (lambda done: None)
     if executor is None:
         found = []
         for job in jobs:
-            found.append(_point(*job))
+            found.append(job[0](*job[1:]))
             tell(len(found))
         return found
     lost: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError, ImportError)
@@ -126,7 +142,7 @@ def explore(
         lost += executor.lost
     futures = []
     try:
-        futures = [executor.submit(_point, *job) for job in jobs]
+        futures = [executor.submit(*job) for job in jobs]
         for done, future in enumerate(as_completed(futures), 1):
             future.result()
             tell(done)
@@ -164,6 +180,41 @@ def _point(
     except InfeasibleError as error:
         return Point(target.name, clock, fps, error=error.message)
     return _figures(found, target, fps)
+
+
+def _loopback_point(
+    graph: Dataflow,
+    fits: Mapping[str, Any],
+    target: Target,
+    fps: float | None,
+    clock_mhz: float | None,
+    utilization: Limits | None,
+) -> Point:
+    clock = engine_clock(target) if clock_mhz is None else clock_mhz
+    budget = (utilization or Limits()).budget(target)
+    try:
+        found = allocate_loopback(graph, fits, target, clock_mhz=clock, budget=budget, wish=Wish(fps))
+    except InfeasibleError as error:
+        return Point(target.name, clock, fps, error=error.message, execution="loopback")
+    pairs = zip(found.program.network.layers, found.costs, strict=True)
+    slowest = max(pairs, key=lambda pair: pair[1].cycles, default=None)
+    used = found.resources
+    return Point(
+        target=target.name,
+        clock_mhz=clock,
+        wanted_fps=fps,
+        fps=found.fps,
+        interval_cycles=round(found.cycles / found.program.batch),
+        latency_ms=found.latency_ms,
+        lut=used.lut,
+        ff=used.ff,
+        bram18=used.bram18,
+        uram=used.uram,
+        dsp=used.dsp,
+        bottleneck=None if slowest is None else slowest[0].name,
+        execution="loopback",
+        batch=found.program.batch,
+    )
 
 
 def _figures(found: Allocation, target: Target, fps: float | None) -> Point:

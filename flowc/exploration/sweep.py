@@ -93,6 +93,7 @@ def explore(
     input_type: str | InputType | None = None,
     folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     utilization: str | Limits | None = None,
+    execution: str = "dataflow",
     workers: int | None = 1,
     executor: Executor | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -106,6 +107,7 @@ def explore(
             rate) to the highest rate that fits.
         count: rates per board, each the same factor above the one before.
         clock_mhz, input_type, folding, utilization: as for `flowc.build`.
+        execution: "dataflow", "loopback", or "auto": both, in one front.
         workers: processes to compute with; None: one per core. With more than one, a script keeps what it does below
             ``if __name__ == "__main__":``, as always with processes.
         executor: where to compute instead, such as `flowc.dataflow.allocate.dask_executor`'s.
@@ -116,6 +118,8 @@ def explore(
         UsageError, TargetError: an option makes no sense.
         InfeasibleError: no rate can be reached on any board.
     """
+    if execution not in ("auto", "dataflow", "loopback"):
+        raise UsageError(f"execution must be auto, dataflow or loopback, not '{shown(execution)}'")
     tell = progress or (lambda stage, done, total: None)
     boards = _boards(targets, clock_mhz)
     wanted = None if fps_range is None else rates(*fps_range, count)
@@ -126,36 +130,45 @@ def explore(
         with process_executor(workers) as pool:
             return explore(
                 model, boards, fps_range=fps_range, count=count, clock_mhz=clock_mhz, input_type=kind, folding=fixed,
-                utilization=limits, executor=pool, progress=progress,
+                utilization=limits, execution=execution, executor=pool, progress=progress,
             )  # fmt: skip
     compiled = compile_model(model, input_type=kind, progress=lambda stage: tell(stage, 0, 0))
     slowest = slowest_cycles(compiled.graph, fixed)
-    total, before = len(boards) * count, 0
+    styles = ("dataflow", "loopback") if execution == "auto" else (execution,)
+    done_before = 0
 
-    def points(jobs: list[tuple[Target, float | None]]) -> list[Point]:
-        tell("allocate", before, total)
+    def points(style: str, jobs: list[tuple[Target, float | None]], total: int) -> list[Point]:
+        tell("allocate", done_before, total)
         return explore_graph(
             compiled.graph,
             jobs,
             clock_mhz=clock_mhz,
             folding=fixed,
             utilization=limits,
+            execution=style,
             executor=executor,
-            progress=lambda done: tell("allocate", before + done, total),
+            progress=lambda done: tell("allocate", done_before + done, total),
         )
 
-    if wanted is not None:
-        found = points([(board, fps) for board in boards for fps in wanted])
-    else:
-        best = points([(board, None) for board in boards])
+    found: list[Point] = []
+    for style in styles:
+        if wanted is not None:
+            found += points(
+                style, [(board, fps) for board in boards for fps in wanted], len(boards) * count * len(styles)
+            )
+            done_before = len(found)
+            continue
+        best = points(style, [(board, None) for board in boards], done_before + len(boards) * count)
         jobs: list[tuple[Target, float | None]] = []
         for board, point in zip(boards, best, strict=True):
             if point.fps is not None:
-                lowest = min(point.fps, max(point.clock_mhz * 1e6 / slowest, point.fps / _SPAN))
+                floor = point.clock_mhz * 1e6 / slowest if style == "dataflow" else 0.0
+                lowest = min(point.fps, max(floor, point.fps / _SPAN))
                 jobs += [(board, fps) for fps in rates(lowest, point.fps, count)[: count - 1]]
-        before, total = len(boards), len(boards) + len(jobs)
-        slower = points(jobs) if jobs else []
-        found = [p for end in best for p in [*(s for s in slower if s.target == end.target), end]]
+        done_before += len(boards)
+        slower = points(style, jobs, done_before + len(jobs)) if jobs else []
+        done_before += len(jobs)
+        found += [p for end in best for p in [*(s for s in slower if s.target == end.target), end]]
     sweep = Sweep(compiled.name, tuple(boards), tuple(found))
     _refuse_nothing(sweep)
     return sweep

@@ -23,7 +23,7 @@ from flowc.targets import Target
 from flowc.units.cost import Resources
 from flowc.units.graph import Dataflow
 
-__all__ = ["Allocation", "Wish", "allocate", "memory_of"]
+__all__ = ["Allocation", "Wish", "allocate", "engine_clock", "memory_of"]
 
 _SHAPES = {4: ((16, 16), (32, 16), (32, 32)), 8: ((8, 8), (16, 8), (32, 8), (16, 16), (32, 16), (32, 32))}
 _ACT_KB = (128, 96, 64, 48, 32, 24, 16)
@@ -35,6 +35,7 @@ _LEAST_ACC = 24
 _USUAL_BATCH = 18
 _LEAST_GROUPS = 2
 _CLOCK_SLACK = 1.02
+_CLOCK_SHARE, _CLOCK_STEP = 3, 25.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,15 @@ class Allocation:
     def latency_ms(self) -> float:
         """Milliseconds of a batch."""
         return self.cycles / self.program.engine.clock_mhz / 1e3
+
+
+def engine_clock(target: Target) -> float:
+    """The clock of an engine where none is asked for, in MHz: a third of the limit of the device's clock tree, in steps of 25.
+
+    An array of multipliers is a pipeline without feedback, which dataflow units are not; the target's own clock, chosen for these,
+    would leave half of it unused. No synthesis stands behind it.
+    """
+    return max(float(target.clock_mhz), target.max_clock_mhz // (_CLOCK_SHARE * _CLOCK_STEP) * _CLOCK_STEP)
 
 
 def memory_of(target: Target, clock_mhz: float) -> Memory:

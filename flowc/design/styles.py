@@ -60,7 +60,7 @@ def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
         return plan, reasons
     first, *others = refusals
     more = [
-        f"{style} execution can't either: {e.message.rstrip('.')}"
+        f"{style.capitalize()} execution can't either: {e.message.rstrip('.')}"
         for style, e in zip(list(STYLES)[1:], others, strict=True)
     ]
     kind = type(first)

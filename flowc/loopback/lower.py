@@ -126,6 +126,7 @@ class Lowering:
         self.merged: dict[str, str] = {}
         self.pending: PendingJoin | None = None
         self.current = ""
+        self.kept = 0
         self._names: set[str] = set()
         self._make_homes()
         self._reach_pads()

@@ -67,7 +67,7 @@ def _lower(low: Lowering, unit: Unit) -> None:
             raise OnHost(f"the engine has no operation '{unit.kind}'")
         function(low, unit)
     except OnHost as reason:
-        low.rewind(before)
+        low.rewind(max(before, low.kept))
         low.on_host(unit, str(reason))
     finally:
         low.current = outer
@@ -246,6 +246,7 @@ def _join(low: Lowering, unit: Join) -> None:
         finally:
             low.pending = None
         _lower(low, low.graph[main])
+        low.kept = len(low.network.steps)
     _elementwise(low, unit)
 
 

@@ -145,7 +145,7 @@ def test_a_rate_that_does_not_fit_names_resource_consumers_and_what_fits(run: Ru
     message = refused(run("build", "--fps", "9e5", "--utilization", "lut=3%"), 3)
     assert "lut needed of 2,116 allowed; the biggest are '" in message
     assert "The highest rate that fits is" in message
-    assert "loopback execution can't either: no loopback engine fits target 'ultra96'" in message
+    assert "Loopback execution can't either: no loopback engine fits target 'ultra96'" in message
 
 
 @pytest.mark.parametrize(("execution", "loopback"), [("auto", True), ("dataflow", False)])
@@ -154,7 +154,7 @@ def test_what_never_fits_is_told_so(run: Run, execution: str, loopback: bool) ->
     assert "the network does not fit on the chip, however slow" in message
     assert "lut needed of 705 allowed; the biggest are '" in message
     assert "Take a larger target" in message
-    assert ("loopback execution can't either: no loopback engine fits" in message) == loopback
+    assert ("Loopback execution can't either: no loopback engine fits" in message) == loopback
 
 
 def test_limits_are_kept_and_the_tightest_resource_is_named(run: Run) -> None:

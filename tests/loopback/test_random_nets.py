@@ -25,3 +25,16 @@ def test_random_nets_are_exact() -> None:
     assert seen["values"] > 5_000
     assert seen["layers"] > 100
     assert not seen["unexplained"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "what"),
+    [
+        (4, "padding that follows padding of another value"),
+        (326, "an activation in front of a join that the host computes"),
+    ],
+)
+def test_nets_that_were_wrong_once(seed: int, what: str) -> None:
+    done = check(random_net(Random(seed)), seed)
+    assert done.status == "ok", f"{what}: {done.reason}"

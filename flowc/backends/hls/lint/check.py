@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from flowc.backends.hls.lint.arithmetic import arithmetic_findings
 from flowc.backends.hls.lint.finding import Finding
+from flowc.backends.hls.lint.flow import flow_findings
 from flowc.backends.hls.lint.language import language_findings
+from flowc.backends.hls.lint.pipelines import pipeline_findings
 from flowc.backends.hls.lint.pragmas import pragma_findings
+from flowc.backends.hls.lint.program import Part, Program
+from flowc.backends.hls.lint.storage import storage_findings
 from flowc.backends.hls.lint.structure import read_scopes
 from flowc.backends.hls.lint.tokens import translation_unit
 from flowc.errors import UsageError, shown
@@ -39,6 +44,7 @@ def lint(directory: Path) -> list[Finding]:
     cache: dict[Path, list[tuple[int, str]]] = {}
     found: set[Finding] = set()
     seen: set[Path] = set()
+    program = Program()
     for path in [*sources, *headers]:
         if path in seen:
             continue
@@ -47,6 +53,11 @@ def lint(directory: Path) -> list[Finding]:
         scopes = read_scopes(unit.tokens)
         found.update(language_findings(unit, scopes))
         found.update(pragma_findings(unit, scopes, tops))
+        program.parts.append(Part(unit, scopes))
+    found.update(flow_findings(program, tops))
+    found.update(pipeline_findings(program))
+    found.update(arithmetic_findings(program))
+    found.update(storage_findings(program))
     return sorted(found)
 
 

@@ -24,6 +24,17 @@ RULES = {
     "pragma-option": "options exist, have legal values, are there when required and do not exclude each other",
     "pragma-position": "a pragma stands in a function, in a scope that it can apply to",
     "pragma-variable": "what a pragma names is declared before it and visible",
+    "missing-dataflow": "a function with streams of its own is a dataflow region: its processes run side by side",
+    "missing-interface": "every port of a top function, and its return, has an INTERFACE",
+    "stream-ends": "a stream of a dataflow region has one process that writes it and one that reads it (UG1399)",
+    "stream-value": "streams are passed by reference",
+    "stream-probe": "no empty, full, read_nb and write_nb: results must not depend on timing",
+    "missing-pipeline": "every loop is pipelined, unrolled, or around one that is",
+    "pipeline-nest": "a loop in a pipeline is unrolled, and says so",
+    "divider": "no / and % but by powers of two, or of what is known at compile time",
+    "shared-static": "a variable that outlives its function belongs to one process alone",
+    "rom-const": "what is bound to a ROM is const",
+    "missing-partition": "an array that an unrolled loop runs over is partitioned or reshaped along that dimension",
     "partition-limit": "an array is partitioned into at most 1024 parts",
 }
 """Every rule, with what it asks for."""

@@ -10,7 +10,7 @@ from math import prod
 from flowc.backends.hls.lint.constants import evaluate
 from flowc.backends.hls.lint.directives import DIRECTIVES, INTERFACE_OPTIONS, OPERATIONS, STORAGE, Directive, Option
 from flowc.backends.hls.lint.finding import Finding
-from flowc.backends.hls.lint.structure import Scope, split
+from flowc.backends.hls.lint.structure import Scope, matching, split
 from flowc.backends.hls.lint.tokens import Pragma, Token, Unit, tokenize
 
 __all__ = ["MOST_PARTS", "pragma_findings"]
@@ -20,6 +20,7 @@ MOST_PARTS = 1024
 
 _WORD = re.compile(r"(\w+)\s*(?:=\s*((?:[^\s=]|\s*[-+*/]\s*)+))?")
 _EXPRESSION = re.compile(r"\(*[\w:]+\)*(?:\s*[-+*/%]\s*\(*[\w:]+\)*)*")
+_DECISIONS = ("if", "else", "for", "while", "do", "switch", "return")
 _EXCLUSIVE = {"pipeline": ("dataflow",), "dataflow": ("pipeline",)}
 
 
@@ -268,13 +269,14 @@ def _together(known: list[_Read], unit: Unit) -> Iterator[Finding]:
 def _dataflow_form(read: _Read, unit: Unit) -> Iterator[Finding]:
     """Statements of a dataflow region other than declarations and calls."""
     scope = read.scope
-    for child in scope.children:
-        if child.kind != "initializer":
-            where = unit.tokens[child.begin]
-            yield Finding(where.file, where.line, "dataflow-form", f"a {child.kind} in a dataflow region")
-    if scope.children:
-        return
-    for statement in split(unit.tokens[scope.begin + 1 : scope.end], ";", angles=False):
+    region = list(unit.tokens[scope.begin + 1 : scope.end])
+    for child in reversed(scope.children):
+        if child.kind == "initializer":
+            continue
+        where = unit.tokens[child.begin]
+        yield Finding(where.file, where.line, "dataflow-form", f"a {child.kind} in a dataflow region")
+        del region[child.begin - len(child.head) - scope.begin - 1 : child.end - scope.begin]
+    for statement in split(region, ";", angles=False):
         if not statement or _is_call(statement) or _is_declaration(statement, scope):
             continue
         text = " ".join(t.text for t in statement[:8])
@@ -282,8 +284,9 @@ def _dataflow_form(read: _Read, unit: Unit) -> Iterator[Finding]:
 
 
 def _is_call(statement: tuple[Token, ...]) -> bool:
+    """Whether a statement is one call, and nothing decides whether it is made."""
     opening = next((i for i, t in enumerate(statement) if t.text == "("), None)
-    if not opening or statement[-1].text != ")":
+    if not opening or matching(statement, opening) != len(statement) - 1 or statement[0].text in _DECISIONS:
         return False
     return all(t.kind in ("name", "number") or t.text in ("::", "<", ">", ">>", ",") for t in statement[:opening])
 

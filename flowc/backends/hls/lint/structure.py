@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from flowc.backends.hls.lint.tokens import Token
 
-__all__ = ["Scope", "Variable", "matching", "read_scopes", "split"]
+__all__ = ["Scope", "Variable", "matching", "parameters", "read_scopes", "split"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -157,6 +157,21 @@ def split(tokens: Sequence[Token], mark: str, angles: bool = True) -> list[tuple
             start = i + 1
     parts.append(tuple(tokens[start:]))
     return [part for part in parts if part] if len(parts) == 1 else parts
+
+
+def parameters(function: Scope) -> list[Variable | None]:
+    """The parameters of a function in their order; None for one without a name."""
+    body = _without_template(function.head)
+    opening = next((i for i, t in enumerate(body) if t.text == "("), None)
+    if opening is None:
+        return []
+    if [t.text for t in body[opening - 1 : opening + 2]] == ["operator", "(", ")"]:
+        opening += 2
+    found: list[Variable | None] = []
+    for part in split(body[opening + 1 : matching(body, opening)], ","):
+        named = (function.variables.get(t.text) for t in reversed(part) if t.kind == "name")
+        found.append(next((v for v in named if v is not None and v.kind == "parameter"), None))
+    return found
 
 
 def read_scopes(tokens: Sequence[Token]) -> Scope:

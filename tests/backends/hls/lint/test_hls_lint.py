@@ -81,7 +81,7 @@ def project(tmp_path):
     def make(extra="", *, unit=UNIT, top=CLEAN):
         (tmp_path / "top.cpp").write_text(top + extra)
         (tmp_path / "unit.hpp").write_text(unit)
-        (tmp_path / "vitis_hls.tcl").write_text("open_project -reset top\nset_top top\n")
+        (tmp_path / "vitis_hls.tcl").write_text("set_top top\nset_top second\n")
         (tmp_path / "testbench.cpp").write_text("#include <vector>\nint main() { while (true) new int; }\n")
         (tmp_path / "sim").mkdir(exist_ok=True)
         (tmp_path / "sim" / "threads.hpp").write_text("#include <thread>\n")
@@ -125,7 +125,8 @@ TOP_FAULTS = {
 @pytest.mark.parametrize("sound", TOP_FAULTS)
 def test_faults_of_the_top_function(project, sound):
     broken, rule, message = TOP_FAULTS[sound]
-    (finding,) = lint(project(top=CLEAN.replace(sound, broken)))
+    found = lint(project(top=CLEAN.replace(sound, broken)))
+    (finding,) = (f for f in found if f.rule != "missing-interface")  # of the port that lost its own
     assert finding.rule == rule
     assert message in finding.message
 

@@ -50,16 +50,16 @@ float half = 0;  // ! floating-point
     "unbounded-loop": """
 void l1(int n) {
   while (n > 0) --n;  // ! unbounded-loop
-  do { ++n; } while (n < 3);  // ! unbounded-loop unbounded-loop
-  for (;;) {}  // ! unbounded-loop
-  for (int i = 0; i < n; ++i) {}  // ! unbounded-loop
-  for (int i = 0; n < 4; ++i) {}  // ! unbounded-loop
+  do { ++n; } while (n < 3);  // ! unbounded-loop unbounded-loop missing-pipeline
+  for (;;) {}  // ! unbounded-loop missing-pipeline
+  for (int i = 0; i < n; ++i) {}  // ! unbounded-loop missing-pipeline
+  for (int i = 0; n < 4; ++i) {}  // ! unbounded-loop missing-pipeline
   const int m = n + 1;
-  for (int i = m; i >= 0; --i) {}
-  for (int i = 0; i < m; ++i) {}  // ! unbounded-loop
+  for (int i = m; i >= 0; --i) {}  // ! missing-pipeline
+  for (int i = 0; i < m; ++i) {}  // ! unbounded-loop missing-pipeline
   constexpr int k = 3;
-  for (int i = 0; i < k && i < 7; ++i) {}
-  for (int i = 0, j = 9; i < j; ++i) {}  // ! unbounded-loop
+  for (int i = 0; i < k && i < 7; ++i) {}  // ! missing-pipeline
+  for (int i = 0, j = 9; i < j; ++i) {}  // ! unbounded-loop missing-pipeline
   goto end;  // ! unbounded-loop
 end:
   return;
@@ -75,7 +75,7 @@ template <unsigned SIZE> int l3(int n) {
   return bits(n);  // ! unbounded-loop
 }
 void l2(hls::stream<int>& in) {
-  for (int i = 0; i < in.read(); ++i) {}  // ! unbounded-loop
+  for (int i = 0; i < in.read(); ++i) {}  // ! unbounded-loop missing-pipeline
 }
 """,
     "vla": """
@@ -103,7 +103,7 @@ ap_int<HALF> fits;
 template <unsigned BYTES>
 using Axis = ap_axiu<8 * BYTES, 0, 0, 0>;
 void s() {
-  hls::stream<ap_uint<4096>> fits;
+  hls::stream<ap_uint<4096>> fits;  // ! missing-dataflow
   hls::stream<Axis<512>> fits_too;
   hls::stream<Axis<513>> wide;  // ! stream-width
   hls::stream<ap_uint<4097>, 4> wider;  // ! stream-width int-width
@@ -118,7 +118,18 @@ void d(hls::stream<int>& in, hls::stream<int>& out) {
 }
 void e(hls::stream<int>& in, hls::stream<int>& out) {
 #pragma HLS DATAFLOW
-  for (int i = 0; i < 3; ++i) {  // ! dataflow-form
+  for (int i = 0; i < 3; ++i) {  // ! dataflow-form missing-pipeline
+    unit::narrow(in, out);
+  }
+}
+void q30(hls::stream<int>& in, hls::stream<int>& out, int n) {
+#pragma HLS DATAFLOW
+  if (n > 3) unit::narrow(in, out);  // ! dataflow-form
+}
+void q31(hls::stream<int>& in, hls::stream<int>& out, int n) {
+#pragma HLS DATAFLOW
+  int k = n;
+  if (k > 3) {  // ! dataflow-form
     unit::narrow(in, out);
   }
 }
@@ -132,7 +143,7 @@ void p1() {
 }
 """,
     "pragma-option": """
-void p2(int x[8], int y, hls::stream<int>& s) {
+void p2(int x[8], int y, hls::stream<int>& s) {  // ! rom-const
 #pragma HLS PIPELINE I=1  // ! pragma-option
 #pragma HLS INLINE of  // ! pragma-option
 #pragma HLS ARRAY_PARTITION variable=x type=complet  // ! pragma-option
@@ -150,11 +161,11 @@ void p2(int x[8], int y, hls::stream<int>& s) {
 #pragma HLS DEPENDENCE variable=x inter false distance=2  // ! pragma-option
 #pragma HLS DEPENDENCE variable=x class=array false  // ! pragma-option
 #pragma HLS LATENCY  // ! pragma-option
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4; ++i) {  // ! pipeline-nest
 #pragma HLS UNROLL factor=two+  // ! pragma-option
 #pragma HLS PIPELINE off II=1  // ! pragma-option
   }
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4; ++i) {  // ! pipeline-nest
 #pragma HLS PIPELINE rewind style=frp  // ! pragma-option
 #pragma HLS LOOP_TRIPCOUNT min=1  // ! pragma-option
   }
@@ -165,14 +176,14 @@ void p2(int x[8], int y, hls::stream<int>& s) {
 void p3(int x) {
 #pragma HLS UNROLL  // ! pragma-position
 #pragma HLS INTERFACE mode=ap_none port=x  // ! pragma-position
-  for (int i = 0; i < 4; ++i)
+  for (int i = 0; i < 4; ++i)  // ! missing-pipeline
 #pragma HLS PIPELINE  // ! pragma-position
     x += i;
   if (x > 3) {
 #pragma HLS PIPELINE  // ! pragma-position
     x = 3;
   }
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4; ++i) {  // ! pipeline-nest
 #pragma HLS INLINE  // ! pragma-position
     x += 1;
   }
@@ -190,7 +201,7 @@ void p5() {
   int scalar;
 #pragma HLS ARRAY_PARTITION variable=scalar complete  // ! pragma-variable
 #pragma HLS ARRAY_PARTITION variable=absent complete  // ! pragma-variable
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3; ++i) {  // ! missing-pipeline
     int inner[2];
   }
 #pragma HLS ARRAY_PARTITION variable=inner complete  // ! pragma-variable
@@ -203,6 +214,171 @@ struct Member {
     return values[0];
   }
 };
+""",
+    "missing-dataflow": """
+void q1(hls::stream<int>& in, hls::stream<int>& out) {
+  hls::stream<int> between;  // ! missing-dataflow
+  unit::narrow(in, between);
+  unit::narrow(between, out);
+}
+""",
+    "missing-interface": """
+namespace other { void second(int x) {} }
+void second(hls::stream<int>& x, int n) {  // ! missing-interface missing-interface
+#pragma HLS INTERFACE mode=axis port=x
+}
+""",
+    "stream-ends": """
+void q2(hls::stream<int>& in, hls::stream<int>& out, hls::stream<int>& unused) {  // ! stream-ends
+#pragma HLS DATAFLOW
+  hls::stream<int> twice, never, lost, strange;  // ! stream-ends stream-ends
+  unit::narrow(in, twice);
+  unit::narrow(twice, out);
+  unit::narrow(twice, lost);  // ! stream-ends
+  unit::narrow(never, strange);
+  elsewhere(strange);  // ! stream-ends
+}
+void both(hls::stream<int>& in, hls::stream<int>& out) { unit::narrow(in, out); }
+void q3(hls::stream<int>& in, hls::stream<int>& out) {
+#pragma HLS DATAFLOW
+  hls::stream<int> between[2];  // ! stream-ends
+  both(in, out);
+  both(in, out);  // ! stream-ends stream-ends
+}
+""",
+    "stream-value": """
+void q4(hls::stream<ap_uint<8>> in, const hls::stream<int>& out);  // ! stream-value
+template <class T> void q5(int n, hls::stream<T> in) {}  // ! stream-value
+""",
+    "stream-probe": """
+void q6(hls::stream<int>& in, int& x) {
+  if (!in.empty()) x = in.read();  // ! stream-probe
+  in.read_nb(x);  // ! stream-probe
+}
+""",
+    "missing-pipeline": """
+void q7(int (&x)[4]) {
+  for (int i = 0; i < 4; ++i) x[i] = 0;  // ! missing-pipeline
+  for (int i = 0; i < 4; ++i) {  // ! missing-pipeline
+    x[i] = 1;
+  }
+  for (int i = 0; i < 4; ++i) {
+    for (int k = 0; k < 4; ++k) {
+#pragma HLS PIPELINE
+      x[k] = i;
+    }
+  }
+}
+""",
+    "pipeline-nest": """
+void inner(int (&x)[4]) {
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS PIPELINE
+    x[i] = 1;
+  }
+}
+void q8(int (&x)[4]) {
+#pragma HLS PIPELINE
+  for (int i = 0; i < 4; ++i) {  // ! pipeline-nest
+    x[i] = 1;
+  }
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS UNROLL
+    x[i] = 1;
+  }
+  inner(x);  // ! pipeline-nest
+}
+void q9(int (&x)[4]) {
+  for (int i = 0; i < 4; ++i) {
+#pragma HLS PIPELINE
+    for (int k = 0; k < 4; ++k) {  // ! pipeline-nest
+#pragma HLS UNROLL factor=2
+      x[k] = i;
+    }
+  }
+}
+""",
+    "divider": """
+template <unsigned N, unsigned D> unsigned q10(unsigned x, unsigned (&y)[N]) {
+  constexpr unsigned FOLDS = N / 3;
+  constexpr unsigned EIGHT = 8;
+  for (unsigned i = 0; i < N; ++i) {
+#pragma HLS UNROLL
+    const unsigned next = i + 1;
+    y[i % 3] = next / 5 + FOLDS / 7;
+    y[i] = (x + i) / 3;  // ! divider
+  }
+  x %= 10;  // ! divider
+  x = x / EIGHT + x % 16 + (x - 1) / D;  // ! divider
+  return y[0] / x;  // ! divider
+}
+int third(int x) {
+#pragma HLS INLINE
+  return x / 3;
+}
+int fifth(int x) {
+#pragma HLS INLINE
+  return x / 5;  // ! divider
+}
+int q17(int n) {
+  int sum = 0;
+  for (int i = 0; i < 9; ++i) {
+#pragma HLS UNROLL
+    sum += third(i) + fifth(i) + fifth(n);
+  }
+  return sum;
+}
+""",
+    "shared-static": """
+static int total = 0;  // ! shared-static
+static int mine;
+static const int same = 4;
+void q11(int x) { total += x; }
+void q12(int x) { total -= same; mine = same; }
+int counter(int x) {
+  static int count = 0;  // ! shared-static
+  return count += x;
+}
+template <int N> int own(int x) {
+  static int count = 0;
+  return count += x;
+}
+int q13(int x) { return counter(x) + own<1>(x); }
+int q14(int x) { return counter(x) + own<2>(x); }
+""",
+    "rom-const": """
+static int open_rom[4] = {1, 2, 3, 4};  // ! rom-const
+static const int rom[4] = {1, 2, 3, 4};
+int q15(int x) {
+#pragma HLS BIND_STORAGE variable=open_rom type=rom_1p impl=bram
+#pragma HLS BIND_STORAGE variable=rom type=rom_1p impl=bram
+  return open_rom[x] + rom[x];
+}
+""",
+    "missing-partition": """
+void fill(int (&lanes)[8], int x) {
+  for (int i = 0; i < 8; ++i) {
+#pragma HLS UNROLL
+    lanes[i] = x;
+  }
+}
+void q16(int x) {
+  int none[8];  // ! missing-partition
+  int some[8];  // ! missing-partition
+  int wrong[4][8];  // ! missing-partition
+  int sound[4][8], handed[8], serial[8];
+#pragma HLS ARRAY_PARTITION variable=some type=cyclic factor=2
+#pragma HLS ARRAY_PARTITION variable=wrong type=complete dim=1
+#pragma HLS ARRAY_PARTITION variable=sound type=complete dim=2
+#pragma HLS ARRAY_RESHAPE variable=handed type=complete
+  fill(none, x);
+  fill(handed, x);
+  for (int i = 0; i < 8; ++i) {
+#pragma HLS UNROLL
+    const int k = 7 - i;
+    some[i] = wrong[x][k] = sound[x][i] = serial[x];
+  }
+}
 """,
     "partition-limit": """
 void p6() {

@@ -120,6 +120,7 @@ inline void multiply(const WeightBuffer& weights, unsigned place, const Operand 
     for (unsigned p = 0; p < DSP_LANES; p += SHARED) {
 #pragma HLS UNROLL
       Int<32> found[2 * SHARED];
+#pragma HLS ARRAY_PARTITION variable = found type = complete
       packed_sums(w0, w1, operands[p], operands[p + SHARED - 1], negative, found);
       for (unsigned i = 0; i < SHARED; ++i) {
 #pragma HLS UNROLL

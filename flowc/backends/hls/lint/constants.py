@@ -44,7 +44,7 @@ def runtime_names(tokens: Sequence[Token], scope: Scope, depth: int = 0) -> list
 
 
 def evaluate(tokens: Sequence[Token], scope: Scope, depth: int = 0) -> int | None:
-    """Value of an integer expression of literals, constants, + - * / % << >> and brackets; None for all else."""
+    """Value of an integer expression of literals, constants, + - * / % << >>, comparisons, ?: and brackets; None for all else."""
     words: list[int | str] = []
     i = 0
     while i < len(tokens):
@@ -111,7 +111,7 @@ def _arithmetic(words: Sequence[int | str]) -> int | None:
         if word == "+":
             return single()
         if word == "(":
-            value = shifted()
+            value = chosen()
             if peek() != ")":
                 raise ValueError
             position += 1
@@ -135,8 +135,24 @@ def _arithmetic(words: Sequence[int | str]) -> int | None:
     def shifted() -> int:
         return chain(total, {"<<": int.__lshift__, ">>": int.__rshift__})
 
+    def compared() -> int:
+        return chain(shifted, {"<": int.__lt__, ">": int.__gt__, "<=": int.__le__, ">=": int.__ge__, "==": int.__eq__})
+
+    def chosen() -> int:
+        nonlocal position
+        condition = compared()
+        if peek() != "?":
+            return condition
+        position += 1
+        first = chosen()
+        if peek() != ":":
+            raise ValueError
+        position += 1
+        second = chosen()
+        return first if condition else second
+
     try:
-        value = shifted()
+        value = chosen()
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
     return value if position == len(words) else None

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from flowc.backends.hls.lint.finding import Finding
 from flowc.backends.hls.lint.program import Function, Part, Program, calls_in
-from flowc.backends.hls.lint.structure import Scope, Variable
+from flowc.backends.hls.lint.structure import Scope, Variable, matching
 from flowc.backends.hls.lint.tokens import Token
 
 __all__ = ["flow_findings"]
@@ -43,7 +43,10 @@ def _ends(program: Program) -> Ends:
             at = positions.get(tokens[i].text)
             if at is None or tokens[i - 1].text in (".", "->", "::"):
                 continue
-            verb = tokens[i + 2].text if tokens[i + 1].text == "." else ""
+            behind = i + 1
+            while tokens[behind].text == "[":  # an array of streams
+                behind = matching(tokens, behind) + 1
+            verb = tokens[behind + 1].text if tokens[behind].text == "." else ""
             if verb in ("read", "read_nb"):
                 ends.setdefault((key, at), set()).add(_READ)
             elif verb in ("write", "write_nb"):
@@ -51,7 +54,8 @@ def _ends(program: Program) -> Ends:
         for call in function.calls:
             for callee in program.callees(call):
                 for place, argument in enumerate(call.arguments):
-                    if len(argument) == 1 and argument[0].text in positions:
+                    whole = len(argument) == 1 or (argument[1].text == "[" and argument[-1].text == "]")
+                    if whole and argument[0].text in positions:
                         handed.append(((key, positions[argument[0].text]), (id(callee.scope), place)))
     changed = True
     while changed:

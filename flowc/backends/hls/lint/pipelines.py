@@ -19,7 +19,7 @@ def pipeline_findings(program: Program) -> Iterator[Finding]:
             continue  # runs in the compiler
         yield from _bare(function)
         for scope in function.scope.walk():
-            yield from _loop(scope, function)
+            yield from _loop(scope, function, program, looping)
             if function.part.has(scope, "pipeline"):
                 for call in calls_in(function.tokens, scope.begin + 1, scope.end):
                     if any(id(callee.scope) in looping for callee in program.callees(call)):
@@ -36,7 +36,7 @@ def _loops(scope: Scope) -> list[Scope]:
     return [s for s in scope.walk() if s.kind == "loop"]
 
 
-def _loop(scope: Scope, function: Function) -> Iterator[Finding]:
+def _loop(scope: Scope, function: Function, program: Program, looping: set[int]) -> Iterator[Finding]:
     part = function.part
     if scope.kind != "loop":
         return
@@ -44,7 +44,15 @@ def _loop(scope: Scope, function: Function) -> Iterator[Finding]:
     outer = [s for s in scope.around() if s is not scope and s.kind in ("loop", "function") and part.has(s, "pipeline")]
     if outer and not is_unrolled(scope, part):
         yield Finding(where.file, where.line, "pipeline-nest", "a loop without UNROLL in a pipeline")
-    elif not (is_unrolled(scope, part) or any(part.has(s, n) for s in _loops(scope) for n in ("pipeline", "dataflow"))):
+    elif not (
+        is_unrolled(scope, part)
+        or any(part.has(s, n) for s in _loops(scope) for n in ("pipeline", "dataflow"))
+        or any(
+            id(f.scope) in looping
+            for c in calls_in(function.tokens, scope.begin, scope.end)
+            for f in program.callees(c)
+        )
+    ):
         yield Finding(where.file, where.line, "missing-pipeline", "a loop without PIPELINE and without UNROLL")
 
 

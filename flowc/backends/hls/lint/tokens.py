@@ -82,7 +82,24 @@ def translation_unit(path: Path, root: Path, cache: dict[Path, list[tuple[int, s
     """
     unit = Unit()
     _read(path, root, unit, cache)
+    _drop_empty_macros(unit)
     return unit
+
+
+def _drop_empty_macros(unit: Unit) -> None:
+    """Puts empty statements in the place of macros with arguments that stand for nothing, so that positions stay."""
+    tokens, i = unit.tokens, 0
+    while i + 1 < len(tokens):
+        if tokens[i + 1].text == "(" and unit.macros.get(tokens[i].text) == "":
+            depth = 0
+            while i < len(tokens):
+                depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
+                last = tokens[i].text == ")" and depth == 0
+                tokens[i] = tokens[i]._replace(kind="mark", text=";")
+                if last:
+                    break
+                i += 1
+        i += 1
 
 
 def _lines(path: Path, cache: dict[Path, list[tuple[int, str]]]) -> list[tuple[int, str]]:

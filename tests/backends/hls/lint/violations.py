@@ -118,7 +118,7 @@ void d(hls::stream<int>& in, hls::stream<int>& out) {
 }
 void e(hls::stream<int>& in, hls::stream<int>& out) {
 #pragma HLS DATAFLOW
-  for (int i = 0; i < 3; ++i) {  // ! dataflow-form missing-pipeline
+  for (int i = 0; i < 3; ++i) {  // ! dataflow-form
     unit::narrow(in, out);
   }
 }

@@ -49,7 +49,9 @@ def activation_part(
         "OUT_BITS": activation.dtype.bits,
         "OUT_BIPOLAR": activation.dtype.bipolar,
     }
-    if isinstance(activation, Thresholds):
+    if isinstance(activation, Thresholds) and activation.searched(lanes, blocks * lanes, source):
+        found = _search(name, activation, source, rows, lanes)
+    elif isinstance(activation, Thresholds):
         found = _thresholds(name, activation, source, rows, lanes)
     elif isinstance(activation, Requant):
         found = _requant(name, activation, rows, lanes)
@@ -57,8 +59,7 @@ def activation_part(
         found = _table(name, activation, rows, lanes)
     else:
         raise UsageError(f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'")
-    # The module compares with all thresholds at once, whatever `Thresholds.searched` says: it takes two cycles.
-    cycles = 2 if isinstance(activation, Thresholds) else activation.stages
+    cycles = found.cycles or (2 if isinstance(activation, Thresholds) else activation.stages)
     return ActivationPart(common | found.parameters, found.memories, cycles)
 
 
@@ -96,6 +97,33 @@ def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: i
     memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)])
     form = {"FORM": "steps", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "STEP_BITS": wide}
     return ActivationPart(form | shared, (memory,))
+
+
+def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) -> ActivationPart:
+    search = act.search
+    keys = by_lane(np.clip(search.keys, source.lo, source.hi + 1), rows, lanes)
+    bits, stem = signed_bits(keys), f"data/{name}_search_"
+    halves = [1 << (search.steps - 1 - step) for step in range(search.steps)]
+    words, width = pack_fields([(keys[:, :, halves[0] - 1 : halves[0]], bits)])
+    memories = [Memory(f"{stem}first.hex", words, width)]
+    pairs = [(keys[:, :, half - 1 :: 2 * half], bits) for half in halves[1:]]
+    parameters: dict[str, Value] = {
+        "FORM": "search", "PARAMETERS": stem, "LEVELS": search.steps, "PARAM_BITS": bits, "STEP_BITS": 1,
+    }  # fmt: skip
+    step = act.uniform_step
+    if step is not None and bool((act.base == act.base[0]).all()) and not act.dtype.bipolar:
+        parameters |= {"BASE": int(act.base[0]), "STEP": step}
+    else:
+        paths = np.arange(1 << search.steps)
+        results = act.base[:, None] + (step or 0) * paths if search.results is None else search.results
+        coded = results > 0 if act.dtype.bipolar else results
+        pairs.append((by_lane(np.broadcast_to(coded, (act.channels, paths.size)), rows, lanes), act.dtype.bits))
+        parameters["STEP_BITS"] = 0
+    for step_number, (values, wide) in enumerate(pairs, 1):
+        for lane in range(lanes):
+            words, width = pack_fields([(values[:, lane].reshape(-1, 1, 2), wide)])
+            memories.append(Memory(f"{stem}{lane:03d}_{step_number}.hex", words, width))
+    return ActivationPart(parameters, tuple(memories), search.steps + 1)
 
 
 def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:

@@ -16,6 +16,8 @@ module flowc_heap #(
     input logic [TOTAL-1:0] bits,
     output logic signed [SUM-1:0] sum
 );
+  wire unused_bits = &{1'b0, bits};  // columns beyond the sum
+
   // Where a column begins in the input.
   function automatic int start(int column);
     int at = 0;

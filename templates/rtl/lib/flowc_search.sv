@@ -33,7 +33,7 @@ module flowc_search #(
   logic [RW-1:0] row[STEPS];
   logic last;
   flowc_count #(.COUNT(ROWS)) rows (.clk, .rst, .step(enable && valid), .value(row[0]), .last);
-  wire unused = &{1'b0, last};
+  wire unused = &{1'b0, last, row[STEPS-1]};
   logic [STEPS:0] valids;
   assign results_valid = valids[STEPS];
   always_ff @(posedge clk)

@@ -18,7 +18,7 @@ from flowc.design.verify import compare
 from flowc.errors import FlowcError, MismatchError, ModelError
 from flowc.exact.sums import FloatSum
 from flowc.streamline.compile import compile_model
-from flowc.units import Mvtu, Requant
+from flowc.units import Mvtu, Requant, Thresholds
 from tests.compare import design_of
 from tests.netbuild import Net
 
@@ -231,6 +231,25 @@ def test_a_tie_does_not_excuse_wrong_sums() -> None:
     (output,) = built.outputs
     assert output in [c.tensor for c in found.failing]
     assert not found.tensors[output].causes
+
+
+def test_thresholds_that_no_sample_reaches_are_compared() -> None:
+    """One sample of zeros shows one accumulator of each channel; a step far from it is wrong all the same."""
+    net = Net([1, 2, 4, 4], seed=3)
+    y = net.quant(net.conv(net.quant(net.x, 0.3), 2, 3, 3, per_channel=True), 0.7, bits=2)
+    built = designed(net.model(net.conv(y, 3, 2, 1)))
+    zeros = {"x": np.zeros((1, 2, 4, 4), np.float32)}
+    assert compare(built, zeros).mismatches == 0
+    unit = next(u for u in built.graph if isinstance(u, Mvtu) and isinstance(u.activation, Thresholds))
+    assert isinstance(unit, Mvtu)
+    assert isinstance(unit.activation, Thresholds)
+    values = unit.activation.values.copy()
+    values[1, -1] += 2
+    faulty = unit.with_(activation=replace(unit.activation, values=values))
+    broken = replace(built, plan=replace(built.plan, graph=built.graph.with_units({unit.name: faulty})))
+    found = compare(broken, zeros)
+    assert [c.mismatches > 0 for c in found.failing] == [True]
+    assert found.end_to_end == 0
 
 
 # windows

@@ -50,6 +50,8 @@ def node_range(node: ir.Node, ranges: Ranges) -> tuple[Array, Array] | None:
             return uniform_range(out, min(int(a.min()) for a in los), max(int(a.max()) for a in his))
         if node.op_type == "Pad" and str_attr(node, "mode", "constant") == "constant":
             fill = _pad_value(node)
+            if abs(fill) >= 1 << 53:
+                return None
             lo, hi = np.minimum(lo, fill), np.maximum(hi, fill)
         return lo, hi
     if not node.inputs or node.inputs[0] not in ranges:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from flowc.design.plan import Plan
-from flowc.errors import DamagedError, UsageError, shown
+from flowc.errors import DamagedError, MismatchError, UsageError, shown
 from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, check_inputs
 from flowc.model.host import HostGraph
@@ -93,6 +93,8 @@ class Assembly:
             given = integers[unit.tensor]
             if given.size != len(given) * unit.frame.elements:
                 raise DamagedError(f"what the host makes of '{shown(unit.tensor)}' has the shape {given.shape[1:]}")
+            if given.dtype.kind == "f" and not np.isfinite(given).all():
+                raise MismatchError(f"what the host makes of '{shown(unit.tensor)}' is infinite, or no number")
             frames[unit.name] = self.ports[unit.name].to_stream(given, unit.frame.shape)
         return frames
 

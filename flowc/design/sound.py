@@ -74,12 +74,18 @@ def _ports(design: Assembly) -> Iterator[str]:
             yield f"port '{shown(name)}' carries {unit.frame.elements} elements, its tensor has the shape {design.ports[name].shape}"
 
 
+def _bare(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the ones in front."""
+    first = next((i for i, n in enumerate(shape) if n != 1), len(shape))
+    return shape[first:]
+
+
 def _tensors(design: Assembly) -> Iterator[str]:
     """Every tensor of the reference that a stream carries is described, and so compared."""
     shapes = {n: s.shape for n, s in _specs(design.reference.graph.output).items()}
     for name, info in design.tensors.items():
         yield from _layout(name, info)
-        if name in shapes and math.prod(shapes[name]) != math.prod(info.shape):
+        if name in shapes and _bare(shapes[name]) != _bare(info.shape):
             yield f"tensor '{shown(name)}' has the shape {info.shape}, in the reference {shapes[name]}"
     for stream in design.graph.streams:
         if stream.tensor is None:

@@ -19,6 +19,7 @@ from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
 from flowc.design.probes import probe
 from flowc.design.tail import TailCheck
+from flowc.errors import MismatchError, shown
 from flowc.exact.sums import FloatSum
 from flowc.model.host import HostGraph
 from flowc.model.runtime import open_session, run_session
@@ -255,6 +256,8 @@ class _Run:
                 self.result.tensor(name).dequantized(given.reshape(expected[name].shape), expected[name], sums[name])
         for name, given in self.design.finish(sample, heads, integers).items():
             right, discrete = expected[name], given.dtype.kind in "iub"
+            if given.shape != right.shape:
+                raise MismatchError(f"output '{shown(name)}' has the shape {given.shape}, in onnxruntime {right.shape}")
             if not discrete and given.size:
                 self.result.worst_output = max(self.result.worst_output, _relative(given, right))
             if name in replayed:

@@ -314,7 +314,7 @@ def test_what_no_stream_can_bring_is_refused(tmp_path):
     graph = arriving(wide, fc="stream")
     with pytest.raises(InfeasibleError, match="reads 8192 bits of weights per cycle; a stream brings at most 4096"):
         generate(graph, tmp_path, part="xczu7ev-ffvc1156-2-e", clock_mhz=200, header="A test")
-    folding = {"fc": {"memory": "uram", "pe": 2, "simd": 2048}}
+    folding = {"fc": {"memory": "uram", "pe": 6, "simd": 1024}}
     with pytest.raises(UsageError, match="leaves no folding that can be built"):
         allocate(wide, load_target("zcu104"), folding=folding)
 

@@ -69,9 +69,12 @@ class Bundle(Unit):
 
 
 def split_large(graph: Dataflow) -> Dataflow:
-    """The graph with every matrix unit of more than `MAX_PRODUCTS` products a cycle in parts; FIFOs between them hold two beats."""
+    """The graph with every matrix unit of more than `MAX_PRODUCTS` products a cycle in parts; FIFOs between them hold two beats.
+
+    Weights that arrive come in one stream, for one unit: allocation keeps to the cap there.
+    """
     for unit in list(graph):
-        if isinstance(unit, Mvtu) and unit.pe * unit.simd > MAX_PRODUCTS:
+        if isinstance(unit, Mvtu) and unit.pe * unit.simd > MAX_PRODUCTS and not unit.weights_arrive:
             graph = _split(graph, unit)
     return graph
 

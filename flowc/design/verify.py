@@ -255,7 +255,8 @@ class _Run:
             for name, given in self.floats.run({**sample, **heads, **integers}).items():
                 self.result.tensor(name).dequantized(given.reshape(expected[name].shape), expected[name], sums[name])
         for name, given in self.design.finish(sample, heads, integers).items():
-            right, discrete = expected[name], given.dtype.kind in "iub"
+            # A scalar of the model, such as a scale, is one number per sample.
+            right, discrete = np.atleast_1d(expected[name]), given.dtype.kind in "iub"
             if given.shape != right.shape:
                 raise MismatchError(f"output '{shown(name)}' has the shape {given.shape}, in onnxruntime {right.shape}")
             if not discrete and given.size:

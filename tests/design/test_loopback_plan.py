@@ -129,3 +129,12 @@ def test_rates_batches_and_latencies() -> None:
         estimate(wide(), "ultra96", execution="loopback", latency_ms=1e-6)
     with pytest.raises(UsageError, match="folding"):
         estimate(wide(), "ultra96", execution="loopback", folding={"n_Conv_10": {"pe": 1}})
+
+
+@pytest.mark.parametrize("execution", ["dataflow", "loopback"])
+def test_outputs_that_are_scalars_are_compared(execution: str) -> None:
+    net = Net([1, 6])
+    x = net.quant(net.x, 0.25)
+    net.nodes.append(onnx.helper.make_node("Identity", [net.const(np.float32(0.25))], ["scale"]))
+    design = build(net.model(net.quant(net.linear(x, 6, 3), 0.5), "scale"), "ultra96", execution=execution)
+    assert design.report["verification"]["mismatches"] == 0

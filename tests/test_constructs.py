@@ -304,7 +304,13 @@ def truncated(rounding: str) -> Build:
     return build
 
 
+def unrelated_scales(net: Net) -> str:
+    return end(net, image(net, scale=net.rng.uniform(0.2, 0.4, (1, 4, 1, 1))))
+
+
 MOVES: dict[str, Any] = {
+    "reflected border": shaped(IMAGE, lambda net: end(net, net.op("Pad", image(net), net.const(np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="reflect"))),
+    "concat of unrelated scales into a convolution": shaped(IMAGE, unrelated_scales),
     "max pool": shaped(IMAGE, pooled(lambda net, x: net.maxpool(x))),
     "max pool, overlapping and padded": shaped(IMAGE, pooled(lambda net, x: net.maxpool(x, 3, 2, pads=[1] * 4))),
     "max pool, ceil mode": shaped(IMAGE, pooled(lambda net, x: net.maxpool(x, 2, 2, ceil_mode=1))),
@@ -409,17 +415,11 @@ def float_quantized(net: Net) -> str:
     return net.linear(x, 12, 6)
 
 
-def unrelated_scales(net: Net) -> str:
-    return end(net, image(net, scale=net.rng.uniform(0.2, 0.4, (1, 4, 1, 1))))
-
-
 REFUSED: dict[str, tuple[list[int], Build, str]] = {
     "attention": ([1, 5, 8], attention, "both operands are computed at run time"),
     "LSTM": ([1, 5, 8], recurrent, "LSTM"),
     "FP8": (VECTOR, float_quantized, "FloatQuant"),
-    "unrelated scales": (IMAGE, unrelated_scales, "a dense product adds channels of unrelated scales: no exact integer form. Use one scale"),
     "float layer between quantized ones": (VECTOR, lambda net: q(net, net.linear(q(net, net.op("Softmax", net.linear(net.quant(net.x, 0.3), 12, 6), axis=1)), 6, 4)), "Softmax"),
-    "deformed padding": (IMAGE, lambda net: end(net, net.op("Pad", image(net), net.const(np.array([0, 0, 1, 1, 0, 0, 1, 1])), mode="reflect")), "Pad"),
     "cumulative sum": (VECTOR, lambda net: q(net, net.linear(q(net, net.op("CumSum", net.quant(net.x, 0.3), net.const(np.array(1)))), 12, 4)), "CumSum"),
 }  # fmt: skip
 

@@ -190,7 +190,7 @@ def test_folding_files_that_can_not_be_read(tmp_path: Path, content: str, text: 
 
 
 def test_missing_folding_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="can't be read: No such file"):
+    with pytest.raises(UsageError, match="cannot read the folding file .*: No such file"):
         read_folding(tmp_path / "none.json")
 
 

@@ -47,7 +47,12 @@ def probe(design: Assembly, unit: Unit, entry: FloatSum, expected: Mapping[str, 
     """
     activation: Any = getattr(unit, "activation", None)
     info = design.tensors.get(entry.tensor)
-    if activation is None or activation.domain is None or info is None or entry.tensor not in expected:
+    if (
+        activation is None
+        or activation.domain is None
+        or info is None
+        or not {entry.tensor, entry.reference} <= expected.keys()
+    ):
         return None
     shape = expected[entry.reference].shape
     part = extract(design.reference, {entry.reference: shape}, [entry.tensor], {})

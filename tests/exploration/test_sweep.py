@@ -65,8 +65,8 @@ def test_the_front_is_of_the_points_and_ascends(sweep: Sweep) -> None:
 
 
 def test_limits_and_folding_are_kept() -> None:
-    tight = flowc.explore(cnn(), ["ultra96"], count=2, utilization="lut=5%,dsp=0.1")
-    assert all((p.lut or 0) <= 0.05 * 70_560 and (p.dsp or 0) <= 36 for p in tight.points)
+    tight = flowc.explore(cnn(), ["ultra96"], count=2, utilization="lut=3%,dsp=0.02")
+    assert all((p.lut or 0) <= 0.03 * 70_560 and (p.dsp or 0) <= 7.2 for p in tight.points)
     loose = flowc.explore(cnn(), ["ultra96"], count=1)
     assert (loose.points[0].fps or 0) > (tight.points[-1].fps or 0)
     with pytest.raises(UsageError, match="unknown layer 'nothing'"):

@@ -94,7 +94,7 @@ def test_results_that_are_no_numbers() -> None:
 def test_no_number_between_a_quantizer_and_a_layer() -> None:
     net = Net([1, 4, 5, 5])
     y = net.conv(net.op("Sqrt", net.quant(net.x, 0.3)), 4, 3)
-    assert "it is not a number (NaN) for integers that can occur" in refusal(net, net.quant(y, 0.3))
+    assert "'n_Sqrt_5' (Sqrt): its result goes into a layer without a quantizer" in refusal(net, net.quant(y, 0.3))
 
 
 def test_no_number_in_front_of_an_argmax() -> None:

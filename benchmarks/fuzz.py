@@ -28,6 +28,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 import flowc
+from benchmarks.provenance import commit
 from tests.fuzz.checking import Outcome, check
 from tests.fuzz.generator import RandomNet, random_nets
 
@@ -50,6 +51,7 @@ class Tally:
         self.depths: Counter[int] = Counter()
         self.failures: list[dict[str, Any]] = []
         self.start = time.perf_counter()
+        self.sources = commit()
 
     def add(self, net: RandomNet, seed: int) -> None:
         """Checks one net and counts what it gave."""
@@ -81,6 +83,7 @@ class Tally:
     def as_dict(self, seeds: Sequence[int]) -> dict[str, Any]:
         """The record."""
         return {
+            "commit": self.sources,
             "nets": self.nets,
             "seeds": list(seeds),
             "exact": self.statuses["ok"],
@@ -117,7 +120,10 @@ def markdown(record: dict[str, Any]) -> str:
     lines = [
         "# Random nets against the reference",
         "",
-        f"`python -m benchmarks.fuzz --nets {record['nets']} --seed {record['seeds'][0]}`, {record['seconds']:.0f} s.",
+        (
+            f"`python -m benchmarks.fuzz --nets {record['nets']} --seed {record['seeds'][0]}` on {record['commit']}, "
+            f"{record['seconds']:.0f} s."
+        ),
         "",
         "| | |",
         "|---|---|",

@@ -30,6 +30,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 
+from benchmarks.provenance import commit
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "benchmarks" / "records"
 EQUIVALENT = RECORDS / "mutation_equivalent.json"
@@ -267,7 +269,7 @@ def record(results: Sequence[tuple[Mutant, bool]], seed: int) -> dict[str, objec
             "survived": len(mine) - killed - equivalent,
         }
     survivors = [asdict(m) | {"reason": reasons.get(m.key)} for m, lives in results if lives]
-    return {"seed": seed, "groups": groups, "survivors": survivors}
+    return {"commit": commit(), "seed": seed, "groups": groups, "survivors": survivors}
 
 
 def page(found: dict[str, object]) -> str:
@@ -281,8 +283,8 @@ def page(found: dict[str, object]) -> str:
         share = counts["killed"] / max(1, counts["mutants"] - counts["equivalent"])
         rows.append([group, *(str(counts[k]) for k in ("mutants", "equivalent", "killed", "survived")), f"{share:.0%}"])
     text = "# Mutation testing\n\n"
-    text += f"Written by `python -m benchmarks.mutation`, seed {found['seed']}: single mutations drawn at random, and how many of them "
-    text += "the fast tests of their module noticed.\n\n"
+    text += f"Written by `python -m benchmarks.mutation`, seed {found['seed']}, on {found['commit']}: single mutations "
+    text += "drawn at random, and how many of them the fast tests of their module noticed.\n\n"
     text += markdown(["group", "mutants>", "equivalent>", "killed>", "survived>", "killed of the others>"], rows)
     text += "\n## Survivors\n\n"
     survivors = found["survivors"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import attacks
 from benchmarks.finn_model import Estimate, finn_estimate, finn_unit
 from benchmarks.tables import fill, markdown
 from flowc.model.dtypes import BIPOLAR, IntType
@@ -63,3 +65,25 @@ def test_thresholds_cost_extra_where_they_are_asked_for() -> None:
     plain, strict = finn_estimate(graph), finn_estimate(graph, thresholds=True)
     assert strict.lut > plain.lut
     assert (strict.bram18, strict.dsp) == (plain.bram18, plain.dsp)
+
+
+def _attacked(first: int, cases: int, **status: int) -> dict[str, Any]:
+    outcome = {"status": "ok", "seconds": 0.5, "megabytes": 100, "compared": 1, "what": "", "reason": ""}
+    outcomes = [outcome | {"status": name} for name, count in status.items() for _ in range(count)]
+    return attacks.record(first, outcomes + [outcome] * (cases - len(outcomes)), 1.0, f"commit{first}")
+
+
+def test_records_of_attacks_join_and_say_their_commits() -> None:
+    whole = attacks.joined([_attacked(10, 10, failed=1), _attacked(0, 10)])
+    assert [p["commit"] for p in whole["parts"]] == ["commit0", "commit10"]
+    assert whole["cases"] == 20 == sum(sum(c.values()) for c in whole["by_kind"].values())
+    assert whole["outputs_compared_with_onnxruntime"] == 20
+    assert [f["seed"] for f in whole["failures"]] == [10]
+    text = attacks.markdown(whole)
+    assert "--cases 10 --first 10` on commit10" in text
+    assert "20 cases." in text
+
+
+def test_no_case_counts_twice() -> None:
+    with pytest.raises(ValueError, match="case 9 is in two records"):
+        attacks.joined([_attacked(0, 10), _attacked(9, 10)])

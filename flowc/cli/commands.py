@@ -26,6 +26,7 @@ from flowc.cli.options import (
     request_from,
     session,
 )
+from flowc.cli.report import report
 from flowc.errors import MismatchError, UsageError, counted, shown
 
 __all__ = ["cli"]
@@ -47,6 +48,7 @@ def cli() -> None:
 
 cli.add_command(explore)
 cli.add_command(explore_array)
+cli.add_command(report)
 
 
 @cli.command()

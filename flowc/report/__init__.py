@@ -1,6 +1,6 @@
 """report.json and report.html."""
 
-from flowc.report.report import build, info, update, write
+from flowc.report.report import build, info, read, update, write
 from flowc.report.summary import Info, Report
 
-__all__ = ["Info", "Report", "build", "info", "update", "write"]
+__all__ = ["Info", "Report", "build", "info", "read", "update", "write"]

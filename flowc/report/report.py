@@ -12,6 +12,7 @@ import numpy as np
 
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
+from flowc.files.read import read_file
 from flowc.files.write import write_files
 from flowc.report.html import render_html
 from flowc.report.summary import Info, Report
@@ -20,9 +21,10 @@ from flowc.targets import Target
 from flowc.units.graph import Dataflow
 from flowc.version import __version__
 
-__all__ = ["build", "info", "update", "write"]
+__all__ = ["build", "info", "read", "update", "write"]
 
 REPORT_SCHEMA = 1
+_LARGEST = 200_000_000
 
 
 def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Sequence[str]) -> Report:
@@ -69,6 +71,25 @@ def info(compiled: Compiled, notes: Sequence[tuple[str, str]]) -> Info:
         "nodes": [{"node": node, "became": text} for node, text in notes],
     }
     return Info(content)
+
+
+def read(directory: Path) -> Report:
+    """The report of the design in a folder.
+
+    Raises:
+        UsageError: there is none, or it is not one of this version's schema.
+    """
+    data = read_file(directory / "report.json", "report", UsageError, most=_LARGEST)
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"report.json in '{shown(str(directory))}' is damaged: {error}") from error
+    if not isinstance(content, dict) or content.get("schema") != REPORT_SCHEMA:
+        raise UsageError(
+            f"report.json in '{shown(str(directory))}' is no report of schema {REPORT_SCHEMA}",
+            remedy="Name the folder of a build: flowc build MODEL --target NAME -o DIR",
+        )
+    return Report(content)
 
 
 def write(report: Mapping[str, Any], directory: Path) -> None:

@@ -27,6 +27,7 @@ from flowc.cli.options import (
     session,
 )
 from flowc.cli.report import report
+from flowc.cli.synth import synth
 from flowc.errors import MismatchError, UsageError, counted, shown
 
 __all__ = ["cli"]
@@ -49,6 +50,7 @@ def cli() -> None:
 cli.add_command(explore)
 cli.add_command(explore_array)
 cli.add_command(report)
+cli.add_command(synth)
 
 
 @cli.command()

@@ -46,6 +46,8 @@ def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Se
         "verification": None,
         "csim": None,
         "rtlsim": None,
+        "synthesis": None,
+        "place": None,
         "seconds": dict(compiled.seconds),
     }
     return Report(content)

@@ -1,0 +1,154 @@
+"""Measured resources of a SystemVerilog project: every unit synthesized by itself, side by side, remembered by its contents."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from flowc.backends.rtl.pieces import PROBE, Piece, cut
+from flowc.backends.rtl.wiring import wires
+from flowc.backends.rtl.yosys import FAMILIES, count, statistics, version
+from flowc.dataflow.allocate.fifos import fifo_cost
+from flowc.errors import UsageError, shown
+from flowc.interface.names import name_design
+from flowc.kernels.build import cache_folder
+from flowc.units import Unit
+from flowc.units.cost import Resources
+from flowc.units.graph import Dataflow
+
+__all__ = ["check_family", "synthesize"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many pieces are done, of how many, and the name of the last one."""
+
+_KEYS = ("lut", "ff", "bram18", "dsp")
+_WITH_DSP = ("auto", "dsp", "packed")
+"""Multiplier styles whose products may become DSP slices."""
+
+
+def check_family(family: str) -> None:
+    """Raises UsageError where flowc can't synthesize for a family."""
+    if family not in FAMILIES:
+        raise UsageError(f"there is no family '{shown(family)}'", remedy=f"The known ones are {', '.join(FAMILIES)}")
+
+
+def synthesize(
+    folder: Path,
+    graph: Dataflow,
+    family: str,
+    *,
+    jobs: int | None = None,
+    timeout: float = 1800,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Synthesizes every unit and FIFO of a project with yosys.
+
+    A result is kept in the user's cache folder under the hash of everything that it depends on; a run that is killed leaves
+    whole entries or none.
+
+    Args:
+        folder: the project, written by this backend.
+        graph: its design.
+        family: one of `FAMILIES`.
+        jobs: processes at once; by default one per processor.
+        timeout: seconds per unit.
+
+    Returns:
+        The ``synthesis`` entry of report.json: tool, family, resources, and per unit what was measured and modelled.
+
+    Raises:
+        UsageError: yosys is not installed, or the folder holds no project.
+        SynthesisError: yosys refuses a unit.
+    """
+    check_family(family)
+    tool = f"yosys {version()}"
+    pieces, sources = cut(folder)
+    kinds = _kinds(graph)
+    store = cache_folder() / "synthesis"
+    distinct = {piece.digest: piece for piece in pieces}
+    found: dict[str, dict[str, int]] = {}
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        running = {
+            pool.submit(_one, folder, sources, piece, family, _dsp(kinds[_key(piece)][0]), tool, store, timeout): piece
+            for piece in distinct.values()
+        }
+        for done, future in enumerate(as_completed(running), 1):
+            found[running[future].digest] = future.result()
+            if progress is not None:
+                progress(done, len(running), running[future].name)
+    units = [_entry(found[piece.digest], *kinds[_key(piece)][1:]) for piece in pieces]
+    total = {key: sum(unit[key] for unit in units) for key in _KEYS}
+    return {"tool": tool, "family": family, "resources": total, "units": units}
+
+
+def _key(piece: Piece) -> tuple[bool, str]:
+    return piece.is_fifo, piece.name
+
+
+def _kinds(graph: Dataflow) -> dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]]:
+    """Of every piece: the unit (None of a FIFO), its name and kind in the report, its modelled resources."""
+    layers = name_design(graph).layers
+    units: dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]] = {
+        (False, layers[unit.name]): (unit, unit.name, unit.kind, unit.resources) for unit in graph
+    }
+    fifos: dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]] = {
+        (True, wire.name): (None, f"{stream.src} -> {stream.dst}", "fifo", fifo_cost(graph, stream))
+        for stream, wire in wires(graph).items()
+    }
+    return units | fifos
+
+
+def _dsp(unit: Unit | None) -> bool:
+    return getattr(unit, "multiplier", "lut") in _WITH_DSP
+
+
+def _one(
+    folder: Path, sources: Iterable[str], piece: Piece, family: str, dsp: bool, tool: str, store: Path, timeout: float
+) -> dict[str, int]:
+    kept = store / f"{piece.digest}-{family}-{'dsp' if dsp else 'lut'}-{tool.replace(' ', '-')}.json"
+    known = _read(kept)
+    if known is not None:
+        return known
+    probe = folder / f".{PROBE}-{secrets.token_hex(6)}.sv"
+    try:
+        probe.write_text(piece.text, encoding="utf-8")
+        reading = [f"read_slang --top {PROBE} {' '.join(sources)} {probe.name}"]
+        what = f"'{piece.name}' ({piece.module})"
+        cells = statistics(folder, reading, PROBE, family, dsp=dsp, timeout=timeout, what=what)
+    except OSError as error:
+        raise UsageError(f"cannot write '{shown(str(probe))}': {error.strerror or error}") from error
+    finally:
+        probe.unlink(missing_ok=True)
+    counted = count(cells, family)
+    _write(kept, counted)
+    return counted
+
+
+def _read(path: Path) -> dict[str, int] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if isinstance(found, dict) and found.keys() == set(_KEYS) and all(isinstance(n, int) for n in found.values()):
+        return found
+    return None
+
+
+def _write(path: Path, counted: Mapping[str, int]) -> None:
+    """Keeps a result; where the cache folder can't be written, nothing is kept."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial.write_text(json.dumps(counted), encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+
+
+def _entry(measured: Mapping[str, int], name: str, kind: str, modelled: Resources) -> dict[str, Any]:
+    return {"name": name, "unit": kind, **measured, "model": {key: modelled.as_dict()[key] for key in _KEYS}}

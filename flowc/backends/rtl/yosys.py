@@ -1,0 +1,122 @@
+"""Synthesis by yosys (the Python package pyosys): a process per run, cells counted as the device's resources.
+
+Counts follow the vendors' user guides: UG474 and UG574 (look-up tables that a distributed RAM takes), TN1264 (ECP5).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flowc.errors import FlowcError, UsageError
+
+__all__ = ["FAMILIES", "SynthesisError", "count", "run", "version"]
+
+FAMILIES = {
+    "xcup": "synth_xilinx -family xcup -noiopad -flatten",
+    "xc7": "synth_xilinx -family xc7 -noiopad -flatten",
+    "ecp5": "synth_ecp5",
+}
+"""Families that can be synthesized for, and yosys' command for each."""
+
+_INSTALL = "Install it: pip install 'flowc[rtl]'"
+_CHILD = """
+import json, sys
+from pyosys import libyosys
+design = libyosys.Design()
+for command in json.loads(sys.argv[1]):
+    libyosys.run_pass(command, design)
+"""
+_RAM_LUTS = {
+    "RAM32M": 4, "RAM32M16": 8, "RAM64M": 4, "RAM64M8": 8, "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8,
+    "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM512X1S": 8, "SRL16E": 1, "SRLC32E": 1, "SRL16": 1,
+    "SRLC16E": 1,
+}  # fmt: skip
+"""Look-up tables of a slice that a memory or shift register takes."""
+
+
+class SynthesisError(FlowcError):
+    """Yosys refuses what flowc wrote: a bug of flowc, or a yosys that it was never tried with."""
+
+    exit_code = 1
+
+
+def version() -> str:
+    """Version of the package pyosys.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    if importlib.util.find_spec("pyosys") is None:
+        raise UsageError("synthesis needs yosys (the package pyosys), which was not found", remedy=_INSTALL)
+    return importlib.metadata.version("pyosys")
+
+
+def run(folder: Path, commands: Sequence[str], *, timeout: float, what: str) -> None:
+    """Runs yosys commands in a process of its own, in ``folder``.
+
+    Raises:
+        UsageError: pyosys is not installed, or the run takes longer than ``timeout`` seconds.
+        SynthesisError: a command fails; holds what yosys says.
+    """
+    version()
+    command = [sys.executable, "-c", _CHILD, json.dumps(list(commands))]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(
+            f"synthesis of {what} was stopped after {timeout:.0f} s", remedy="Fold it more, or give --timeout"
+        ) from error
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line or "error:" in line]
+        said = " | ".join(lines[:3]) or f"exit status {done.returncode}"
+        raise SynthesisError(f"yosys rejects {what}: {said}", remedy="Please report this, with the model")
+
+
+def statistics(
+    folder: Path, reading: Sequence[str], top: str, family: str, *, dsp: bool, timeout: float, what: str
+) -> dict[str, int]:
+    """Cells by type of a synthesized module.
+
+    Args:
+        folder: where the sources are.
+        reading: commands that read them.
+        top: the module.
+        family: one of `FAMILIES`.
+        dsp: whether products may become DSP slices.
+    """
+    with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
+        out = Path(scratch) / "stat.json"
+        synthesis = f"{FAMILIES[family]} -top {top}" + ("" if dsp else " -nodsp")
+        run(folder, [*reading, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
+        cells: dict[str, int] = json.loads(out.read_text(encoding="utf-8"))["design"]["num_cells_by_type"]
+    return cells
+
+
+def count(cells: Mapping[str, int], family: str) -> dict[str, int]:
+    """lut, ff, bram18 and dsp of cells by type. On ECP5: LUT4, flip-flops, 18 kbit EBR, 18 x 18 multipliers."""
+
+    def total(pattern: str, weight: int = 1) -> int:
+        return weight * sum(n for cell, n in cells.items() if re.fullmatch(pattern, cell))
+
+    if family == "ecp5":
+        return {
+            "lut": total("LUT4") + total("CCU2C", 2) + total("TRELLIS_DPR16X4", 4),
+            "ff": total("TRELLIS_FF"),
+            "bram18": total("DP16KD|PDPW16KD"),
+            "dsp": total("MULT18X18D"),
+        }
+    memories = sum(_RAM_LUTS.get(cell, 0) * n for cell, n in cells.items())
+    return {
+        "lut": total("LUT[1-6]|LUT6_2|INV") + memories,
+        "ff": total("FD[A-Z]*"),
+        "bram18": total("RAMB18E.") + total("RAMB36E.", 2),
+        "dsp": total("DSP48E.*"),
+    }

@@ -1,0 +1,120 @@
+"""Synthesis of written projects: the pieces, the counting, and yosys itself on small designs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flowc.api import build
+from flowc.backends.rtl.pieces import cut
+from flowc.backends.rtl.synthesize import synthesize
+from flowc.backends.rtl.yosys import count
+from flowc.cli import main
+from flowc.design.synthesis import synthesize_design
+from flowc.errors import UsageError
+from tests.netbuild import mlp
+
+needs_yosys = pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="pyosys is not installed")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synth") / "design"
+    build(mlp(), "ultra96", fps=1000, backend="rtl", output=folder, verify=False)
+    return folder
+
+
+def test_every_unit_and_stream_is_a_piece(written: Path) -> None:
+    document = json.loads((written / "design.json").read_text())
+    pieces, sources = cut(written / "rtl")
+    assert sum(not piece.is_fifo for piece in pieces) == len(document["units"])
+    assert sum(piece.is_fifo for piece in pieces) == len(document["streams"])
+    assert all(name.endswith(".sv") for name in sources)
+    for piece in pieces:
+        assert "_ready" in piece.text
+        assert piece.text.count("piece (") == 1
+
+
+def test_contents_of_memories_are_part_of_a_piece(written: Path, tmp_path: Path) -> None:
+    before = {piece.name: piece.digest for piece in cut(written / "rtl")[0] if not piece.is_fifo}
+    memory = next((written / "rtl" / "data").glob("*weights.hex"))
+    text = memory.read_text()
+    try:
+        memory.write_text(text.replace("0", "1"))
+        after = {piece.name: piece.digest for piece in cut(written / "rtl")[0] if not piece.is_fifo}
+    finally:
+        memory.write_text(text)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {memory.name.removesuffix("_weights.hex")}
+
+
+def test_cells_are_counted_as_a_slice_holds_them() -> None:
+    """UG574: a 32 x 16 RAM takes 8 look-up tables, a shift register one; a 36 kbit block is two of 18."""
+    cells = {
+        "LUT6": 3,
+        "LUT2": 1,
+        "INV": 1,
+        "RAM32M16": 2,
+        "SRLC32E": 4,
+        "FDRE": 7,
+        "RAMB36E2": 1,
+        "RAMB18E2": 1,
+        "DSP48E2": 2,
+    }
+    assert count(cells, "xcup") == {"lut": 3 + 1 + 1 + 16 + 4, "ff": 7, "bram18": 3, "dsp": 2}
+    cells = {"LUT4": 10, "CCU2C": 3, "TRELLIS_DPR16X4": 1, "TRELLIS_FF": 5, "DP16KD": 2, "MULT18X18D": 1}
+    assert count(cells, "ecp5") == {"lut": 10 + 6 + 4, "ff": 5, "bram18": 2, "dsp": 1}
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_measured_figures_enter_the_report(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWC_CACHE", str(tmp_path))
+    found = synthesize_design(written)["synthesis"]
+    report = json.loads((written / "report.json").read_text())
+    assert report["synthesis"] == found
+    for key in ("lut", "ff", "bram18", "dsp"):
+        assert found["resources"][key] == sum(unit[key] for unit in found["units"])
+    product = next(unit for unit in found["units"] if unit["unit"] == "mvtu")
+    assert product["lut"] > 0
+    assert product["ff"] > 0
+    assert product["model"]["lut"] > 0
+
+    # Everything is remembered: nothing is synthesized again, and the figures are the same.
+    def never(*_: object, **__: object) -> dict[str, int]:
+        raise AssertionError("synthesized again")
+
+    monkeypatch.setattr("flowc.backends.rtl.synthesize.statistics", never)
+    assert synthesize_design(written)["synthesis"] == found
+
+
+def test_what_cannot_be_synthesized_is_said(tmp_path: Path, written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build(mlp(), "ultra96", fps=1000, output=tmp_path / "hls", verify=False)
+    assert main(["synth", str(tmp_path / "hls")]) == 2
+    assert "holds no SystemVerilog" in capsys.readouterr().err
+    assert main(["synth", str(written), "--family", "virtex"]) == 2
+    assert "the known ones are xcup, xc7, ecp5" in capsys.readouterr().err.lower()
+    with pytest.raises(UsageError, match="holds no SystemVerilog project"):
+        cut(tmp_path)
+
+
+@needs_yosys
+def test_a_damaged_source_is_named(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flowc.backends.rtl.yosys import SynthesisError
+    from flowc.design import load
+
+    monkeypatch.setenv("FLOWC_CACHE", str(tmp_path))
+    source = written / "rtl" / "lib" / "flowc_fifo.sv"
+    text = source.read_text()
+    try:
+        source.write_text(text.replace("endmodule", "endmodul"))
+        with pytest.raises(SynthesisError, match="yosys rejects"):
+            synthesize(written / "rtl", load(written).graph, "xcup", jobs=1)
+    finally:
+        source.write_text(text)
+    assert not list((written / "rtl").glob(".flowc_probe*"))
+    assert np.all([not path.name.startswith(".") for path in (tmp_path / "synthesis").glob("*")])

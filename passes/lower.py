@@ -8,9 +8,9 @@ The operators are lowered by the functions that the ``lower_*`` modules register
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import onnx_ir as ir
@@ -22,6 +22,7 @@ from flowc.passes.integer_ranges import Ranges
 from flowc.units import Fork, Frame, InputPort, OutputPort, Permute, Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
+from flowc.units.names import LONGEST, LONGEST_PORT, legal, numbered
 
 __all__ = ["LOWERINGS", "CannotLower", "Lowering", "Place", "canonical_order", "lowers"]
 
@@ -93,15 +94,10 @@ class Lowering:
         self._tensors: dict[tuple[str, int], list[str]] = {}
         self._names: set[str] = set()
 
-    def unique(self, hint: str) -> str:
-        """A unit name like ``hint`` made of letters, digits and underscores, that no other unit has."""
-        base = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", hint)).strip("_")[:60].strip("_") or "unit"
-        if not base[0].isalpha():
-            base = f"n{base}"
-        name, count = base, 1
-        while name.lower() in self._names:
-            count += 1
-            name = f"{base}_{count}"
+    def unique(self, hint: str, limit: int = LONGEST) -> str:
+        """A unit name like ``hint`` made of letters, digits and underscores, of at most ``limit`` characters, that no other unit has."""
+        base = legal(hint)
+        name = next(n for i in count(1) if (n := numbered(base, i, limit)).lower() not in self._names)
         self._names.add(name.lower())
         return name
 
@@ -172,22 +168,22 @@ class Lowering:
         """The narrowest type that holds a tensor's integers."""
         return IntType.for_range(*self.range(value))
 
-    def input(self, value: ir.Value, dtype: IntType, order: Array) -> None:
-        """An input port for an integer tensor."""
+    def input(self, value: ir.Value, dtype: IntType, order: Array, hint: str) -> None:
+        """An input port, called like ``hint``, for an integer tensor."""
         h, w, c = order.shape
         frame = Frame(h, w, c, dtype)
         shape = shape_of(value)
         unit = InputPort(
-            name=self.unique(f"in_{value.name}"), tensor=value.name or "", tensor_shape=shape, frame=frame,
+            name=self.unique(hint, LONGEST_PORT), tensor=value.name or "", tensor_shape=shape, frame=frame,
             order=_order_or_none(order),
         )  # fmt: skip
         self.place(value, self.add(unit), order)
 
-    def output(self, value: ir.Value) -> None:
-        """An output port for an integer tensor."""
+    def output(self, value: ir.Value, hint: str) -> None:
+        """An output port, called like ``hint``, for an integer tensor."""
         place = self.at(value)
         unit = OutputPort(
-            name=self.unique(f"out_{value.name}"), tensor=value.name or "", tensor_shape=shape_of(value), frame=place.frame,
+            name=self.unique(hint, LONGEST_PORT), tensor=value.name or "", tensor_shape=shape_of(value), frame=place.frame,
             order=_order_or_none(place.order),
         )  # fmt: skip
         self.add(unit, place)

@@ -61,7 +61,7 @@ def generate_driver(
         UsageError: a file can't be written.
     """
     ports, readers = boundary(graph), weight_ports(graph)
-    units = {unit.name: unit for unit in (*graph.inputs, *graph.outputs)}
+    units = {port.name: unit for port, unit in zip(ports, (*graph.inputs, *graph.outputs), strict=True)}
     described: dict[str, Any] = {
         "name": graph.name,
         "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],

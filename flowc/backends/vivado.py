@@ -68,7 +68,6 @@ def generate_vivado(
         "clock_mhz": f"{clock_mhz:g}",
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,
-        "pins": names.ports,
         "readers": readers,
         "ip_only": reason is not None,
         "reason": reason,

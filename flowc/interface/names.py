@@ -1,4 +1,4 @@
-"""C++ names of a design: its top function, the layers, the ports; legal, readable, and apart from each other.
+"""C++ names of a design: its top function, the layers, the ports; legal, short, readable, and apart from each other.
 
 Whatever carries two of them differs in more than case, because the RTL may be VHDL and a file system may not tell
 ``Conv.cpp`` from ``conv.cpp``.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 
 from flowc.units import Mvtu, Vvtu
 from flowc.units.graph import Dataflow
+from flowc.units.names import LONGEST, LONGEST_PORT, numbered, short
 
 __all__ = ["Names", "identifier", "layer_names", "name_design", "top_name"]
 
@@ -91,7 +92,7 @@ class Names:
 
 def identifier(name: str) -> str:
     """A unit's name as a C++ identifier: unchanged, unless C++ reserves it (then prefixed with ``n_``)."""
-    text = re.sub(r"\W", "_", name, flags=re.ASCII)
+    text = re.sub(r"\W", "_", name, flags=re.ASCII).rstrip("_")
     if text in _RESERVED or not text or not text[0].isalpha() or "__" in text:
         text = "n_" + re.sub(r"__+", "_", text).lstrip("_")
     return text
@@ -100,24 +101,24 @@ def identifier(name: str) -> str:
 def top_name(name: str) -> str:
     """Name of the top function, and so of the RTL module, for a graph of this name."""
     text = identifier(name)
-    return f"n_{text}" if text.lower() in _BENCH | _HDL else text
+    return short(f"n_{text}" if text.lower() in _BENCH | _HDL else text)
 
 
 def layer_names(names: Iterable[str]) -> dict[str, str]:
     """C++ names of the layers of units: identifiers, told apart by a number where the parts of two would be named alike."""
-    return _apart(names, frozenset(), _PARTS)
+    return _apart(names, frozenset(), _PARTS, LONGEST)
 
 
 def name_design(graph: Dataflow) -> Names:
     """The C++ names of a design."""
     layers = layer_names(graph.units)
     units = (*graph.inputs, *graph.outputs)
-    ports = _apart((u.name for u in units), _HDL | _THREADS, ("",))
+    ports = _apart((u.name for u in units), _HDL | _THREADS, ("",), LONGEST_PORT)
     fed = [u.name for u in graph if isinstance(u, Mvtu | Vvtu) and u.weights_arrive]
     top = top_name(graph.name)
     # A weight port's name with "read_" before it is that of an IP, as the top function's is.
     taken = {p.lower() for p in ports.values()} | {u.name.lower() for u in units} | {top.lower().removeprefix("read_")}
-    weights = _apart(fed, frozenset(), ("",), taken, prefix="weights_")
+    weights = _apart(fed, frozenset(), ("",), LONGEST_PORT, taken, prefix="weights_")
     return Names(top, layers, ports, weights)
 
 
@@ -125,17 +126,18 @@ def _apart(
     names: Iterable[str],
     reserved: frozenset[str],
     parts: tuple[str, ...],
+    limit: int,
     taken: Iterable[str] = (),
     prefix: str = "",
 ) -> dict[str, str]:
-    """Identifiers that, with any of the parts behind, differ from each other and from what is taken, case aside."""
+    """Identifiers of at most ``limit`` characters that differ, with any part behind and case aside, from each other and what is taken."""
     used = set(taken)
     chosen: dict[str, str] = {}
     for name in names:
         base = identifier(prefix + name)
         if base.lower() in reserved:
             base = f"n_{base}"
-        candidates = chain([base], (f"{base}_{i}" for i in count(2)))
+        candidates = (numbered(base, i, limit) for i in count(1))
         text = next(t for t in candidates if used.isdisjoint((t + p).lower() for p in parts))
         used.update((text + p).lower() for p in parts)
         chosen[name] = text

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowc.errors import InfeasibleError
+from flowc.interface.names import name_design
 from flowc.model.dtypes import IntType
 from flowc.units import InputPort
 from flowc.units.graph import Dataflow
@@ -29,7 +30,7 @@ class HostPort:
     """One boundary stream and its widths.
 
     Attributes:
-        name: the port unit's name, which is also the name of the accelerator's stream.
+        name: the accelerator's stream (see `flowc.interface.names`), and what its DMA engine's name ends with.
         tensor: the model's integer tensor that it carries.
         is_input: from the host, else to the host.
         dtype: element type.
@@ -45,10 +46,12 @@ class HostPort:
     per_beat: int
 
     @staticmethod
-    def of(unit: Port) -> HostPort:
-        """The boundary stream of a port unit, whatever its width."""
+    def of(unit: Port, name: str | None = None) -> HostPort:
+        """The boundary stream of a port unit, whatever its width; called as the unit is unless it has a ``name`` of its own."""
         frame, is_input = unit.frame, isinstance(unit, InputPort)
-        return HostPort(unit.name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd)
+        return HostPort(
+            unit.name if name is None else name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd
+        )
 
     @property
     def stream_bytes(self) -> int:
@@ -88,9 +91,9 @@ def boundary(graph: Dataflow) -> list[HostPort]:
         InfeasibleError: a stream is wider than the widest AXI4-Stream there is (4096 bits), or a frame is longer than a
             DMA transfer can be.
     """
-    ports = []
+    ports, names = [], name_design(graph).ports
     for unit in (*graph.inputs, *graph.outputs):
-        port = HostPort.of(unit)
+        port = HostPort.of(unit, names[unit.name])
         if port.stream_bytes > _STREAM_BYTES:
             raise InfeasibleError(
                 f"stream '{port.name}' carries {port.per_beat} elements of {port.dtype.bits} bits per cycle; "

@@ -36,6 +36,7 @@ from flowc.streamline.causes import cause_of
 from flowc.streamline.evidence import inner_sums, last_sums, stream_windows
 from flowc.streamline.partition import INPUT_TYPE_ADVICE, NOT_QUANTIZED, Partition, partition
 from flowc.streamline.pipeline import Observer, streamline
+from flowc.streamline.port_names import port_hints
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
 from flowc.units.port import Port
@@ -143,7 +144,7 @@ def compile_model(
     accumulators = last_sums([*parts.exits, *parts.passed], ranges, named)
     seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
     tell("lower")
-    low = _lower(name, parts, ranges, set(quantized))
+    low = _lower(name, imported.graph, parts, ranges, set(quantized))
     graph = low.dataflow()
     inner = inner_sums(streamlined.certificate, low, named)
     keep: set[str | None] = {*result_types(imported), *quantized}
@@ -235,15 +236,16 @@ def _keep_outputs(reference: onnx.ModelProto, keep: set[str | None]) -> None:
     reference.graph.output.extend(kept)
 
 
-def _lower(name: str, parts: Partition, ranges: Ranges, known: set[str]) -> Lowering:
+def _lower(name: str, graph: ir.Graph, parts: Partition, ranges: Ranges, known: set[str]) -> Lowering:
     low = Lowering(name, ranges, known)
+    hints = port_hints(graph, parts)
     inner = set(parts.nodes)
     for value in parts.entries:
         if any(use.node in inner for use in value.uses()):
-            low.input(value, _entry_type(value, ranges), _entry_order(value, inner))
+            low.input(value, _entry_type(value, ranges), _entry_order(value, inner), hints[value])
     low.run(parts.nodes)
     for value in parts.exits:
-        low.output(value)
+        low.output(value, hints[value])
     return low
 
 

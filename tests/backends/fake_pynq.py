@@ -13,6 +13,7 @@ import types
 import numpy as np
 
 from flowc.dataflow.emulator import emulate
+from flowc.interface.names import name_design
 from flowc.interface.weights import weight_ports
 from flowc.interface.wire import DMA_LENGTH_BITS, boundary
 from flowc.model.dtypes import IntType
@@ -142,9 +143,10 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
                 return
             assert all(reader.control for reader in self.readers), "the accelerator waits for weights"
             inputs = {}
+            names = name_design(graph).ports
             for unit in graph.inputs:
                 assert isinstance(unit, InputPort)
-                port = next(p for p in self.ports if p.name == unit.name)
+                port = next(p for p in self.ports if p.name == names[unit.name])
                 data = self.channels[port.name].pending.tobytes()
                 assert len(data) % port.frame_bytes == 0
                 values = slow_decode(data, port.dtype, port.per_beat, port.memory_bytes)
@@ -152,9 +154,9 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             frames = len(next(iter(inputs.values())))
             assert all(len(x) == frames for x in inputs.values())
             for name, y in emulate(graph, inputs).items():
-                port = next(p for p in self.ports if p.name == name)
+                port = next(p for p in self.ports if p.name == names[name])
                 packet = self.register or 1  # frames until TLAST
-                channel = self.channels[name]
+                channel = self.channels[port.name]
                 if packet * port.frame_bytes > channel.pending.nbytes:
                     continue  # no TLAST: the transfer does not end
                 flat = y.reshape(frames, -1)[:packet]
@@ -162,7 +164,7 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
                 channel.pending[: len(data)] = np.frombuffer(data, np.uint8)
                 channel.pending = None
             for unit in graph.inputs:
-                self.channels[unit.name].pending = None
+                self.channels[names[unit.name]].pending = None
             self.batches.append(frames)
 
     def allocate(shape, dtype):

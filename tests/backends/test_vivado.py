@@ -281,7 +281,7 @@ def test_names_are_those_of_the_exported_ip(tmp_path):
     out = generated(tmp_path, graph, target)
     code, err, _, calls = run(out, boards=target.board_part)
     assert (code, err) == (0, "")
-    assert ("fit_register/m_axis", "accelerator/n_register") in Design(calls).joined
+    assert ("fit_n_register/m_axis", "accelerator/n_register") in Design(calls).joined
 
     generate(graph, tmp_path / "hls", part=target.part, clock_mhz=100, header=HEADER)
     _, _, _, exported = run(tmp_path / "hls", boards="", script="vitis_hls.tcl")

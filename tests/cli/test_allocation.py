@@ -62,7 +62,7 @@ def test_the_layer_of_these_tests_is_there(run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"conv9": {"pe": 2}}', "unknown layer 'conv9'; the layers are in_Quant_4_q, n_Conv_10"),
+        ('{"conv9": {"pe": 2}}', "unknown layer 'conv9'; the layers are in_x, n_Conv_10"),
         ('{"n_Conv_1": {"pe": 2}}', f"unknown layer 'n_Conv_1'; did you mean '{LAYER}'?"),
         (f'{{"{LAYER}": {{"pe": 3}}}}', f"folding '{LAYER}': 'pe' can't be 3; allowed are 1, 2, 4"),
         (f'{{"{LAYER}": {{"simd": 5}}}}', f"folding '{LAYER}': 'simd' can't be 5; allowed are 1, 2, 3, 6, 9, 18"),

@@ -8,7 +8,7 @@
 
 namespace layers {
 
-void in_Quant_4_q(hls::stream<flowc::Axis<1>>& in, hls::stream<ap_uint<8>>& out);
+void in_x(hls::stream<flowc::Axis<1>>& in, hls::stream<ap_uint<8>>& out);
 void n_Conv_10_pad(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<8>>& out);
 void n_Conv_10_window(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<72>>& out);
 void n_Conv_10(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<16>>& out);
@@ -22,7 +22,7 @@ void n_Conv_27(hls::stream<ap_uint<72>>& in, hls::stream<ap_uint<8>>& out);
 void n_Add_37(hls::stream<ap_uint<8>>& in0, hls::stream<ap_uint<8>>& in1, hls::stream<ap_uint<8>>& out);
 void n_Gemm_49_width(hls::stream<ap_uint<8>>& in, hls::stream<ap_uint<16>>& out);
 void n_Gemm_49(hls::stream<ap_uint<16>>& in, hls::stream<ap_uint<12>>& out);
-void out_n_Gemm_49_MatMul_acc(hls::stream<ap_uint<12>>& in, hls::stream<flowc::Axis<2>>& out);
+void out_Gemm_49(hls::stream<ap_uint<12>>& in, hls::stream<flowc::Axis<2>>& out);
 
 }  // namespace layers
 

@@ -124,33 +124,33 @@ int main(int argc, char** argv) {
     std::cerr << "usage: csim VECTORS [RESULTS]\n";
     return 2;
   }
-  Port<1> in_Quant_4_q_port("in_Quant_4_q", 64);
-  Port<2> out_n_Gemm_49_MatMul_acc_port("out_n_Gemm_49_MatMul_acc", 5);
-  if (!in_Quant_4_q_port.load(argv[1])) return 2;
-  const std::size_t frames = in_Quant_4_q_port.frames();
+  Port<1> in_x_port("in_x", 64);
+  Port<2> out_Gemm_49_port("out_Gemm_49", 5);
+  if (!in_x_port.load(argv[1])) return 2;
+  const std::size_t frames = in_x_port.frames();
 
   std::size_t wrong_beats = 0;
 #ifdef FLOWC_THREADS
   for (std::size_t frame = 0; frame < frames; ++frame) {
-    in_Quant_4_q_port.feed(frame);
+    in_x_port.feed(frame);
   }
-  run_threads(frames, in_Quant_4_q_port.stream, out_n_Gemm_49_MatMul_acc_port.stream);
+  run_threads(frames, in_x_port.stream, out_Gemm_49_port.stream);
   for (std::size_t frame = 0; frame < frames; ++frame) {
-    wrong_beats += out_n_Gemm_49_MatMul_acc_port.drain();
+    wrong_beats += out_Gemm_49_port.drain();
   }
 #else
   for (std::size_t frame = 0; frame < frames; ++frame) {
-    in_Quant_4_q_port.feed(frame);
-    ::net(in_Quant_4_q_port.stream, out_n_Gemm_49_MatMul_acc_port.stream);
-    wrong_beats += out_n_Gemm_49_MatMul_acc_port.drain();
+    in_x_port.feed(frame);
+    ::net(in_x_port.stream, out_Gemm_49_port.stream);
+    wrong_beats += out_Gemm_49_port.drain();
   }
 #endif
-  if (!in_Quant_4_q_port.stream.empty()) {
-    std::cerr << "in_Quant_4_q: beats left over\n";
+  if (!in_x_port.stream.empty()) {
+    std::cerr << "in_x: beats left over\n";
     ++wrong_beats;
   }
-  if (!out_n_Gemm_49_MatMul_acc_port.stream.empty()) {
-    std::cerr << "out_n_Gemm_49_MatMul_acc: beats left over\n";
+  if (!out_Gemm_49_port.stream.empty()) {
+    std::cerr << "out_Gemm_49: beats left over\n";
     ++wrong_beats;
   }
 #ifdef FLOWC_COUNT_CYCLES
@@ -162,11 +162,11 @@ int main(int argc, char** argv) {
   }
 
   if (argc == 3) {
-    if (!out_n_Gemm_49_MatMul_acc_port.save(argv[2])) return 2;
+    if (!out_Gemm_49_port.save(argv[2])) return 2;
     return 0;
   }
   std::size_t wrong = 0;
-  wrong += out_n_Gemm_49_MatMul_acc_port.compare(argv[1]);
+  wrong += out_Gemm_49_port.compare(argv[1]);
   std::cout << frames << " frames, " << (wrong == 0 ? "all outputs equal" : "MISMATCH") << "\n";
   return wrong == 0 ? 0 : 1;
 }

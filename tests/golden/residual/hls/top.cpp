@@ -5,14 +5,14 @@
 #include "top.hpp"
 #include "layers.hpp"
 
-void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>& out_n_Gemm_49_MatMul_acc) {
-#pragma HLS INTERFACE mode = axis port = in_Quant_4_q
-#pragma HLS INTERFACE mode = axis port = out_n_Gemm_49_MatMul_acc
+void net(hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49) {
+#pragma HLS INTERFACE mode = axis port = in_x
+#pragma HLS INTERFACE mode = axis port = out_Gemm_49
 #pragma HLS INTERFACE mode = ap_ctrl_none port = return
 #pragma HLS DATAFLOW
-  hls::stream<ap_uint<8>> in_Quant_4_q_to_n_Conv_10_pad("in_Quant_4_q_to_n_Conv_10_pad");  // 8 x 8 x 2 int4, 2 per beat: Quant_4/q
-#pragma HLS STREAM variable = in_Quant_4_q_to_n_Conv_10_pad depth = 3
-#pragma HLS BIND_STORAGE variable = in_Quant_4_q_to_n_Conv_10_pad type = fifo impl = srl
+  hls::stream<ap_uint<8>> in_x_to_n_Conv_10_pad("in_x_to_n_Conv_10_pad");  // 8 x 8 x 2 int4, 2 per beat: Quant_4/q
+#pragma HLS STREAM variable = in_x_to_n_Conv_10_pad depth = 3
+#pragma HLS BIND_STORAGE variable = in_x_to_n_Conv_10_pad type = fifo impl = srl
   hls::stream<ap_uint<8>> n_Conv_10_pad_to_n_Conv_10_window("n_Conv_10_pad_to_n_Conv_10_window");  // 10 x 10 x 2 int4, 2 per beat: n_Conv_10/padded
 #pragma HLS STREAM variable = n_Conv_10_pad_to_n_Conv_10_window depth = 3
 #pragma HLS BIND_STORAGE variable = n_Conv_10_pad_to_n_Conv_10_window type = fifo impl = srl
@@ -52,12 +52,12 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
   hls::stream<ap_uint<16>> n_Gemm_49_width_to_n_Gemm_49("n_Gemm_49_width_to_n_Gemm_49");  // 4 x 4 x 4 uint4, 4 per beat
 #pragma HLS STREAM variable = n_Gemm_49_width_to_n_Gemm_49 depth = 16
 #pragma HLS BIND_STORAGE variable = n_Gemm_49_width_to_n_Gemm_49 type = fifo impl = srl
-  hls::stream<ap_uint<12>> n_Gemm_49_to_out_n_Gemm_49_MatMul_acc("n_Gemm_49_to_out_n_Gemm_49_MatMul_acc");  // 1 x 1 x 5 int12, 1 per beat: n_Gemm_49/MatMul/acc
-#pragma HLS STREAM variable = n_Gemm_49_to_out_n_Gemm_49_MatMul_acc depth = 3
-#pragma HLS BIND_STORAGE variable = n_Gemm_49_to_out_n_Gemm_49_MatMul_acc type = fifo impl = srl
+  hls::stream<ap_uint<12>> n_Gemm_49_to_out_Gemm_49("n_Gemm_49_to_out_Gemm_49");  // 1 x 1 x 5 int12, 1 per beat: n_Gemm_49/MatMul/acc
+#pragma HLS STREAM variable = n_Gemm_49_to_out_Gemm_49 depth = 3
+#pragma HLS BIND_STORAGE variable = n_Gemm_49_to_out_Gemm_49 type = fifo impl = srl
 
-  layers::in_Quant_4_q(in_Quant_4_q, in_Quant_4_q_to_n_Conv_10_pad);
-  layers::n_Conv_10_pad(in_Quant_4_q_to_n_Conv_10_pad, n_Conv_10_pad_to_n_Conv_10_window);
+  layers::in_x(in_x, in_x_to_n_Conv_10_pad);
+  layers::n_Conv_10_pad(in_x_to_n_Conv_10_pad, n_Conv_10_pad_to_n_Conv_10_window);
   layers::n_Conv_10_window(n_Conv_10_pad_to_n_Conv_10_window, n_Conv_10_window_to_n_Conv_10);
   layers::n_Conv_10(n_Conv_10_window_to_n_Conv_10, n_Conv_10_to_n_MaxPool_21_window);
   layers::n_MaxPool_21_window(n_Conv_10_to_n_MaxPool_21_window, n_MaxPool_21_window_to_n_MaxPool_21);
@@ -69,6 +69,6 @@ void net(hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>&
   layers::n_Conv_27(n_Conv_27_window_to_n_Conv_27, n_Conv_27_to_n_Add_37);
   layers::n_Add_37(n_MaxPool_21_fork_to_n_Add_37, n_Conv_27_to_n_Add_37, n_Add_37_to_n_Gemm_49_width);
   layers::n_Gemm_49_width(n_Add_37_to_n_Gemm_49_width, n_Gemm_49_width_to_n_Gemm_49);
-  layers::n_Gemm_49(n_Gemm_49_width_to_n_Gemm_49, n_Gemm_49_to_out_n_Gemm_49_MatMul_acc);
-  layers::out_n_Gemm_49_MatMul_acc(n_Gemm_49_to_out_n_Gemm_49_MatMul_acc, out_n_Gemm_49_MatMul_acc);
+  layers::n_Gemm_49(n_Gemm_49_width_to_n_Gemm_49, n_Gemm_49_to_out_Gemm_49);
+  layers::out_Gemm_49(n_Gemm_49_to_out_Gemm_49, out_Gemm_49);
 }

@@ -12,7 +12,7 @@ open_project -reset vitis_net
 set_top net
 set flags "-std=c++14 -Wno-unknown-pragmas"
 add_files -cflags $flags top.cpp
-add_files -cflags $flags layers/in_Quant_4_q.cpp
+add_files -cflags $flags layers/in_x.cpp
 add_files -cflags $flags layers/n_Conv_10_pad.cpp
 add_files -cflags $flags layers/n_Conv_10_window.cpp
 add_files -cflags $flags layers/n_Conv_10.cpp
@@ -26,7 +26,7 @@ add_files -cflags $flags layers/n_Conv_27.cpp
 add_files -cflags $flags layers/n_Add_37.cpp
 add_files -cflags $flags layers/n_Gemm_49_width.cpp
 add_files -cflags $flags layers/n_Gemm_49.cpp
-add_files -cflags $flags layers/out_n_Gemm_49_MatMul_acc.cpp
+add_files -cflags $flags layers/out_Gemm_49.cpp
 add_files -tb -cflags $flags testbench.cpp
 
 open_solution -reset solution -flow_target vivado

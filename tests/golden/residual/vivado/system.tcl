@@ -46,8 +46,8 @@ connect_bd_net [get_bd_pins interrupts/irq] [get_bd_pins ps/pl_ps_irq0]
 # ---- the accelerator ------------------------------------------------------------------------------------------------
 create_bd_cell -type ip -vlnv $accelerator_vlnv accelerator
 
-# ---- input in_Quant_4_q: 2 x int4 per cycle, 64 cycles per frame; 1 of 1 bytes used
-create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_in_Quant_4_q
+# ---- input in_x: 2 x int4 per cycle, 64 cycles per frame; 1 of 1 bytes used
+create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_in_x
 set_property -dict [list \
     CONFIG.c_include_sg {0} \
     CONFIG.c_sg_include_stscntrl_strm {0} \
@@ -58,17 +58,17 @@ set_property -dict [list \
     CONFIG.c_m_axi_mm2s_data_width {128} \
     CONFIG.c_m_axis_mm2s_tdata_width {8} \
     CONFIG.c_mm2s_burst_size {16} \
-] [get_bd_cells dma_in_Quant_4_q]
-connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_in_Quant_4_q/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_in_Quant_4_q/M_AXI_MM2S] [get_bd_intf_pins memory0/S00_AXI]
-connect_bd_net [get_bd_pins dma_in_Quant_4_q/mm2s_introut] [get_bd_pins requests/In0]
-create_bd_cell -type module -reference flowc_stream_in fit_in_Quant_4_q
-set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_in_Quant_4_q]
-connect_bd_intf_net [get_bd_intf_pins dma_in_Quant_4_q/M_AXIS_MM2S] [get_bd_intf_pins fit_in_Quant_4_q/s_axis]
-connect_bd_intf_net [get_bd_intf_pins fit_in_Quant_4_q/m_axis] [get_bd_intf_pins accelerator/in_Quant_4_q]
+] [get_bd_cells dma_in_x]
+connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_in_x/S_AXI_LITE]
+connect_bd_intf_net [get_bd_intf_pins dma_in_x/M_AXI_MM2S] [get_bd_intf_pins memory0/S00_AXI]
+connect_bd_net [get_bd_pins dma_in_x/mm2s_introut] [get_bd_pins requests/In0]
+create_bd_cell -type module -reference flowc_stream_in fit_in_x
+set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_in_x]
+connect_bd_intf_net [get_bd_intf_pins dma_in_x/M_AXIS_MM2S] [get_bd_intf_pins fit_in_x/s_axis]
+connect_bd_intf_net [get_bd_intf_pins fit_in_x/m_axis] [get_bd_intf_pins accelerator/in_x]
 
-# ---- output out_n_Gemm_49_MatMul_acc: 1 x int12 per cycle, 5 cycles per frame; 2 of 2 bytes used
-create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_out_n_Gemm_49_MatMul_acc
+# ---- output out_Gemm_49: 1 x int12 per cycle, 5 cycles per frame; 2 of 2 bytes used
+create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_out_Gemm_49
 set_property -dict [list \
     CONFIG.c_include_sg {0} \
     CONFIG.c_sg_include_stscntrl_strm {0} \
@@ -79,22 +79,22 @@ set_property -dict [list \
     CONFIG.c_m_axi_s2mm_data_width {128} \
     CONFIG.c_s_axis_s2mm_tdata_width {16} \
     CONFIG.c_s2mm_burst_size {16} \
-] [get_bd_cells dma_out_n_Gemm_49_MatMul_acc]
-connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/S_AXI_LITE]
-connect_bd_intf_net [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/M_AXI_S2MM] [get_bd_intf_pins memory0/S01_AXI]
-connect_bd_net [get_bd_pins dma_out_n_Gemm_49_MatMul_acc/s2mm_introut] [get_bd_pins requests/In1]
-create_bd_cell -type module -reference flowc_stream_out fit_out_n_Gemm_49_MatMul_acc
-set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_out_n_Gemm_49_MatMul_acc]
-connect_bd_net [get_bd_pins frames/gpio_io_o] [get_bd_pins fit_out_n_Gemm_49_MatMul_acc/frames]
-connect_bd_intf_net [get_bd_intf_pins accelerator/out_n_Gemm_49_MatMul_acc] [get_bd_intf_pins fit_out_n_Gemm_49_MatMul_acc/s_axis]
-connect_bd_intf_net [get_bd_intf_pins fit_out_n_Gemm_49_MatMul_acc/m_axis] [get_bd_intf_pins dma_out_n_Gemm_49_MatMul_acc/S_AXIS_S2MM]
+] [get_bd_cells dma_out_Gemm_49]
+connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_out_Gemm_49/S_AXI_LITE]
+connect_bd_intf_net [get_bd_intf_pins dma_out_Gemm_49/M_AXI_S2MM] [get_bd_intf_pins memory0/S01_AXI]
+connect_bd_net [get_bd_pins dma_out_Gemm_49/s2mm_introut] [get_bd_pins requests/In1]
+create_bd_cell -type module -reference flowc_stream_out fit_out_Gemm_49
+set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_out_Gemm_49]
+connect_bd_net [get_bd_pins frames/gpio_io_o] [get_bd_pins fit_out_Gemm_49/frames]
+connect_bd_intf_net [get_bd_intf_pins accelerator/out_Gemm_49] [get_bd_intf_pins fit_out_Gemm_49/s_axis]
+connect_bd_intf_net [get_bd_intf_pins fit_out_Gemm_49/m_axis] [get_bd_intf_pins dma_out_Gemm_49/S_AXIS_S2MM]
 
 # ---- one clock and one reset everywhere -----------------------------------------------------------------------------
 foreach pin {
     ps/maxihpm0_fpd_aclk ps/saxihp0_fpd_aclk memory0/aclk
     sys_reset/slowest_sync_clk control/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
-    dma_in_Quant_4_q/s_axi_lite_aclk dma_in_Quant_4_q/m_axi_mm2s_aclk fit_in_Quant_4_q/aclk
-    dma_out_n_Gemm_49_MatMul_acc/s_axi_lite_aclk dma_out_n_Gemm_49_MatMul_acc/m_axi_s2mm_aclk fit_out_n_Gemm_49_MatMul_acc/aclk
+    dma_in_x/s_axi_lite_aclk dma_in_x/m_axi_mm2s_aclk fit_in_x/aclk
+    dma_out_Gemm_49/s_axi_lite_aclk dma_out_Gemm_49/m_axi_s2mm_aclk fit_out_Gemm_49/aclk
 } {
     connect_bd_net [get_bd_pins ps/pl_clk0] [get_bd_pins $pin]
 }
@@ -104,8 +104,8 @@ foreach pin { control/aresetn memory0/aresetn } {
 }
 foreach pin {
     frames/s_axi_aresetn interrupts/s_axi_aresetn accelerator/ap_rst_n
-    dma_in_Quant_4_q/axi_resetn fit_in_Quant_4_q/aresetn
-    dma_out_n_Gemm_49_MatMul_acc/axi_resetn fit_out_n_Gemm_49_MatMul_acc/aresetn
+    dma_in_x/axi_resetn fit_in_x/aresetn
+    dma_out_Gemm_49/axi_resetn fit_out_Gemm_49/aresetn
 } {
     connect_bd_net [get_bd_pins sys_reset/peripheral_aresetn] [get_bd_pins $pin]
 }
@@ -114,8 +114,8 @@ foreach pin {
 foreach {offset segment} {
     0xA0000000 frames/S_AXI/Reg
     0xA0010000 interrupts/S_AXI/Reg
-    0xA0020000 dma_in_Quant_4_q/S_AXI_LITE/Reg
-    0xA0030000 dma_out_n_Gemm_49_MatMul_acc/S_AXI_LITE/Reg
+    0xA0020000 dma_in_x/S_AXI_LITE/Reg
+    0xA0030000 dma_out_Gemm_49/S_AXI_LITE/Reg
 } {
     assign_bd_address -offset $offset -range 64K -target_address_space [get_bd_addr_spaces ps/Data] \
         [get_bd_addr_segs $segment] -force

@@ -44,8 +44,8 @@ void watch(const std::atomic<unsigned>& working) {
 
 }  // namespace
 
-void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>& out_n_Gemm_49_MatMul_acc) {
-  hls::stream<ap_uint<8>> in_Quant_4_q_to_n_Conv_10_pad("in_Quant_4_q_to_n_Conv_10_pad", 3);
+void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49) {
+  hls::stream<ap_uint<8>> in_x_to_n_Conv_10_pad("in_x_to_n_Conv_10_pad", 3);
   hls::stream<ap_uint<8>> n_Conv_10_pad_to_n_Conv_10_window("n_Conv_10_pad_to_n_Conv_10_window", 3);
   hls::stream<ap_uint<72>> n_Conv_10_window_to_n_Conv_10("n_Conv_10_window_to_n_Conv_10", 3);
   hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window", 16);
@@ -59,16 +59,16 @@ void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, 
   hls::stream<ap_uint<8>> n_Conv_27_to_n_Add_37("n_Conv_27_to_n_Add_37", 3);
   hls::stream<ap_uint<8>> n_Add_37_to_n_Gemm_49_width("n_Add_37_to_n_Gemm_49_width", 3);
   hls::stream<ap_uint<16>> n_Gemm_49_width_to_n_Gemm_49("n_Gemm_49_width_to_n_Gemm_49", 16);
-  hls::stream<ap_uint<12>> n_Gemm_49_to_out_n_Gemm_49_MatMul_acc("n_Gemm_49_to_out_n_Gemm_49_MatMul_acc", 3);
+  hls::stream<ap_uint<12>> n_Gemm_49_to_out_Gemm_49("n_Gemm_49_to_out_Gemm_49", 3);
 
   std::atomic<unsigned> working(15);
   std::vector<std::thread> units;
   units.emplace_back([&]() {
-    for (std::size_t frame = 0; frame < frames; ++frame) layers::in_Quant_4_q(in_Quant_4_q, in_Quant_4_q_to_n_Conv_10_pad);
+    for (std::size_t frame = 0; frame < frames; ++frame) layers::in_x(in_x, in_x_to_n_Conv_10_pad);
     --working;
   });
   units.emplace_back([&]() {
-    for (std::size_t frame = 0; frame < frames; ++frame) layers::n_Conv_10_pad(in_Quant_4_q_to_n_Conv_10_pad, n_Conv_10_pad_to_n_Conv_10_window);
+    for (std::size_t frame = 0; frame < frames; ++frame) layers::n_Conv_10_pad(in_x_to_n_Conv_10_pad, n_Conv_10_pad_to_n_Conv_10_window);
     --working;
   });
   units.emplace_back([&]() {
@@ -116,11 +116,11 @@ void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, 
     --working;
   });
   units.emplace_back([&]() {
-    for (std::size_t frame = 0; frame < frames; ++frame) layers::n_Gemm_49(n_Gemm_49_width_to_n_Gemm_49, n_Gemm_49_to_out_n_Gemm_49_MatMul_acc);
+    for (std::size_t frame = 0; frame < frames; ++frame) layers::n_Gemm_49(n_Gemm_49_width_to_n_Gemm_49, n_Gemm_49_to_out_Gemm_49);
     --working;
   });
   units.emplace_back([&]() {
-    for (std::size_t frame = 0; frame < frames; ++frame) layers::out_n_Gemm_49_MatMul_acc(n_Gemm_49_to_out_n_Gemm_49_MatMul_acc, out_n_Gemm_49_MatMul_acc);
+    for (std::size_t frame = 0; frame < frames; ++frame) layers::out_Gemm_49(n_Gemm_49_to_out_Gemm_49, out_Gemm_49);
     --working;
   });
   watch(working);

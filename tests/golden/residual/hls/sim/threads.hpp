@@ -8,6 +8,6 @@
 
 #include <cstddef>
 
-void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_Quant_4_q, hls::stream<flowc::Axis<2>>& out_n_Gemm_49_MatMul_acc);
+void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49);
 
 #endif

@@ -168,8 +168,8 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   Count<ROWS> address = 0;
   for (unsigned step = 0; step < STEPS; ++step) {
 #pragma HLS PIPELINE II = 1 style = flp rewind
-#pragma HLS DEPENDENCE variable = held type = inter direction = RAW distance = Layer::COLUMN_FOLDS dependent = true
-#pragma HLS DEPENDENCE variable = held type = inter direction = WAR distance = Layer::COLUMN_FOLDS dependent = true
+#pragma HLS DEPENDENCE variable = held type = inter direction = RAW distance = HELD dependent = true
+#pragma HLS DEPENDENCE variable = held type = inter direction = WAR distance = HELD dependent = true
     FLOWC_STEP();
     const unsigned slot = HELD == 1 ? 0 : static_cast<unsigned>(column);
     Beat<Input, Layer::SIMD> beat;

@@ -4,6 +4,7 @@
 """
 
 from flowc.backends.hls.lint.check import lint
-from flowc.backends.hls.lint.finding import RULES, Finding
+from flowc.backends.hls.lint.finding import INSTANCE_RULES, RULES, Finding
+from flowc.backends.hls.lint.instances import lint_instances
 
-__all__ = ["RULES", "Finding", "lint"]
+__all__ = ["INSTANCE_RULES", "RULES", "Finding", "lint", "lint_instances"]

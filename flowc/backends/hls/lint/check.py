@@ -18,7 +18,7 @@ from flowc.backends.hls.lint.structure import read_scopes
 from flowc.backends.hls.lint.tokens import translation_unit
 from flowc.errors import UsageError, shown
 
-__all__ = ["lint"]
+__all__ = ["lint", "read_program"]
 
 _EXEMPT = ("sim", "build", "vectors")
 """Folders of a project that hold nothing for synthesis."""
@@ -33,6 +33,29 @@ def lint(directory: Path) -> list[Finding]:
     Raises:
         UsageError: there is no C++ in it.
     """
+    root, program, _ = read_program(directory)
+    tops = _tops(root)
+    found: set[Finding] = set()
+    for part in program.parts:
+        found.update(language_findings(part.unit, part.root))
+        found.update(pragma_findings(part.unit, part.root, tops))
+    found.update(flow_findings(program, tops))
+    found.update(pipeline_findings(program))
+    found.update(arithmetic_findings(program))
+    found.update(storage_findings(program))
+    return sorted(found)
+
+
+Lines = dict[Path, list[tuple[int, str]]]
+"""(number, text) of the lines of each file that hold something, comments taken out."""
+
+
+def read_program(directory: Path) -> tuple[Path, Program, Lines]:
+    """The folder that holds the code, what is in it, and its lines.
+
+    Raises:
+        UsageError: there is no C++ in it.
+    """
     root = Path(directory).resolve()
     if (root / "hls").is_dir() and not list(root.glob("*.cpp")):
         root = root / "hls"
@@ -40,25 +63,15 @@ def lint(directory: Path) -> list[Finding]:
     headers = sorted(_sources(root, ".hpp", ".h"))
     if not sources and not headers:
         raise UsageError(f"'{shown(str(directory))}' holds no C++", remedy="Name the hls/ folder of a generated design")
-    tops = _tops(root)
-    cache: dict[Path, list[tuple[int, str]]] = {}
-    found: set[Finding] = set()
+    lines: Lines = {}
     seen: set[Path] = set()
     program = Program()
     for path in [*sources, *headers]:
-        if path in seen:
-            continue
-        unit = translation_unit(path, root, cache)
-        seen |= unit.files
-        scopes = read_scopes(unit.tokens)
-        found.update(language_findings(unit, scopes))
-        found.update(pragma_findings(unit, scopes, tops))
-        program.parts.append(Part(unit, scopes))
-    found.update(flow_findings(program, tops))
-    found.update(pipeline_findings(program))
-    found.update(arithmetic_findings(program))
-    found.update(storage_findings(program))
-    return sorted(found)
+        if path not in seen:
+            unit = translation_unit(path, root, lines)
+            seen |= unit.files
+            program.parts.append(Part(unit, read_scopes(unit.tokens)))
+    return root, program, lines
 
 
 def _sources(root: Path, *endings: str) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["RULES", "Finding"]
+__all__ = ["INSTANCE_RULES", "RULES", "Finding"]
 
 RULES = {
     "dynamic-memory": "no new, delete, malloc and the like: hardware has no heap (UG1399, Unsupported C/C++)",
@@ -37,7 +37,19 @@ RULES = {
     "missing-partition": "an array that an unrolled loop runs over is partitioned or reshaped along that dimension",
     "partition-limit": "an array is partitioned into at most 1024 parts",
 }
-"""Every rule, with what it asks for."""
+"""Rules of the C++ as it is written, each with what it asks for."""
+
+INSTANCE_RULES = {
+    "compile-error": "a compiler takes the code, with the types and numbers of every layer",
+    "int-width": RULES["int-width"],
+    "stream-width": RULES["stream-width"],
+    "partition-limit": RULES["partition-limit"],
+    "reshape-limit": "a reshaped array has words of at most 4096 bits",
+    "unroll-limit": "loops are unrolled into at most 4096 copies of their body",
+    "dependence-distance": "a DEPENDENCE says no greater distance than the array has words: each comes again after that many",
+    "rom-const": RULES["rom-const"],
+}
+"""Rules of the templates as the layers use them, which a compiler evaluates."""
 
 
 class Finding(NamedTuple):

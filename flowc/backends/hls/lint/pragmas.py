@@ -13,7 +13,7 @@ from flowc.backends.hls.lint.finding import Finding
 from flowc.backends.hls.lint.structure import Scope, matching, split
 from flowc.backends.hls.lint.tokens import Pragma, Token, Unit, tokenize
 
-__all__ = ["MOST_PARTS", "pragma_findings"]
+__all__ = ["MOST_PARTS", "Read", "parse_pragma", "pragma_findings"]
 
 MOST_PARTS = 1024
 """Most parts of a partitioned array."""
@@ -25,7 +25,7 @@ _EXCLUSIVE = {"pipeline": ("dataflow",), "dataflow": ("pipeline",)}
 
 
 @dataclass(frozen=True)
-class _Read:
+class Read:
     """A pragma taken apart: its directive in lower case, options by name, lone words, the order they came in."""
 
     pragma: Pragma
@@ -45,7 +45,7 @@ def pragma_findings(unit: Unit, root: Scope, tops: frozenset[str]) -> Iterator[F
     Args:
         tops: names of the top functions, if they are known.
     """
-    known: list[_Read] = []
+    known: list[Read] = []
     for pragma in unit.pragmas:
         words = pragma.text.split()
         if words == ["once"]:
@@ -55,7 +55,7 @@ def pragma_findings(unit: Unit, root: Scope, tops: frozenset[str]) -> Iterator[F
             yield Finding(pragma.file, pragma.line, "pragma-unknown", f"'#pragma {' '.join(words[:2])}'")
             continue
         scope = root.at(pragma.before)
-        read, problems = _parse(pragma, name, scope)
+        read, problems = parse_pragma(pragma, name, scope)
         yield from problems
         known.append(read)
         yield from _options(read)
@@ -65,7 +65,7 @@ def pragma_findings(unit: Unit, root: Scope, tops: frozenset[str]) -> Iterator[F
     yield from _together(known, unit)
 
 
-def _parse(pragma: Pragma, name: str, scope: Scope) -> tuple[_Read, list[Finding]]:
+def parse_pragma(pragma: Pragma, name: str, scope: Scope) -> tuple[Read, list[Finding]]:
     """Takes the options apart; words that the directive does not know are findings."""
     directive = DIRECTIVES[name]
     rest = pragma.text.split(None, 2)[2] if len(pragma.text.split()) > 2 else ""
@@ -94,11 +94,11 @@ def _parse(pragma: Pragma, name: str, scope: Scope) -> tuple[_Read, list[Finding
         order.append(word)
     if _WORD.sub("", rest).strip():
         wrong.append(f"'{_WORD.sub('', rest).strip()}' can't be read")
-    read = _Read(pragma, name, options, frozenset(flags), order[0] if order else "", scope)
+    read = Read(pragma, name, options, frozenset(flags), order[0] if order else "", scope)
     return read, [read.finding("pragma-option", message) for message in wrong]
 
 
-def _options(read: _Read) -> Iterator[Finding]:
+def _options(read: Read) -> Iterator[Finding]:
     directive = DIRECTIVES[read.name]
     for required in directive.required:
         if required not in read.options:
@@ -111,7 +111,7 @@ def _options(read: _Read) -> Iterator[Finding]:
     yield from _combinations(read, directive)
 
 
-def _value(name: str, value: str, option: Option, read: _Read) -> str | None:
+def _value(name: str, value: str, option: Option, read: Read) -> str | None:
     """What is wrong with a value, or None."""
     if option.kind == "word" and value.lower() not in option.words:
         return f"{name}={value}: must be one of {', '.join(option.words)}"
@@ -129,7 +129,7 @@ def _value(name: str, value: str, option: Option, read: _Read) -> str | None:
     return None
 
 
-def _combinations(read: _Read, directive: Directive) -> Iterator[Finding]:
+def _combinations(read: Read, directive: Directive) -> Iterator[Finding]:
     """Options that exclude or need each other."""
     options = {name: value.lower() for name, value in read.options.items()}
     if read.name in ("array_partition", "array_reshape"):
@@ -171,7 +171,7 @@ def _combinations(read: _Read, directive: Directive) -> Iterator[Finding]:
         yield read.finding("pragma-option", "rewind excludes style=frp")
 
 
-def _position(read: _Read, unit: Unit, tops: frozenset[str]) -> Iterator[Finding]:
+def _position(read: Read, unit: Unit, tops: frozenset[str]) -> Iterator[Finding]:
     scope, function = read.scope, read.scope.function
     if function is None:
         yield read.finding("pragma-position", "stands outside of any function")
@@ -207,7 +207,7 @@ def _neighbours(pragma: Pragma, unit: Unit) -> tuple[Token | None, Token | None]
     return before, after
 
 
-def _variable(read: _Read, tops: frozenset[str]) -> Iterator[Finding]:
+def _variable(read: Read, tops: frozenset[str]) -> Iterator[Finding]:
     value = read.options.get("variable")
     if value is None or read.scope.function is None:
         return
@@ -225,7 +225,7 @@ def _variable(read: _Read, tops: frozenset[str]) -> Iterator[Finding]:
             yield read.finding("pragma-variable", f"'{name}' is no array")
 
 
-def _limit(read: _Read) -> Iterator[Finding]:
+def _limit(read: Read) -> Iterator[Finding]:
     """The number of parts of an array, as far as it can be known."""
     if read.name != "array_partition":
         return
@@ -250,9 +250,9 @@ def _limit(read: _Read) -> Iterator[Finding]:
         yield read.finding("partition-limit", f"{parts} parts, at most {MOST_PARTS} are possible")
 
 
-def _together(known: list[_Read], unit: Unit) -> Iterator[Finding]:
+def _together(known: list[Read], unit: Unit) -> Iterator[Finding]:
     """Pragmas that exclude each other in a scope, and the form of dataflow regions."""
-    by_scope: dict[int, list[_Read]] = {}
+    by_scope: dict[int, list[Read]] = {}
     for read in known:
         by_scope.setdefault(id(read.scope), []).append(read)
     for reads in by_scope.values():
@@ -266,7 +266,7 @@ def _together(known: list[_Read], unit: Unit) -> Iterator[Finding]:
             yield from _dataflow_form(flow, unit)
 
 
-def _dataflow_form(read: _Read, unit: Unit) -> Iterator[Finding]:
+def _dataflow_form(read: Read, unit: Unit) -> Iterator[Finding]:
     """Statements of a dataflow region other than declarations and calls."""
     scope = read.scope
     region = list(unit.tokens[scope.begin + 1 : scope.end])

@@ -29,12 +29,13 @@ _DATA = re.compile(r"[\s0-9a-fA-FxXuUlL,{}+-]{40,};?\s*")
 
 
 class Token(NamedTuple):
-    """One token. ``kind`` is name, number, string or mark."""
+    """One token. ``kind`` is name, number, string or mark; ``end`` is where it ends in its line, comments taken out."""
 
     kind: str
     text: str
     file: str
     line: int
+    end: int = 0
 
 
 class Pragma(NamedTuple):
@@ -71,7 +72,7 @@ class Unit:
 def tokenize(text: str, file: str = "", line: int = 1) -> Iterator[Token]:
     """Tokens of one line or snippet without comments and directives."""
     for match in _TOKEN.finditer(text):
-        yield Token(match.lastgroup or "mark", match[0], file, line)
+        yield Token(match.lastgroup or "mark", match[0], file, line, match.end())
 
 
 def translation_unit(path: Path, root: Path, cache: dict[Path, list[tuple[int, str]]]) -> Unit:

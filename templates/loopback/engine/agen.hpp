@@ -31,8 +31,6 @@ struct Level {
   }
 };
 
-inline uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
-
 // The lanes whose tap lies outside of the input.
 inline UInt<LANES> outside(const Layer& r, int32_t row, int32_t column) {
 #pragma HLS INLINE
@@ -54,8 +52,7 @@ inline void compute_steps(const Compute& d, const Layer& r, hls::stream<Step>& s
   const uint32_t products =
       uint32_t(d.kernel_y) * uint32_t(d.kernel_x) * uint32_t(d.channel_blocks) * planes * weight_planes;
   const uint32_t seconds = d.last ? spread * uint32_t(r.skip_planes) : 0;
-  const uint32_t vector = (r.kind == PRODUCTS ? ROWS : COLUMNS) * LANES;
-  const uint32_t unit = ceil_div(vector, RESULTS) * (r.mode == SEARCH ? uint32_t(r.depth) : 1);
+  const uint32_t unit = (r.kind == PRODUCTS ? PRODUCT_SLOTS : REDUCTION_SLOTS) * (r.mode == SEARCH ? uint32_t(r.depth) : 1);
   const uint32_t active = products + seconds;
   const uint32_t each = d.last && unit > active ? unit : active;
   const uint32_t total = uint32_t(d.images) * uint32_t(d.rows) * uint32_t(d.columns) * uint32_t(d.blocks) * each;

@@ -77,21 +77,51 @@ struct PostTags {
 };
 #endif
 
+// Where the units that give results work: each at a lane and row. In every cycle they move on by RESULTS rows.
+struct Places {
+  unsigned lane[RESULTS], row[RESULTS];
+
+  void reset(bool products) {
+#pragma HLS INLINE
+    for (unsigned i = 0; i < RESULTS; ++i) {
+#pragma HLS UNROLL
+      lane[i] = products ? i / ROWS : i / COLUMNS;
+      row[i] = products ? i % ROWS : i % COLUMNS;
+    }
+  }
+
+  void advance(bool products) {
+#pragma HLS INLINE
+    const unsigned rows = products ? ROWS : COLUMNS;
+    for (unsigned i = 0; i < RESULTS; ++i) {
+#pragma HLS UNROLL
+      const unsigned next_row = row[i] + (products ? RESULTS % ROWS : RESULTS % COLUMNS);
+      const bool beyond = next_row >= rows;
+      row[i] = beyond ? next_row - rows : next_row;
+      lane[i] += (products ? RESULTS / ROWS : RESULTS / COLUMNS) + (beyond ? 1 : 0);
+    }
+  }
+};
+
 // The results of one vector of all lanes. A search takes a pass over all of them per step.
 inline void activate(const Layer& r, const PostMemory& memory, unsigned parameter, const Vector (&vectors)[LANES],
                      Block (&blocks)[LANES]) {
-  const unsigned rows = r.kind == PRODUCTS ? ROWS : COLUMNS;
+  const bool products = r.kind == PRODUCTS;
   const unsigned passes = r.mode == SEARCH ? unsigned(r.depth) : 1;
-  const unsigned slots = (rows * LANES + RESULTS - 1) / RESULTS;
+  const unsigned slots = products ? PRODUCT_SLOTS : REDUCTION_SLOTS;
   const unsigned table = parameter * unsigned(r.tables_each);
   unsigned pass = 0, slot = 0;
+  Places at;
+#pragma HLS ARRAY_PARTITION variable = at.lane type = complete
+#pragma HLS ARRAY_PARTITION variable = at.row type = complete
+  at.reset(products);
 results:
   for (uint32_t n = 0; n < 8 * ROWS * LANES; ++n) {
 #pragma HLS PIPELINE II = 1
     if (n == passes * slots) break;
     for (unsigned i = 0; i < RESULTS; ++i) {
 #pragma HLS UNROLL
-      const unsigned at = slot * RESULTS + i, p = at / rows, row = at % rows;
+      const unsigned p = at.lane[i], row = at.row[i];
       if (p < LANES) {
         UInt<32>& result = blocks[p].value[row];
         const Int<ACC_BITS> acc = vectors[p].acc[row];
@@ -112,6 +142,9 @@ results:
     if (++slot == slots) {
       slot = 0;
       ++pass;
+      at.reset(products);
+    } else {
+      at.advance(products);
     }
   }
 }

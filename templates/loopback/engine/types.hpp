@@ -31,6 +31,9 @@ constexpr unsigned PARAMETER_BEATS = ROWS * 64 / BEAT_BITS;      // of a word of
 constexpr unsigned STORE_BITS = WORD_BITS < BEAT_BITS ? WORD_BITS : BEAT_BITS;
 constexpr unsigned STORES_PER_WORD = WORD_BITS / STORE_BITS;
 constexpr unsigned SPREAD = ROWS / COLUMNS;
+// Cycles in which RESULTS units give the results of all lanes: of products, and of what keeps its channels.
+constexpr unsigned PRODUCT_SLOTS = (ROWS * LANES + RESULTS - 1) / RESULTS;
+constexpr unsigned REDUCTION_SLOTS = (COLUMNS * LANES + RESULTS - 1) / RESULTS;
 constexpr uint32_t ENDLESS = 0xffffffff;  // bound of loops that end by what they read
 
 typedef ap_uint<BEAT_BITS> Beat;

@@ -99,6 +99,10 @@ def build(
     request = _request(
         target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine
     )  # fmt: skip
+    line = _command("build", model, request, input_type, {
+        "output": output, "csim": csim, "rtlsim": rtlsim, "no-verify": not verify, "strict": strict, "dump-passes": dump_passes,
+        "verify-passes": verify_passes,
+    }, folding=folding, utilization=utilization)  # fmt: skip
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
     _check_rtlsim(rtlsim, backend, output)
@@ -113,6 +117,7 @@ def build(
                 keep=dump_passes,
                 tell=tell,
                 strict=strict,
+                command=line,
             )
             tell("render")
             start = time.perf_counter()
@@ -138,6 +143,7 @@ def build(
         keep=dump_passes,
         tell=tell,
         strict=strict,
+        command=line,
     )
     return design
 
@@ -176,7 +182,10 @@ def estimate(
     request = _request(
         target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine
     )  # fmt: skip
-    design, _ = _design(model, request, input_type, verify=False, verify_passes=False, keep=False, tell=tell)
+    line = _command("estimate", model, request, input_type, {}, folding=folding, utilization=utilization)
+    design, _ = _design(
+        model, request, input_type, verify=False, verify_passes=False, keep=False, tell=tell, command=line
+    )
     return design.report
 
 
@@ -220,6 +229,34 @@ def _request(
     return Request(board, fps, clock_mhz, execution, folding_of(folding), limits, backend, batch, latency_ms, engine)
 
 
+def _command(
+    name: str,
+    model: Model,
+    request: Request,
+    input_type: str | InputType | None,
+    more: Mapping[str, Any],
+    *,
+    folding: Folding | None,
+    utilization: str | Limits | None,
+) -> str | None:
+    """The command line of a call, or None (see `flowc.report.command`)."""
+    options = {
+        "target": request.target.name,
+        "fps": request.fps,
+        "clock": request.clock_mhz,
+        "execution": None if request.execution == "auto" else request.execution,
+        "input-type": input_type,
+        "folding": folding,
+        "utilization": utilization,
+        "backend": None if request.backend == "hls" else request.backend,
+        "batch": request.batch,
+        "latency": request.latency_ms,
+        "engine": request.engine,
+        **more,
+    }
+    return reports.command_line(name, model, options)
+
+
 def _input_type(given: str | InputType | None) -> InputType | None:
     return InputType.parse(given) if isinstance(given, str) else given
 
@@ -234,6 +271,7 @@ def _design(
     keep: bool,
     tell: Progress,
     strict: bool = False,
+    command: str | None = None,
 ) -> tuple[Design, Stages]:
     stages = Stages(keep=keep, check=verify_passes)
     compiled = compile_model(model, input_type=_input_type(input_type), observer=stages.observe, progress=tell)
@@ -241,7 +279,7 @@ def _design(
     start = time.perf_counter()
     plan, reasons = make_plan(compiled, request)
     compiled.seconds["allocate"] = time.perf_counter() - start
-    design = _assemble(compiled, plan, reasons)
+    design = _assemble(compiled, plan, reasons, command)
     _tell_host(design, strict=strict)
     if verify:
         tell("verify")
@@ -274,7 +312,7 @@ def _samples(compiled: Compiled) -> int:
     return 4 if macs < 20_000_000 else 2 if macs < 200_000_000 else 1
 
 
-def _assemble(compiled: Compiled, plan: Plan, reasons: Sequence[str]) -> Design:
+def _assemble(compiled: Compiled, plan: Plan, reasons: Sequence[str], command: str | None) -> Design:
     return Design(
         plan=plan,
         head=compiled.head,
@@ -289,7 +327,7 @@ def _assemble(compiled: Compiled, plan: Plan, reasons: Sequence[str]) -> Design:
         windows=compiled.windows,
         argmax_slack=compiled.argmax_slack,
         sampling=_sampling(compiled),
-        report=reports.build(compiled, plan.report(), plan.target, [*reasons, *plan.notes]),
+        report=reports.build(compiled, plan.report(), plan.target, [*reasons, *plan.notes], command),
         notes=explanations(compiled),
     )
 

@@ -13,8 +13,9 @@ import numpy as np
 from flowc.backends import Backend, Simulated, find
 from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import generate_vivado
-from flowc.dataflow.allocate import Allocation, allocate, chosen_folding
+from flowc.dataflow.allocate import allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
+from flowc.dataflow.figures import figures_of
 from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
 from flowc.design.csim import extreme_frames
@@ -31,6 +32,8 @@ _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits",
     "layers", "fifos",
 )  # fmt: skip
+_NEWER = ("fifo_resources", "budget", "folding", "traffic", "roofline", "energy")
+"""Figures that reports of earlier versions lack."""
 
 
 @dataclass(eq=False)
@@ -69,7 +72,7 @@ class DataflowPlan(Plan):
             folding=request.folding,
             utilization=request.utilization,
         )
-        return cls(allocation.graph, request.target, backend, _figures(allocation), allocation.notes)
+        return cls(allocation.graph, request.target, backend, figures_of(allocation, request.target), allocation.notes)
 
     @property
     def fits(self) -> bool:
@@ -141,30 +144,5 @@ class DataflowPlan(Plan):
     def read(
         cls, document: Mapping[str, Any], arrays: Mapping[str, Array], report: Mapping[str, Any], target: Target
     ) -> Self:
-        figures = {key: report[key] for key in _FIGURES}
+        figures = {key: report[key] for key in _FIGURES} | {key: report.get(key) for key in _NEWER}
         return cls(dataflow_from_json(document, arrays), target, find(document.get("backend", "hls")), figures)
-
-
-def _figures(allocation: Allocation) -> dict[str, Any]:
-    graph = allocation.graph
-    return {
-        "clock_mhz": allocation.clock_mhz,
-        "execution": "dataflow",
-        "fps": allocation.fps,
-        "latency_ms": allocation.latency_cycles / allocation.clock_mhz / 1e3,
-        "interval_cycles": allocation.interval_cycles,
-        "bottleneck": allocation.bottleneck,
-        "resources": allocation.resources.as_dict(),
-        "available": dict(allocation.available),
-        "fits": allocation.fits,
-        "layers": [u.entry() | allocation.unit_resources[u.name].as_dict() for u in graph if not u.is_port],
-        "fifos": [
-            {
-                "from": s.src,
-                "to": s.dst,
-                "depth": s.depth,
-                "width": graph.frame(s).dtype.bits * graph[s.src].out_widths[s.src_port],
-            }
-            for s in graph.streams
-        ],
-    }

@@ -165,7 +165,7 @@ class LoopbackPlan(Plan):
     def read(
         cls, document: Mapping[str, Any], arrays: Mapping[str, Array], report: Mapping[str, Any], target: Target
     ) -> Self:
-        figures = {key: report[key] for key in _FIGURES}
+        figures = {key: report[key] for key in _FIGURES} | {"budget": report.get("budget")}
         engine = Engine.from_dict(document["engine"], "design.json")
         return cls(dataflow_from_json(document, arrays, folded=False), target, engine, int(document["batch"]), figures)
 

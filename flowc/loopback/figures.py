@@ -10,15 +10,9 @@ from flowc.loopback.blocks import Blocks
 from flowc.loopback.cost import LayerCost
 from flowc.loopback.layers import MAC
 from flowc.targets import Target
+from flowc.units.energy import BUFFER_PJ, MAC_PJ, ORIGIN, WORD_BYTES, external_pj
 
 __all__ = ["figures_of"]
-
-# Energy per operation at 45 nm (Horowitz, ISSCC 2014), in picojoules: an 8-bit product and a 32-bit sum; 64 bits from a memory of
-# 32 kB; 64 bits from external memory, the middle of the range given there.
-_MAC_PJ = 0.2 + 0.1
-_BUFFER_PJ = 20.0
-_EXTERNAL_PJ = 1950.0
-_WORD = 8
 
 
 def figures_of(found: Allocation, target: Target, budget: Mapping[str, int]) -> dict[str, Any]:
@@ -39,6 +33,7 @@ def figures_of(found: Allocation, target: Target, budget: Mapping[str, int]) -> 
         "bottleneck": None if slowest is None else slowest["name"],
         "resources": used,
         "available": dict(target.available),
+        "budget": dict(budget),
         "fits": all(value is not None and value <= budget[key] for key, value in used.items()),
         "layers": layers,
         "fifos": [],
@@ -52,7 +47,7 @@ def figures_of(found: Allocation, target: Target, budget: Mapping[str, int]) -> 
             "available_gbytes_per_s": None if target.ddr_gbps is None else target.ddr_gbps * target.ddr_efficiency,
         },
         "roofline": _roofline(found, moved),
-        "energy": _energy(found, moved),
+        "energy": _energy(found),
         "external_memory_bytes": program.memory.size,
         "descriptors": len(program.table),
         "host": [{"unit": step.unit.name, "reason": step.reason} for step in program.network.host],
@@ -82,6 +77,7 @@ def _entry(b: Blocks, cost: LayerCost, found: Allocation) -> dict[str, Any]:
         "ddr_write_bytes": cost.write_bytes,
         "utilization": layer.macs * program.batch / (cost.cycles * program.engine.macs) if layer.macs else None,
         "binds": cost.binds,
+        "energy_nj": sum(_energy_of(b, cost, program.batch)) / 1e3,
         "tile": _tile(b, program.tilings[program.number(layer)]),
     }
     return own
@@ -149,20 +145,22 @@ def _roofline(found: Allocation, moved: int) -> dict[str, Any]:
     }
 
 
-def _energy(found: Allocation, moved: int) -> dict[str, Any]:
+def _energy_of(b: Blocks, cost: LayerCost, batch: int) -> tuple[float, float, float]:
+    """Picojoules of a layer per image: in the array, in its buffers, for the external memory."""
+    e, positions = b.engine, b.layer.h * b.layer.w * b.count
+    digits = positions * b.steps * e.rows * e.columns if b.layer.kind == MAC else 0
+    # An activation word per position and step, and a weight word per step that all lanes share.
+    words = positions * b.steps * (e.word_bytes + e.weight_word_bytes // e.lanes) // WORD_BYTES
+    return digits * MAC_PJ, words * BUFFER_PJ, external_pj((cost.read_bytes + cost.write_bytes) / batch)
+
+
+def _energy(found: Allocation) -> dict[str, Any]:
     """Energy per image by a table of energies per operation: an estimate for comparing programs, not a measurement."""
     program = found.program
-    e, batch = program.engine, program.batch
-    digits, words = 0, 0
-    for b in program.blocks:
-        positions = b.layer.h * b.layer.w * b.count
-        if b.layer.kind == MAC:
-            digits += positions * b.steps * e.rows * e.columns
-        # An activation word per position and step, and a weight word per step that all lanes share.
-        words += positions * b.steps * (e.word_bytes + e.weight_word_bytes // e.lanes) // _WORD
-    compute, buffers, external = digits * _MAC_PJ, words * _BUFFER_PJ, moved / batch / _WORD * _EXTERNAL_PJ
+    layers = [_energy_of(b, c, program.batch) for b, c in zip(program.blocks, found.costs, strict=True)]
+    compute, buffers, external = (sum(column) for column in zip((0.0, 0.0, 0.0), *layers, strict=True))
     return {
-        "origin": "estimate: operations times energies of a 45 nm process (Horowitz, ISSCC 2014)",
+        "origin": ORIGIN,
         "compute_uj": compute / 1e6,
         "buffers_uj": buffers / 1e6,
         "external_memory_uj": external / 1e6,

@@ -14,6 +14,7 @@ from flowc.errors import UsageError, shown
 from flowc.files import manifest
 from flowc.files.read import read_file
 from flowc.files.write import write_files
+from flowc.report.activations import staircases
 from flowc.report.html import render_html
 from flowc.report.summary import Info, Report
 from flowc.streamline.compile import Compiled
@@ -27,22 +28,27 @@ REPORT_SCHEMA = 1
 _LARGEST = 200_000_000
 
 
-def build(compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Sequence[str]) -> Report:
+def build(
+    compiled: Compiled, plan: Mapping[str, Any], target: Target, notes: Sequence[str], command: str | None = None
+) -> Report:
     """The content of report.json, verification and csim still null.
 
     Args:
         plan: the plan's own part (`flowc.design.plan.Plan.report`).
         notes: remarks on the plan.
+        command: what to type for the same design; None: not known.
     """
     content = {
         "schema": REPORT_SCHEMA,
         "flowc": __version__,
+        "command": command,
         "model": {"name": compiled.name, "sha256": compiled.sha256},
         "target": target.name,
         "part": target.part,
         **plan,
         "notes": [*compiled.advice, *notes],
         "certificate": compiled.certificate.as_dict(),
+        "activations": staircases(compiled.graph, compiled.windows),
         "verification": None,
         "csim": None,
         "rtlsim": None,

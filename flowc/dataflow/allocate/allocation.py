@@ -54,6 +54,7 @@ class Allocation:
         resources: sum over units and FIFOs; None for what is not known.
         unit_resources: per unit.
         fifo_resources: per stream.
+        occupancy: per stream, the most beats that were held at once in the simulation.
         available: the target's resources.
         budget: what the limits leave of them.
         fits: whether ``resources`` keeps ``budget``.
@@ -69,6 +70,7 @@ class Allocation:
     resources: Resources
     unit_resources: Mapping[str, Resources]
     fifo_resources: Mapping[Stream, Resources]
+    occupancy: Mapping[Stream, int]
     available: Mapping[str, int]
     budget: Mapping[str, int]
     fits: bool
@@ -232,6 +234,7 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
         resources=total,
         unit_resources=units,
         fifo_resources=fifos,
+        occupancy=seen.occupancy,
         available=target.available,
         budget=search.budget,
         fits=fits,

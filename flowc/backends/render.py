@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from flowc.errors import UsageError
+from flowc.files.compiled import compiled_templates
 
 __all__ = ["commented", "copied", "render", "write"]
 
@@ -28,6 +29,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701
+        bytecode_cache=compiled_templates("code"),
     )
 
 

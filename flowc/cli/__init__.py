@@ -17,6 +17,7 @@ import click
 
 from flowc.cli.commands import cli
 from flowc.cli.options import Session
+from flowc.cli.startup import defer_unused
 from flowc.errors import FlowcError
 
 __all__ = ["cli", "main"]
@@ -28,6 +29,8 @@ _OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` default to those of the process."""
     session = Session()
+    if arguments is None:
+        defer_unused()
     try:
         cli.main(
             args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session

@@ -7,9 +7,9 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-import networkx as nx
 import numpy as np
 
 from flowc.dataflow.allocate.check import faults
@@ -119,8 +119,14 @@ def wiring_faults(units: Sequence[Unit], streams: Sequence[Stream]) -> list[str]
         wrong = sorted(set(found) ^ set(wanted[side])) or sorted({end for end in found if found.count(end) > 1})
         if wrong:
             return [f"there is not one stream {side} port {wrong[0][1]} of {wrong[0][0]}"]
-    order = nx.DiGraph([(s.src, s.dst) for s in streams])
-    return [] if nx.is_directed_acyclic_graph(order) else ["streams run in a circle"]
+    order = TopologicalSorter[str]()
+    for s in streams:
+        order.add(s.dst, s.src)
+    try:
+        order.prepare()
+    except CycleError:
+        return ["streams run in a circle"]
+    return []
 
 
 def _list_of(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

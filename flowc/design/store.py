@@ -14,7 +14,7 @@ import onnx
 from flowc.dataflow.serialize import narrow
 from flowc.design.assembly import Assembly
 from flowc.design.sound import check_assembly
-from flowc.design.styles import STYLES
+from flowc.design.styles import style_named
 from flowc.errors import DamagedError, FlowcError, UsageError, shown
 from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, read_arrays
@@ -110,7 +110,7 @@ def _read(folder: Path) -> tuple[Assembly, dict[str, Any]]:
     arrays = read_arrays(folder / "weights.npz")
     host = document["host"]
     graphs = {n: HostGraph(read_model(folder / f"{n}.onnx")) if host[n] else None for n in ("head", "tail")}
-    style = STYLES[document["execution"] if document["schema"] != 1 else "dataflow"]
+    style = style_named(document["execution"] if document["schema"] != 1 else "dataflow")
     target = target_of({k: v for k, v in document["target"].items() if v is not None}, "the design's target")
     design = Assembly(
         plan=style.read(document, arrays, report, target),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from importlib import import_module
 
-from flowc.design.dataflow_plan import DataflowPlan
-from flowc.design.loopback_plan import LoopbackPlan
 from flowc.design.plan import Plan, Request
 from flowc.errors import FlowcError, InfeasibleError, UsageError
 from flowc.streamline.compile import Compiled
 
-__all__ = ["EXECUTIONS", "STYLES", "check_execution", "make_plan"]
+__all__ = ["EXECUTIONS", "STYLES", "check_execution", "make_plan", "style_named"]
 
-STYLES: Mapping[str, type[Plan]] = {style.execution: style for style in (DataflowPlan, LoopbackPlan)}
-"""By name; ``auto`` tries them in this order."""
+STYLES = ("dataflow", "loopback")
+"""Each is the class of plans in `flowc.design.<style>_plan`; ``auto`` tries them in this order."""
 
 EXECUTIONS = ("auto", "dataflow", "loopback")
 """What ``--execution`` takes."""
@@ -23,6 +21,18 @@ def check_execution(name: str) -> None:
     """Raises UsageError where there is no such style."""
     if name not in EXECUTIONS:
         raise UsageError(f"execution must be auto, dataflow or loopback, not '{name}'")
+
+
+def style_named(name: str) -> type[Plan]:
+    """The class of plans of a style, which is imported when it is first asked for.
+
+    Raises:
+        KeyError: there is no such style.
+    """
+    if name not in STYLES:
+        raise KeyError(name)
+    style: type[Plan] = getattr(import_module(f"flowc.design.{name}_plan"), f"{name.capitalize()}Plan")
+    return style
 
 
 def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
@@ -37,13 +47,13 @@ def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
     """
     check_execution(request.execution)
     if request.execution != "auto":
-        return STYLES[request.execution].make(compiled, request), []
+        return style_named(request.execution).make(compiled, request), []
     if request.engine is not None:
-        return LoopbackPlan.make(compiled, request), ["loopback execution, because an engine is given"]
+        return style_named("loopback").make(compiled, request), ["loopback execution, because an engine is given"]
     refusals: list[FlowcError] = []
-    for style in STYLES.values():
+    for style in STYLES:
         try:
-            plan = style.make(compiled, request)
+            plan = style_named(style).make(compiled, request)
         except InfeasibleError as error:
             refusals.append(error)
             continue
@@ -61,7 +71,7 @@ def make_plan(compiled: Compiled, request: Request) -> tuple[Plan, list[str]]:
     first, *others = refusals
     more = [
         f"{style.capitalize()} execution can't either: {e.message.rstrip('.')}"
-        for style, e in zip(list(STYLES)[1:], others, strict=True)
+        for style, e in zip(STYLES[1:], others, strict=True)
     ]
     kind = type(first)
     raise kind(". ".join([first.message.rstrip("."), *more]), remedy=first.remedy) from first

@@ -5,7 +5,7 @@ The library knows nothing of units; `flowc.dataflow.native` plans its programs.
 
 from __future__ import annotations
 
-from flowc.kernels.build import KernelsUnavailableError, cache_folder
+from flowc.kernels.build import KernelsUnavailableError
 from flowc.kernels.library import Activation, Library, Operation, OperationKind
 from flowc.kernels.loading import load, unavailable
 
@@ -15,7 +15,6 @@ __all__ = [
     "Library",
     "Operation",
     "OperationKind",
-    "cache_folder",
     "load",
     "unavailable",
 ]

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flowc.errors import UsageError
+from flowc.files.cache import UnsafeCacheError, private_folder
 
-__all__ = ["SOURCES", "KernelsUnavailableError", "cache_folder", "compiler", "library_path"]
+__all__ = ["SOURCES", "KernelsUnavailableError", "compiler", "library_path"]
 
 SOURCES = Path(__file__).parent / "src"
 _FLAGS = (
@@ -42,15 +43,6 @@ class KernelsUnavailableError(UsageError):
 
     def __init__(self, message: str) -> None:
         super().__init__(f"the compiled emulator is not available: {message}", remedy=_REMEDY)
-
-
-def cache_folder() -> Path:
-    """``$FLOWC_CACHE``, else ``flowc`` in the user's cache folder (``$XDG_CACHE_HOME``, ``~/.cache``)."""
-    own = os.environ.get("FLOWC_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "flowc"
 
 
 def compiler() -> str:
@@ -78,7 +70,7 @@ def library_path(accept: Callable[[Path], None], *, flags: tuple[str, ...] | Non
         KernelsUnavailableError: there is no compiler, it fails, the library is not accepted, or the cache folder isn't safe.
     """
     command = [compiler(), *_FLAGS, *(_native_flags() if flags is None else flags)]
-    folder = _private_folder(cache_folder() / "kernels")
+    folder = _private_folder()
     path = folder / f"kernels-{_key(command)}.so"
     refused = path.with_suffix(".refused")
     with _locked(folder / "lock"):
@@ -128,19 +120,11 @@ def _output(command: list[str]) -> str:
         raise KernelsUnavailableError(f"'{command[0]}' can't be run ({error})") from error
 
 
-def _private_folder(folder: Path) -> Path:
-    """The folder, made if needed; it must be a folder of this user that nobody else may write or read."""
-    if not hasattr(os, "geteuid"):
-        raise KernelsUnavailableError("this operating system has no POSIX file permissions")
+def _private_folder() -> Path:
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        state = folder.lstat()
-    except OSError as error:
-        raise KernelsUnavailableError(f"the cache folder '{folder}' can't be made ({error.strerror})") from error
-    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
-        raise KernelsUnavailableError(f"'{folder}' is not a folder that belongs to this user alone (mode 0700)")
-    return folder
+        return private_folder("kernels")
+    except UnsafeCacheError as error:
+        raise KernelsUnavailableError(str(error)) from error
 
 
 def _trusted(path: Path) -> bool:

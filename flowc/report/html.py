@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+
+from flowc.files.compiled import compiled_templates
 
 __all__ = ["render_html"]
 
@@ -30,12 +33,30 @@ def _printable(value: Any) -> Any:
     return "".join(c if c.isprintable() or c == "\n" else " " for c in value) if isinstance(value, str) else value
 
 
-def render_html(report: Mapping[str, Any]) -> str:
-    """The page. Every name is escaped; nothing is loaded from elsewhere."""
-    source = importlib.resources.files("flowc.templates").joinpath("report/report.html.j2").read_text(encoding="utf-8")
+@functools.cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_printable
+        loader=jinja2.FunctionLoader(_source),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+        bytecode_cache=compiled_templates("html"),
     )
     environment.filters["number"] = _number
+    return environment
+
+
+def _source(name: str) -> str:
+    return importlib.resources.files("flowc.templates").joinpath(*name.split("/")).read_text(encoding="utf-8")
+
+
+def render_html(report: Mapping[str, Any]) -> str:
+    """The page. Every name is escaped; nothing is loaded from elsewhere."""
     slowest = max((layer["cycles"] for layer in report["layers"]), default=1)
-    return environment.from_string(source).render(report=report, resources=_RESOURCES, slowest=slowest)
+    return (
+        _environment()
+        .get_template("report/report.html.j2")
+        .render(report=report, resources=_RESOURCES, slowest=slowest)
+    )

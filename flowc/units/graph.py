@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-
-import networkx as nx
 
 from flowc.units import InputPort, OutputPort, Unit
 from flowc.units.base import Frame
@@ -75,15 +72,6 @@ class Dataflow:
             raise ValueError(f"the streams of '{self.name}' run in a cycle")
         return tuple(order)
 
-    @cached_property
-    def graph(self) -> nx.MultiDiGraph[str]:
-        """Names of units, and an edge per stream with the attribute ``stream``."""
-        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
-        graph.add_nodes_from(self.units)
-        for s in self.streams:
-            graph.add_edge(s.src, s.dst, key=(s.src_port, s.dst_port), stream=s)
-        return graph
-
     def __iter__(self) -> Iterator[Unit]:
         """Units in topological order."""
         return (self.units[n] for n in self._order)
@@ -98,6 +86,24 @@ class Dataflow:
     def out_of(self, name: str) -> list[Stream]:
         """Streams out of a unit, by output port."""
         return self._out[name]
+
+    def ancestors(self, name: str) -> set[str]:
+        """Units from which a unit can be reached, without itself."""
+        return self._reached(name, lambda n: (s.src for s in self._into[n]))
+
+    def descendants(self, name: str) -> set[str]:
+        """Units that can be reached from a unit, without itself."""
+        return self._reached(name, lambda n: (s.dst for s in self._out[n]))
+
+    @staticmethod
+    def _reached(name: str, steps: Callable[[str], Iterable[str]]) -> set[str]:
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            new = set(steps(waiting.pop())) - found
+            found |= new
+            waiting += new
+        return found
 
     def frame(self, stream: Stream) -> Frame:
         """Type of the frames on a stream."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import networkx as nx
 import numpy as np
 
 from flowc.dataflow.allocate.loops import FIFO_DELAY, LEAST_DEPTH, Loop, Times, occupancy, shifted
@@ -57,8 +56,8 @@ class Pipeline:
         self.loops = {u.name: Loop(u) for u in graph}
         self.order = [u.name for u in graph]
         self.bits = {s: stream_bits(graph, s) for s in graph.streams}
-        self.before = nx.ancestors(graph.graph, self.leader)
-        self.after = nx.descendants(graph.graph, self.leader)
+        self.before = graph.ancestors(self.leader)
+        self.after = graph.descendants(self.leader)
 
     def neighbours(self, name: str) -> Iterable[str]:
         """Units that share a stream with a unit."""

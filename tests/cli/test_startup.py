@@ -1,0 +1,38 @@
+"""What the command's process does not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def check(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_is_put_off_loads_when_something_is_taken_from_it() -> None:
+    check(
+        "import sys; from flowc.cli.startup import defer_unused; defer_unused()\n"
+        "import onnx_ir\n"
+        "assert str(onnx_ir.SymbolicDim('n') + 1) == 'n + 1'\n"
+        "from sympy.abc import x\n"
+        "import sympy\n"
+        "assert sympy.expand((x + 1) ** 2) == x**2 + 2 * x + 1\n"
+    )
+
+
+@pytest.mark.parametrize("module", ["sympy.core", "networkx", "flowc.loopback", "flowc.backends.rtl", "matplotlib"])
+def test_a_build_does_not_load(module: str) -> None:
+    check(
+        "import sys; from flowc.cli.startup import defer_unused; defer_unused()\n"
+        "import flowc.api, flowc.cli.show, flowc.design.dataflow_plan\n"
+        f"assert {module!r} not in sys.modules\n"
+    )
+
+
+def test_a_package_that_is_there_stays_as_it_is() -> None:
+    check(
+        "import sympy; from flowc.cli.startup import defer_unused; defer_unused(); import sys; assert sys.modules['sympy'] is sympy"
+    )

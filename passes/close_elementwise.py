@@ -79,7 +79,7 @@ class CloseElementwise(ModelPass):
         try:
             x = np.broadcast_to(region.evaluate({leaf: q}), q.shape)
         except Blocked as blocked:
-            self.note(label(node), blocked.reason)
+            self.note(label(region.steps[-1].node), blocked.reason)
             return None
         step = region.scale(floats[0])[0]
         for finer in _FINER:
@@ -88,7 +88,7 @@ class CloseElementwise(ModelPass):
             if k is not None:
                 break
         else:
-            self.note(label(node), f"what '{value.name}' computes from integers lies on no grid of their scale")
+            self.note(label(region.steps[-1].node), "what it computes from integers lies on no grid of their scale")
             return None
         least, most = int(k.min()), int(k.max())
         dtype = IntType.for_range(least, most)

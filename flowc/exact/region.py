@@ -19,7 +19,13 @@ from flowc.model.ir import DOMAIN, array_of, is_op, label, shape_of
 from flowc.model.quantizers import dequantize
 from flowc.units.base import Array
 
-__all__ = ["Blocked", "Region", "Step", "compress", "constant_of"]
+__all__ = ["NOT_A_NUMBER", "Blocked", "Region", "Step", "compress", "constant_of"]
+
+NOT_A_NUMBER = (
+    "it is not a number (NaN) for integers that can occur; keep what goes into it where it is defined, for instance by a ReLU, a Clip "
+    "or an unsigned quantizer in front of it (Brevitas: QuantReLU)"
+)
+"""What is said of a square root, a logarithm or a division that meets values outside of its domain."""
 
 _NO_LEVEL = np.float32(-(2.0**31))
 
@@ -222,7 +228,7 @@ class Region:
         missing = np.isnan(found)
         if missing.any():
             if not floats:
-                raise Blocked(self.output, "it is not a number (NaN) for integers that can occur")
+                raise Blocked(self.output, NOT_A_NUMBER)
             found = np.where(missing, _NO_LEVEL, found)
         return found
 

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from flowc.errors import shown
 from flowc.exact import ops
 from flowc.exact.movement import is_move
-from flowc.exact.region import constant_of
+from flowc.exact.region import NOT_A_NUMBER, constant_of
 from flowc.model.ir import DOMAIN, is_op, label, origins
 
 __all__ = ["Cause", "cause_of"]
@@ -45,7 +45,7 @@ def cause_of(value: ir.Value | None, notes: Mapping[str, str]) -> Cause | None:
     current = value
     while current is not None and (node := current.producer()) is not None:
         if is_op(node, "Dequantize", DOMAIN) or is_op(node, "Quantize", DOMAIN):
-            return None if last is None else _unquantized(last)
+            return None if last is None else _unquantized(last, notes)
         if node.op_type in _PRODUCTS:
             return Cause(_name(node), node.op_type, _said(node, notes), "quantize its weights and its input")
         if not (ops.is_elementwise(node) or is_move(node) or node.op_type in _POOLS):
@@ -74,9 +74,12 @@ def _operator(node: ir.Node, notes: Mapping[str, str]) -> Cause:
     )
 
 
-def _unquantized(node: ir.Node) -> Cause:
-    """The last operation in front of a layer, where no quantizer stands between them."""
+def _unquantized(node: ir.Node, notes: Mapping[str, str]) -> Cause:
+    """The last operation in front of a layer, where no quantizer stands between them; no quantizer mends what is no number."""
     name = shown(_name(node))
+    if notes.get(label(node)) == NOT_A_NUMBER:
+        reason, _, remedy = NOT_A_NUMBER.partition("; ")
+        return Cause(_name(node), node.op_type, reason, remedy)
     where = {
         "Relu": f"put a quantizer behind it (Brevitas: a QuantReLU in place of the ReLU '{name}')",
         "Add": f"put a quantizer behind it (Brevitas: a QuantIdentity behind '{name}', or one shared by both of its branches)",

@@ -94,7 +94,17 @@ def test_results_that_are_no_numbers() -> None:
 def test_no_number_between_a_quantizer_and_a_layer() -> None:
     net = Net([1, 4, 5, 5])
     y = net.conv(net.op("Sqrt", net.quant(net.x, 0.3)), 4, 3)
-    assert "'n_Sqrt_5' (Sqrt): its result goes into a layer without a quantizer" in refusal(net, net.quant(y, 0.3))
+    text = refusal(net, net.quant(y, 0.3))
+    assert "'n_Sqrt_5' (Sqrt): it is not a number (NaN) for integers that can occur; keep what goes into it" in text
+    assert "without a quantizer" not in text
+
+
+def test_no_quantizer_between_numbers_and_a_layer() -> None:
+    """The same where the quantizer is unsigned: every value is a number, and what is missing is a quantizer."""
+    net = Net([1, 4, 5, 5])
+    y = net.conv(net.op("Sqrt", net.quant(net.x, 0.3, signed=False)), 4, 3)
+    text = refusal(net, net.quant(y, 0.3))
+    assert "'n_Sqrt_5' (Sqrt): its result goes into a layer without a quantizer; put a quantizer behind it" in text
 
 
 def test_no_number_in_front_of_an_argmax() -> None:

@@ -39,7 +39,10 @@ class ExpandBroadcasts(ModelPass):
     def _expand(self, editor: Editor, node: ir.Node, index: int, value: ir.Value, out: tuple[int, ...]) -> bool:
         shape = shape_of(value)
         if len(shape) != len(out) or len(out) not in (3, 4) or shape[:2] != out[:2]:
-            self.note(label(node), f"broadcasts {shape} to {out}, which only pixels can be")
+            self.note(
+                label(node),
+                f"broadcasts {shape} to {out}, which only pixels can be; expand the tensor in the model (torch: .expand)",
+            )
             return False
         sizes = editor.constant(np.array(out, np.int64), "sizes")
         attributes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}

@@ -29,6 +29,7 @@ from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op,
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import are_halves, join_halves, narrow_halves
 from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
+from flowc.passes.remedies import ONE_SCALE
 from flowc.passes.rename import rename
 from flowc.units.activation import Activation, Requant, Table, Thresholds
 
@@ -68,7 +69,7 @@ class FoldActivations(ModelPass):
 
     def _fold_region(self, editor: Editor, node: ir.Node, region: Region, ranges: Ranges) -> str | None:
         if any(leaf not in ranges for leaf in region.leaves):
-            return "the range of an integer tensor is not known"
+            return "the range of an integer tensor is not known; quantize what leads to it"
         bipolar = str_attr(node, "style", "qonnx") == "bipolar"
         unit = 2 if bipolar else 1
         if len(region.leaves) == 1:
@@ -90,7 +91,7 @@ class FoldActivations(ModelPass):
             }
             fewest = [_fewest(f) for f in (form.left, form.right)]
             if any(f.size > 1 for f in fewest) and len(region.axes) > 1:
-                return "its scales vary over positions"
+                return f"its scales vary over positions; use {ONE_SCALE}"
             factors = [editor.constant(f.astype(np.float64), "ratio") for f in fewest]
             joined = editor.insert(
                 node, "Join", [*region.leaves, *factors], attributes, domain=DOMAIN,
@@ -104,7 +105,10 @@ class FoldActivations(ModelPass):
             )
             self._replace(editor, node, region, form.steps, joined, bipolar, ranges, certificate)
             return None
-        return f"it depends on {len(region.leaves)} integer tensors at once"
+        return (
+            f"it depends on {len(region.leaves)} integer tensors at once; put a quantizer behind each sum of two "
+            "(Brevitas: a QuantIdentity), or share one quantizer on all branches"
+        )
 
     def _add_ranges(self, join: ir.Node, ranges: Ranges) -> None:
         """Ranges of a chain of new joins, of which ``join`` is the last."""

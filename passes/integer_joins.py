@@ -21,6 +21,7 @@ from flowc.exact.affine import Affine, trace_affine
 from flowc.exact.region import Blocked, Region, constant_of
 from flowc.model.ir import DOMAIN, Editor, is_op, label, shape_of
 from flowc.passes.base import ModelPass
+from flowc.passes.remedies import WHOLE_ZERO
 from flowc.passes.weights import integer_ratio
 
 __all__ = ["IntegerJoins"]
@@ -69,21 +70,30 @@ class IntegerJoins(ModelPass):
     def _join(self, editor: Editor, node: ir.Node) -> str | None:
         left, right = trace_affine(node.inputs[0]), trace_affine(node.inputs[1])
         if left is None or right is None:
-            return "one of its inputs is not quantized"
+            return (
+                "one of its inputs is not quantized; put a quantizer behind each branch (Brevitas: one QuantIdentity shared by both; "
+                "onnxruntime and torch.ao: a QuantizeLinear and DequantizeLinear pair)"
+            )
         shape = shape_of(node.outputs[0])
         if shape_of(left.q) != shape or shape_of(right.q) != shape:
-            return f"it broadcasts {shape_of(left.q)} against {shape_of(right.q)}, which is not supported"
+            return (
+                f"it broadcasts {shape_of(left.q)} against {shape_of(right.q)}, which is not supported; "
+                "expand the smaller one in the model (torch: .expand), or quantize the result"
+            )
         rank = len(shape)
         if node.op_type == "Mul":
             if left.zero_int is None or right.zero_int is None:
-                return "the zero points of its inputs are not integers"
+                return f"the zero points of its inputs are not integers; {WHOLE_ZERO}"
             attributes: dict[str, Any] = {"op": "mul", "left_offset": left.zero_int, "right_offset": right.zero_int}
             scale, zero = left.scale * right.scale, np.zeros((1,) * rank)
             ratios = np.ones(1), np.ones(1)
         else:
             scaled = self._common(left, right, -1 if node.op_type == "Sub" else 1)
             if scaled is None:
-                return "the scales of its inputs have no common unit, and its result goes unquantized into a product"
+                return (
+                    "the scales of its inputs have no common unit, and its result goes unquantized into a product; put a quantizer "
+                    "behind it (Brevitas: a QuantIdentity), or share one quantizer on both branches"
+                )
             unit, multiples, zero = scaled
             attributes, ratios = {"op": "add"}, (multiples[:1], multiples[1:])
             scale = np.full((1,) * rank, unit)

@@ -50,15 +50,17 @@ class IntegerLookups(ModelPass):
         indices, table = node.inputs[1], trace_affine(node.inputs[0])
         rows = None if table is None else array_of(table.q)
         if table is None or rows is None or indices is None:
-            return "it picks from what is not a quantized constant"
+            return "it picks from what is not a quantized constant; quantize the table (Brevitas: QuantEmbedding), or leave it on the host"
         if _from_quantized(indices):
-            return "its indices come from quantized layers"
+            return "its indices come from quantized layers; only indices that are inputs of the model have a unit"
         if rows.ndim != 2 or int_attr(node, "axis", 0) % 2 != 0:
-            return "it does not pick whole rows of a matrix"
+            return "it does not pick whole rows of a matrix; write it as an embedding of rows (torch.nn.Embedding: Gather on axis 0)"
         if len(rows) > _MOST_ROWS:
-            return f"its table has {len(rows):,} rows, and an index has at most 16 bits"
+            return (
+                f"its table has {len(rows):,} rows, and an index has at most 16 bits; use a table of up to 65,536 rows"
+            )
         if any(p.ndim == 2 and p.shape[0] > 1 for p in (table.scale, table.zero)):
-            return "the scale of its table varies from row to row"
+            return "the scale of its table varies from row to row; use one scale for the table (Brevitas: scaling_per_output_channel=False)"
         found = editor.insert(
             node, "Lookup", [_index(editor, node, indices, len(rows)), table.q], domain=DOMAIN, hint=f"{label(node)}/q",
             shape=shape_of(node.outputs[0]),

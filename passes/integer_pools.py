@@ -18,6 +18,7 @@ from flowc.exact.affine import trace_affine
 from flowc.exact.region import compress
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
+from flowc.passes.remedies import ONE_SCALE, WHOLE_ZERO
 
 __all__ = ["IntegerPools"]
 
@@ -49,7 +50,7 @@ class IntegerPools(ModelPass):
         pads = ints_attr(node, "pads") or (0,) * (2 * len(kernel))
         strides = ints_attr(node, "strides") or (1,) * len(kernel)
         if any(n > 1 for a in (x.scale, x.zero) for n in a.shape[2:]):
-            return "its input's scale varies over positions"
+            return f"its input's scale varies over positions; use {ONE_SCALE}"
         q = x.q
         dilations = ints_attr(node, "dilations") or (1,) * len(kernel)
         reach = [(o - 1) * s + (k - 1) * d + 1 for o, s, k, d in zip(out[2:], strides, kernel, dilations, strict=True)]
@@ -65,7 +66,7 @@ class IntegerPools(ModelPass):
             divisors = divisors[..., None] * count
         if any(begins) or any(full):
             if x.zero_int is None:
-                return "its padding is no integer of the padded tensor"
+                return f"its padding is no integer of the padded tensor; {WHOLE_ZERO}"
             spans = [n + a + b for n, a, b in zip(shape[2:], begins, full, strict=True)]
             amounts = editor.constant(np.array([0, 0, *begins, 0, 0, *full], np.int64), "pads")
             value = editor.constant(np.float32(x.zero_int), "pad_value")

@@ -24,6 +24,7 @@ from flowc.exact.region import constant_of
 from flowc.model.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import mark_halves
+from flowc.passes.remedies import ONE_SCALE, WHOLE_ZERO
 from flowc.passes.rename import rename
 from flowc.passes.scale_groups import MOST_GROUPS, scale_groups, take_channels
 from flowc.passes.weights import Term, integer_ratio, weight_terms
@@ -84,13 +85,13 @@ class _Product:
         if isinstance(terms, str):
             return terms
         if self.matmul and (terms[0].integers.ndim != 2 or len(shape_of(x.q)) < 2):
-            return "only products with a constant matrix are supported"
+            return "only products with a constant matrix are supported; write it as torch.nn.Linear, or leave it to the host"
         if self.transposed:
             terms = [self._forward(t) for t in terms]
         inserted = self.transposed and any(s != 1 for s in self._strides())
         pads = self._pads(terms[0].integers)
         if any(p < 0 for p in pads):
-            return "negative padding is not supported"
+            return "negative padding is not supported; crop with Slice (torch: x[..., 1:-1]) in front of it"
         padded = any(pads) or inserted
         shares = self._shares(x, terms, padded=padded)
         if isinstance(shares, str):
@@ -111,7 +112,9 @@ class _Product:
         if bias is not None:
             offsets = constant_of(bias)
             if offsets is None:
-                return "its bias is computed at run time"
+                return (
+                    "its bias is computed at run time; make it a parameter of the layer, or add it behind the quantizer"
+                )
             column = self.editor.constant(offsets.reshape((1, -1) + (1,) * (len(shape) - 2)), f"{bias.name}/column")
             total = self.editor.insert(node, "Add", [total, column], shape=shape)
         rename(self.editor, node, total)
@@ -161,7 +164,9 @@ class _Product:
         if self.group != 1 or groups is None or len(terms) > 1:
             return reason
         if len(groups) > MOST_GROUPS:
-            return f"{reason}. Up to {MOST_GROUPS} scales become a product each; here are more, in {channels} channels"
+            return (
+                f"{reason}; up to {MOST_GROUPS} scales become a product each, and here are more, in {channels} channels"
+            )
         shares = []
         for group in groups:
             q = take_channels(self.editor, self.node, x.q, channel, group)
@@ -177,7 +182,7 @@ class _Product:
     def _unpaddable(zero: Array) -> str | None:
         if len(np.unique(zero)) == 1 and zero.flat[0] == int(zero.flat[0]):
             return None
-        return "its padding is no integer of the padded tensor (zero point not one integer)"
+        return f"its padding is no integer of the padded tensor (zero point not one integer); {WHOLE_ZERO}"
 
     def _scaled(self, x: Affine, terms: list[Term]) -> tuple[list[Term], Array, Array] | str:
         """Terms, scale and zero point such that one scale serves all inputs of an output.
@@ -187,7 +192,7 @@ class _Product:
         channel = len(shape_of(x.q)) - 1 if self.matmul else 1
         for array in (x.scale, x.zero):
             if any(n > 1 for axis, n in enumerate(array.shape) if axis != channel):
-                return "its input's scale or zero point varies over positions"
+                return f"its input's scale or zero point varies over positions; use {ONE_SCALE}"
         scale, zero = x.scale.reshape(-1), x.zero.reshape(-1)
         if len(scale) == 1:
             return terms, scale.reshape(()), zero
@@ -198,8 +203,8 @@ class _Product:
         ratio = integer_ratio(scale)
         if ratio is None or self.group != 1:
             return (
-                "its input has a scale per channel, and a dense product adds channels of unrelated scales. "
-                "Use one quantizer (one scale) for this activation, or share it between the branches of the Concat"
+                "its input has a scale per channel, and a dense product adds channels of unrelated scales; "
+                "use one quantizer (one scale) for this activation, or share it between the branches of the Concat"
             )
         unit, multiples = ratio
         shape = (-1, 1) if self.matmul else (1, -1) + (1,) * (weights.ndim - 2)

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from flowc.exact.affine import Affine, trace_affine
 from flowc.model.ir import DOMAIN, Editor, float_attr, int_attr, is_op, label, shape_of, str_attr
 from flowc.passes.base import ModelPass
+from flowc.passes.remedies import ONE_SCALE
 from flowc.units.base import Array
 
 __all__ = ["IntegerResize"]
@@ -48,7 +49,7 @@ class IntegerResize(ModelPass):
         if isinstance(taps, str):
             return taps
         if any(a.ndim > 1 and any(n > 1 for n in a.shape[2:]) for a in (x.scale, x.zero)):
-            return "its input's scale varies over positions"
+            return f"its input's scale varies over positions; use {ONE_SCALE}"
         self._product(editor, node, x, taps)
         return None
 

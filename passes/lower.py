@@ -128,7 +128,9 @@ class Lowering:
     def at(self, value: ir.Value | None) -> Place:
         """Where a tensor is."""
         if value is None or value not in self._places:
-            raise CannotLower("one of its inputs is not an integer tensor of the accelerator")
+            raise CannotLower(
+                "one of its inputs is not an integer tensor of the accelerator; quantize what leads to it"
+            )
         return self._places[value]
 
     def at_order(self, value: ir.Value | None, order: Array) -> Place:
@@ -142,7 +144,7 @@ class Lowering:
     def canonical(self, value: ir.Value | None) -> Place:
         """Where a tensor is, in the canonical order of its shape."""
         if value is None:
-            raise CannotLower("it lacks an input")
+            raise CannotLower("it lacks an input; export the model again")
         return self.at_order(value, canonical_order(shape_of(value)))
 
     def _permuted(self, place: Place, order: Array) -> Place:
@@ -201,7 +203,9 @@ class Lowering:
             function = LOWERINGS.get(node.op_type)
             try:
                 if function is None:
-                    raise CannotLower("it has no hardware unit")
+                    raise CannotLower(
+                        "it has no hardware unit; leave it behind the last quantized layer, where the host runs it"
+                    )
                 function(self, node)
             except CannotLower as reason:
                 if not (refused and "not an integer tensor" in str(reason)):

@@ -24,11 +24,12 @@ def gathered(low: Lowering, node: ir.Node) -> None:
     size, most = int(np.prod(shape)), max(int(np.prod(shape)), int(np.prod(out)))
     if most > _MOST:
         raise CannotLower(
-            f"its frames of {most} elements would have to lie on the chip whole; up to {_MOST} can be reordered"
+            f"its frames of {most} elements would have to lie on the chip whole; up to {_MOST} can be reordered; "
+            "move it behind a pool or a strided convolution, or to the host, behind the last quantized layer"
         )
     amounts = array_of(node.inputs[1]) if node.op_type == "Pad" else None
     if amounts is not None and amounts.min() < 0:
-        raise CannotLower("negative padding is not supported")
+        raise CannotLower("negative padding is not supported; crop with Slice (torch: x[..., 1:-1]) instead")
     place = low.canonical(value)
     position = np.empty(size, np.int64)
     position[place.order.reshape(-1)] = np.arange(size)

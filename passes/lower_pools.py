@@ -20,7 +20,7 @@ def pad(low: Lowering, node: ir.Node, place: Place, amounts: tuple[int, int, int
     if not any(amounts):
         return place
     if min(amounts) < 0:
-        raise CannotLower("negative padding is not supported")
+        raise CannotLower("negative padding is not supported; crop with Slice (torch: x[..., 1:-1]) instead")
     top, left, bottom, right = amounts
     f = place.frame
     dtype = f.dtype
@@ -45,7 +45,9 @@ def _pad(low: Lowering, node: ir.Node) -> None:
     fill = array_of(node.inputs[2]) if len(node.inputs) > 2 else None
     begins, ends = amounts[:rank], amounts[rank:]
     if any(begins[:2]) or any(ends[:2]) or rank not in (3, 4):
-        raise CannotLower("only spatial axes can be padded")
+        raise CannotLower(
+            "only spatial axes can be padded; add channels by a Concat with a quantized constant, or by the next layer's weights"
+        )
     top, bottom = (begins[2], ends[2]) if rank == 4 else (0, 0)
     place = low.canonical(node.inputs[0])
     padded = pad(low, node, place, (top, begins[-1], bottom, ends[-1]), 0 if fill is None else int(fill.reshape(())))

@@ -27,7 +27,7 @@ def two_d(node: ir.Node, name: str, spatial: int) -> tuple[int, int]:
     """A spatial attribute as (vertical, horizontal); 1 vertically for one-dimensional operators."""
     values = ints_attr(node, name) or (1,) * spatial
     if len(values) > 2:
-        raise CannotLower(f"{len(values)}-dimensional windows are not supported")
+        raise CannotLower(f"{len(values)}-dimensional windows are not supported; use pools over one or two axes")
     return (1, *values) if len(values) == 1 else (values[0], values[1])
 
 
@@ -115,7 +115,7 @@ def _conv(low: Lowering, node: ir.Node) -> None:
 def _kernel(weights: Array) -> tuple[int, int]:
     sizes = weights.shape[2:]
     if len(sizes) > 2:
-        raise CannotLower(f"{len(sizes)}-dimensional convolutions are not supported")
+        raise CannotLower(f"{len(sizes)}-dimensional convolutions are not supported; use Conv1d or Conv2d")
     return (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 

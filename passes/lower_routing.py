@@ -83,7 +83,7 @@ def _concat(low: Lowering, node: ir.Node) -> None:
     out = shape_of(node.outputs[0])
     axis = int_attr(node, "axis", 1) % len(out)
     if axis == 0:
-        raise CannotLower("samples can't be concatenated")
+        raise CannotLower("samples can't be concatenated; concatenate channels or positions (axis 1 and up)")
     parts, start = [], 0
     offsets = np.arange(int(np.prod(out))).reshape(out)
     for value in node.inputs:

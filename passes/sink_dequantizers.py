@@ -15,6 +15,7 @@ import onnx_ir as ir
 from flowc.exact.movement import MOVES, index_map, is_move, move_arrays
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, is_op, label, shape_of, str_attr
 from flowc.passes.base import ModelPass
+from flowc.passes.remedies import ONE_SCALE
 from flowc.units.base import Array
 
 __all__ = ["SinkDequantizers"]
@@ -45,10 +46,10 @@ class SinkDequantizers(ModelPass):
         scale = self._moved(node, [f[0] for f in found], shapes)
         zero = self._moved(node, [f[1] for f in found], shapes)
         if scale is None or zero is None:
-            self.note(label(node), f"{node.op_type} mixes elements of different scales")
+            self.note(label(node), f"{node.op_type} mixes elements of different scales; use {ONE_SCALE}")
             return False
         if node.op_type == "MaxPool" and (scale <= 0).any():
-            self.note(label(node), "MaxPool over a negative scale")
+            self.note(label(node), "MaxPool over a negative scale; quantize what it pools with scales above 0")
             return False
         inputs = list(node.inputs)
         for position, dequantizer in zip(positions, dequantizers, strict=True):
@@ -93,7 +94,10 @@ class SinkDequantizers(ModelPass):
         value = 0.0 if given is None else float(given.reshape(()))
         integers = np.unique(np.float64(value) / scale.astype(np.float64) + zero)
         if len(integers) != 1 or integers[0] != np.rint(integers[0]):
-            self.note(label(node), f"the pad value {value} is no integer of the padded tensor")
+            self.note(
+                label(node),
+                f"the pad value {value} is no integer of the padded tensor; pad with a multiple of the scale, for instance 0",
+            )
             return None
         return editor.constant(np.float32(integers[0]), "pad_value")
 

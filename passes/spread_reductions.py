@@ -53,7 +53,10 @@ class SpreadReductions(ModelPass):
         shape, out = shape_of(source), shape_of(node.outputs[0])
         reduced = _axes(node, len(shape))
         if reduced is None or 0 in reduced or not reduced:
-            self.note(label(node), "it reduces over the batch, or over axes that are not constant")
+            self.note(
+                label(node),
+                "it reduces over the batch, or over axes that are not constant; export it with constant axes, without the batch",
+            )
             return False
         kept = [axis for axis in range(1, len(shape)) if axis not in reduced]
         rows, row = (int(np.prod([shape[a] for a in axes], dtype=np.int64)) for axes in (kept, reduced))
@@ -98,7 +101,10 @@ class SpreadReductions(ModelPass):
             return False
         scale = np.abs(form.scale).astype(np.float32)
         if not np.array_equal(scale.astype(np.float64), np.abs(form.scale)):
-            self.note(label(node), "MaxPool over a negative scale that is no float32 number")
+            self.note(
+                label(node),
+                "MaxPool over a negative scale that is no float32 number; quantize what it pools with scales above 0",
+            )
             return False
         lo, hi = ((bound - form.zero) * np.sign(form.scale) for bound in ranges[form.q])
         least, most = int(min(lo.min(), hi.min())), int(max(lo.max(), hi.max()))

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from flowc.exact.affine import trace_affine
 from flowc.model.ir import array_of
+from flowc.passes.remedies import FLOAT_WEIGHTS, RUN_TIME
 from flowc.units.base import Array
 
 __all__ = ["Term", "integer_ratio", "weight_terms"]
@@ -41,19 +42,19 @@ def weight_terms(value: ir.Value | None, output_axis: int) -> list[Term] | str:
     if affine is not None:
         q = array_of(affine.q)
         if q is None:
-            return "both operands are computed at run time"
+            return RUN_TIME
         with np.errstate(invalid="ignore"):
             integers = q.astype(np.float64) - affine.zero
         if not (np.abs(integers) < 1 << 53).all():
-            return "the weights, or their zero point, are no integers below 2^53"
+            return "the weights, or their zero point, are no integers below 2^53; quantize them to 8 bits or fewer"
         if not np.array_equal(integers, np.rint(integers)):
-            return "the weights' zero point is not an integer"
+            return "the weights' zero point is not an integer; quantize weights symmetrically (onnxruntime: WeightSymmetric)"
         if any(n > 1 for axis, n in enumerate(affine.scale.shape) if axis != output_axis % q.ndim):
             return _fold_scale(integers.astype(np.int64), affine.scale, output_axis % q.ndim, affine.roundings)
         return [Term(integers.astype(np.int64), affine.scale, affine.roundings)]
     array = array_of(value)
     if array is None:
-        return "both operands are computed at run time"
+        return RUN_TIME
     return _recover(array.astype(np.float32), output_axis % array.ndim)
 
 
@@ -78,7 +79,10 @@ def _fold_scale(integers: Array, scale: Array, axis: int, roundings: int) -> lis
     for row in rows:
         ratio = integer_ratio(row)
         if ratio is None:
-            return "the weights' scale varies over the inputs of one output, by ratios that are not integers"
+            return (
+                "the weights' scale varies over the inputs of one output, by ratios that are not integers; use one scale per output "
+                "channel (onnxruntime: per_channel=True; Brevitas: scaling_per_output_channel)"
+            )
         units.append(ratio[0])
         multiples.append(ratio[1])
     moved = np.moveaxis(integers, axis, 0)
@@ -114,7 +118,7 @@ def _recover(weights: Array, axis: int) -> list[Term] | str:
         pairs = [(v[-1], v[0]) if len(v) == 2 else (abs(v[0]), -abs(v[0])) if len(v) else (1.0, -1.0) for v in levels]
         positive, negative = (np.array(column, np.float64).reshape(layout) for column in zip(*pairs, strict=True))
         return [Term((weights > 0).astype(np.int64), positive, 0), Term((weights < 0).astype(np.int64), negative, 0)]
-    return "the weights are float: they have no quantizer, and their values are not multiples of one step"
+    return FLOAT_WEIGHTS
 
 
 def _fixed_point(weights: Array) -> Term | None:

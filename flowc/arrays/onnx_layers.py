@@ -19,6 +19,7 @@ from flowc.errors import ModelError, UnsupportedError, shown
 
 __all__ = ["read_network"]
 
+_AGAIN = "export the model again; onnx.shape_inference.infer_shapes checks its shapes"
 _CONV = {"Conv": (0, 1), "FusedConv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3), "ConvTranspose": (0, 1)}
 _MATMUL = {
     "MatMul": (0, 1),
@@ -103,7 +104,7 @@ def _operands(node: onnx.NodeProto, places: tuple[int, int], shapes: Shapes) -> 
     names = [node.input[i] if i < len(node.input) else "" for i in places]
     for name in names:
         if not name:
-            raise ModelError(f"{node.op_type} lacks an operand", node=_label(node))
+            raise ModelError(f"{node.op_type} lacks an operand", node=_label(node), remedy=_AGAIN)
     for name in names:
         shapes.of(name, _label(node))
     return names[0], names[1]
@@ -124,24 +125,30 @@ def _convolution(node: onnx.NodeProto, shapes: Shapes) -> Layer:
     groups = _int(node, "group", 1)
     if len(data) != len(kernel) or len(data) < 3 or groups < 1:
         raise ModelError(
-            f"{node.op_type} of a tensor {list(data)} and a kernel {list(kernel)} makes no sense", node=label
+            f"{node.op_type} of a tensor {list(data)} and a kernel {list(kernel)} makes no sense",
+            node=label,
+            remedy=_AGAIN,
         )
     if node.op_type == "ConvTranspose":
         # Each input pixel times all kernels: K = channels, and results of every kernel element, added up outside.
         if data[1] % groups or kernel[0] != data[1]:
-            raise ModelError(f"{data[1]} channels can't be divided into {groups} groups", node=label)
+            raise ModelError(f"{data[1]} channels can't be divided into {groups} groups", node=label, remedy=_AGAIN)
         positions = data[0] * math.prod(data[2:])
         results = kernel[1] * math.prod(kernel[2:])
         return Layer.product(label, positions, data[1] // groups, results, groups)
     out = shapes.of(node.output[0], label)
     if kernel[0] % groups or kernel[1] * groups != data[1]:
         raise ModelError(
-            f"{data[1]} channels and {kernel[0]} filters can't be divided into {groups} groups", node=label
+            f"{data[1]} channels and {kernel[0]} filters can't be divided into {groups} groups",
+            node=label,
+            remedy=_AGAIN,
         )
     ones = [1] * (len(data) - 2)
     strides, dilations = (_ints(node, name) or ones for name in ("strides", "dilations"))
     if len(strides) != len(ones) or len(dilations) != len(ones):
-        raise ModelError(f"{node.op_type} has strides or dilations of another rank than its data", node=label)
+        raise ModelError(
+            f"{node.op_type} has strides or dilations of another rank than its data", node=label, remedy=_AGAIN
+        )
     # A 1-D convolution runs along the rows; the outer dimensions of a 3-D one are planes, and more channels of the kernel.
     if len(ones) == 1:
         data, kernel, out, strides, dilations = (*data, 1), (*kernel, 1), (*out, 1), [*strides, 1], [*dilations, 1]
@@ -156,7 +163,7 @@ def _product(node: onnx.NodeProto, shapes: Shapes) -> list[Layer]:
     first, second = _operands(node, _MATMUL[node.op_type], shapes)
     a, b = list(shapes.of(first, label)), list(shapes.of(second, label))
     if not a or not b:
-        raise ModelError(f"{node.op_type} of a scalar", node=label)
+        raise ModelError(f"{node.op_type} of a scalar", node=label, remedy=_AGAIN)
     a = a if len(a) > 1 else [1, *a]
     b = b if len(b) > 1 else [*b, 1]
     if _int(node, "transA", 0):
@@ -164,7 +171,7 @@ def _product(node: onnx.NodeProto, shapes: Shapes) -> list[Layer]:
     if _int(node, "transB", 0):
         b[-2:] = b[-1], b[-2]
     if a[-1] != b[-2]:
-        raise ModelError(f"{node.op_type} of {list(a)} and {list(b)} does not fit together", node=label)
+        raise ModelError(f"{node.op_type} of {list(a)} and {list(b)} does not fit together", node=label, remedy=_AGAIN)
     fixed = [name in shapes.constant for name in (first, second)]
     if all(fixed):
         return []
@@ -183,6 +190,8 @@ def _broadcast(first: Sequence[int], second: Sequence[int], label: str) -> int:
     for i in range(1, max(len(first), len(second)) + 1):
         sizes = {shape[-i] for shape in (first, second) if len(shape) >= i} - {1}
         if len(sizes) > 1:
-            raise ModelError(f"stacks of matrices {list(first)} and {list(second)} do not fit together", node=label)
+            raise ModelError(
+                f"stacks of matrices {list(first)} and {list(second)} do not fit together", node=label, remedy=_AGAIN
+            )
         total *= max(sizes, default=1)
     return total

@@ -181,9 +181,13 @@ def _input_shape(value: onnx.ValueInfoProto, given: Sequence[int] | None) -> lis
     if given is not None:
         dims = [int(size) for size in given]
         if not all(1 <= size <= _LARGEST_DIMENSION for size in dims):
-            raise ModelError(f"the shape {dims} of input '{shown(value.name)}' has a size that is not at least 1")
+            raise ModelError(
+                f"the shape {dims} of input '{shown(value.name)}' has a size that is not at least 1",
+                remedy=f"Example: {example}",
+            )
         if declared is not None and len(declared) != len(dims):
-            raise ModelError(f"input '{shown(value.name)}' has {len(declared)} dimensions, and {dims} are given for it")
+            message = f"input '{shown(value.name)}' has {len(declared)} dimensions, and {dims} are given for it"
+            raise ModelError(message, remedy="give one size for each")
         return dims
     if declared is None:
         raise ModelError(

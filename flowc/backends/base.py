@@ -97,7 +97,7 @@ class Backend(ABC):
             if (reason := self.why_not(unit)) is not None
         ]
         if refused:
-            raise UnsupportedError(refused)
+            raise UnsupportedError(refused, remedy="use --backend hls, which writes every unit")
 
 
 _REGISTERED: dict[str, Backend] = {}

@@ -114,7 +114,10 @@ class Region:
                 self._constants[value] = constant
                 continue
             if node is None:
-                raise Blocked(value, f"the graph input '{value.name}' is not quantized")
+                raise Blocked(
+                    value,
+                    f"the graph input '{value.name}' is not quantized; quantize it (Brevitas: QuantIdentity), or give --input-type",
+                )
             if is_op(node, "Dequantize", DOMAIN):
                 leaf = node.inputs[0]
                 assert leaf is not None
@@ -145,12 +148,18 @@ class Region:
                 if value is not None and value in self._constants:
                     array = self._aligned(self._constants[value], ops.axis_aligned(step.node, i))
                     if array.ndim > len(self.shape):
-                        raise Blocked(self.output, f"constant '{value.name}' has more dimensions than the tensor")
+                        raise Blocked(
+                            self.output,
+                            f"constant '{value.name}' has more dimensions than the tensor; export it with as many or fewer",
+                        )
                     aligned[value] = compress(array)
         self._limits = {}
         for leaf in self.leaves:
             if shape_of(leaf) != self.shape:
-                raise Blocked(leaf, f"'{leaf.name}' of shape {shape_of(leaf)} is broadcast to {self.shape}")
+                raise Blocked(
+                    leaf,
+                    f"'{leaf.name}' of shape {shape_of(leaf)} is broadcast to {self.shape}; expand it in the model (torch: .expand)",
+                )
             if leaf in ranges:
                 lo, hi = (self._aligned(np.asarray(a), False) for a in ranges[leaf])
                 self._limits[leaf] = (lo, hi)

@@ -16,6 +16,7 @@ import onnx_ir as ir
 from flowc.errors import ModelError
 from flowc.importer.check import check_dims, read_tensor, type_name
 from flowc.importer.operators import is_qonnx
+from flowc.importer.remedies import EXPORT_AGAIN, REPAIR
 from flowc.model import ir as fir
 
 __all__ = ["NEWEST_OPSET", "OLDEST_OPSET", "QUANTIZER_DOMAIN", "build", "declared_opset"]
@@ -91,13 +92,13 @@ def _constant(node: onnx.NodeProto) -> npt.NDArray[Any]:
             case "value_float" | "value_floats":
                 array = np.asarray(attribute.f if attribute.name == "value_float" else attribute.floats, np.float32)
                 if not np.isfinite(array).all():
-                    raise ModelError("the constant is NaN or infinite", node=label)
+                    raise ModelError("the constant is NaN or infinite", node=label, remedy=REPAIR)
                 return array
             case "value_int":
                 return np.asarray(attribute.i, np.int64)
             case "value_ints":
                 return np.asarray(attribute.ints, np.int64)
-    raise ModelError("the constant has no number as its value", node=label)
+    raise ModelError("the constant has no number as its value", node=label, remedy=EXPORT_AGAIN)
 
 
 def _initializer(name: str, array: npt.NDArray[Any]) -> ir.Value:
@@ -108,7 +109,9 @@ def _initializer(name: str, array: npt.NDArray[Any]) -> ir.Value:
 def _inputs(infos: list[onnx.ValueInfoProto]) -> tuple[list[ir.Value], int | None]:
     """The graph inputs, and the batch size they declare (None: dynamic)."""
     if not infos:
-        raise ModelError("the model has no input: all it computes is constant")
+        raise ModelError(
+            "the model has no input: all it computes is constant", remedy="export it with an example input"
+        )
     values, batches = [], set()
     for info in infos:
         tensor = info.type.tensor_type
@@ -143,7 +146,9 @@ def _inputs(infos: list[onnx.ValueInfoProto]) -> tuple[list[ir.Value], int | Non
 def _attribute(attribute: onnx.AttributeProto, label: str) -> ir.Attr:
     name = attribute.name
     if attribute.ref_attr_name:
-        raise ModelError(f"its attribute '{name}' refers to a function's attribute, outside of one", node=label)
+        raise ModelError(
+            f"its attribute '{name}' refers to a function's attribute, outside of one", node=label, remedy=EXPORT_AGAIN
+        )
     try:
         match ir.AttributeType(attribute.type):
             case ir.AttributeType.INT:
@@ -161,9 +166,13 @@ def _attribute(attribute: onnx.AttributeProto, label: str) -> ir.Attr:
             case ir.AttributeType.TENSOR:
                 return ir.AttrTensor(name, ir.Tensor(read_tensor(attribute.t, f"{label}.{name}")))
             case kind:
-                raise ModelError(f"its attribute '{name}' has the type {kind.name}, which no operator uses", node=label)
+                raise ModelError(
+                    f"its attribute '{name}' has the type {kind.name}, which none uses",
+                    node=label,
+                    remedy=EXPORT_AGAIN,
+                )
     except ValueError as error:
-        raise ModelError(f"its attribute '{name}' can't be read ({error})", node=label) from error
+        raise ModelError(f"its attribute '{name}' can't be read ({error})", node=label, remedy=EXPORT_AGAIN) from error
 
 
 def _finite(number: float) -> float:
@@ -176,7 +185,7 @@ def _node(node: onnx.NodeProto, values: dict[str, ir.Value]) -> ir.Node:
     label = node.name or next(filter(None, node.output))
     attributes = [_attribute(attribute, label) for attribute in node.attribute]
     if len({a.name for a in attributes}) < len(attributes):
-        raise ModelError("it has an attribute twice", node=label)
+        raise ModelError("it has an attribute twice", node=label, remedy=EXPORT_AGAIN)
     outputs = [values[name] if name else ir.Value(name=None) for name in node.output]
     built = ir.Node(
         QUANTIZER_DOMAIN if is_qonnx(node.domain, node.op_type) else node.domain,

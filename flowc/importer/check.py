@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from flowc.errors import ModelError
+from flowc.importer.remedies import EXPORT_AGAIN
 
 __all__ = ["MOST_ELEMENTS", "check_dims", "check_graph", "check_names", "read_tensor", "type_name"]
 
@@ -54,10 +55,13 @@ def check_dims(dims: Iterable[int], name: str) -> int:
     """
     dims = list(dims)
     if any(d < 0 for d in dims):
-        raise ModelError(f"tensor '{name}' has a negative dimension")
+        raise ModelError(f"tensor '{name}' has a negative dimension", remedy=EXPORT_AGAIN)
     count = math.prod(dims)
     if count > MOST_ELEMENTS:
-        raise ModelError(f"tensor '{name}' is declared with {count} elements; flowc handles up to {MOST_ELEMENTS}")
+        raise ModelError(
+            f"tensor '{name}' is declared with {count} elements; flowc handles up to {MOST_ELEMENTS}",
+            remedy="check its shape, or use a smaller network",
+        )
     return count
 
 
@@ -75,7 +79,9 @@ def read_tensor(tensor: onnx.TensorProto, name: str | None = None) -> np.ndarray
     try:
         array = np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise ModelError(f"the data of tensor '{name}' does not fit its declared shape ({error})") from None
+        raise ModelError(
+            f"the data of tensor '{name}' does not fit its declared shape ({error})", remedy=EXPORT_AGAIN
+        ) from None
     if array.dtype in _FINITE and not np.isfinite(array).all():
         count = int(array.size - np.isfinite(array).sum())
         what = "NaN" if np.isnan(array).any() else "infinity"
@@ -110,7 +116,7 @@ def check_graph(graph: onnx.GraphProto) -> None:
     if graph.sparse_initializer:
         raise ModelError("the model has sparse initializers", remedy="store the weights densely")
     if not graph.output:
-        raise ModelError("the model has no output")
+        raise ModelError("the model has no output", remedy=EXPORT_AGAIN)
     initializers = _unique((t.name for t in graph.initializer), "initializer")
     inputs = _unique((i.name for i in graph.input), "graph input")
     _unique((o.name for o in graph.output), "graph output")
@@ -119,15 +125,15 @@ def check_graph(graph: onnx.GraphProto) -> None:
     for index, node in enumerate(graph.node):
         for output in filter(None, node.output):
             if output in known or output in producer:
-                raise ModelError(f"the name '{output}' is defined twice", node=_label(node))
+                raise ModelError(f"the name '{output}' is defined twice", node=_label(node), remedy=EXPORT_AGAIN)
             producer[output] = index
     for node in graph.node:
         for name in filter(None, node.input):
             if name not in known and name not in producer:
-                raise ModelError(f"its input '{name}' is defined nowhere", node=_label(node))
+                raise ModelError(f"its input '{name}' is defined nowhere", node=_label(node), remedy=EXPORT_AGAIN)
     for value in graph.output:
         if value.name not in known and value.name not in producer:
-            raise ModelError(f"the model output '{value.name}' is computed by no node")
+            raise ModelError(f"the model output '{value.name}' is computed by no node", remedy=EXPORT_AGAIN)
     _sort(graph, producer)
 
 
@@ -135,9 +141,10 @@ def _unique(names: Iterable[str], what: str) -> set[str]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ModelError(f"the {what} '{name}' is defined twice")
+            raise ModelError(f"the {what} '{name}' is defined twice", remedy=EXPORT_AGAIN)
         if not name:
-            raise ModelError(f"the model has an {what} without a name" if what[0] == "i" else f"a {what} has no name")
+            message = f"the model has an {what} without a name" if what[0] == "i" else f"a {what} has no name"
+            raise ModelError(message, remedy=EXPORT_AGAIN)
         seen.add(name)
     return seen
 

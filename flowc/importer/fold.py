@@ -22,6 +22,7 @@ import onnx_ir as ir
 
 from flowc.errors import ModelError
 from flowc.importer.check import MOST_ELEMENTS
+from flowc.importer.remedies import REPAIR
 from flowc.importer.shapes import infer_shapes
 from flowc.model import ir as fir
 from flowc.model.quantizers import dequantize, quantize
@@ -61,9 +62,9 @@ def fold_constants(model: ir.Model) -> None:
 def _become(editor: fir.Editor, value: ir.Value, array: Array, node: ir.Node) -> None:
     """Let the output `value` of `node` be the initializer `array` from now on."""
     if array.dtype.kind not in "fiub":
-        raise ModelError(f"it computes a constant of {array.dtype}", node=fir.label(node))
+        raise ModelError(f"it computes a constant of {array.dtype}", node=fir.label(node), remedy="use numbers")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ModelError("it computes a constant that is NaN or infinite", node=fir.label(node))
+        raise ModelError("it computes a constant that is NaN or infinite", node=fir.label(node), remedy=REPAIR)
     value.replace_all_uses_with(editor.constant_named_after(value, array), replace_graph_outputs=True)
 
 
@@ -215,6 +216,7 @@ def _check_total(elements: int, node: ir.Node) -> None:
         raise ModelError(
             f"the constants computed up to here have {elements} elements; flowc handles up to {MOST_ELEMENTS}",
             node=fir.label(node),
+            remedy="check the shapes of its constants, or use a smaller network",
         )
 
 

@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from flowc.errors import ModelError
 from flowc.importer.emit import Array, Emitter, Quantizer, constant_input
+from flowc.importer.remedies import EXPORT_AGAIN
 from flowc.model import ir as fir
 
 __all__ = ["multi_threshold", "requant_shift"]
@@ -68,7 +69,11 @@ def _channel_axis(node: ir.Node, x: ir.Value) -> int:
     layout = fir.str_attr(node, "data_layout", "") or _LAYOUTS.get(len(shape), "")
     axis = layout.index("C") if "C" in layout else 1
     if axis >= len(shape):
-        raise ModelError(f"its data_layout '{layout}' does not fit a tensor of rank {len(shape)}", node=fir.label(node))
+        raise ModelError(
+            f"its data_layout '{layout}' does not fit rank {len(shape)}",
+            node=fir.label(node),
+            remedy=EXPORT_AGAIN,
+        )
     return axis
 
 
@@ -121,7 +126,9 @@ def _column(node: ir.Node, index: int, what: str, rank: int, channels: int) -> A
     if array.size == 1:
         return array.reshape(())
     if array.size != channels:
-        raise ModelError(f"its {what} has {array.size} values for {channels} channels", node=fir.label(node))
+        raise ModelError(
+            f"its {what} has {array.size} values for {channels} channels", node=fir.label(node), remedy=EXPORT_AGAIN
+        )
     return array.reshape((1, -1) + (1,) * (rank - 2))
 
 

@@ -14,7 +14,7 @@ import onnx
 from flowc.errors import UnsupportedError
 from flowc.importer.channels_last import CHANNELS_LAST, CHANNELS_LAST_DOMAIN
 
-__all__ = ["BY_NAME", "CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "check_operators", "is_qonnx"]
+__all__ = ["BY_NAME", "CONTRIB_DOMAIN", "QUANTIZER_DOMAINS", "STANDARD", "UNKNOWN", "check_operators", "is_qonnx"]
 
 QUANTIZER_DOMAINS = frozenset(
     {"qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general", "qonnx", "brevitas", "PACTOps"}
@@ -71,25 +71,30 @@ STANDARD = frozenset(
 """Operators of the ONNX standard domain that flowc reads."""
 
 BY_NAME = {
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent networks are not supported"),
+    **dict.fromkeys(
+        ("LSTM", "GRU", "RNN"),
+        "recurrent networks are not supported; unroll it, or leave it behind the last quantized layer, where the host runs it",
+    ),
     **dict.fromkeys(("Loop", "Scan", "If"), "control flow is not supported; export the model traced, without branches"),
     **dict.fromkeys(
         ("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention", "EmbedLayerNormalization"),
-        "attention is not supported",
+        "attention is not supported; leave it behind the last quantized layer, where the host runs it",
     ),
     "DynamicQuantizeLinear": "its scale is computed at run time; quantize the model statically",
     "DynamicQuantizeMatMul": "its scale is computed at run time; quantize the model statically",
     "FloatQuant": "float-quantized (FP8 and the like) tensors are not supported; quantize to integers",
-    "Einsum": "write it as MatMul",
+    "Einsum": "it is no single product of matrices; write it as MatMul",
     **dict.fromkeys(
         ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"),
-        "its result is random",
+        "its result is random; export the model for inference (model.eval())",
     ),
 }
 """Operators of any domain that have no hardware, and why; those of `_HOST_ONLY` may stand behind the last quantized layer."""
 
 _HOST_ONLY = frozenset({"Attention", "Einsum", "GRU", "LSTM", "RNN"})
 _FLOAT8 = frozenset({17, 18, 19, 20, 23, 24})  # FLOAT8E4M3FN, E4M3FNUZ, E5M2, E5M2FNUZ, FLOAT4E2M1, FLOAT8E8M0
+UNKNOWN = "unknown to flowc"
+_STANDARD_ONLY = "export the model with operators of the ONNX standard, or in QONNX, QCDQ or QDQ form"
 _REMEDY = "flowc compiles feed-forward networks of quantized linear, convolution, pooling and elementwise layers"
 
 
@@ -142,9 +147,9 @@ def _reason(node: onnx.NodeProto, float8: set[str], functions: set[tuple[str, st
     if domain == CHANNELS_LAST_DOMAIN:
         known = CHANNELS_LAST
     if node.op_type not in known and not (domain == "" and _is_standard(node.op_type, opset)):
-        return f"unknown to flowc, in domain '{domain}'" if domain else "unknown to flowc"
+        return f"{UNKNOWN}, in domain '{domain}'; {_STANDARD_ONLY}" if domain else f"{UNKNOWN}; {_STANDARD_ONLY}"
     if not any(node.output):
-        return "it has no output"
+        return "it has no output; remove it from the model"
     if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
         to = next((a.i for a in node.attribute if a.name == "output_dtype"), 0)
         if to in _FLOAT8 or any(i in float8 for i in node.input):
@@ -164,4 +169,4 @@ def _arity(node: onnx.NodeProto, opset: int | None) -> str | None:
     if schema.min_input <= count <= schema.max_input:
         return None
     least, most = schema.min_input, schema.max_input
-    return f"it has {count} inputs, and the operator takes {least if least == most else f'{least} to {most}'}"
+    return f"it has {count} inputs, and the operator takes {least if least == most else f'{least} to {most}'}; export it again"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from flowc.errors import ModelError
+from flowc.importer.remedies import EXPORT_AGAIN, FIXED
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
 from flowc.model.runtime import OPSET
@@ -80,7 +81,7 @@ def constant_ints(node: ir.Node, index: int) -> tuple[int, ...] | None:
         return None
     array = fir.array_of(value)
     if array is None:
-        raise ModelError(f"input {index} of {node.op_type} is not constant", node=fir.label(node))
+        raise ModelError(f"input {index} of {node.op_type} is not constant", node=fir.label(node), remedy=FIXED)
     return tuple(int(v) for v in array.reshape(-1))
 
 
@@ -153,7 +154,7 @@ def _slice(editor: Editor, node: ir.Node, _opset: int) -> None:
     if starts is None:
         starts, ends, axes, steps = (constant_ints(node, i) for i in (1, 2, 3, 4))
     if starts is None or ends is None:
-        raise ModelError("its bounds are missing", node=fir.label(node))
+        raise ModelError("its bounds are missing", node=fir.label(node), remedy=EXPORT_AGAIN)
     for name in ("starts", "ends", "axes"):
         node.attributes.pop(name, None)
     axes = tuple(a % len(shape) for a in (axes if axes is not None else range(len(starts))))
@@ -161,7 +162,7 @@ def _slice(editor: Editor, node: ir.Node, _opset: int) -> None:
     rows = []
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         if step == 0:
-            raise ModelError("its step is zero", node=fir.label(node))
+            raise ModelError("its step is zero", node=fir.label(node), remedy=EXPORT_AGAIN)
         first, last, stride = slice(start, end, step).indices(shape[axis])
         rows.append((first, last if last >= 0 else -1 - shape[axis], axis, stride))
     table = np.asarray(rows, np.int64).reshape(-1, 4)
@@ -171,7 +172,7 @@ def _slice(editor: Editor, node: ir.Node, _opset: int) -> None:
 def _split(editor: Editor, node: ir.Node, _opset: int) -> None:
     """One Slice per output."""
     if any(o.shape is None or not o.shape.is_static() for o in node.outputs):
-        raise ModelError("its sizes are not constant", node=fir.label(node))
+        raise ModelError("its sizes are not constant", node=fir.label(node), remedy=FIXED)
     source = fir.required(node, 0)
     axis = fir.int_attr(node, "axis", 0) % len(fir.shape_of(source))
     start = 0
@@ -197,7 +198,7 @@ def _batch_norm(_editor: Editor, node: ir.Node, _opset: int) -> None:
     if fir.int_attr(node, "training_mode", 0):
         raise ModelError("it is in training mode", node=fir.label(node), remedy="export the model with model.eval()")
     if any(fir.array_of(fir.required(node, i)) is None for i in range(1, 5)):
-        raise ModelError("its parameters are not constant", node=fir.label(node))
+        raise ModelError("its parameters are not constant", node=fir.label(node), remedy="export it with model.eval()")
     variance = fir.array_of(node.inputs[4])
     if variance is not None and (variance + fir.float_attr(node, "epsilon", 1e-5) <= 0).any():
         raise ModelError("its variance is not above zero", node=fir.label(node), remedy="repair or retrain the model")
@@ -218,14 +219,14 @@ def _pad(editor: Editor, node: ir.Node, _opset: int) -> None:
         if (value := fir.optional(node, 2)) is not None:
             array = fir.array_of(value)
             if array is None or array.size != 1:
-                raise ModelError("its fill value is not a constant number", node=fir.label(node))
+                raise ModelError("its fill value is not a constant number", node=fir.label(node), remedy=FIXED)
             fill = float(array.reshape(()))
     axes = constant_ints(node, 3)
     if pads is None:
-        raise ModelError("its amounts are missing", node=fir.label(node))
+        raise ModelError("its amounts are missing", node=fir.label(node), remedy=EXPORT_AGAIN)
     axes = tuple(a % rank for a in axes) if axes is not None else tuple(range(rank))
     if len(pads) != 2 * len(axes):
-        raise ModelError(f"it has {len(pads)} amounts for {len(axes)} axes", node=fir.label(node))
+        raise ModelError(f"it has {len(pads)} amounts for {len(axes)} axes", node=fir.label(node), remedy=EXPORT_AGAIN)
     full = np.zeros(2 * rank, np.int64)
     for position, axis in enumerate(axes):
         full[axis], full[rank + axis] = pads[position], pads[len(axes) + position]

@@ -54,7 +54,7 @@ def integer_quantizer(dtype: ir.DataType | None, node: ir.Node, clip: tuple[int,
     if clip is not None:
         lo, hi = max(lo, clip[0]), min(hi, clip[1])
     if lo >= hi:
-        raise ModelError("a Clip leaves its quantizer one value or none", node=fir.label(node))
+        raise ModelError("a Clip leaves its quantizer one value or none", node=fir.label(node), remedy="widen the Clip")
     kind = IntType.for_range(lo, hi)
     return Quantizer(kind.bits, kind.signed, lo, hi, narrow=lo == -hi, style="onnx")
 

@@ -16,6 +16,7 @@ from flowc.errors import ModelError
 from flowc.importer.build import QUANTIZER_DOMAIN
 from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, constant_input
 from flowc.importer.levels import multi_threshold, requant_shift
+from flowc.importer.remedies import FIXED, REPAIR
 from flowc.model import ir as fir
 from flowc.model.quantizers import ROUNDINGS, integer_bounds, rounding_mode
 
@@ -37,7 +38,7 @@ def lower_qonnx(model: ir.Model) -> None:
             continue
         x = fir.required(node, 0)
         if x.shape is None or not x.shape.is_static():
-            raise ModelError("the shape of the tensor it quantizes is not known", node=fir.label(node))
+            raise ModelError("the shape of the tensor it quantizes is not known", node=fir.label(node), remedy=FIXED)
         if x.dtype not in (None, ir.DataType.FLOAT):
             raise ModelError(f"it quantizes {x.dtype}", node=fir.label(node), remedy="quantize float32 tensors")
         if node.op_type == "MultiThreshold":
@@ -70,14 +71,14 @@ def _rounding(node: ir.Node, default: str) -> str:
     mode = rounding_mode(name)
     if mode is None:
         known = ", ".join(ROUNDINGS)
-        raise ModelError(f"its rounding mode '{name}' is unknown; known are {known}", node=fir.label(node))
+        raise ModelError(f"its rounding mode '{name}' is unknown", node=fir.label(node), remedy=f"use one of {known}")
     return mode
 
 
 def _zero_point(node: ir.Node, index: int) -> Array:
     zero = np.asarray(constant_input(node, index, "zero point"), np.float32)
     if not np.isfinite(zero).all():
-        raise ModelError("its zero point is not finite", node=fir.label(node))
+        raise ModelError("its zero point is not finite", node=fir.label(node), remedy=REPAIR)
     return zero
 
 
@@ -96,7 +97,8 @@ def _quant(emitter: Emitter, node: ir.Node, x: ir.Value) -> ir.Value:
         return emitter.dequantize(node, q, scale, zero, name)
     lo, hi = integer_bounds(bits, signed=signed, narrow=narrow)
     if hi <= lo:
-        raise ModelError("a one-bit unsigned narrow quantizer can only give zero", node=fir.label(node))
+        message = "a one-bit unsigned narrow quantizer can only give zero"
+        raise ModelError(message, node=fir.label(node), remedy="give it two bits, or narrow_range=False")
     quantizer = Quantizer(bits, signed, lo, hi, narrow, _rounding(node, "ROUND"))
     q = emitter.quantize(node, x, scale, zero, quantizer, name)
     return emitter.dequantize(node, q, scale, zero, name)

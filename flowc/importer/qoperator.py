@@ -40,7 +40,10 @@ def _scale(node: ir.Node, index: int, *, per_channel: bool = False) -> Array:
     if scale.size == 1:
         return scale.reshape(())
     if not per_channel:
-        raise ModelError(f"the scale at input {index} has {scale.size} values instead of one", node=fir.label(node))
+        message = f"the scale at input {index} has {scale.size} values instead of one"
+        raise ModelError(
+            message, node=fir.label(node), remedy="quantize activations with one scale (per_channel is for weights)"
+        )
     return scale
 
 

@@ -49,17 +49,19 @@ def _parse(path: Path) -> onnx.ModelProto:
     name = shown(str(path))
     try:
         if path.is_dir():
-            raise ModelError(f"'{name}' is a directory, not an ONNX file")
+            raise ModelError(f"'{name}' is a directory, not an ONNX file", remedy="name the file in it")
         size = path.stat().st_size
         if size == 0:
             raise ModelError(f"'{name}' is empty", remedy=_EXPORT)
         if size > _LARGEST_FILE:
-            raise ModelError(f"'{name}' has {size} bytes; ONNX files end at 2 GiB")
+            raise ModelError(
+                f"'{name}' has {size} bytes; ONNX files end at 2 GiB", remedy="store the weights as external data"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"there is no file '{name}'", remedy="check the path of the model") from None
     except (OSError, ValueError) as error:
-        raise ModelError(f"'{name}' can't be read: {error}") from None
+        raise ModelError(f"'{name}' can't be read: {error}", remedy="check the path and its permissions") from None
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
@@ -93,7 +95,7 @@ def _load_external(tensor: onnx.TensorProto, folder: Path | None, room: int) -> 
         offset = int(fields.get("offset") or 0)
         length = int(fields["length"]) if fields.get("length") else None
     except (ValueError, OSError, RuntimeError):
-        raise ModelError(f"the external data entry of tensor '{name}' is malformed") from None
+        raise ModelError(f"the external data entry of tensor '{name}' is malformed", remedy=_ONE_FILE) from None
     if not location or Path(location).is_absolute() or not target.is_relative_to(folder):
         raise ModelError(
             f"the data of tensor '{name}' is outside the model's folder, in '{location}'; flowc does not read there",
@@ -119,6 +121,7 @@ def _load_external(tensor: onnx.TensorProto, folder: Path | None, room: int) -> 
             file.seek(offset)
             tensor.raw_data = file.read(count)
     except OSError as error:
-        raise ModelError(f"the data file '{location}' of tensor '{name}' can't be read: {error}") from None
+        message = f"the data file '{location}' of tensor '{name}' can't be read: {error}"
+        raise ModelError(message, remedy="check its permissions") from None
     tensor.data_location = onnx.TensorProto.DEFAULT
     del tensor.external_data[:]

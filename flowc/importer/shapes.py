@@ -19,6 +19,7 @@ from flowc.importer.build import QUANTIZER_DOMAIN
 from flowc.importer.check import check_dims, type_name
 from flowc.importer.operators import CONTRIB_DOMAIN
 from flowc.importer.qdq import INTEGERS
+from flowc.importer.remedies import EXPORT_AGAIN
 from flowc.model import ir as fir
 from flowc.model.runtime import IR_VERSION
 
@@ -104,7 +105,9 @@ def _check_reshape(node: ir.Node) -> None:
     counts = [prod(fir.shape_of(v)) for v in ends]
     if len(counts) == 2 and counts[0] != counts[1]:
         shapes = " to ".join(str(list(fir.shape_of(v))) for v in ends)
-        raise ModelError(f"it reshapes {shapes}, which are not as many elements", node=fir.label(node))
+        raise ModelError(
+            f"it reshapes {shapes}, which are not as many elements", node=fir.label(node), remedy=EXPORT_AGAIN
+        )
 
 
 def _check_convolution(node: ir.Node) -> None:
@@ -117,7 +120,9 @@ def _check_convolution(node: ir.Node) -> None:
     data, weights = (fir.shape_of(v) for v in known)
     if len(weights) < 3 or len(weights) != len(data):
         raise ModelError(
-            f"weights of shape {list(weights)} do not fit its input of shape {list(data)}", node=fir.label(node)
+            f"weights of shape {list(weights)} do not fit its input of shape {list(data)}",
+            node=fir.label(node),
+            remedy=EXPORT_AGAIN,
         )
     groups, channels = fir.int_attr(node, "group", 1), data[1]
     first, second = weights[:2]
@@ -126,6 +131,7 @@ def _check_convolution(node: ir.Node) -> None:
         raise ModelError(
             f"weights of shape {list(weights)} in {groups} groups do not fit its input of {channels} channels",
             node=fir.label(node),
+            remedy=EXPORT_AGAIN,
         )
     outputs = second * groups if node.op_type == "ConvTranspose" else first
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -133,6 +139,7 @@ def _check_convolution(node: ir.Node) -> None:
         raise ModelError(
             f"its input '{bias.name}' has shape {list(bias.shape)}; one value for each of {outputs} channels is needed",
             node=fir.label(node),
+            remedy=EXPORT_AGAIN,
         )
 
 
@@ -261,4 +268,6 @@ def require_static_shapes(graph: ir.Graph) -> None:
                     f"it computes in {kind}", node=fir.label(node), remedy="export the model in float32 (model.float())"
                 )
             if 0 in fir.shape_of(output):
-                raise ModelError("its output is empty", node=fir.label(node))
+                raise ModelError(
+                    "its output is empty", node=fir.label(node), remedy="give it a larger input, or remove it"
+                )

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from flowc.errors import ModelError
 from flowc.importer import opsets, spatial
 from flowc.importer.fold import fold_constants
+from flowc.importer.remedies import FIXED
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
 
@@ -68,7 +69,7 @@ def _clip(editor: Editor, node: ir.Node) -> None:
         value = fir.optional(node, index)
         array = fir.array_of(value) if value is not None else np.asarray(default)
         if array is None or array.size != 1:
-            raise ModelError("its bounds are not constant numbers", node=fir.label(node))
+            raise ModelError("its bounds are not constant numbers", node=fir.label(node), remedy=FIXED)
         bounds[index] = array.reshape(()).astype(np.float32)
     opsets.set_inputs(editor, node, bounds, 3)
 
@@ -77,7 +78,8 @@ def _reshape(editor: Editor, node: ir.Node) -> None:
     """Reshape, Flatten, Squeeze, Unsqueeze."""
     source, output = fir.required(node, 0), node.outputs[0]
     if output.shape is None or not output.shape.is_static():
-        raise ModelError(f"the shape that {node.op_type} asks for is computed at run time", node=fir.label(node))
+        message = f"the shape that {node.op_type} asks for is computed at run time"
+        raise ModelError(message, node=fir.label(node), remedy=FIXED)
     before, after = fir.shape_of(source), fir.shape_of(output)
     if before == after:
         _remove(editor, node)

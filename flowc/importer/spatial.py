@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.errors import ModelError
+from flowc.importer.remedies import EXPORT_AGAIN
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
 
@@ -28,7 +29,9 @@ def _geometry(node: ir.Node, kernel: Ints) -> tuple[Ints, Ints, Ints]:
     strides = fir.ints_attr(node, "strides") or (1,) * axes
     dilations = fir.ints_attr(node, "dilations") or (1,) * axes
     if len(strides) != axes or len(dilations) != axes or min((*kernel, *strides, *dilations)) < 1:
-        raise ModelError("its kernel, strides or dilations are not all positive", node=fir.label(node))
+        raise ModelError(
+            "its kernel, strides or dilations are not all positive", node=fir.label(node), remedy=EXPORT_AGAIN
+        )
     return kernel, strides, dilations
 
 
@@ -39,12 +42,14 @@ def _pads(node: ir.Node, size: Ints, kernel: Ints, strides: Ints, dilations: Int
     if mode == "NOTSET":
         pads = fir.ints_attr(node, "pads") or (0,) * (2 * axes)
         if len(pads) != 2 * axes or min(pads) < 0:
-            raise ModelError("its pads are negative or too few", node=fir.label(node))
+            raise ModelError(
+                "its pads are negative or too few", node=fir.label(node), remedy="crop with Slice in front of it"
+            )
         return pads
     if mode == "VALID":
         return (0,) * (2 * axes)
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
-        raise ModelError(f"its auto_pad '{mode}' is unknown", node=fir.label(node))
+        raise ModelError(f"its auto_pad '{mode}' is unknown", node=fir.label(node), remedy="use explicit pads")
     begins, ends = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations, strict=True):
         total = max(0, (-(-n // s) - 1) * s + (k - 1) * d + 1 - n)
@@ -82,7 +87,11 @@ def conv_transpose(_editor: Editor, node: ir.Node) -> None:
         for out, n, k, s, d, e in zip(wanted[-axes:], size, kernel, strides, dilations, extra, strict=True):
             total = s * (n - 1) + e + (k - 1) * d + 1 - out
             if total < 0:
-                raise ModelError("its output shape is larger than what it computes", node=fir.label(node))
+                raise ModelError(
+                    "its output shape is larger than what it computes",
+                    node=fir.label(node),
+                    remedy="use output_padding",
+                )
             small, large = total // 2, total - total // 2
             begins.append(large if mode != "SAME_UPPER" else small)
             ends.append(small if mode != "SAME_UPPER" else large)
@@ -98,7 +107,9 @@ def pool(_editor: Editor, node: ir.Node) -> None:
     size = fir.shape_of(fir.required(node, 0))[2:]
     kernel = fir.ints_attr(node, "kernel_shape")
     if kernel is None or len(kernel) != len(size):
-        raise ModelError("its kernel_shape is missing or does not fit the input", node=fir.label(node))
+        raise ModelError(
+            "its kernel_shape is missing or does not fit the input", node=fir.label(node), remedy=EXPORT_AGAIN
+        )
     kernel, strides, dilations = _geometry(node, kernel)
     pads = _pads(node, size, kernel, strides, dilations)
     if any(o.uses() or o.is_graph_output() for o in node.outputs[1:]):

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx import helper, numpy_helper, version_converter
 
 from flowc.errors import ModelError, UnsupportedError
-from flowc.importer.operators import BY_NAME, CONTRIB_DOMAIN, STANDARD
+from flowc.importer.operators import BY_NAME, CONTRIB_DOMAIN, STANDARD, UNKNOWN
 from flowc.importer.qdq import INTEGERS
 from flowc.importer.qoperator import LOWERINGS
 from flowc.model import ir as fir
@@ -68,7 +68,7 @@ def _is_alien(node: ir.Node) -> bool:
 
 def _reason(node: ir.Node) -> str:
     if node.op_type not in STANDARD:
-        return f"{BY_NAME.get(node.op_type, 'unknown to flowc')}, and quantized layers lie behind it"
+        return f"{BY_NAME.get(node.op_type, UNKNOWN).partition('; ')[0]}, and quantized layers lie behind it"
     return "the size or type of its output is not known before the model runs, and quantized layers lie behind it"
 
 

@@ -97,7 +97,7 @@ def required(node: ir.Node, index: int) -> ir.Value:
     """
     value = node.inputs[index] if index < len(node.inputs) else None
     if value is None:
-        raise ModelError(f"{node.op_type} lacks its input {index}", node=label(node))
+        raise ModelError(f"{node.op_type} lacks its input {index}", node=label(node), remedy="export it again")
     return value
 
 
@@ -132,7 +132,11 @@ def _attr(node: ir.Node, name: str, kind: ir.AttributeType, default: Any) -> Any
     if attr is None:
         return default
     if attr.type != kind or attr.value is None:
-        raise ModelError(f"attribute '{name}' of {node.op_type} is not of type {kind.name}", node=label(node))
+        raise ModelError(
+            f"attribute '{name}' of {node.op_type} is not of type {kind.name}",
+            node=label(node),
+            remedy="export the model again",
+        )
     return attr.value
 
 

@@ -96,7 +96,7 @@ def _round(builder: ExpansionBuilder, x: str, mode: str) -> str:
         case "HALF_DOWN":
             magnitude = builder.op("Ceil", [builder.op("Sub", [magnitude, half])])
         case _:
-            raise ModelError(f"the rounding mode '{mode}' is unknown")
+            raise ModelError(f"the rounding mode '{mode}' is unknown", remedy="use ROUND, or another of QONNX's")
     return builder.op("Mul", [sign, magnitude])
 
 
@@ -195,7 +195,8 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
             continue
         expander = EXPANSIONS.get(node.op_type)
         if expander is None:
-            raise ModelError(f"flowc has no expansion of its operator {node.op_type}", node=fir.label(node))
+            message = f"flowc has no expansion of its operator {node.op_type}"
+            raise ModelError(message, node=fir.label(node), remedy="register one (flowc.model.reference.expansion)")
         expander(node, builder)
     suffix = suffix_of(model)
     outputs = [_info(value) for value in graph.outputs]
@@ -207,7 +208,7 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
     named = {output.name for output in outputs}
     for name in dict.fromkeys(extra_outputs):
         if name not in values:
-            raise ModelError(f"there is no tensor '{name}' to make an output")
+            raise ModelError(f"there is no tensor '{name}' to make an output", remedy="name a tensor of the model")
         if name not in named:
             outputs.append(_info(values[name]))
     arrays = {n: a for n, v in graph.initializers.items() if (a := fir.array_of(v)) is not None} | builder.initializers

@@ -20,6 +20,8 @@ IR_VERSION = 10
 OPSET = 20
 """Newest standard operator set of flowc's model graph (models older than opset 19 keep to 18)."""
 
+_ALONE = "run the model with onnxruntime alone to see the cause, and export it again"
+
 
 def open_session(model: onnx.ModelProto, *, threads: int = 2) -> ort.InferenceSession:
     """A session that computes exactly the operators of `model`, in its order, without fusing any.
@@ -35,7 +37,7 @@ def open_session(model: onnx.ModelProto, *, threads: int = 2) -> ort.InferenceSe
     try:
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise ModelError(f"onnxruntime can't run the model: {error}") from error
+        raise ModelError(f"onnxruntime can't run the model: {error}", remedy=_ALONE) from error
 
 
 def run_session(
@@ -49,7 +51,7 @@ def run_session(
     try:
         return [np.asarray(array) for array in session.run(list(outputs), dict(inputs))]
     except Exception as error:
-        raise ModelError(f"onnxruntime can't compute the model: {error}") from error
+        raise ModelError(f"onnxruntime can't compute the model: {error}", remedy=_ALONE) from error
 
 
 def run_once(

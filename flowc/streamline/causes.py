@@ -47,7 +47,7 @@ def cause_of(value: ir.Value | None, notes: Mapping[str, str]) -> Cause | None:
         if is_op(node, "Dequantize", DOMAIN) or is_op(node, "Quantize", DOMAIN):
             return None if last is None else _unquantized(last, notes)
         if node.op_type in _PRODUCTS:
-            return Cause(_name(node), node.op_type, _said(node, notes), "quantize its weights and its input")
+            return _said(node, notes, "it has no integer form", "quantize its weights and its input")
         if not (ops.is_elementwise(node) or is_move(node) or node.op_type in _POOLS):
             return _operator(node, notes)
         current = next((v for v in node.inputs if v is not None and constant_of(v) is None), None)
@@ -58,19 +58,18 @@ def _name(node: ir.Node) -> str:
     return (origins(node) or (label(node),))[0]
 
 
-def _said(node: ir.Node, notes: Mapping[str, str]) -> str:
-    return notes.get(label(node)) or "it has no integer form"
+def _said(node: ir.Node, notes: Mapping[str, str], reason: str, remedy: str) -> Cause:
+    """What a pass said of a node, "reason; remedy"; else what is given."""
+    said, _, advice = notes.get(label(node), "").partition("; ")
+    return Cause(_name(node), node.op_type, said or reason, advice or remedy)
 
 
 def _operator(node: ir.Node, notes: Mapping[str, str]) -> Cause:
-    said = notes.get(label(node))
-    return Cause(
-        _name(node),
-        node.op_type,
-        said or f"{node.op_type} has no hardware unit, and quantized layers lie behind it",
-        "see docs/preparing-a-model.md"
-        if said
-        else "leave it behind the last quantized layer, where the host runs it, or take it out of the network",
+    return _said(
+        node,
+        notes,
+        f"{node.op_type} has no hardware unit, and quantized layers lie behind it",
+        "leave it behind the last quantized layer, where the host runs it, or take it out of the network",
     )
 
 
@@ -78,8 +77,7 @@ def _unquantized(node: ir.Node, notes: Mapping[str, str]) -> Cause:
     """The last operation in front of a layer, where no quantizer stands between them; no quantizer mends what is no number."""
     name = shown(_name(node))
     if notes.get(label(node)) == NOT_A_NUMBER:
-        reason, _, remedy = NOT_A_NUMBER.partition("; ")
-        return Cause(_name(node), node.op_type, reason, remedy)
+        return _said(node, notes, "", "")
     where = {
         "Relu": f"put a quantizer behind it (Brevitas: a QuantReLU in place of the ReLU '{name}')",
         "Add": f"put a quantizer behind it (Brevitas: a QuantIdentity behind '{name}', or one shared by both of its branches)",

@@ -31,6 +31,8 @@ INPUT_TYPE_ADVICE = (
 )
 """What to do about a float input."""
 
+_UNQUANTIZED = "put a quantizer in front of it (Brevitas: QuantIdentity; onnxruntime and torch.ao: QuantizeLinear and DequantizeLinear)"
+
 
 @dataclass(frozen=True, eq=False)
 class Partition:
@@ -189,7 +191,7 @@ def _check_late(graph: ir.Graph, ranges: Ranges, late: Container[ir.Value], note
         for e, (node, reason) in zip(listed, offending.items(), strict=True)
         if reason and not _is_consequence(node, reason)
     ]
-    raise UnsupportedError([*named, *own] or reasoned or listed)
+    raise UnsupportedError([*named, *own] or reasoned or listed, remedy=None if named or own else _UNQUANTIZED)
 
 
 def _is_consequence(node: ir.Node, reason: str) -> bool:

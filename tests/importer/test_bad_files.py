@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from flowc.errors import FlowcError, ModelError, UnsupportedError
 from flowc.importer import load_model
+from flowc.importer.remedies import EXPORT_AGAIN
 from tests.netbuild import Net, cnn, mlp
 
 
@@ -41,7 +42,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_directory(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == f"'{tmp_path}' is a directory, not an ONNX file."
+    assert refusal(tmp_path) == f"'{tmp_path}' is a directory, not an ONNX file. Name the file in it."
 
 
 def test_empty_file(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_output_defined_twice() -> None:
     net = Net([1, 4])
     y = net.relu(net.quant(net.x))
     net.nodes.append(helper.make_node("Relu", ["x"], [y], name="again"))
-    assert refusal(net.model(y)) == f"node 'again': the name '{y}' is defined twice."
+    assert refusal(net.model(y)) == f"node 'again': the name '{y}' is defined twice. T{EXPORT_AGAIN[1:]}."
 
 
 @pytest.mark.parametrize("what", ["initializer", "graph input", "graph output"])
@@ -126,7 +127,7 @@ def test_duplicate_names(what: str) -> None:
         "graph output": model.graph.output,
     }[what]
     group.append(group[0])
-    assert refusal(model) == f"the {what} '{group[0].name}' is defined twice."
+    assert refusal(model) == f"the {what} '{group[0].name}' is defined twice. T{EXPORT_AGAIN[1:]}."
 
 
 def test_undefined_input() -> None:

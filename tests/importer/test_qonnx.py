@@ -281,7 +281,7 @@ def test_unknown_rounding_mode() -> None:
     def change(net: Net) -> None:
         next(a for a in net.nodes[0].attribute if a.name == "rounding_mode").s = b"STOCHASTIC"
 
-    assert "its rounding mode 'STOCHASTIC' is unknown; known are ROUND, CEIL," in _refusal(change)
+    assert "its rounding mode 'STOCHASTIC' is unknown. Use one of ROUND, CEIL," in _refusal(change)
 
 
 def test_missing_input() -> None:

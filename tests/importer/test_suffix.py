@@ -102,7 +102,7 @@ def test_outputs_keep_their_order_and_names() -> None:
 
 
 @pytest.mark.parametrize(("op", "reason"), [
-    ("Einsum", "write it as MatMul, and quantized layers lie behind it"),
+    ("Einsum", "it is no single product of matrices, and quantized layers lie behind it"),
     ("CumSum", "unknown to flowc, and quantized layers lie behind it"),
 ])  # fmt: skip
 def test_in_front_of_quantized_layers_they_are_named(op: str, reason: str) -> None:

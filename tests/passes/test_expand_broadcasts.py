@@ -41,6 +41,6 @@ def test_other_broadcasts_are_noted() -> None:
     same_before_and_after(net.model(y), step)
     assert not step.changed
     assert sorted(n.text for n in step.notes) == [
-        "broadcasts (1, 1, 4, 6) to (1, 3, 4, 6), which only pixels can be",
-        "broadcasts (1, 6) to (1, 3, 4, 6), which only pixels can be",
+        "broadcasts (1, 1, 4, 6) to (1, 3, 4, 6), which only pixels can be; expand the tensor in the model (torch: .expand)",
+        "broadcasts (1, 6) to (1, 3, 4, 6), which only pixels can be; expand the tensor in the model (torch: .expand)",
     ]

@@ -89,7 +89,12 @@ def test_declines_with_a_reason() -> None:
     net = Net([1, 4, 3, 3])
     a, b, c = (net.quant(net.op("Mul", net.x, net.const(F(k))), 0.3 + 0.11 * k) for k in (1, 2, 3))
     _, step = folded(net, net.quant(net.add(net.add(a, b), c), 0.4))
-    assert [n.text for n in step.notes if "depends on" in n.text] == ["it depends on 3 integer tensors at once"]
+    assert [n.text for n in step.notes if "depends on" in n.text] == [
+        (
+            "it depends on 3 integer tensors at once; put a quantizer behind each sum of two (Brevitas: a QuantIdentity), "
+            "or share one quantizer on all branches"
+        )
+    ]
 
 
 @pytest.mark.parametrize("bipolar", [False, True])

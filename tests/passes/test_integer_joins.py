@@ -7,6 +7,7 @@ import pytest
 
 from flowc.model.ir import array_of, int_attr
 from flowc.passes.integer_joins import IntegerJoins
+from flowc.passes.remedies import WHOLE_ZERO
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after
 
@@ -71,19 +72,32 @@ def test_declines_with_a_reason() -> None:
     step = IntegerJoins()
     same_before_and_after(net.model(y), step)
     assert [n.text for n in step.notes] == [
-        "the scales of its inputs have no common unit, and its result goes unquantized into a product"
+        (
+            "the scales of its inputs have no common unit, and its result goes unquantized into a product; "
+            "put a quantizer behind it (Brevitas: a QuantIdentity), or share one quantizer on both branches"
+        )
     ]
     net = Net([1, 4, 3, 3])
     y = product_of(net, net.op("Mul", net.quant(net.x, 0.3, 0.5), net.quant(net.relu(net.x), 0.3)))
     step = IntegerJoins()
     same_before_and_after(net.model(y), step)
-    assert [n.text for n in step.notes] == ["the zero points of its inputs are not integers"]
+    assert [n.text for n in step.notes] == [f"the zero points of its inputs are not integers; {WHOLE_ZERO}"]
     net = Net([1, 4, 3, 3])
     step = IntegerJoins()
     same_before_and_after(net.model(product_of(net, net.add(net.quant(net.x), net.op("Softmax", net.x)))), step)
-    assert [n.text for n in step.notes] == ["one of its inputs is not quantized"]
+    assert [n.text for n in step.notes] == [
+        (
+            "one of its inputs is not quantized; put a quantizer behind each branch (Brevitas: one QuantIdentity shared by both; "
+            "onnxruntime and torch.ao: a QuantizeLinear and DequantizeLinear pair)"
+        )
+    ]
     net = Net([1, 4, 3, 3])
     net.input("b", [1, 4, 1, 3])
     step = IntegerJoins()
     same_before_and_after(net.model(product_of(net, net.op("Mul", net.quant(net.x), net.quant("b")))), step)
-    assert [n.text for n in step.notes] == ["it broadcasts (1, 4, 3, 3) against (1, 4, 1, 3), which is not supported"]
+    assert [n.text for n in step.notes] == [
+        (
+            "it broadcasts (1, 4, 3, 3) against (1, 4, 1, 3), which is not supported; expand the smaller one in the "
+            "model (torch: .expand), or quantize the result"
+        )
+    ]

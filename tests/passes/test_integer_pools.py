@@ -9,6 +9,7 @@ import pytest
 
 from flowc.model.ir import array_of
 from flowc.passes.integer_pools import IntegerPools
+from flowc.passes.remedies import ONE_SCALE, WHOLE_ZERO
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from flowc.passes.spread_reductions import SpreadReductions
 from tests.netbuild import Net
@@ -74,11 +75,11 @@ def test_declines_with_a_reason() -> None:
         (lambda net: net.avgpool(net.relu(net.x)), "its input is not quantized"),
         (
             lambda net: net.avgpool(net.quant(net.x, np.array([0.1, 0.2, 0.3, 0.4]).reshape(1, 1, 4, 1))),
-            "its input's scale varies over positions",
+            f"its input's scale varies over positions; use {ONE_SCALE}",
         ),
         (
             lambda net: net.avgpool(net.quant(net.x, 0.3, 0.5), 2, 2, pads=[1] * 4, count_include_pad=1),
-            "its padding is no integer of the padded tensor",
+            f"its padding is no integer of the padded tensor; {WHOLE_ZERO}",
         ),
     ]
     for build, reason in cases:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowc.model.ir import array_of, int_attr, ints_attr
 from flowc.passes.integer_products import IntegerProducts
+from flowc.passes.remedies import RUN_TIME, WHOLE_ZERO
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after
@@ -171,7 +172,7 @@ def test_declines_with_a_reason() -> None:
     scale = np.array([0.213, 0.37, 0.51, 0.777, 0.811, 0.413, 0.177, 0.919, 0.383], F).reshape(1, 9, 1, 1)
     (text,) = refused(net, net.conv(net.quant(net.x, scale), 9, 3))
     assert "a dense product adds channels of unrelated scales" in text
-    assert "Up to 8 scales become a product each; here are more, in 9 channels" in text
+    assert "; up to 8 scales become a product each, and here are more, in 9 channels" in text
     net = Net([1, 4])
     assert refused(net, net.op("MatMul", net.relu(net.x), net.weight([4, 3]))) == ["its input is not quantized"]
     net = Net([1, 4])
@@ -180,10 +181,10 @@ def test_declines_with_a_reason() -> None:
     assert text.startswith("the weights are float: they have no quantizer")
     net = Net([1, 4, 4])
     x = net.quant(net.x)
-    assert refused(net, net.op("MatMul", x, net.relu(x))) == ["both operands are computed at run time"]
+    assert refused(net, net.op("MatMul", x, net.relu(x))) == [RUN_TIME]
     net = Net([1, 4, 5, 5])
     (text,) = refused(net, net.conv(net.quant(net.x, 0.3, 0.5), 4, 3, pads=[1] * 4))
-    assert text == "its padding is no integer of the padded tensor (zero point not one integer)"
+    assert text == f"its padding is no integer of the padded tensor (zero point not one integer); {WHOLE_ZERO}"
 
 
 def test_reads_weights_behind_movement() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from flowc.model.ir import array_of
+from flowc.passes.remedies import ONE_SCALE
 from flowc.passes.sink_dequantizers import SinkDequantizers
 from tests.netbuild import Net
 from tests.passes.graphs import only, operators, same_before_and_after
@@ -92,7 +93,10 @@ def test_declines_with_a_reason() -> None:
     cases: dict[str, tuple[str, str]] = {
         "pad": (
             net.op("Pad", net.quant(net.x, 0.5), pads, net.const(F(0.7))),
-            "the pad value 0.699999988079071 is no integer of the padded tensor",
+            (
+                "the pad value 0.699999988079071 is no integer of the padded tensor; "
+                "pad with a multiple of the scale, for instance 0"
+            ),
         ),
         "float": (net.maxpool(net.relu(net.quant(net.x))), ""),
     }
@@ -109,4 +113,4 @@ def test_maximum_over_positions_of_different_scales() -> None:
     step = SinkDequantizers()
     same_before_and_after(net.model(net.maxpool(net.quant(net.x, scale))), step)
     assert not step.changed
-    assert [n.text for n in step.notes] == ["MaxPool mixes elements of different scales"]
+    assert [n.text for n in step.notes] == [f"MaxPool mixes elements of different scales; use {ONE_SCALE}"]

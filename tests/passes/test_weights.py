@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowc.importer import load_model
+from flowc.passes.remedies import FLOAT_WEIGHTS
 from flowc.passes.weights import Term, integer_ratio, weight_terms
 from flowc.units.base import Array
 from tests.netbuild import Net
@@ -55,7 +56,10 @@ def test_scales_over_the_inputs_fold_where_they_are_multiples() -> None:
     assert term.scale.reshape(-1).tolist() == [0.25] * 5
     assert terms_of(
         net, net.quant(net.const(net.rng.normal(0, 2, (6, 5))), scale * 0 + net.rng.uniform(0.1, 0.4, (6, 1)))
-    ) == ("the weights' scale varies over the inputs of one output, by ratios that are not integers")
+    ) == (
+        "the weights' scale varies over the inputs of one output, by ratios that are not integers; "
+        "use one scale per output channel (onnxruntime: per_channel=True; Brevitas: scaling_per_output_channel)"
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,7 +91,7 @@ def test_two_level_ternary_weights() -> None:
 def test_weights_off_any_grid() -> None:
     net = Net([1, 6])
     reason = terms_of(net, net.const(net.rng.normal(0, 1, (6, 5))))
-    assert reason == "the weights are float: they have no quantizer, and their values are not multiples of one step"
+    assert reason == FLOAT_WEIGHTS
 
 
 def test_all_zero_outputs() -> None:

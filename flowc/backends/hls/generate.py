@@ -83,7 +83,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
         (", ".join(u.origin) or u.name, u.kind, "no HLS C++ for this unit") for u in graph if u.kind not in WRITERS
     ]
     if unknown:
-        raise UnsupportedError(unknown)
+        raise UnsupportedError(unknown, remedy="register a writer for it (flowc.backends.hls.writers)")
     project = _Project(split_large(graph), header)
     layers = project.layers
     files = {

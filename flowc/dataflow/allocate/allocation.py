@@ -301,5 +301,6 @@ def _checked_interval(fps: float | None, clock: float) -> int | None:
         raise UsageError(f"the frame rate must be above 0, not {fps}")
     interval = math.floor(min(clock * 1e6 / fps, _LONGEST_INTERVAL))
     if interval < 1:
-        raise InfeasibleError(f"{fps:,.10g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second")
+        message = f"{fps:,.10g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second"
+        raise InfeasibleError(message, remedy="ask for a lower rate: a frame takes a cycle at least")
     return interval

@@ -93,7 +93,8 @@ class OptionTable:
         for layer in self.layers:
             found = self.options(layer, limit)
             if not found:
-                raise InfeasibleError(f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame")
+                message = f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame"
+                raise InfeasibleError(message, remedy="ask for a lower rate, or leave its folding to flowc")
             options.append(found)
         enters = [sorted({o.fold.in_width for o in found}) for found in options]
         leaves = [sorted({o.fold.out_width for o in found}) for found in options]

@@ -127,10 +127,12 @@ class Search:
             why = "as its folding is fixed" if layer.pinned else "even fully unfolded"
             if layer.port_bits is not None:
                 why += f", through a memory port of {layer.port_bits} bits"
-            raise InfeasibleError(f"layer '{layer.name}' takes {floor:,} cycles per frame {why}")
+            message = f"layer '{layer.name}' takes {floor:,} cycles per frame {why}"
+            raise InfeasibleError(message, remedy="ask for a lower rate, or give the layer a folding that is faster")
         if self.transfer_cycles > wanted:
             raise InfeasibleError(
-                f"the external memory takes {self.transfer_cycles:,} cycles to deliver a frame and take its result"
+                f"the external memory takes {self.transfer_cycles:,} cycles to deliver a frame and take its result",
+                remedy="ask for a lower rate, or take a board with more or wider memory ports",
             )
         return self.at(wanted)
 

@@ -15,8 +15,8 @@ from flowc.backends.rtl.wiring import wires
 from flowc.backends.rtl.yosys import FAMILIES, count, statistics, version
 from flowc.dataflow.allocate.fifos import fifo_cost
 from flowc.errors import UsageError, shown
+from flowc.files.cache import cache_folder
 from flowc.interface.names import name_design
-from flowc.kernels.build import cache_folder
 from flowc.units import Unit
 from flowc.units.cost import Resources
 from flowc.units.graph import Dataflow

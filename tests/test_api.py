@@ -19,7 +19,7 @@ from tests.netbuild import Net, cnn, mlp
 REPORT: dict[str, tuple[type, ...]] = {
     "schema": (int,), "flowc": (str,), "target": (str,), "clock_mhz": (float, int), "execution": (str,), "fps": (float, int),
     "latency_ms": (float, int, type(None)), "bottleneck": (str,), "fits": (bool,), "layers": (list,), "fifos": (list,),
-    "certificate": (dict,), "verification": (dict, type(None)), "csim": (dict, type(None)), "rtlsim": (dict, type(None)), "seconds": (dict,), "model": (dict,),
+    "certificate": (dict,), "verification": (dict, type(None)), "csim": (dict, type(None)), "rtlsim": (dict, type(None)), "vendor": (dict, type(None)), "seconds": (dict,), "model": (dict,),
     "resources": (dict,), "available": (dict,),
 }  # fmt: skip
 RESOURCES = {"lut", "ff", "bram18", "uram", "dsp"}

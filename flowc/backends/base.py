@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from flowc.errors import UnsupportedError, UsageError, shown
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
-__all__ = ["Backend", "Simulated", "find", "known", "register"]
+__all__ = ["Backend", "Cells", "Simulated", "find", "known", "register"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,21 @@ class Simulated:
     frames: Mapping[str, Array]
     compile_s: float
     run_s: float
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where the units of a graph are found again in the hardware: the names by which reports of vendor tools tell them.
+
+    Attributes:
+        top: function or module of the whole.
+        inside: unit to its instances in it, without what a tool adds to a name.
+        alone: function or module of a project for one instance alone to its unit.
+    """
+
+    top: str
+    inside: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    alone: Mapping[str, str] = field(default_factory=dict)
 
 
 class Backend(ABC):
@@ -84,6 +99,10 @@ class Backend(ABC):
     @abstractmethod
     def missing_tools(self) -> list[str]:
         """What `simulate` needs and does not find on this machine: one text each, with what to install."""
+
+    @abstractmethod
+    def cells(self, graph: Dataflow) -> Cells:
+        """Where the units are in what `write` writes."""
 
     def prepare(self, graph: Dataflow) -> Dataflow:
         """The graph, not yet folded, with what this backend's units do differently from those of HLS: here nothing."""

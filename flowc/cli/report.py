@@ -1,4 +1,4 @@
-"""``flowc report``: what was built, shown again."""
+"""``flowc report``: what was built, shown again; what vendor tools made of it, read in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ class _Reports(click.Group):
 @click.group(cls=_Reports, subcommand_metavar="DIR... | COMMAND [ARGS]...")
 @debug_option
 def report() -> None:
-    """Show the reports of builds: flowc report build/net-ultra96."""
+    """Show the reports of builds, or bring in those of vendor tools.
+
+    \b
+    flowc report build/net-ultra96
+    flowc report import build/net-ultra96
+    """
 
 
 @report.command()
@@ -48,3 +53,25 @@ def show(directories: tuple[Path, ...], as_json: bool) -> None:
     elif not session().quiet:
         for content, directory in zip(found, directories, strict=True):
             tables.report(content, [("written to", f"{directory}/")])
+
+
+@report.command("import")
+@click.argument("directory", metavar="DIR", type=_PATH)
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=_PATH)
+@json_option
+@debug_option
+def import_(directory: Path, files: tuple[Path, ...], as_json: bool) -> None:
+    """Bring what vendor tools reported of the design in DIR into its report.
+
+    Reports are looked for where the scripts of the build leave them, or are the FILEs: csynth.xml, csynth.rpt, export_syn.xml, and what
+    Vivado's report_utilization and report_timing_summary wrote.
+    """
+    from flowc.cli import show as tables
+    from flowc.cli.show_vendor import vendor
+    from flowc.design.vendor import import_reports
+
+    found = import_reports(directory, files)["vendor"]
+    if as_json:
+        tables.as_json(found)
+    elif not session().quiet:
+        vendor(found)

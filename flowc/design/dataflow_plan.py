@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from flowc.backends import Backend, Simulated, find
+from flowc.backends import Backend, Cells, Simulated, find
 from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import generate_vivado
 from flowc.dataflow.allocate import allocate, chosen_folding
@@ -132,6 +132,9 @@ class DataflowPlan(Plan):
 
     def _ends(self, frames: Mapping[str, Array], results: Mapping[str, Array]) -> Any:
         return (frames, self.graph.inputs), (results, self.graph.outputs)
+
+    def cells(self) -> Cells:
+        return self.backend.cells(self.graph)
 
     def report(self) -> dict[str, Any]:
         return dict(self.figures)

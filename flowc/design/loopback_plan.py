@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from flowc.backends.base import Simulated
+from flowc.backends.base import Cells, Simulated
 from flowc.backends.hls.loopback import simulate_engine, write_engine, write_golden
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.emulator import unfolded
@@ -28,6 +28,8 @@ from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["LoopbackPlan"]
+
+_TOP = "loopback_engine"
 
 _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits", "layers", "fifos",
@@ -153,6 +155,9 @@ class LoopbackPlan(Plan):
         program = self.program
         (folder / "descriptors.bin").write_bytes(program.table.astype("<u4").tobytes())
         (folder / "weights.bin").write_bytes(program.weights.tobytes())
+
+    def cells(self) -> Cells:
+        return Cells(_TOP)  # its layers have no hardware of their own
 
     def report(self) -> dict[str, Any]:
         return dict(self.figures)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from flowc.backends.base import Simulated
+from flowc.backends.base import Cells, Simulated
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.observer import Observer
 from flowc.streamline.compile import Compiled
@@ -167,6 +167,10 @@ class Plan(ABC):
     @abstractmethod
     def write(self, directory: Path, info: ProjectInfo) -> None:
         """Writes generated code, scripts and driver."""
+
+    @abstractmethod
+    def cells(self) -> Cells:
+        """Where the layers of the report are in what `write` writes."""
 
     @abstractmethod
     def report(self) -> dict[str, Any]:

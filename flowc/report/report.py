@@ -54,6 +54,7 @@ def build(
         "rtlsim": None,
         "synthesis": None,
         "place": None,
+        "vendor": None,
         "seconds": dict(compiled.seconds),
     }
     return Report(content)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from flowc.backends.base import Backend, Simulated
+from flowc.backends.base import Backend, Cells, Simulated
 from flowc.backends.hls import csim
 from flowc.backends.hls.generate import generate
+from flowc.backends.hls.split import split_large, whole_unit
 from flowc.backends.hls.writers import WRITERS
 from flowc.errors import UsageError
+from flowc.interface.names import name_design
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
@@ -44,6 +46,17 @@ class HlsBackend(Backend):
         ran = time.perf_counter()
         named = {unit.name: frame for unit, frame in zip(graph.outputs, frames, strict=True)}
         return Simulated(named, compiled - start, ran - compiled)
+
+    def cells(self, graph: Dataflow) -> Cells:
+        parts = split_large(graph)
+        names = name_design(parts)
+        inside: dict[str, list[str]] = {}
+        for unit in parts:
+            inside.setdefault(whole_unit(graph, unit.name), []).append(names.layers[unit.name])
+        alone = {
+            f"unit_{name}": unit for unit, functions in inside.items() for name in functions if len(functions) == 1
+        }
+        return Cells(names.top, inside, alone)
 
     def missing_tools(self) -> list[str]:
         missing = []

@@ -6,6 +6,7 @@ of each beat, and a bundle puts the shares of a beat together. Nothing changes a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ from flowc.units.cost import MAX_PRODUCTS, Resources
 from flowc.units.graph import Dataflow, Stream
 from flowc.units.schedule import Schedule, every
 
-__all__ = ["Bundle", "split_large"]
+__all__ = ["Bundle", "split_large", "whole_unit"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,6 +78,11 @@ def split_large(graph: Dataflow) -> Dataflow:
         if isinstance(unit, Mvtu) and unit.pe * unit.simd > MAX_PRODUCTS and not unit.weights_arrive:
             graph = _split(graph, unit)
     return graph
+
+
+def whole_unit(graph: Dataflow, part: str) -> str:
+    """The unit of ``graph`` that a unit of ``split_large(graph)`` is, or is a part of."""
+    return part if part in graph.units else re.sub(r"_(fork|part\d+)$", "", part)
 
 
 def _split(graph: Dataflow, unit: Mvtu) -> Dataflow:

@@ -9,13 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.backends.base import Backend, Simulated
+from flowc.backends.base import Backend, Cells, Simulated
 from flowc.backends.rtl import simulate
 from flowc.backends.rtl.bench import write_port_vectors
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.tools import missing_simulator
 from flowc.backends.rtl.writers import WRITERS
 from flowc.errors import MismatchError
+from flowc.interface.names import name_design
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
@@ -53,6 +54,10 @@ class RtlBackend(Backend):
         if seen.stuck:
             raise MismatchError("the RTL simulation is stuck: no beat moves, but frames are missing")
         return Simulated(seen.frames, compiled - start, ran - compiled)
+
+    def cells(self, graph: Dataflow) -> Cells:
+        names = name_design(graph)
+        return Cells(names.top, {unit.name: [f"u_{names.layers[unit.name]}"] for unit in graph})
 
     def missing_tools(self) -> list[str]:
         return missing_simulator()

@@ -245,7 +245,7 @@ def _candidates(
             probe = replace(
                 probe, acc_bits=_acc_bits(network), table_words=_table_words(blocks), search_depth=depth
             )  # fmt: skip
-            for dsp, lut, results in _lanes(rows):
+            for dsp, lut, results in _lanes(probe):
                 sized = replace(probe, dsp_lanes=dsp, lut_lanes=lut, results=results)
                 engine = _with_buffers(sized, target, budget)
                 if engine is None:
@@ -262,9 +262,10 @@ def _compute(blocks: Blocks, same: Blocks) -> int:
     return blocks.layer.h * blocks.layer.w * same.count * max(steps, blocks.post_cycles)
 
 
-def _lanes(rows: int) -> Iterator[tuple[int, int, int]]:
+def _lanes(engine: Engine) -> Iterator[tuple[int, int, int]]:
     """Lanes in DSP slices and in look-up tables, and results per cycle."""
-    for dsp in range(0, MOST_LANES + 1, 2):
+    rows = engine.rows
+    for dsp in range(0, MOST_LANES + 1, engine.shared):
         for lut in (0, 1, 2, 3, 4):
             if 1 <= dsp + lut <= MOST_LANES:
                 for results in (rows // 2, rows, 2 * rows):

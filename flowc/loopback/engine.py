@@ -29,7 +29,8 @@ class Engine:
     Attributes:
         rows: output channels computed at once (R); a multiple of ``columns``.
         columns: input channels of which products are summed at once (C).
-        dsp_lanes: pixels computed at once with multipliers in DSP slices; even, as a slice computes for two.
+        dsp_lanes: pixels computed at once with multipliers in DSP slices; even with digits of 4 bits, of which a slice multiplies two
+            pixels.
         lut_lanes: further pixels, with multipliers in look-up tables.
         digit: bits of the native operands, 4 or 8; wider numbers are several digits.
         act_words: words of a lane's activation buffer, both halves.
@@ -73,7 +74,7 @@ class Engine:
             (self.digit in (4, 8), f"'digit' must be 4 or 8, not {self.digit}"),
             (self.columns > 0 and self.rows % self.columns == 0 and self.rows > 0, "'rows' must be a multiple of 'columns'"),
             (self.columns * self.digit in (64, 128, 256), "'columns' * 'digit' must be 64, 128 or 256"),
-            (self.dsp_lanes % 2 == 0, "'dsp_lanes' must be even"),
+            (self.dsp_lanes % self.shared == 0, "'dsp_lanes' must be even where digits have 4 bits"),
             (1 <= self.lanes <= MOST_LANES, f"it must have 1 to {MOST_LANES} lanes"),
             (8 <= self.acc_bits <= 48, "'acc_bits' must be 8 to 48"),
             (1 <= self.results <= self.rows * self.lanes, "'results' must be 1 to rows * lanes"),
@@ -86,6 +87,11 @@ class Engine:
             (self.clock_mhz > 0, "'clock_mhz' must be above 0"),
         )  # fmt: skip
         return next((text for good, text in tests if not good), None)
+
+    @property
+    def shared(self) -> int:
+        """Pixels that a DSP slice multiplies at once."""
+        return 2 if self.digit == 4 else 1
 
     @property
     def lanes(self) -> int:

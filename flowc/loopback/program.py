@@ -14,7 +14,8 @@ from flowc.loopback.engine import Engine
 from flowc.loopback.layers import Layer, Network, Storage, View
 from flowc.loopback.lower_units import lower
 from flowc.loopback.memory import MemoryPlan, Region, aligned, plan_memory
-from flowc.loopback.schedule import Segment, WeightPart, schedule, weight_parts, with_end
+from flowc.loopback.parts import WeightPart, weight_parts
+from flowc.loopback.schedule import Segment, schedule, with_end
 from flowc.loopback.search import Memory, Tiling, tiling_of
 from flowc.loopback.words import Fit
 from flowc.units.base import Array

@@ -12,7 +12,7 @@ import numpy as np
 
 from flowc.errors import InfeasibleError
 from flowc.loopback.blocks import Blocks, chunks_of
-from flowc.loopback.engine import BEAT_BYTES
+from flowc.loopback.engine import BEAT_BYTES, Engine
 from flowc.units.base import Array
 
 __all__ = ["FENCE_CYCLES", "TILE_CYCLES", "Memory", "Tiling", "tiling_of"]
@@ -99,8 +99,9 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
     pixel = _pixel_words(blocks, nb)
     row_words = columns_in * pixel + 2 * (e.row_bytes // e.word_bytes)
     operands = 1 if layer.second is None else 2
-    skip_pixel = nb * blocks.skip_words
-    act_words = gb * (operands * rows_in * row_words + th * (tw * skip_pixel + 2 * (skip_pixel > 0)))
+    skip_pixel = _skip_words(blocks, nb)
+    skip_words = gb * th * (tw * skip_pixel + 2 * (skip_pixel > 0))
+    act_words = gb * operands * rows_in * row_words + skip_words
     half = e.act_words // 2
     whole = (th == lane_h) & (tw == layer.w)
     pieces = chunks_of(blocks, e.weight_words // 2)
@@ -133,7 +134,7 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
     again = np.where(blocks.step > 0, parts, np.where(tiles == 1, 1, parts))
     stored = lane_h * layer.w * blocks.count * blocks.words_per_block * blocks.out_planes * e.word_bytes * images
     stored *= layer.placement.repeat_y * layer.placement.repeat_x
-    skipped = lane_h * layer.w * blocks.count * blocks.skip_words * e.word_bytes * images
+    skipped = lane_h * layer.w * parts * skip_pixel * e.word_bytes * images
     weights = blocks.count * blocks.block_bytes
     outer_weights = weights * np.where(chunked, tiles, 1) + once * again
     outer_acts = np.where((parts == 1) & (not chunked), weights, weights * tiles) + once * np.where(
@@ -147,6 +148,9 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
         + gb * th * tw * nb * blocks.out_planes * blocks.words_per_block * e.word_bytes * e.lanes
     )
     cycles = np.maximum(compute + TILE_CYCLES * tiles * parts, moved / rate) + edges / rate + FENCE_CYCLES
+    # Second operands of joins that have no room for two parts are waited for.
+    waits = (parts > 1) & (outer_acts < outer_weights) & (act_words + skip_words > half)
+    cycles += np.where(waits, skipped / BEAT_BYTES, 0)
     cycles = np.where(possible, cycles, np.inf)
     near = cycles <= cycles.min() * _SLACK
     best = np.unravel_index(int(np.argmin(np.where(near, moved, np.inf))), cycles.shape)
@@ -157,14 +161,30 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
 
 
 def _pixel_words(blocks: Blocks, nb: Array) -> Array:
-    """Words per pixel that a tile of ``nb`` blocks loads: the blocks that it reads, if they begin at whole beats in each pixel."""
-    e, source = blocks.engine, blocks.layer.source.storage
-    whole = source.channels // e.columns * blocks.planes
-    unit = max(1, BEAT_BYTES // e.word_bytes)
+    """Words per pixel that a tile of ``nb`` blocks loads: the blocks that it reads."""
+    whole = blocks.layer.source.storage.channels // blocks.engine.columns * blocks.planes
     part = ((nb - 1) * blocks.step + blocks.channel_blocks) * blocks.planes
+    return _in_beats(blocks.engine, whole, part, blocks.first * blocks.planes, nb * blocks.step * blocks.planes)
+
+
+def _skip_words(blocks: Blocks, nb: Array) -> Array:
+    """Words per pixel of the second operand of a join for ``nb`` blocks of outputs."""
+    join = blocks.layer.join
+    if join is None:
+        return np.zeros(nb.shape, np.int64)
+    columns = blocks.engine.columns
+    whole = join.skip.storage.channels // columns * blocks.skip_planes
+    first = int(join.skip.slots[0]) // columns * blocks.skip_planes
+    return _in_beats(blocks.engine, whole, nb * blocks.skip_words, first, nb * blocks.skip_words)
+
+
+def _in_beats(engine: Engine, whole: int, part: Array, first: int, step: Array) -> Array:
+    """Words of a load of ``part`` of the ``whole`` words of a pixel, in beats; parts begin at word ``first`` and each ``step`` words on."""
+    unit = max(1, BEAT_BYTES // engine.word_bytes)
     if whole % unit:
-        return np.full(nb.shape, whole)
-    return np.where(part < whole, np.minimum(-(-(part + unit - 1) // unit) * unit, whole), whole)
+        return np.full(part.shape, whole)
+    beside = np.where((step + first) % unit + first % unit == 0, 0, unit - 1)
+    return np.minimum(-(-(part + beside) // unit) * unit, whole)
 
 
 def _refusal(blocks: Blocks, act_words: int) -> InfeasibleError:

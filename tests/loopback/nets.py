@@ -32,7 +32,7 @@ TINY = Engine(
     weight_words=160,
     parameter_words=8,
 )
-EIGHT = Engine(rows=16, columns=8, dsp_lanes=2, digit=8, table_words=1 << 13, search_depth=8, weight_words=256)
+EIGHT = Engine(rows=16, columns=8, dsp_lanes=3, digit=8, table_words=1 << 13, search_depth=8, weight_words=256)
 WIDE = Engine(rows=32, columns=16, dsp_lanes=4, digit=4, table_words=1 << 13, search_depth=8)
 ENGINES = {"four": FOUR, "tiny": TINY, "eight": EIGHT, "wide": WIDE}
 

@@ -108,3 +108,23 @@ def test_tiles_of_some_channels_load_only_these() -> None:
     program = program_of(graph, replace(EIGHT, act_words=100))
     assert any(d.columns > 1 for s in program.segments for d in s.descriptors if isinstance(d, LoadActs))
     assert not differences(graph, program)[1]
+
+
+def test_second_operands_of_joins_take_turns() -> None:
+    """Blocks of outputs one after another on one tile: one part of the other operand is loaded while one is computed with."""
+    net = Net([1, 16, 8, 8])
+    x = net.quant(net.x, 0.3)
+    a = net.quant(net.conv(x, 16, 16, 3, pads=[1] * 4), 0.517)
+    left, right = (net.quant(net.conv(t, 16, 160, k, pads=[k // 2] * 4), 0.5) for t, k in ((a, 3), (x, 1)))
+    graph = unfolded_graph(net.model(net.conv(net.quant(net.add(left, right), 0.7), 160, 3, 1)))
+    places = {}
+    for act_words in (352, 768):
+        program = program_of(graph, replace(TINY, act_words=act_words), batch=4)
+        assert not differences(graph, program)[1]
+        (segment,) = (s for s in program.segments if s.layer.join is not None)
+        loads = [d for d in segment.descriptors if isinstance(d, LoadActs)]
+        half = act_words // 2
+        assert all(d.buf % half + d.rows * max(d.buf_row, d.beats * 2) <= half for d in loads)
+        places[act_words] = {d.buf % half for d in loads[:4]}
+    assert len(places[352]) == 2
+    assert len(places[768]) == 3

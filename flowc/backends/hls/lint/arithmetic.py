@@ -142,7 +142,7 @@ def _handed(program: Program) -> Handed:
         for call in caller.calls:
             for callee in program.callees(call):
                 if callee.part.has(callee.scope, "inline"):
-                    for argument, parameter in zip(call.arguments, callee.parameters, strict=True):
+                    for argument, parameter in zip(call.arguments, callee.parameters, strict=False):
                         if parameter is not None:
                             place = places.setdefault((id(callee.scope), parameter.name), [])
                             place.append((caller, call.index, argument))

@@ -34,6 +34,7 @@ RULES = {
     "divider": "no / and % but by powers of two, or of what is known at compile time",
     "shared-static": "a variable that outlives its function belongs to one process alone",
     "rom-const": "what is bound to a ROM is const",
+    "unbound-array": "a function's array is partitioned, reshaped or bound to a memory: what it becomes is not left to the tool",
     "missing-partition": "an array that an unrolled loop runs over is partitioned or reshaped along that dimension",
     "partition-limit": "an array is partitioned into at most 1024 parts",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from flowc.backends.hls.lint.structure import Scope, Variable, matching, parameters, split
+from flowc.backends.hls.lint.structure import Scope, Variable, matching, parameter_names, parameters, split
 from flowc.backends.hls.lint.tokens import Token, Unit
 
 __all__ = ["Call", "Function", "Part", "Program", "calls_in"]
@@ -76,6 +76,16 @@ class Function:
         return parameters(self.scope)
 
     @cached_property
+    def names(self) -> list[str]:
+        """Names of the parameters, a pack's too; empty where there is none."""
+        return parameter_names(self.scope)
+
+    @property
+    def variadic(self) -> bool:
+        """Whether the last parameter is a pack."""
+        return len(self.parameters) > 0 and self.parameters[-1] is None and bool(self.names[-1])
+
+    @cached_property
     def calls(self) -> list[Call]:
         """Calls in its body."""
         return list(calls_in(self.tokens, self.scope.begin + 1, self.scope.end))
@@ -117,7 +127,12 @@ class Program:
 
     def callees(self, call: Call) -> list[Function]:
         """The definitions that a call may mean: same name, same number of parameters, scopes as far as they are stated."""
-        found = [f for f in self.named(call.path[-1]) if len(f.parameters) == len(call.arguments)]
+        given = len(call.arguments)
+        found = [
+            f
+            for f in self.named(call.path[-1])
+            if (len(f.parameters) <= given + 1 if f.variadic else len(f.parameters) == given)
+        ]
         stated = [f for f in found if f.scope.path[-len(call.path) :] == call.path]
         return stated or found
 

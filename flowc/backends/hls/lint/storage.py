@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from flowc.backends.hls.lint.arithmetic import is_compiled
 from flowc.backends.hls.lint.constants import evaluate
 from flowc.backends.hls.lint.finding import Finding
-from flowc.backends.hls.lint.pipelines import is_unrolled
-from flowc.backends.hls.lint.program import Call, Function, Part, Program
-from flowc.backends.hls.lint.structure import Scope, Variable, matching
-from flowc.backends.hls.lint.tokens import Token, tokenize
+from flowc.backends.hls.lint.parallel import partition_findings
+from flowc.backends.hls.lint.program import Function, Part, Program
+from flowc.backends.hls.lint.structure import Scope, Variable
+from flowc.backends.hls.lint.tokens import Token
 
 __all__ = ["storage_findings"]
-
-Spread = dict[tuple[int, int], set[int]]
-"""Dimensions (from 1) that a function reads or writes in parallel, by (``id`` of its scope, position of the parameter)."""
 
 
 def storage_findings(program: Program) -> Iterator[Finding]:
@@ -23,9 +19,9 @@ def storage_findings(program: Program) -> Iterator[Finding]:
     yield from _shared(program)
     for part in program.parts:
         yield from _roms(part)
-    spread = _spread(program)
     for function in program.functions:
-        yield from _partitions(function, program, spread)
+        yield from _unbound(function)
+    yield from partition_findings(program)
 
 
 def _is_mutable(variable: Variable) -> bool:
@@ -97,101 +93,21 @@ def _roms(part: Part) -> Iterator[Finding]:
                 yield Finding(where.file, where.line, "rom-const", message)
 
 
-def _spread(program: Program) -> Spread:
-    """Dimensions of array parameters that unrolled loops run over, also in the functions that get the array."""
-    spread: Spread = {}
-    handed: list[tuple[tuple[int, int], tuple[int, int]]] = []
-    for function in program.functions:
-        key = id(function.scope)
-        positions = {v.name: k for k, v in enumerate(function.parameters) if v is not None and v.dims}
-        for name, at in positions.items():
-            dims = _parallel(function, name)
-            if dims:
-                spread[key, at] = dims
-        for call in function.calls:
-            for callee, place, name in _array_arguments(call, program):
-                if name in positions:
-                    handed.append(((key, positions[name]), (id(callee.scope), place)))
-    changed = True
-    while changed:
-        changed = False
-        for outer, inner in handed:
-            if spread.get(inner, set()) - spread.get(outer, set()):
-                spread.setdefault(outer, set()).update(spread[inner])
-                changed = True
-    return spread
-
-
-def _array_arguments(call: Call, program: Program) -> Iterator[tuple[Function, int, str]]:
-    """(function, position, name) of the arguments that are names and go to arrays."""
-    for callee in program.callees(call):
-        for place, (argument, parameter) in enumerate(zip(call.arguments, callee.parameters, strict=True)):
-            if len(argument) == 1 and argument[0].kind == "name" and parameter is not None and parameter.dims:
-                yield callee, place, argument[0].text
-
-
-def _parallel(function: Function, name: str) -> set[int]:
-    """Dimensions in which the indices of an array depend on the counter of an unrolled loop."""
-    found: set[int] = set()
-    tokens, part = function.tokens, function.part
-    for i in range(function.scope.begin + 1, function.scope.end):
-        if tokens[i].text != name or tokens[i - 1].text in (".", "->", "::"):
-            continue
-        dim, k = 1, i + 1
-        while tokens[k].text == "[":
-            end = matching(tokens, k)
-            if _follows_unrolled(tokens[k + 1 : end], part.root.at(i), part):
-                found.add(dim)
-            dim, k = dim + 1, end + 1
-    return found
-
-
-def _follows_unrolled(index: Sequence[Token], scope: Scope, part: Part, depth: int = 0) -> bool:
-    """Whether an index is a constant of hardware that changes with the counter of an unrolled loop."""
-    if not is_compiled(index, scope, part):
-        return False
-    for token in index:
-        variable = scope.find(token.text) if token.kind == "name" else None
-        if variable is None or variable.kind != "variable":
-            continue
-        holder = next(s for s in scope.around() if any(token.text in p.variables for p in s.parts()))
-        if holder.kind == "loop" and is_unrolled(holder, part) and any(t.text == token.text for t in holder.head):
-            return True
-        if variable.value and depth < 5 and _follows_unrolled(variable.value, holder, part, depth + 1):
-            return True
-    return False
-
-
-def _partitions(function: Function, program: Program, spread: Spread) -> Iterator[Finding]:
-    """Local arrays that are used in parallel, and are one memory."""
-    wanted: dict[str, set[int]] = {}
-    for call in function.calls:
-        for callee, place, name in _array_arguments(call, program):
-            wanted.setdefault(name, set()).update(spread.get((id(callee.scope), place), set()))
+def _unbound(function: Function) -> Iterator[Finding]:
+    """Arrays of a function of which nothing says what they are made of."""
+    bound = {
+        options.get("variable", "")
+        for scope in function.scope.walk()
+        for name, options, _ in function.part.directives.get(id(scope), [])
+        if name in ("array_partition", "array_reshape", "bind_storage", "stream")
+    }
     for scope in function.scope.walk():
         for variable in scope.variables.values():
-            if variable.kind != "variable" or not variable.dims or variable.words & {"stream"}:
+            sizes = [evaluate(bounds, scope) for bounds in variable.dims]
+            if variable.kind != "variable" or variable.name in bound or all(size == 1 for size in sizes):
                 continue
-            dims = _parallel(function, variable.name) | wanted.get(variable.name, set())
-            apart = _apart(variable, function)
-            for dim in sorted(dims):
-                size = evaluate(variable.dims[dim - 1], scope) if dim <= len(variable.dims) else 1
-                if size == 1 or apart & {0, dim}:
-                    continue
-                where = variable.type[0]
-                message = f"'{variable.name}' is used in parallel along dimension {dim}: partition or reshape it there"
-                yield Finding(where.file, where.line, "missing-partition", message)
-
-
-def _apart(variable: Variable, function: Function) -> set[int]:
-    """Dimensions along which a local array is partitioned or reshaped as a whole; 0 for all."""
-    found: set[int] = set()
-    for scope in function.scope.walk():
-        for name, options, flags in function.part.directives.get(id(scope), []):
-            if name not in ("array_partition", "array_reshape") or options.get("variable") != variable.name:
+            if variable.words & {"constexpr", "stream"} or any(t.text == "constexpr" for t in function.scope.head):
                 continue
-            kind = options.get("type", "complete" if not flags & {"cyclic", "block"} else "cyclic").lower()
-            dim = evaluate(tuple(tokenize(options.get("dim", "1"))), scope)
-            if kind == "complete" and dim is not None:
-                found.add(dim)
-    return found
+            where = variable.type[0]
+            message = f"'{variable.name}' is registers or a memory: say which, and of what"
+            yield Finding(where.file, where.line, "unbound-array", message)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from flowc.backends.hls.lint.tokens import Token
 
-__all__ = ["Scope", "Variable", "matching", "parameters", "read_scopes", "split"]
+__all__ = ["Scope", "Variable", "matching", "parameter_names", "parameters", "read_scopes", "split"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -161,17 +161,30 @@ def split(tokens: Sequence[Token], mark: str, angles: bool = True) -> list[tuple
 
 def parameters(function: Scope) -> list[Variable | None]:
     """The parameters of a function in their order; None for one without a name."""
+    found: list[Variable | None] = []
+    for part in _parameter_parts(function):
+        named = (function.variables.get(t.text) for t in reversed(part) if t.kind == "name")
+        found.append(next((v for v in named if v is not None and v.kind == "parameter"), None))
+    return found
+
+
+def parameter_names(function: Scope) -> list[str]:
+    """The names of a function's parameters in their order, that of a pack too; empty for one without a name."""
+    found = []
+    for part, variable in zip(_parameter_parts(function), parameters(function), strict=True):
+        pack = any(t.text == "..." for t in part) and part[-1].kind == "name"
+        found.append(variable.name if variable is not None else part[-1].text if pack else "")
+    return found
+
+
+def _parameter_parts(function: Scope) -> list[tuple[Token, ...]]:
     body = _without_template(function.head)
     opening = next((i for i, t in enumerate(body) if t.text == "("), None)
     if opening is None:
         return []
     if [t.text for t in body[opening - 1 : opening + 2]] == ["operator", "(", ")"]:
         opening += 2
-    found: list[Variable | None] = []
-    for part in split(body[opening + 1 : matching(body, opening)], ","):
-        named = (function.variables.get(t.text) for t in reversed(part) if t.kind == "name")
-        found.append(next((v for v in named if v is not None and v.kind == "parameter"), None))
-    return found
+    return split(body[opening + 1 : matching(body, opening)], ",")
 
 
 def read_scopes(tokens: Sequence[Token]) -> Scope:

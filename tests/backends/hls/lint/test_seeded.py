@@ -3,11 +3,14 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from flowc.backends.hls.lint import lint
 from tests.backends.graphs import mlp, two_inputs
+from tests.backends.hls.random_units import MAKERS, side_by_side
 from tests.backends.hls.test_project import residual, written
+from tests.backends.hls.test_split import UNITS
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,16 @@ SEEDS = {
         "flowc/mvtu.hpp", r"(ARRAY_PARTITION variable = partial type = )complete", r"\1cyclic factor = 2",
         "missing-partition",
     ),
+    "no registers for slices of a row": (
+        "flowc/mvtu.hpp", r"#pragma HLS ARRAY_PARTITION variable = weight_row.words[^\n]*\n", "", "missing-partition",
+    ),
+    "one memory for all lanes of an activation": (
+        "layers/conv.cpp", r"#pragma HLS ARRAY_PARTITION variable = conv_activation_keys1[^\n]*\n", "", "missing-partition",
+    ),
+    "a partition along the wrong dimension": (
+        "layers/conv.cpp", r"(conv_activation_keys2 type = complete dim = )1", r"\g<1>2", "missing-partition",
+    ),
+    "a line buffer of nothing": ("layers/conv_window.cpp", r"#pragma HLS BIND_STORAGE[^\n]*\n", "", "unbound-array"),
     "a ROM that is no constant": ("params/conv.hpp", r"static const uint64_t", "static uint64_t", "rom-const"),
     "a division": ("layers/fork.cpp", r"out1.write\(beat\)", "out1.write(beat / 3)", "divider"),
     "a remainder": ("layers/fork.cpp", r"out1.write\(beat\)", "if (step % 5 == 0) out1.write(beat)", "divider"),
@@ -82,3 +95,28 @@ def test_a_mistake_in_a_generated_project_is_found(name, clean, tmp_path):
             path.write_text(path.read_text().replace(f"FLOWC_UNIT({layer});", f"FLOWC_UNIT({layer});\n  ++frames;"))
     found = lint(copy)
     assert rule in {f.rule for f in found}, "\n".join(map(str, found))
+
+
+ARRAYS = re.compile(r"#pragma HLS ARRAY_(?:PARTITION|RESHAPE) variable = (\S+) type = complete(?: dim = (\d))?\n")
+
+
+def test_every_partition_and_reshape_is_missed(tmp_path):
+    rng = np.random.default_rng(12)
+    kinds = ["activate", "mvtu", "vvtu", "lookup", "permute", "activate", "mvtu", "activate", "mvtu"]
+    units = [MAKERS[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)]
+    code = written(side_by_side([*units, *UNITS[:2]]), tmp_path / "hls")
+    assert lint(code) == []
+    stated = set()
+    for path in [*code.glob("layers/*.cpp"), *code.glob("flowc/*.hpp")]:
+        text = path.read_text()
+        stated |= {(name, int(dim or 1)) for name, dim in ARRAYS.findall(text)}
+        path.write_text(ARRAYS.sub("", text))
+    found = " ".join(map(str, lint(code)))
+    members = {name.split(".")[1] for name, _ in stated if "." in name}
+    assert {"values", "words"} <= members, "constants of activations, and rows, are among them"
+    kept = {
+        (name, dim)
+        for name, dim in stated
+        if f"'{name}' is used in parallel along dimension {dim}:" not in found and f"'{name}' is registers" not in found
+    }
+    assert kept <= {("held", 1)}, kept  # one word, where a unit's inputs are used once

@@ -1,5 +1,7 @@
 """Planted violations, by rule. Behind ``// !`` stand the rules that must fire on the line."""
 
+from tests.backends.hls.lint.violations_memory import MEMORY
+
 PLANTED = {
     "dynamic-memory": """
 int* f1() { return new int; }  // ! dynamic-memory
@@ -80,13 +82,13 @@ void l2(hls::stream<int>& in) {
 """,
     "vla": """
 void v(int n) {
-  int a[n];  // ! vla
+  int a[n];  // ! vla unbound-array
   const int m = 2 * n;
-  int b[3][m + 1];  // ! vla
+  int b[3][m + 1];  // ! vla unbound-array
   const int k = 4;
-  int c[k];
+  int c[k];  // ! unbound-array
 }
-template <int N> void w(int (&x)[N]) { int y[N]; }
+template <int N> void w(int (&x)[N]) { int y[N]; }  // ! unbound-array
 """,
     "include": """
 #include <iostream>  // ! include
@@ -329,66 +331,5 @@ int q17(int n) {
   return sum;
 }
 """,
-    "shared-static": """
-static int total = 0;  // ! shared-static
-static int mine;
-static const int same = 4;
-void q11(int x) { total += x; }
-void q12(int x) { total -= same; mine = same; }
-int counter(int x) {
-  static int count = 0;  // ! shared-static
-  return count += x;
-}
-template <int N> int own(int x) {
-  static int count = 0;
-  return count += x;
-}
-int q13(int x) { return counter(x) + own<1>(x); }
-int q14(int x) { return counter(x) + own<2>(x); }
-""",
-    "rom-const": """
-static int open_rom[4] = {1, 2, 3, 4};  // ! rom-const
-static const int rom[4] = {1, 2, 3, 4};
-int q15(int x) {
-#pragma HLS BIND_STORAGE variable=open_rom type=rom_1p impl=bram
-#pragma HLS BIND_STORAGE variable=rom type=rom_1p impl=bram
-  return open_rom[x] + rom[x];
-}
-""",
-    "missing-partition": """
-void fill(int (&lanes)[8], int x) {
-  for (int i = 0; i < 8; ++i) {
-#pragma HLS UNROLL
-    lanes[i] = x;
-  }
-}
-void q16(int x) {
-  int none[8];  // ! missing-partition
-  int some[8];  // ! missing-partition
-  int wrong[4][8];  // ! missing-partition
-  int sound[4][8], handed[8], serial[8];
-#pragma HLS ARRAY_PARTITION variable=some type=cyclic factor=2
-#pragma HLS ARRAY_PARTITION variable=wrong type=complete dim=1
-#pragma HLS ARRAY_PARTITION variable=sound type=complete dim=2
-#pragma HLS ARRAY_RESHAPE variable=handed type=complete
-  fill(none, x);
-  fill(handed, x);
-  for (int i = 0; i < 8; ++i) {
-#pragma HLS UNROLL
-    const int k = 7 - i;
-    some[i] = wrong[x][k] = sound[x][i] = serial[x];
-  }
-}
-""",
-    "partition-limit": """
-void p6() {
-  constexpr int N = 64;
-  int a[1025], b[N][17], c[1024];
-#pragma HLS ARRAY_PARTITION variable=a complete  // ! partition-limit
-#pragma HLS ARRAY_PARTITION variable=b complete dim=0  // ! partition-limit
-#pragma HLS ARRAY_PARTITION variable=b complete dim=2
-#pragma HLS ARRAY_PARTITION variable=c
-#pragma HLS ARRAY_PARTITION variable=a cyclic factor=2*N*N  // ! partition-limit
-}
-""",
+    **MEMORY,
 }

@@ -19,16 +19,19 @@ from flowc.errors import UsageError
 from flowc.interface.weights import WeightPort, weight_ports
 from flowc.interface.wire import HostPort, boundary
 from flowc.targets import Target
-from flowc.templates.driver.host import NUMPY_OPERATORS
+from flowc.templates.driver.operators import NUMPY_OPERATORS
 from flowc.units import Array
 from flowc.units.graph import Dataflow
 
 __all__ = ["generate_driver", "host_notes"]
 
-_SCRIPTS = (
-    "__init__.py", "driver.py", "board.py", "stream.py", "packing.py", "host.py", "onnxfile.py", "throughput.py",
-    "accuracy.py",
+_COMMON = (
+    "__init__.py", "__main__.py", "driver.py", "device.py", "errors.py", "host.py", "operators.py", "onnxfile.py", "packing.py",
+    "samples.py", "throughput.py", "accuracy.py",
 )  # fmt: skip
+"""Scripts of every driver."""
+_STREAMS = ("board.py", "emulator.py", "stream.py")
+"""Scripts of a driver whose accelerator has streams."""
 _32_BIT = frozenset({"zynq-7000"})
 """Families whose processor onnxruntime is not built for."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip entry, so that equal designs give equal bytes
@@ -64,15 +67,24 @@ def generate_driver(
     units = {port.name: unit for port, unit in zip(ports, (*graph.inputs, *graph.outputs), strict=True)}
     described: dict[str, Any] = {
         "name": graph.name,
+        "device": "board",
+        "emulator": "emulator",
+        "package": "pynq",
+        "bitfile": "design.bit",
+        "entries": [p.tensor for p in ports if p.is_input],
         "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],
         "outputs": [_entry(p, units[p.name].tensor_shape) for p in ports if not p.is_input],
         "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
     }
-    for name in _SCRIPTS:
+    for name in (*_COMMON, *_STREAMS):
         write(out / name, copied(f"driver/{name}", header, "#"))
     write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
     told: dict[str, Any] = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
+    told |= {
+        key: [{**e, "frame_bytes": e["elements"] / e["per_beat"] * e["beat_bytes"]} for e in described[key]]
+        for key in ("inputs", "outputs")
+    }
     models = {name: onnx.load_model_from_string(content) for name, content in (host or {}).items()}
     told["needs"], told["lacks"] = host_notes(models, target)
     write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), weights=readers, **told))

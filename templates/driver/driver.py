@@ -1,11 +1,12 @@
 """The whole model: float head on the host, accelerator (on a board or emulated), float tail on the host.
 
-What it reads lies beside it: ``accelerator.json`` and ``orders.npz`` (the streams); ``weights.npz``, ``head.onnx`` and
-``tail.onnx`` where the model has them.
+What it reads lies beside it: ``accelerator.json``, which says what the accelerator is; ``head.onnx`` and ``tail.onnx`` where the model
+has them; and what its device needs.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
-from .board import Board
+from .device import Device
+from .errors import InputError, MissingError
 from .host import HostGraph
-from .stream import Stream, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,50 +32,64 @@ HERE = Path(__file__).resolve().parent
 class Accelerator:
     """The whole model: host head, accelerator, host tail.
 
+    Where there is neither a board nor an emulator, `head` and `tail` still run; `lacks` says what is missing for the rest.
+
     Args:
-        bitfile: the bitstream; its ``.hwh`` lies beside it. A name without a folder is looked for here, too.
-        emulate: True runs flowc's emulator instead of a board; None does so where pynq is not installed.
-        design: the folder that ``flowc build`` wrote, for the emulator; by default the folder above this file's.
-        batch: frames that are sent at once.
+        bitfile: the bitstream; its ``.hwh`` lies beside it. A name without a folder is looked for here, too. None: the one
+            that the build makes.
+        emulate: True computes on an emulator instead of a board; None does so where pynq is not installed.
+        design: the folder that ``flowc build`` wrote, for flowc's emulator; by default the folder above this file's.
+        batch: frames that are sent at once, where the board's memory is large enough.
 
     Attributes:
-        backend: "fpga" or "emulator".
-        inputs, outputs: the streams.
-        board: access to the DMA engines; None on the emulator.
+        backend: "fpga", "emulator", or "host" where only head and tail run.
+        inputs: names of the model's inputs.
+        device: what computes the integers; None with backend "host".
+        lacks: what can't run here and why, one sentence each.
 
     Raises:
-        FileNotFoundError: there is no such bitstream.
-        RuntimeError: neither pynq nor flowc is installed, or the head or tail needs onnxruntime.
+        MissingError: what was asked for is not there: the board, its bitstream, the emulator, a file of this folder.
     """
 
     def __init__(
         self,
-        bitfile: Union[str, Path] = "design.bit",
+        bitfile: Union[str, Path, None] = None,
         *,
         emulate: Optional[bool] = None,
         design: Union[str, Path, None] = None,
         batch: int = 256,
     ) -> None:
-        description = json.loads((HERE / "accelerator.json").read_text(encoding="utf-8"))
-        with np.load(HERE / "orders.npz") as orders:
-            self.inputs = [_stream(entry, orders) for entry in description["inputs"]]
-            self.outputs = [_stream(entry, orders) for entry in description["outputs"]]
-        self._results: Dict[str, str] = dict(description["results"])
-        if emulate is None:
-            emulate = not _installed("pynq")
-        self.backend = "emulator" if emulate else "fpga"
-        self.board: Optional[Board] = None
-        self._design: Any = None
+        self._description = _described()
+        self._entries: List[str] = self._description["entries"]
+        self._results: Dict[str, str] = dict(self._description["results"])
+        self._head, self._tail = HostGraph.load(HERE / "head.onnx"), HostGraph.load(HERE / "tail.onnx")
+        self.inputs = list(self._entries if self._head is None else self._head.inputs)
+        self.lacks = [part.lacks for part in (self._head, self._tail) if part is not None and part.lacks]
+        self.device: Optional[Device] = None
+        package = self._description["package"]
+        board = importlib.util.find_spec(package) is not None
         if emulate:
-            if not _installed("flowc"):
-                raise RuntimeError("no board (pynq is not installed) and no emulator (flowc is not installed)")
-            import flowc
+            self.device = self._emulator(design)
+        elif board:
+            self.device = self._board(Path(self._description["bitfile"] if bitfile is None else bitfile), batch)
+        elif emulate is False:
+            raise MissingError("no board: {} is not installed".format(package))
+        else:
+            try:
+                self.device = self._emulator(design)
+            except MissingError as error:
+                self.lacks.append("no board ({} is not installed), and {}".format(package, error))
+        self.backend = "host" if self.device is None else self.device.name
 
-            self._design = flowc.load(Path(design) if design is not None else HERE.parent)
-            return
-        self._head = HostGraph.load(HERE / "head.onnx")
-        self._tail = HostGraph.load(HERE / "tail.onnx")
-        self.board = Board(_found(Path(bitfile)), self.inputs, self.outputs, batch, _weights(description["weights"]))
+    def _board(self, bitfile: Path, batch: int) -> Device:
+        module = importlib.import_module("." + self._description["device"], __package__)
+        found: Device = module.open_device(HERE, self._description, _found(bitfile), batch)
+        return found
+
+    def _emulator(self, design: Union[str, Path, None]) -> Device:
+        module = importlib.import_module("." + self._description["emulator"], __package__)
+        found: Device = module.open_emulator(HERE, self._description, None if design is None else Path(design))
+        return found
 
     def __call__(self, x: Arrays) -> Union[Array, Dict[str, Array]]:
         """Runs the model.
@@ -86,68 +101,100 @@ class Accelerator:
             The model's output (N, ...), or outputs by name if there are several.
 
         Raises:
-            ValueError: an input is missing, has the wrong shape, or holds values outside its type.
+            InputError: an input is missing, has the wrong shape, or holds values outside its type.
+            MissingError: a part of the model can't run here (see `lacks`).
         """
-        if self._design is not None:
-            emulated: Union[Array, Dict[str, Array]] = self._design.run(x)
-            return emulated
-        known = dict(self._named(x))
-        if self._head is not None:
-            known.update(self._head(known))
-        known.update(self.run_integers({s.tensor: known[s.tensor] for s in self.inputs}))
+        given = self._named(x)
+        integers = self.head(given)
+        return self.tail(self.run_integers(integers), {**given, **integers})
+
+    def head(self, x: Arrays) -> Dict[str, Array]:
+        """The float part in front of the accelerator: integer tensors by name, for `run_integers`.
+
+        Raises:
+            InputError, MissingError: as `__call__`.
+        """
+        given = self._named(x)
+        if self._head is None:
+            return {name: given[name] for name in self._entries}
+        return self._head(given)
+
+    def tail(
+        self, integers: Mapping[str, Array], also: Optional[Mapping[str, Array]] = None
+    ) -> Union[Array, Dict[str, Array]]:
+        """The float part behind the accelerator.
+
+        Args:
+            integers: what `run_integers` gave.
+            also: the model's inputs and what `head` gave, where the tail reads some of these.
+
+        Returns:
+            As `__call__`.
+
+        Raises:
+            InputError, MissingError: as `__call__`.
+        """
+        known = {**(also or {}), **integers}
         if self._tail is not None:
+            missing = [name for name in self._tail.inputs if name not in known]
+            if missing:
+                raise InputError("the model's tail needs {}, too: give it as 'also'".format(", ".join(missing)))
             known.update(self._tail(known))
         results = {name: known[name].astype(dtype, copy=False) for name, dtype in self._results.items()}
         return next(iter(results.values())) if len(results) == 1 else results
 
     def run_integers(self, tensors: Mapping[str, Array]) -> Dict[str, Array]:
-        """Runs the accelerator alone, on the board: integer tensors out from integer tensors in, by tensor name.
+        """Runs the accelerator alone: integer tensors out from integer tensors in, by tensor name.
 
         Raises:
-            RuntimeError: there is no board.
-            ValueError: as `__call__`.
+            InputError, MissingError: as `__call__`.
         """
-        if self.board is None:
-            raise RuntimeError("integers go in and out on a board only; the emulator runs the whole model")
-        results = self.board.run({s.name: np.asarray(tensors[s.tensor]) for s in self.inputs})
-        return {s.tensor: results[s.name] for s in self.outputs}
+        if self.device is None:
+            raise MissingError(
+                "the accelerator can't run here: {}. head() and tail() can".format(self.lacks[-1])
+            )
+        missing = [name for name in self._entries if name not in tensors]
+        if missing:
+            raise InputError("missing tensors: {}".format(", ".join(missing)))
+        return self.device.run({name: np.asarray(tensors[name]) for name in self._entries})
 
     def close(self) -> None:
         """Gives the board's buffers back."""
-        if self.board is not None:
-            self.board.close()
+        if self.device is not None:
+            self.device.close()
 
-    def _named(self, x: Arrays) -> Mapping[str, Array]:
+    def _named(self, x: Arrays) -> Dict[str, Array]:
         """The model's inputs by name."""
-        names = self._head.inputs if self._head is not None else [s.tensor for s in self.inputs]
         if isinstance(x, Mapping):
-            missing = [name for name in names if name not in x]
+            missing = [name for name in self.inputs if name not in x]
             if missing:
-                raise ValueError("missing inputs: {}; the model has {}".format(", ".join(missing), ", ".join(names)))
-            return {name: np.asarray(value) for name, value in x.items()}
-        if len(names) != 1:
-            raise ValueError("the model has {} inputs: give them by name ({})".format(len(names), ", ".join(names)))
-        return {names[0]: np.asarray(x)}
+                text = "missing inputs: {}; the model has {}"
+                raise InputError(text.format(", ".join(missing), ", ".join(self.inputs)))
+            return {name: _array(name, value) for name, value in x.items()}
+        if len(self.inputs) != 1:
+            text = "the model has {} inputs: give them by name ({})"
+            raise InputError(text.format(len(self.inputs), ", ".join(self.inputs)))
+        return {self.inputs[0]: _array(self.inputs[0], x)}
 
 
-def _stream(entry: Mapping[str, Any], orders: Mapping[str, Array]) -> Stream:
-    fields = {**entry, "shape": tuple(entry["shape"])}
-    return Stream(order=orders[entry["name"]] if entry["name"] in orders else None, **fields)
+def _array(name: str, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or not array.ndim:
+        raise InputError("input '{}' must be an array of numbers, a sample per row of its first axis".format(name))
+    return array
 
 
-def _weights(entries: List[Mapping[str, Any]]) -> List[Weights]:
-    if not entries:
-        return []
-    with np.load(HERE / "weights.npz") as data:
-        return [Weights(data=data[entry["name"]], **entry) for entry in entries]
-
-
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+def _described() -> Dict[str, Any]:
+    path = HERE / "accelerator.json"
+    try:
+        found: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MissingError("{} can't be read ({}): copy the whole driver folder".format(path, error)) from error
+    return found
 
 
 def _found(bitfile: Path) -> Path:
     for path in (bitfile, HERE / bitfile):
-        if path.exists():
+        if path.is_file():
             return path.resolve()
-    raise FileNotFoundError("no bitstream {} (nor {})".format(bitfile, HERE / bitfile))
+    raise MissingError("no bitstream {} (nor {}): copy it from ../vivado".format(bitfile, HERE / bitfile))

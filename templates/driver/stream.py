@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from .errors import InputError
 from .packing import element_dtype, pack, unpack
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Stream", "Weights"]
+__all__ = ["Stream", "Weights", "read_streams", "read_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +62,12 @@ class Stream:
         """The bytes (N, frame_bytes) of integers (N, *shape), of any dtype.
 
         Raises:
-            ValueError: wrong shape, or a value that is no integer of the element type.
+            InputError: wrong shape, or a value that is no integer of the element type.
         """
         tensor = np.asarray(tensor)
         if tensor.shape[1:] != self.shape:
             expected = ", ".join(["N", *map(str, self.shape)])
-            raise ValueError("tensor '{}' has shape {}, must be ({})".format(self.tensor, tensor.shape, expected))
+            raise InputError("tensor '{}' has shape {}, must be ({})".format(self.tensor, tensor.shape, expected))
         flat = tensor.reshape(len(tensor), self.elements)
         self._check(flat)
         if self.order is not None:
@@ -93,14 +95,15 @@ class Stream:
 
     def _check(self, flat: Array) -> None:
         lo, hi = self.range
-        sound = not flat.size or bool(flat.min() >= lo and flat.max() <= hi)
+        sound = flat.dtype.kind in "iubf"
+        sound = sound and (not flat.size or bool(flat.min() >= lo and flat.max() <= hi))
         if sound and flat.dtype.kind not in "iub":
             sound = bool((flat == np.rint(flat)).all())
         if sound and self.bipolar:
             sound = bool((flat != 0).all())
         if not sound:
             allowed = "-1 and +1" if self.bipolar else "the integers {} to {}".format(lo, hi)
-            raise ValueError("tensor '{}' holds values other than {}".format(self.tensor, allowed))
+            raise InputError("tensor '{}' holds values other than {}".format(self.tensor, allowed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,3 +123,22 @@ class Weights:
     copies: int
     repeats: bool
     data: Array
+
+
+def read_streams(folder: Path, description: Mapping[str, Any]) -> Tuple[List[Stream], List[Stream]]:
+    """The inputs and outputs that ``accelerator.json`` describes, with their orders from ``orders.npz``."""
+    with np.load(folder / "orders.npz") as orders:
+        known = {name: orders[name] for name in orders.files}
+
+    def streams(entries: List[Mapping[str, Any]]) -> List[Stream]:
+        return [Stream(order=known.get(e["name"]), **{**e, "shape": tuple(e["shape"])}) for e in entries]
+
+    return streams(description["inputs"]), streams(description["outputs"])
+
+
+def read_weights(folder: Path, description: Mapping[str, Any]) -> List[Weights]:
+    """The weights that the accelerator takes from memory."""
+    if not description["weights"]:
+        return []
+    with np.load(folder / "weights.npz") as data:
+        return [Weights(data=data[entry["name"]], **entry) for entry in description["weights"]]

@@ -11,8 +11,10 @@ from typing import Any, Dict
 
 import numpy as np
 
-from .board import Board
+from .device import Device
 from .driver import Accelerator
+from .errors import MissingError
+from .samples import guarded, positive
 
 __all__ = ["main", "measure"]
 
@@ -21,55 +23,61 @@ def measure(accelerator: Accelerator, frames: int) -> Dict[str, Any]:
     """Frames per second of a board, on random integers.
 
     Returns:
-        "batch": frames that are sent at once; "frames": frames in all; "accelerator_fps": DMA and accelerator, without
-        packing; "end_to_end_fps": packing, DMA, accelerator and unpacking, host head and tail excluded; "latency_ms":
-        of one frame sent alone.
+        "batch": frames that are sent at once; "frames": frames in all; "accelerator_fps": data movement and accelerator, without
+        packing; "end_to_end_fps": packing, accelerator and unpacking, host head and tail excluded; "latency_ms": of one frame
+        sent alone; and what the hardware counted (`Device.figures`).
 
     Raises:
-        RuntimeError: there is no board; an emulator's speed says nothing of the accelerator.
+        MissingError: there is no board; an emulator's speed says nothing of the accelerator.
     """
-    board = accelerator.board
-    if board is None:
-        raise RuntimeError("throughput is measured on a board; this is the {}".format(accelerator.backend))
-    feeds = {s.name: s.random(board.batch) for s in accelerator.inputs}
-    batches = max(1, frames // board.batch)
-    sent = board.fill(0, feeds)
-    seconds = _timed(board, sent, batches)
-    one = _timed(board, 1, 100)
-    everything = {name: np.concatenate([value] * batches) for name, value in feeds.items()}
+    device = accelerator.device
+    if device is None or device.name != "fpga":
+        where = "the emulator" if device is not None else "; ".join(accelerator.lacks)
+        raise MissingError("throughput is measured on a board; this is {}".format(where))
+    given = device.random(device.batch)
+    batches = max(1, frames // device.batch)
+    sent = device.fill(0, given)
+    seconds = _timed(device, sent, batches)
+    counted = device.figures()
+    one = _timed(device, 1, 100)
+    everything = {name: np.concatenate([value] * batches) for name, value in given.items()}
     begin = time.perf_counter()
-    board.run(everything)
+    device.run(everything)
     end_to_end = time.perf_counter() - begin
     return {
-        "batch": board.batch,
-        "frames": batches * board.batch,
-        "accelerator_fps": batches * board.batch / seconds,
-        "end_to_end_fps": batches * board.batch / end_to_end,
+        "batch": device.batch,
+        "frames": batches * device.batch,
+        "accelerator_fps": batches * device.batch / seconds,
+        "end_to_end_fps": batches * device.batch / end_to_end,
         "latency_ms": 1000 * one / 100,
+        **counted,
     }
 
 
-def _timed(board: Board, frames: int, times: int) -> float:
-    board.start(0, frames)
-    board.wait()
+def _timed(device: Device, frames: int, times: int) -> float:
+    device.start(0, frames)
+    device.wait()
     begin = time.perf_counter()
     for _ in range(times):
-        board.start(0, frames)
-        board.wait()
+        device.start(0, frames)
+        device.wait()
     return time.perf_counter() - begin
 
 
+@guarded
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Frames per second of the accelerator on a board.")
-    parser.add_argument("--bitfile", default="design.bit")
-    parser.add_argument("--frames", type=int, default=10000)
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--bitfile")
+    parser.add_argument("--frames", type=positive, default=10000)
+    parser.add_argument("--batch", type=positive, default=256)
     options = parser.parse_args()
     accelerator = Accelerator(options.bitfile, emulate=False, batch=options.batch)
-    for key, value in measure(accelerator, options.frames).items():
-        print("{:16} {:.6g}".format(key, value))
-    accelerator.close()
+    try:
+        for key, value in measure(accelerator, options.frames).items():
+            print("{:16} {:.6g}".format(key, value))
+    finally:
+        accelerator.close()
 
 
 if __name__ == "__main__":

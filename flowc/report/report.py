@@ -15,7 +15,7 @@ from flowc.files import manifest
 from flowc.files.read import read_file
 from flowc.files.write import write_files
 from flowc.report.activations import staircases
-from flowc.report.html import render_html
+from flowc.report.page import render_html
 from flowc.report.summary import Info, Report
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
@@ -115,7 +115,7 @@ def update(report: Mapping[str, Any], directory: Path) -> None:
     """
     try:
         contents = _files(report)
-    except (jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
+    except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
         raise UsageError(f"report.json in '{shown(str(directory))}' is damaged: {error}") from error
     write_files({directory / name: data for name, data in contents.items()})
     manifest.record(directory, contents)

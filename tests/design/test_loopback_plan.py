@@ -57,7 +57,7 @@ def test_what_a_build_leaves(saved: Path) -> None:
     assert len(table) == report["descriptors"]
     assert (saved / "loopback" / "weights.bin").stat().st_size <= report["external_memory_bytes"]
     page = (saved / "report.html").read_text()
-    assert "Layers of a batch" in page
+    assert "A batch over time" in page
     for layer in report["layers"]:
         assert layer.keys() >= LAYER_KEYS
         assert layer["binds"] in ("compute", "memory")

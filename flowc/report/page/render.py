@@ -1,0 +1,82 @@
+"""Templates of ``flowc.templates/report`` and what they are given."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from flowc.report.page.bars import cycle_bars, energy_bars, fifo_bars, stage_bars
+from flowc.report.page.graph import draw_graph
+from flowc.report.page.resources import stack_resources
+from flowc.report.page.roofline import draw_roofline
+from flowc.report.page.stairs import draw_stairs
+from flowc.report.page.text import amount, number, percent, short, visible
+from flowc.report.page.timeline import draw_timeline
+from flowc.report.page.units import folding_text, unit_rows
+from flowc.report.page.words import tell
+
+__all__ = ["render_html", "render_page"]
+
+
+_NEWER = (
+    "command",
+    "budget",
+    "folding",
+    "traffic",
+    "roofline",
+    "energy",
+    "activations",
+    "csim",
+    "rtlsim",
+    "synthesis",
+    "place",
+)
+"""Entries that reports of earlier versions may lack."""
+
+
+def _source(name: str) -> str:
+    return importlib.resources.files("flowc.templates").joinpath("report", *name.split("/")).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=visible,
+    )
+    environment.filters |= {"number": number, "amount": amount, "percent": percent, "short": short}
+    return environment
+
+
+def render_page(template: str, **values: Any) -> str:
+    """A page from a template. Every name is escaped; nothing is loaded from elsewhere."""
+    return _environment().get_template(template).render(**values)
+
+
+def render_html(report: Mapping[str, Any]) -> str:
+    """The page of one design: report.html."""
+    report = {**dict.fromkeys(_NEWER), **report}
+    return render_page(
+        "report.html.j2",
+        report=report,
+        told=tell(report),
+        graph=draw_graph(report),
+        timeline=draw_timeline(report),
+        cycles=cycle_bars(report),
+        resources=stack_resources(report),
+        roofline=draw_roofline(report),
+        energies=energy_bars(report),
+        fifos=fifo_bars(report),
+        stairs=draw_stairs(report),
+        units=unit_rows(report),
+        folding=folding_text(report),
+        stages=stage_bars(report),
+    )

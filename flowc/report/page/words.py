@@ -1,0 +1,225 @@
+"""The first screen: what a design comes to, in plain words, and how each figure was got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flowc.errors import counted
+from flowc.report.page.text import number, percent
+
+__all__ = ["Fact", "Told", "tell"]
+
+Report = Mapping[str, Any]
+
+_NAMES = {"lut": "LUT", "ff": "FF", "bram18": "block RAM", "uram": "UltraRAM", "dsp": "DSP"}
+_ROOM = 0.5
+_FULL = 0.9
+_CLOSE = 1.05
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A figure of the first screen.
+
+    Attributes:
+        label: what it is.
+        text: as it is read.
+        origin: modelled, counted, simulated or measured.
+        value: as report.json has it.
+        more: a few words below.
+        good: True or False where it is an answer, None where it is a figure.
+    """
+
+    label: str
+    text: str
+    origin: str
+    value: Any
+    more: str = ""
+    good: bool | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """The first screen: figures, and sentences on what they mean."""
+
+    facts: list[Fact]
+    exactness: list[str]
+    advice: list[str]
+
+
+def tell(report: Report) -> Told:
+    """What a report says in short."""
+    return Told(_facts(report), [*_verified(report), *_certified(report)], list(_advice(report)))
+
+
+def _facts(report: Report) -> list[Fact]:
+    loopback = report["execution"] == "loopback"
+    simulated = "modelled" if loopback else "simulated"
+    fits = bool(report["fits"])
+    tight = _tightest(report)
+    room = "" if tight is None else f"{_NAMES[tight[0]]} is tightest: {percent(tight[1])} of what may be used"
+    per = "per image, in a batch" if loopback else "per frame, in steady state"
+    of = f"of a batch of {number(report['batch'])}" if loopback else "first beat in to last beat out"
+    return [
+        Fact("Fits the board?", "yes" if fits else "no", "modelled", fits, room, fits),
+        Fact("Frames per second", number(report["fps"]), simulated, report["fps"],
+             f"{number(report['interval_cycles'])} cycles {per}"),
+        Fact("Latency", f"{number(report['latency_ms'])} ms", simulated, report["latency_ms"], of),
+        Fact("Bottleneck", report["bottleneck"] or "unknown", "counted", report["bottleneck"], _bound(report)),
+        _checked(report),
+    ]  # fmt: skip
+
+
+def _bound(report: Report) -> str:
+    if report["execution"] == "loopback":
+        return "the layer that takes longest"
+    return (
+        "sets the interval" if report["bottleneck"] != "external memory" else "moves a frame more slowly than any unit"
+    )
+
+
+def _checked(report: Report) -> Fact:
+    found = report["verification"]
+    if found is None:
+        return Fact("Equal to onnxruntime?", "not compared", "measured", None, "no comparison was run")
+    open_, wrong = found["explained_by_ambiguous"], found["mismatches"]
+    more = f"{number(found['values'])} integers of {counted(found['samples'], 'sample')}"
+    if wrong > open_:
+        return Fact("Equal to onnxruntime?", f"{number(wrong - open_)} differ", "measured", wrong, more, good=False)
+    text = "yes" if not wrong else f"yes, but {number(wrong)} left open"
+    return Fact("Equal to onnxruntime?", text, "measured", wrong, more, good=True)
+
+
+def _verified(report: Report) -> Iterator[str]:
+    found = report["verification"]
+    if found is None:
+        yield "Nothing was compared with onnxruntime in this build; flowc verify does it."
+    else:
+        yield from _compared(found)
+    csim = report.get("csim")
+    if csim is not None:
+        same = f"gave every output integer of {counted(csim['samples'], 'frame')} as the emulator does."
+        wrong = f"differs from the emulator in {counted(csim['mismatches'], 'integer')}: do not use this design."
+        yield f"The generated C++, compiled with g++, {wrong if csim['mismatches'] else same}"
+    rtl = report.get("rtlsim")
+    if rtl is not None:
+        wrong, cycles, modelled = rtl["mismatches"], rtl["interval_cycles"], rtl["model_interval_cycles"]
+        yield (
+            f"The generated SystemVerilog, simulated over {counted(rtl['frames'], 'frame')}, gave {counted(wrong, 'wrong beat')} and "
+            f"takes {number(cycles)} cycles per frame; the model says {number(modelled)}."
+        )
+
+
+def _compared(found: Report) -> Iterator[str]:
+    values, wrong, open_ = found["values"], found["mismatches"], found["explained_by_ambiguous"]
+    bounded = found.get("compared_within_bound") or 0
+    if not wrong:
+        yield f"Every one of {number(values)} integers equals onnxruntime's."
+    elif wrong == open_:
+        yield (
+            f"{number(values - wrong)} of {number(values)} integers equal onnxruntime's; the other {number(wrong)} lie where the "
+            "model itself does not say which integer is right."
+        )
+    else:
+        yield f"{number(wrong - open_)} of {number(values)} integers differ from onnxruntime's and nothing explains it."
+    if bounded:
+        yield (
+            f"{number(bounded)} of them are sums in floats, which were compared within the bound that any order of additions keeps."
+        )
+    for entry in found.get("explanations") or []:
+        yield str(entry["text"])
+    if found.get("not_compared"):
+        yield f"{counted(found['not_compared'], 'value')} could not be compared: the reference has no tensor for them."
+
+
+def _certified(report: Report) -> Iterator[str]:
+    found = report["certificate"]
+    whole, open_ = found["thresholds"], found["ambiguous"]
+    if not whole:
+        return
+    sure = whole - open_
+    yield (
+        f"Certificate: {'all' if not open_ else f'{number(sure)} of'} {counted(whole, 'threshold')} "
+        f"{'are' if whole != 1 else 'is'} decided alike by every conforming float32 runtime"
+        + (
+            f"; {number(open_)} leave {percent(found['ambiguous_value_share'])} of the accumulator values open."
+            if open_
+            else ", whatever the input."
+        )
+    )
+
+
+def _tightest(report: Report) -> tuple[str, float] | None:
+    """The resource that is used most of what may be used, and its share."""
+    budget = report.get("budget") or report["available"]
+    shares = {k: report["resources"][k] / b for k, b in budget.items() if b and report["resources"].get(k) is not None}
+    return max(shares.items(), key=lambda item: item[1]) if shares else None
+
+
+def _advice(report: Report) -> Iterator[str]:
+    """What binds, and what to change."""
+    if report["execution"] == "loopback":
+        yield from _loopback_advice(report)
+    else:
+        yield from _dataflow_advice(report)
+    tight = _tightest(report)
+    if tight is None:
+        return
+    name, share = _NAMES[tight[0]], tight[1]
+    if not report["fits"]:
+        yield f"Too large: {name} is at {percent(share)} of what may be used. Ask for fewer frames per second, or take a larger board."
+    elif share < _ROOM and report["execution"] == "dataflow":
+        yield (
+            f"The board has room: {name} is at {percent(share)} of what may be used. A higher --fps, or none, trades it for rate; "
+            "at this rate a smaller board may do."
+        )
+    elif share > _FULL:
+        yield (
+            f"The board is nearly full: {name} is at {percent(share)} of what may be used. For more, take a larger board, fewer "
+            "bits, or a higher clock."
+        )
+
+
+def _dataflow_advice(report: Report) -> Iterator[str]:
+    interval, slowest = report["interval_cycles"], report["bottleneck"]
+    if slowest == "external memory":
+        yield (
+            "The external memory binds: inputs, outputs and streamed weights take longer to move than any unit to compute. Keep weights on "
+            "the chip, or narrow inputs and outputs."
+        )
+        return
+    cycles = sorted((layer["cycles"], layer["name"]) for layer in report["layers"] if layer["name"] != slowest)
+    if not cycles:
+        return
+    second, name = cycles[-1]
+    if second <= 0 or interval / second < _CLOSE:
+        level = sum(c * _CLOSE >= interval for c, _ in cycles)
+        yield (
+            f"'{slowest}' binds, and {counted(level, 'unit')} {'is' if level == 1 else 'are'} within 5% of it: more rate needs more "
+            "parallelism in all of them."
+        )
+        return
+    rate = report["fps"] * interval / second
+    yield (
+        f"'{slowest}' alone binds: with more PE or SIMD there, the next slowest, '{name}', would allow {number(rate)} frames/s at this "
+        "clock. Put it into folding.json, or ask for that --fps."
+    )
+
+
+def _loopback_advice(report: Report) -> Iterator[str]:
+    total = sum(layer["cycles"] for layer in report["layers"]) or 1
+    memory = sum(layer["cycles"] for layer in report["layers"] if layer["binds"] == "memory")
+    share = memory / total
+    if share > _ROOM:
+        yield (
+            f"The external memory binds for {percent(share)} of the time. A larger --batch reads weights less often; fewer bits move "
+            "fewer bytes."
+        )
+    else:
+        yield f"The array binds for {percent(1 - share)} of the time. More lanes (a larger board) or fewer bits make it faster."
+    traffic = report["traffic"]
+    if traffic["lower_bound_bytes"]:
+        ratio = traffic["bytes_per_image"] / traffic["lower_bound_bytes"]
+        yield f"It moves {ratio:.2f} times the bytes that moving each weight and activation once would take."

@@ -1,0 +1,146 @@
+"""What report.html says, and how it is drawn, without a browser."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import flowc
+from flowc.report.page import render_html
+from flowc.report.page.graph import BOX_H, BOX_W, draw_graph
+from flowc.report.page.text import number, short, visible
+from flowc.report.page.words import tell
+from tests.netbuild import cnn
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    return flowc.build(cnn(), target="ultra96", fps=1000).report
+
+
+def said(report: dict[str, Any]) -> str:
+    told = tell(report)
+    return " ".join([*told.advice, *told.exactness])
+
+
+def test_figures_and_names_as_they_are_read() -> None:
+    assert [number(v) for v in (None, 12345, 0.00012345, 1234.5, True)] == [
+        "unknown",
+        "12,345",
+        "0.0001234",
+        "1,234",
+        "yes",
+    ]
+    assert visible("a\x00\x1b\x7f\u202e\ud800é") == "a␀␛␡\\u202e\\ud800é"
+    assert len(visible("x" * 10_000)) == 2000
+    assert short("a_very_long_name_of_a_layer", 11) == "a_ver…layer"
+
+
+def test_the_first_screen_in_words(report: dict[str, Any]) -> None:
+    values = report["verification"]["values"]
+    assert f"Every one of {values:,} integers equals onnxruntime's." in said(report)
+    assert "not compared" in said(report | {"verification": None}).lower() or "Nothing was compared" in said(
+        report | {"verification": None}
+    )
+    open_ = report | {"verification": report["verification"] | {"mismatches": 2, "explained_by_ambiguous": 2}}
+    assert f"{values - 2:,} of {values:,} integers equal onnxruntime's; the other 2 lie where" in said(open_)
+    wrong = report | {"verification": report["verification"] | {"mismatches": 3, "explained_by_ambiguous": 1}}
+    assert "2 of" in said(wrong)
+    assert [f.good for f in tell(wrong).facts if f.label == "Equal to onnxruntime?"] == [False]
+    assert "The external memory binds" in said(report | {"bottleneck": "external memory"})
+
+
+def test_one_unit_that_binds_is_told_from_many(report: dict[str, Any]) -> None:
+    layers = [layer | {"cycles": 100} for layer in report["layers"]]
+    name = layers[0]["name"]
+    shared = report | {"layers": layers, "interval_cycles": 100, "bottleneck": name}
+    assert f"'{name}' binds, and {len(layers) - 1} units are within 5% of it" in said(shared)
+    alone = shared | {"layers": [layers[0] | {"cycles": 400}, *layers[1:]], "interval_cycles": 400, "fps": 250.0}
+    assert f"'{name}' alone binds" in said(alone)
+    assert "would allow 1,000 frames/s" in said(alone)
+
+
+def test_reports_of_earlier_versions_are_shown(report: dict[str, Any]) -> None:
+    newer = (
+        "command",
+        "budget",
+        "folding",
+        "fifo_resources",
+        "traffic",
+        "roofline",
+        "energy",
+        "activations",
+        "synthesis",
+        "place",
+    )
+    old = json.loads(json.dumps({key: value for key, value in report.items() if key not in newer}))
+    for entry in (*old["layers"], *old["fifos"]):
+        entry.pop("energy_nj", None)
+        entry.pop("held", None)
+    page = render_html(old)
+    assert "roofline" not in page.split("</style>")[1]
+    assert f"{report['fps']:,.0f}" in page
+
+
+def test_synthesis_stands_beside_the_model(report: dict[str, Any]) -> None:
+    unit = {"name": report["layers"][0]["name"], "unit": "mvtu", "lut": 98765, "ff": 1, "bram18": 2, "dsp": 3}
+    synthesis = {
+        "tool": "yosys 0.70",
+        "family": "xcup",
+        "resources": {"lut": 87654, "ff": 1, "bram18": 2, "dsp": 3},
+        "units": [unit],
+    }
+    place = {"tool": "nextpnr", "part": "um5g", "mhz": 123.4, "wanted_mhz": 100.0}
+    page = render_html(report | {"synthesis": synthesis, "place": place})
+    for text in ("98,765", "87,654", "yosys 0.70", "123.4 MHz reached"):
+        assert text in page
+
+
+def large(report: dict[str, Any], units: int) -> dict[str, Any]:
+    """A chain of so many units, each with a way around it to the next but five."""
+    layers = [report["layers"][0] | {"name": f"unit_{i}", "cycles": 1 + i % 97} for i in range(units)]
+    fifos = [{"from": f"unit_{i}", "to": f"unit_{i + 1}", "depth": 2, "width": 8, "held": 2} for i in range(units - 1)]
+    fifos += [
+        {"from": f"unit_{i}", "to": f"unit_{i + 5}", "depth": 64, "width": 8, "held": 9} for i in range(0, units - 5, 5)
+    ]
+    return report | {"layers": layers, "fifos": fifos, "bottleneck": "unit_96", "interval_cycles": 97}
+
+
+def test_a_large_network_is_still_a_page(report: dict[str, Any]) -> None:
+    page = render_html(large(report, 1000))
+    assert len(page) < 2_500_000
+    assert page.count('<rect class="b"') == 1000
+    huge = render_html(large(report, 5000))
+    assert len(huge) < 5_000_000
+    assert "too large to be drawn" in huge
+
+
+@given(st.integers(2, 14), st.integers(0, 25), st.randoms(use_true_random=False))
+def test_boxes_do_not_overlap_and_every_stream_is_drawn(units: int, count: int, random: Random) -> None:
+    edges = [sorted(random.sample(range(units), 2)) for _ in range(count)]
+    fifos = [{"from": f"u{a}", "to": f"u{b}", "depth": 2, "width": 8} for a, b in edges]
+    drawing = draw_graph({"fifos": fifos, "layers": [], "interval_cycles": 1, "bottleneck": ""})
+    if not edges:
+        assert drawing is None
+        return
+    assert drawing is not None
+    assert len(drawing.lines) == len(edges)
+    boxes = drawing.boxes
+    for i, a in enumerate(boxes):
+        assert a.x >= 0
+        assert a.x + BOX_W <= drawing.width
+        assert a.y + BOX_H <= drawing.height
+        for b in boxes[:i]:
+            assert abs(a.x - b.x) >= BOX_W or abs(a.y - b.y) >= BOX_H
+
+
+def test_a_circle_in_a_damaged_report_ends(report: dict[str, Any]) -> None:
+    fifos = [{"from": a, "to": b, "depth": 2, "width": 8} for a, b in (("a", "b"), ("b", "a"), ("b", "c"))]
+    drawing = draw_graph(report | {"fifos": fifos, "layers": []})
+    assert drawing is not None
+    assert len(drawing.boxes) == 3

@@ -15,6 +15,7 @@ from flowc.loopback.cost import LayerCost, costs_of
 from flowc.loopback.engine import MOST_LANES, Engine
 from flowc.loopback.layers import Network
 from flowc.loopback.lower_units import lower
+from flowc.loopback.memory import MemoryFullError
 from flowc.loopback.program import Program, compile_network
 from flowc.loopback.resources import resources_of
 from flowc.loopback.search import Memory, tiling_of
@@ -97,8 +98,8 @@ def engine_clock(target: Target) -> float:
 def memory_of(target: Target, clock_mhz: float) -> Memory:
     """The target's external memory, in bytes per cycle of a clock."""
     if target.ddr_gbps is None:
-        return Memory(None)
-    return Memory(target.ddr_gbps * target.ddr_efficiency * 1e3 / clock_mhz)
+        return Memory(None, target.ddr_bytes)
+    return Memory(target.ddr_gbps * target.ddr_efficiency * 1e3 / clock_mhz, target.ddr_bytes)
 
 
 def allocate(
@@ -158,15 +159,25 @@ def _programmed(
 ) -> Allocation:
     batch = _batch(engine, wish)
     while True:
-        program = compile_network(network, graph, engine, batch=batch, memory=memory, stripes=batch == 1)
+        try:
+            program = compile_network(network, graph, engine, batch=batch, memory=memory, stripes=batch == 1)
+        except MemoryFullError:
+            if wish.batch is not None or batch == 1:
+                raise
+            batch = _smaller(batch, engine)
+            continue
         costs = tuple(
             costs_of(program.segments, program.blocks, engine, memory.rate if memory.bytes_per_cycle else None)
         )
         found = Allocation(program, costs, resources_of(engine, target), memory)
         if wish.latency_ms is None or found.latency_ms <= wish.latency_ms or wish.batch is not None or batch == 1:
             return found
-        # A smaller batch is faster done; stripes of one image are the last resort.
-        batch = batch - engine.lanes if batch > engine.lanes else 1
+        batch = _smaller(batch, engine)
+
+
+def _smaller(batch: int, engine: Engine) -> int:
+    """The next smaller batch, which takes less memory and is faster done; stripes of one image are the last resort."""
+    return batch - engine.lanes if batch > engine.lanes else 1
 
 
 def _check(found: Allocation, wish: Wish) -> None:

@@ -1,7 +1,8 @@
 """How long a program takes: a recurrence over its descriptors, tile by tile.
 
-Loads, computes and stores overlap as the counters allow. With a rate, all ports share the external memory, which serves requests in the
-order in which they are ready; without one every port moves a beat per cycle, which is what the C++ engine counts.
+Loads, computes and stores overlap as the counters allow, and a fence waits for all of them. With a rate, all ports share the external
+memory, which serves requests in the order in which they are ready; without one every load port moves a beat per cycle and stores take
+no time, which is what the C++ engine counts.
 """
 
 from __future__ import annotations
@@ -49,14 +50,21 @@ class _Clock:
     """Times of the engine's parts, in cycles."""
 
     rate: float | None
+    store_bytes: int
     free: float = 0.0
     ports: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     waiting: list[tuple[float, int]] = field(default_factory=list)
+    loaded: float = 0.0
     stored: float = 0.0
     worked: float = 0.0
 
     def load(self, port: int, ready: float, size: int) -> float:
         """When a load that may begin at ``ready`` ends."""
+        end = self._load(port, ready, size)
+        self.loaded = max(self.loaded, end)
+        return end
+
+    def _load(self, port: int, ready: float, size: int) -> float:
         beats = size / BEAT_BYTES
         if self.rate is None:
             self.ports[port] = max(self.ports[port], ready) + beats
@@ -76,12 +84,10 @@ class _Clock:
     def _store_next(self) -> None:
         ready, size = heapq.heappop(self.waiting)
         if self.rate is None:
-            self.ports[2] = max(self.ports[2], ready) + size / BEAT_BYTES
-            self.stored = max(self.stored, self.ports[2])
             return
         self.free = max(self.free, ready) + size / self.rate
         self.worked += size / self.rate
-        self.ports[2] = max(self.ports[2], ready) + size / BEAT_BYTES
+        self.ports[2] = max(self.ports[2], ready) + size / self.store_bytes
         self.stored = max(self.stored, self.free, self.ports[2])
 
     def drain(self) -> float:
@@ -99,9 +105,9 @@ def costs_of(
     Args:
         segments: of a program, in order.
         blocks: of the same layers.
-        rate: bytes per cycle of the external memory; None: every port moves a beat per cycle and nothing else takes time.
+        rate: bytes per cycle of the external memory; None: every load port moves a beat per cycle and nothing else takes time.
     """
-    clock = _Clock(rate)
+    clock = _Clock(rate, engine.store_bytes)
     retired, acts, weights = [0.0], [0.0], [0.0]
     now, found = 0.0, []
     fixed = (TILE_CYCLES, FENCE_CYCLES) if rate is not None else (0, 0)
@@ -124,8 +130,7 @@ def costs_of(
                 size = _store_bytes(d, engine)
                 clock.store(computing, size)
                 written += size
-        stored = clock.drain()
-        now = (max(computing, stored) if rate is not None else computing) + fixed[1]
+        now = max(computing, clock.drain(), clock.loaded) + fixed[1]
         moved = clock.worked - before if rate is not None else (read + written) / BEAT_BYTES
         found.append(LayerCost(now - begin, busy, read, written, moved))
     return found

@@ -14,7 +14,7 @@ __all__ = ["BEAT_BYTES", "ENGINE_SCHEMA", "MOST_LANES", "Engine"]
 
 ENGINE_SCHEMA = 1
 BEAT_BYTES = 16
-"""Bytes that a memory port of the engine moves per cycle (AXI4, 128 bits)."""
+"""Bytes that a load port of the engine moves per cycle (AXI4, 128 bits)."""
 MOST_LANES = 32
 
 
@@ -107,6 +107,11 @@ class Engine:
     def word_bytes(self) -> int:
         """Bytes of an activation word."""
         return self.columns * self.digit // 8
+
+    @property
+    def store_bytes(self) -> int:
+        """Bytes that the store port moves per cycle: a word, or a beat where a word is more."""
+        return min(BEAT_BYTES, self.word_bytes)
 
     @property
     def weight_word_bytes(self) -> int:

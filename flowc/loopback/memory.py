@@ -11,11 +11,15 @@ from flowc.loopback.formats import PlaneLayout
 from flowc.loopback.layers import HostStep, Layer, Network, Storage, View
 from flowc.units.graph import Dataflow
 
-__all__ = ["ALIGNMENT", "MemoryPlan", "Region", "guards_of", "plan_memory"]
+__all__ = ["ALIGNMENT", "MemoryFullError", "MemoryPlan", "Region", "guards_of", "plan_memory"]
 
 ALIGNMENT = 64
 """Bytes that every region begins at a multiple of."""
 _ADDRESSABLE = 1 << 35
+
+
+class MemoryFullError(InfeasibleError):
+    """A batch takes more external memory than there is, or than the engine addresses."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,26 @@ def guards_of(network: Network, engine: Engine) -> dict[Storage, tuple[int, int]
 
 
 def plan_memory(
-    network: Network, graph: Dataflow, engine: Engine, *, images: int, start: int, stripes: bool
+    network: Network,
+    graph: Dataflow,
+    engine: Engine,
+    *,
+    images: int,
+    start: int,
+    stripes: bool,
+    capacity: int | None = None,
 ) -> MemoryPlan:
     """Places every tensor behind ``start``.
 
     Inputs and outputs of the network share their bytes with nothing, so that the host may fill and read them meanwhile.
 
+    Args:
+        images: of a batch.
+        start: bytes of weights, which come first.
+        capacity: bytes of the external memory, if they are known.
+
     Raises:
-        InfeasibleError: the engine's addresses do not reach that far.
+        MemoryFullError: there is no room, or the engine's addresses do not reach that far.
     """
     alive = _lifetimes(network, graph)
     guards = guards_of(network, engine) if stripes else {}
@@ -103,12 +119,23 @@ def plan_memory(
         )
         regions[storage] = Region(_first_fit(others, sizes[storage], start), sizes[storage])
     size = max((r.end for r in regions.values()), default=start)
-    if size > _ADDRESSABLE:
-        raise InfeasibleError(
-            f"a batch of {images} images takes {size:,} bytes of external memory; the engine addresses {_ADDRESSABLE:,}",
-            remedy="Ask for a smaller --batch",
-        )
+    room = _ADDRESSABLE if capacity is None else min(capacity, _ADDRESSABLE)
+    if size > room:
+        raise _full(regions, images, start, size, room, capacity)
     return MemoryPlan(layouts, regions, size, images)
+
+
+def _full(
+    regions: Mapping[Storage, Region], images: int, weights: int, size: int, room: int, capacity: int | None
+) -> MemoryFullError:
+    """What takes how much, and what there is."""
+    largest = max(regions, key=lambda s: regions[s].size)
+    given = "the engine addresses" if room != capacity else "the target's external memory has"
+    return MemoryFullError(
+        f"a batch of {images} image{'s' if images > 1 else ''} takes {size:,} bytes of external memory, {weights:,} for weights and "
+        f"{regions[largest].size:,} for the largest tensor, '{largest.name}'; {given} {room:,}",
+        remedy="Ask for a smaller --batch" if images > 1 else "Take a target with more external memory",
+    )
 
 
 def _first_fit(others: Sequence[Region], size: int, start: int) -> int:

@@ -179,11 +179,11 @@ def compile_program(
         graph: unfolded.
         fits: of `flowc.loopback.ranges.fit_all`.
         batch: images of a run; rounded up to a multiple of the lanes.
-        memory: the external memory's rate.
+        memory: the external memory's rate and size.
         stripes: lanes are stripes of one image; ``batch`` is 1 then.
 
     Raises:
-        InfeasibleError: a layer has no tile that fits, or the batch is too large for the engine's addresses.
+        InfeasibleError: a layer has no tile that fits, or the batch is too large for the external memory or the engine's addresses.
     """
     network = lower(graph, engine, fits)
     return compile_network(network, graph, engine, batch=batch, memory=memory, stripes=stripes)
@@ -203,6 +203,6 @@ def compile_network(
         parts.append(weight_parts(b, tiling, address))
         address = aligned(max(p.address + _bytes_of(p, engine) for p in parts[-1]))
     images = 1 if stripes else groups * engine.lanes
-    plan = plan_memory(network, graph, engine, images=images, start=address, stripes=stripes)
+    plan = plan_memory(network, graph, engine, images=images, start=address, stripes=stripes, capacity=memory.size)
     segments = schedule(network, blocks, tilings, parts, plan, engine, groups=groups, stripes=stripes)
     return Program(engine, graph, network, blocks, tilings, parts, segments, plan, images, stripes)

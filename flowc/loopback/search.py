@@ -7,6 +7,7 @@ moves the fewest bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 
 import numpy as np
 
@@ -28,9 +29,15 @@ _MOST_IMAGES = 255
 
 @dataclass(frozen=True)
 class Memory:
-    """The external memory: bytes per cycle of the engine's clock; None: not known, then every port moves a beat per cycle."""
+    """The external memory.
+
+    Attributes:
+        bytes_per_cycle: of the engine's clock; None: not known, then every port moves a beat per cycle.
+        size: bytes; None: not known.
+    """
 
     bytes_per_cycle: float | None
+    size: int | None = None
 
     @property
     def rate(self) -> float:
@@ -63,7 +70,10 @@ class Tiling:
 
 
 def _quotients(n: int, most: int) -> Array:
-    return np.array(sorted({min(most, -(-n // i)) for i in range(1, n + 1)}))
+    """All values of ceil(n / i), at most ``most``: below the root of n every number is one."""
+    root = isqrt(n)
+    found = {-(-n // i) for i in range(1, root + 1)} | set(range(1, -(-n // (root + 1)) + 1))
+    return np.array(sorted({min(most, value) for value in found}))
 
 
 def _span(outputs: int, tile: Array, kernel: int, stride: int, size: int) -> Array:
@@ -147,7 +157,8 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
         act_words * e.word_bytes * e.lanes
         + gb * th * tw * nb * blocks.out_planes * blocks.words_per_block * e.word_bytes * e.lanes
     )
-    cycles = np.maximum(compute + TILE_CYCLES * tiles * parts, moved / rate) + edges / rate + FENCE_CYCLES
+    works = np.maximum(compute + TILE_CYCLES * tiles * parts, stored / e.store_bytes)
+    cycles = np.maximum(works, moved / rate) + edges / rate + FENCE_CYCLES
     # Second operands of joins that have no room for two parts are waited for.
     waits = (parts > 1) & (outer_acts < outer_weights) & (act_words + skip_words > half)
     cycles += np.where(waits, skipped / BEAT_BYTES, 0)

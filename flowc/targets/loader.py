@@ -40,6 +40,7 @@ KEYS = (
     Key("max_clock_mhz", "a number above 0, in MHz", positive),
     Key("ddr_gbps", "a number above 0, in 10^9 bytes per second", positive, required=False),
     Key("ddr_efficiency", "a number above 0 and at most 1", _share, required=False),
+    Key("ddr_bytes", "an integer of at least 1, in bytes", count(1), required=False),
     Key(
         "board_part",
         "a board of Vivado's board store, e.g. 'xilinx.com:zcu104:part0:1.1'",

@@ -32,6 +32,7 @@ class Target:
         ddr_gbps: peak bandwidth of the external DRAM, in 10^9 bytes per second.
         ddr_efficiency: share of that peak that long bursts reach. 0.75, where a target says nothing: Manev, Vaishnav and Koch
             (FPT 2019) measured 0.75 on a ZCU102 and 0.925 on an Ultra96.
+        ddr_bytes: size of the external DRAM, in bytes, all of it: an operating system takes its part.
         board_part: name of the board files in Vivado's board store.
         power_w: power budget of the board, in watts.
         made: whether the board is still made; None where that is not known.
@@ -52,6 +53,7 @@ class Target:
     lutram: int | None = None
     ddr_gbps: float | None = None
     ddr_efficiency: float = 0.75
+    ddr_bytes: int | None = None
     board_part: str | None = None
     power_w: float | None = None
     made: bool | None = None

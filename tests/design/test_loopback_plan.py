@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from flowc.api import build, estimate
 from flowc.design.design import load
 from flowc.errors import InfeasibleError, UsageError
 from flowc.loopback.engine import Engine
+from flowc.targets import load_target
 from tests.netbuild import Net, cnn, mlp
 
 NEW_KEYS = {
@@ -129,6 +131,26 @@ def test_rates_batches_and_latencies() -> None:
         estimate(wide(), "ultra96", execution="loopback", latency_ms=1e-6)
     with pytest.raises(UsageError, match="folding"):
         estimate(wide(), "ultra96", execution="loopback", folding={"n_Conv_10": {"pe": 1}})
+
+
+def test_batches_that_the_external_memory_has_no_room_for() -> None:
+    board = replace(load_target("ultra96"), ddr_bytes=1 << 20)
+    batch = 6 * 1000
+    with pytest.raises(
+        InfeasibleError,
+        match=r"a batch of \d+ images takes [\d,]+ bytes of external memory, .* largest tensor, '.*'; .* has 1,048,576",
+    ):
+        estimate(wide(), board, execution="loopback", batch=batch)
+    with pytest.raises(
+        InfeasibleError, match=r"a batch of 1000\d+ images .*; the target's external memory has 2,147,483,648"
+    ):
+        estimate(wide(), "ultra96", execution="loopback", batch=10**9)
+    # A batch that nobody asked for is as large as there is room.
+    usual = estimate(wide(), "ultra96", execution="loopback")
+    little = replace(board, ddr_bytes=usual["external_memory_bytes"] - 1)
+    assert estimate(wide(), little, execution="loopback")["batch"] < usual["batch"]
+    with pytest.raises(InfeasibleError, match="a batch of 1 image takes"):
+        estimate(wide(), replace(board, ddr_bytes=1000), execution="loopback")
 
 
 @pytest.mark.parametrize("execution", ["dataflow", "loopback"])

@@ -13,7 +13,14 @@ import pytest
 
 import flowc
 from flowc.backends.hls.lint import lint
-from flowc.backends.hls.loopback import check_engine, compile_engine, run_engine, simulate_engine, write_engine
+from flowc.backends.hls.loopback import (
+    EngineRun,
+    check_engine,
+    compile_engine,
+    run_engine,
+    simulate_engine,
+    write_engine,
+)
 from flowc.dataflow.emulator import emulate
 from flowc.errors import MismatchError
 from flowc.loopback.cost import costs_of
@@ -54,6 +61,14 @@ def filled(program: Program, seed: int = 1) -> Array:
     return memory
 
 
+def assert_cycles(program: Program, run: EngineRun) -> None:
+    """The engine counts the cycles that the model gives; a beat more or less of a load may separate them."""
+    modelled = [c.cycles for c in costs_of(program.segments, program.blocks, program.engine, None)]
+    counted = [a + b for a, b in zip(run.cycles, run.tails, strict=True)]
+    assert abs(sum(counted) - sum(modelled)) <= max(0.001 * sum(modelled), 1)
+    assert max(abs(a - b) for a, b in zip(counted, modelled, strict=True)) <= 2
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return engine_code(TINY, tmp_path_factory.mktemp("engine"))
@@ -69,10 +84,7 @@ def test_every_byte_is_equal(binary: Path, name: str) -> None:
     program = program_of(unfolded_graph(MODELS[name]()), TINY)
     run = check_engine(binary, program, filled(program))
     assert len(run.written) == len(program.segments)
-    counted = sum(run.cycles) + sum(run.tails)
-    modelled = sum(c.cycles for c in costs_of(program.segments, program.blocks, TINY, None))
-    # A load of few beats more or less is all that separates them.
-    assert abs(counted - modelled) <= max(0.01 * modelled, 8)
+    assert_cycles(program, run)
 
 
 CAUGHT = {
@@ -135,7 +147,7 @@ def test_stripes_and_digits_of_eight_bits(tmp_path: Path) -> None:
     for build in MODELS.values():
         for stripes in (False, True):
             program = program_of(unfolded_graph(build()), EIGHT, stripes=stripes)
-            check_engine(binary, program, filled(program))
+            assert_cycles(program, check_engine(binary, program, filled(program)))
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_every_figure_of_a_shipped_board_has_a_source() -> None:
         sourced = {key for keys in target.sources for key in keys.split(", ")}
         figures = {"lut", "lutram", "ff", "bram18", "dsp", "clock_mhz", "max_clock_mhz", "board_part"}
         figures |= {"uram"} if target.uram else set()
-        figures |= {key for key in ("ddr_gbps", "power_w", "made") if getattr(target, key) is not None}
+        figures |= {key for key in ("ddr_gbps", "ddr_bytes", "power_w", "made") if getattr(target, key) is not None}
         assert figures <= sourced, target.name
 
 
@@ -111,6 +111,7 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
         max_clock_mhz=464.0,
     )
     assert target.ddr_gbps is None
+    assert target.ddr_bytes is None
     assert target.power_w is None
     assert load_target(str(tmp_path / "mine.toml")) == target
 

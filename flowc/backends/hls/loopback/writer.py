@@ -99,13 +99,12 @@ def write_engine(engine: Engine, out: Path, *, part: str, header: str) -> None:
     def rendered(name: str, mark: str = "//", **values: Any) -> str:
         return render(f"loopback/{name}.j2", heading=heading if mark == "//" else commented(header, mark), **values)
 
-    store_bytes = min(16, engine.word_bytes)
     files = {
         "engine/params.hpp": rendered("engine/params.hpp", e=engine, wide_slice=not part.startswith(_NARROW_SLICE)),
         "engine/descriptors.hpp": rendered("engine/descriptors.hpp", descriptors=_descriptors()),
         "top.hpp": rendered("project/top.hpp"),
         "top.cpp": rendered(
-            "project/top.cpp", streams=wires, calls=_CALLS, depth=_COSIM_BEATS, store_depth=_COSIM_BEATS * 16 // store_bytes
+            "project/top.cpp", streams=wires, calls=_CALLS, depth=_COSIM_BEATS, store_depth=_COSIM_BEATS * 16 // engine.store_bytes
         ),
         "testbench.cpp": rendered("project/testbench.cpp"),
         "sim/threads.hpp": rendered("project/threads.hpp", streams=wires, calls=_CALLS, lanes=engine.lanes),

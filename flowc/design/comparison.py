@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,11 @@ CAUSES = {
 """Why a value may differ from the reference and be right all the same; what stands before is 'N of M values of T'."""
 
 _CLOSE = 1e-5
+
+
+def room_of(entries: Sequence[FloatSum]) -> Array:
+    """How far a float sum may lie from what its parts make of it, as a float."""
+    return np.asarray(sum(np.abs(e.error * e.scale) for e in entries))
 
 
 @dataclass
@@ -105,12 +110,27 @@ class Comparison:
         self.mismatches += int((~good).sum())
         self._note_finite(floats)
 
-    def dequantized(self, given: Array, right: Array, entry: FloatSum) -> None:
+    def joint(self, parts: Sequence[Array], floats: Array, entries: Sequence[FloatSum]) -> None:
+        """Counts float sums of which several integer tensors are parts: within the bound of the whole.
+
+        Args:
+            parts: the integers, arrays of the shape of ``floats``; entries: what each stands for.
+        """
+        with np.errstate(all="ignore"):
+            exact = sum((q.astype(np.float64) - e.zero) * e.scale for q, e in zip(parts, entries, strict=True))
+            meant = np.asarray(exact).astype(np.float32)
+            good = (np.abs(floats - exact) <= room_of(entries)) & np.isfinite(meant) & np.isfinite(floats)
+            good |= np.isinf(meant) & (meant == floats)
+        self.within += good.size
+        self.mismatches += int((~good).sum())
+        self._note_finite(floats)
+
+    def dequantized(self, given: Array, right: Array, entries: Sequence[FloatSum]) -> None:
         """Counts outputs made from integers that `sums` found right, and that differ by more than the reference's sums and rounding."""
         with np.errstate(all="ignore"):
             equal = (given == right) | ((given != given) & (right != right))
             rounding = _CLOSE * max(1.0, float(np.abs(right[np.isfinite(right)]).max(initial=0)))
-            room = np.broadcast_to(np.abs(entry.error * entry.scale), right.shape) + rounding
+            room = np.broadcast_to(room_of(entries), right.shape) + rounding
             self.mismatches += int((~equal & ~(np.abs(given - right) <= room)).sum())
 
     def tied(self, differing: int) -> None:

@@ -7,7 +7,7 @@ that differs is explained only if the accumulator it was made from lies in a win
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,14 @@ from flowc.dataflow.emulator import unfolded
 from flowc.dataflow.observer import Observer
 from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
+from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
 from flowc.design.probes import probe
 from flowc.design.tail import TailCheck
 from flowc.errors import MismatchError, shown
 from flowc.exact.sums import FloatSum
 from flowc.model.host import HostGraph
 from flowc.model.runtime import open_session, run_session
-from flowc.units import ArgMax
-from flowc.units.base import Array, Frame, Unit
+from flowc.units.base import Array, Unit
 from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["Comparison", "ReferenceRunner", "Verification", "compare"]
@@ -144,8 +144,8 @@ class _Run:
                 continue
             settled = np.ones(found.given.shape, bool)
             windows, frame = self.design.windows.get(stream.tensor or ""), unit.outputs[0]
-            if windows is not None and _fits(windows, frame):
-                settled = ~_within(found.arguments, windows, frame)
+            if windows is not None and windows_fit(windows, frame):
+                settled = ~in_windows(found.arguments, windows, frame)
             self.result.tensor(entry.tensor).same(found.given[settled], found.right[settled])
 
     def _watched(self, heads: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> dict[str, Array] | None:
@@ -200,8 +200,8 @@ class _Run:
                 return frames
             right = design.tensors[name].to_stream(expected[name], frames.shape[1:])
             excuses = {
-                "window": _windows(design, graph, stream, before, compared),
-                "tie": _tie(design, graph, stream, before, frames, right),
+                "window": window_excuse(design, graph, stream, before, compared),
+                "tie": tie_excuse(design, graph, stream, before, frames, right),
             }
             self.result.tensor(name).same(frames, right, {c: e for c, e in excuses.items() if e is not None})
             return right.astype(frames.dtype)
@@ -212,19 +212,23 @@ class _Run:
         self, stream: Stream, entry: FloatSum, expected: Mapping[str, Array], before: Mapping[str, Array]
     ) -> None:
         unit = self.graph[stream.src]
-        acc = unit.accumulate(*_inputs(unit, before))
+        acc = unit.accumulate(*flowed(unit, before))
         if acc is not None:
             self._count_sums(self.result, stream, entry, expected, acc)
 
     def _last_sums(self, integers: Mapping[str, Array], expected: Mapping[str, Array]) -> bool:
         """Compares the integers that leave the accelerator; returns whether they are what the reference has, or may have."""
         sound = True
-        for entry in self.design.accumulators:
-            if entry.tensor in integers and entry.reference in expected:
-                found = self.result.tensor(entry.reference)
+        for reference, entries in _last(self.design).items():
+            if reference in expected and all(e.tensor in integers for e in entries):
+                found = self.result.tensor(reference)
                 before = found.mismatches
-                right = expected[entry.reference]
-                found.sums(integers[entry.tensor].reshape(right.shape), right, entry)
+                right = expected[reference]
+                parts = [integers[e.tensor].reshape(right.shape) for e in entries]
+                if len(entries) == 1:
+                    found.sums(parts[0], right, entries[0])
+                else:
+                    found.joint(parts, right, entries)
                 sound &= found.mismatches == before
         return sound
 
@@ -250,7 +254,7 @@ class _Run:
         if self.tail is None:
             self.tail = TailCheck(self.design, expected)
         replayed = {} if self.tail.open_ else self.tail.run(sample, expected)
-        sums = {s.reference: s for s in self.design.accumulators}
+        sums = _last(self.design)
         if sound and self.floats is not None:
             for name, given in self.floats.run({**sample, **heads, **integers}).items():
                 self.result.tensor(name).dequantized(given.reshape(expected[name].shape), expected[name], sums[name])
@@ -291,8 +295,16 @@ def _last_floats(design: Assembly) -> HostGraph | None:
     model = onnx.ModelProto()
     model.CopyFrom(design.tail.model)
     del model.graph.output[:]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(wanted))
     return HostGraph(model)
+
+
+def _last(design: Assembly) -> dict[str, list[FloatSum]]:
+    """Float tensor of the reference -> the integer tensors that leave the accelerator of which it is the sum; as a rule one."""
+    found: dict[str, list[FloatSum]] = {}
+    for entry in design.accumulators:
+        found.setdefault(entry.reference, []).append(entry)
+    return found
 
 
 def _summing(unit: Unit) -> bool:
@@ -319,11 +331,6 @@ def _layers(design: Assembly, graph: Dataflow) -> dict[str, str]:
     return found
 
 
-def _inputs(unit: Unit, before: Mapping[str, Array]) -> list[Array]:
-    """What flowed into a unit."""
-    return [before[f"{unit.name}.{port}"].reshape(-1, *f.shape) for port, f in enumerate(unit.inputs)]
-
-
 def _known(design: Assembly, expected: Mapping[str, Array]) -> dict[str, Array]:
     """Integers of the head as the reference has them."""
     return {u.tensor: expected[u.tensor] for u in design.graph.inputs if u.tensor in expected}
@@ -338,87 +345,3 @@ def _recording(before: dict[str, Array], probe: Any) -> Any:
         return seen
 
     return record
-
-
-def _windows(design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]) -> Any:
-    """A function that says where (boolean frames) a stream's integers come from accumulators in a window of the certificate."""
-    windows = design.windows.get(stream.tensor or "")
-    unit = graph[stream.src]
-    if windows is None:
-        return _moved_windows(design, graph, stream, before, compared)
-    frame = unit.outputs[0]
-    if not _fits(windows, frame):
-        return None
-
-    def inside() -> Array:
-        acc = unit.accumulate(*_inputs(unit, before))
-        if acc is None:
-            return np.zeros(frame.shape, bool)
-        return _within(acc, windows, frame)
-
-    return inside
-
-
-def _fits(windows: tuple[Array, Array], frame: Frame) -> bool:
-    """Whether there are windows for all channels alike, for each, or for each element of a frame."""
-    return len(windows[0]) in (1, frame.c, frame.elements)
-
-
-def _within(acc: Array, windows: tuple[Array, Array], frame: Frame) -> Array:
-    """Where integers (N, H, W, C) lie in a window."""
-    low, high = (_spread(w, frame) for w in windows)
-    hit = np.zeros(acc.shape, bool)
-    for k in range(low.shape[-1]):
-        hit |= (acc >= low[..., k]) & (acc < high[..., k])
-    return hit
-
-
-def _spread(ends: Array, frame: Frame) -> Array:
-    """Ends of windows (1, channels or elements of a frame, K) as they lie on a frame: (K,), (C, K) or (H, W, C, K)."""
-    if len(ends) in (1, frame.c):
-        return ends
-    return ends.reshape(*frame.shape, -1)
-
-
-def _moved_windows(
-    design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], compared: Set[str]
-) -> Any:
-    """The same behind units that move or pick integers, where the quantizer went in front of them and is not compared itself."""
-    unit = graph[stream.src]
-    if not unit.moves:
-        return None
-    sources = graph.into(unit.name)
-    excuses = [None if s.tensor in compared else _windows(design, graph, s, before, compared) for s in sources]
-    if all(e is None for e in excuses):
-        return None
-
-    def inside() -> Array:
-        marks = []
-        for excuse, frame, source in zip(excuses, unit.inputs, sources, strict=True):
-            flat = np.zeros(before[f"{unit.name}.{source.dst_port}"].size) if excuse is None else excuse()
-            marks.append(flat.reshape(-1, *frame.shape).astype(np.float32))
-        moved = unit.trace(*marks)
-        assert moved is not None, f"{unit.name} moves integers"
-        found: Array = moved[stream.src_port] > 0
-        return found
-
-    return inside
-
-
-def _tie(
-    design: Assembly, graph: Dataflow, stream: Stream, before: Mapping[str, Array], given: Array, right: Array
-) -> Any:
-    """A function that says where the channels picked here and by the reference are too close for the model to decide."""
-    slack = design.argmax_slack.get(stream.tensor or "")
-    unit = graph[stream.src]
-    if slack is None or not isinstance(unit, ArgMax):
-        return None
-
-    def inside() -> Array:
-        keys = before[f"{unit.name}.0"].reshape(-1, *unit.frame.shape).astype(np.int64)
-        room = np.broadcast_to(slack, (unit.frame.c,))
-        ours, theirs = given.astype(np.int64), right.astype(np.int64)
-        gap = np.take_along_axis(keys, ours, 3) - np.take_along_axis(keys, theirs, 3)
-        return gap <= room[ours] + room[theirs]
-
-    return inside

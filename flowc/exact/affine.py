@@ -11,7 +11,10 @@ from flowc.exact.region import compress, constant_of
 from flowc.model.ir import DOMAIN, array_of, float_attr, is_op, shape_of
 from flowc.units.base import Array
 
-__all__ = ["Affine", "trace_affine"]
+__all__ = ["Affine", "trace_affine", "trace_sum"]
+
+_DEEPEST = 32
+"""Additions in a row that a sum of several tensors is followed through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +106,32 @@ def trace_affine(value: ir.Value | None) -> Affine | None:
     if op == "Sub" and moving == 1:
         return _shift(replace(below, scale=-below.scale), constant)
     return _shift(below, constant if op == "Add" else -constant)
+
+
+def trace_sum(value: ir.Value | None, deepest: int = _DEEPEST) -> list[Affine] | None:
+    """``x`` as a sum of affine forms, one for each integer tensor that is added up; None where it is none.
+
+    What is added besides stands in the zero point of the first.
+    """
+    whole = trace_affine(value)
+    if whole is not None or value is None:
+        return None if whole is None else [whole]
+    node = value.producer()
+    if node is None or node.domain != "" or node.op_type != "Add" or not deepest:
+        return None
+    constants = [constant_of(v) for v in node.inputs]
+    moving = [v for v, c in zip(node.inputs, constants, strict=True) if c is None]
+    if any(v is None or shape_of(v) != shape_of(value) for v in moving):
+        return None
+    parts = [trace_sum(v, deepest - 1) for v in moving]
+    if not parts or any(p is None for p in parts):
+        return None
+    found = [replace(a, roundings=a.roundings + 1) for p in parts for a in p or ()]
+    added = [c for c in constants if c is not None]
+    if added:
+        first = _shift(found[0], _aligned(np.asarray(added[0]), len(shape_of(value))))
+        return None if first is None else [first, *found[1:]]
+    return found
 
 
 def _stretch(below: Affine, factor: Array, roundings: int) -> Affine | None:

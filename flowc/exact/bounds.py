@@ -13,7 +13,7 @@ from flowc.exact.region import Region
 from flowc.model.ir import DOMAIN, array_of, float_attr, int_attr, ints_attr, shape_of, str_attr
 from flowc.units.base import Array
 
-__all__ = ["UNIT", "SumBound", "sum_bound"]
+__all__ = ["UNIT", "SumBound", "sum_bound", "together"]
 
 UNIT = 2.0**-24
 """Greatest relative error of one float32 rounding."""
@@ -261,12 +261,21 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
 
 def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     """One float sum whose terms were gathered in several accumulators (`flowc.passes.halves`)."""
-    found = [sum_bound(_source(node, i), ranges) for i in (0, 1)]
-    factors = [np.asarray(array_of(node.inputs[i]), np.float64).reshape(-1, 1) for i in (2, 3)]
+    left, right = (sum_bound(_source(node, i), ranges) for i in (0, 1))
+    if left is None or right is None:
+        return None
+    return together([left, right], [np.asarray(array_of(node.inputs[i]), np.float64).reshape(-1, 1) for i in (2, 3)])
+
+
+def together(bounds: Sequence[SumBound], factors: Sequence[Array]) -> SumBound:
+    """The bound of one float sum whose terms were gathered in several accumulators.
+
+    Args:
+        bounds: of the accumulators.
+        factors: float64 (rows or 1, 1): one unit of each in units of the sum.
+    """
     ups, downs, sizes, inherited = [], [], [], []
-    for bound, factor in zip(found, factors, strict=True):
-        if bound is None:
-            return None
+    for bound, factor in zip(bounds, factors, strict=True):
         up, down = (np.diff(a, axis=1) * np.abs(factor) for a in (bound.up, bound.down))
         ups.append(np.where(factor < 0, down, up))
         downs.append(np.where(factor < 0, up, down))
@@ -275,8 +284,14 @@ def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     # What they carry holds their own roundings already.
     sets = max(len(side) for side in ups)
     up, down = (np.concatenate([np.broadcast_to(a, (sets, a.shape[1])) for a in side], axis=1) for side in (ups, downs))
-    rows = np.maximum(*(b.rows for b in found if b is not None))
-    return _make(up, down, np.add(*sizes), 0, np.add(*inherited), rows)
+    rows = bounds[0].rows
+    for bound in bounds[1:]:
+        rows = np.maximum(rows, bound.rows)
+    return _make(up, down, _total(sizes), 0, _total(inherited), rows)
+
+
+def _total(arrays: Sequence[Array]) -> Array:
+    return np.asarray(sum(arrays[1:], arrays[0]))
 
 
 def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.affine import trace_sum
 from flowc.exact.certificate import Certificate, TensorCertificate
 from flowc.exact.spans import packed, stacked
-from flowc.exact.sums import FloatSum, float_sum
+from flowc.exact.sums import FloatSum, float_sum, joint_sum
 from flowc.passes.lower import Lowering
 from flowc.units.base import Array
 
@@ -20,9 +21,28 @@ _Ranges = Mapping[ir.Value, tuple[Array, Array]]
 
 
 def last_sums(exits: Iterable[ir.Value], ranges: _Ranges, named: Container[str]) -> list[FloatSum]:
-    """For each integer tensor that leaves the accelerator, the first float tensor of the reference that stands for it."""
-    found = (next((s for s in _affine_behind(v, ranges) if s.reference in named), None) for v in exits)
-    return [s for s in found if s is not None]
+    """For each integer tensor that leaves the accelerator, the first float of the reference that it stands for, or is a part of."""
+    leaves = list(exits)
+    found = {v: next((s for s in _affine_behind(v, ranges) if s.reference in named), None) for v in leaves}
+    alone = {v.name for v, s in found.items() if s is None}
+    parts: dict[str, list[FloatSum]] = {}
+    for leaf in leaves:
+        if leaf.name in alone:
+            sums = (s for s in _sums_behind(leaf, ranges) if s[0].reference in named and {p.tensor for p in s} <= alone)
+            parts |= {s[0].reference: s for s in [next(sums, None)] if s is not None}
+    return [*(s for s in found.values() if s is not None), *(p for s in parts.values() for p in s)]
+
+
+def _sums_behind(leaf: ir.Value, ranges: _Ranges) -> Iterator[list[FloatSum]]:
+    """Float tensors to which a tensor and others are added up, each as its parts."""
+    waiting = [leaf]
+    while waiting:
+        for use in waiting.pop(0).uses():
+            for output in use.node.outputs:
+                if any(form.q is leaf for form in trace_sum(output) or ()):
+                    waiting.append(output)
+                    if parts := joint_sum(output, ranges):
+                        yield parts
 
 
 def _affine_behind(leaf: ir.Value, ranges: _Ranges) -> Iterator[FloatSum]:

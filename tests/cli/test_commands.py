@@ -443,12 +443,16 @@ def test_an_interruption_is_said(run: Run, model: Path, monkeypatch: pytest.Monk
 def test_names_from_a_model_are_text(run: Run, tmp_path: Path) -> None:
     network = mlp()
     for i, node in enumerate(network.graph.node):
-        node.name = f"[red]{i}[/red]\x1b[31m</script>*/\n"
-    path = tmp_path / "hostile.onnx"
+        node.name = f"[red]{i}[/red]\x1b[31m</script>*/\n\x00\x0b\x7f\x9b\u202e"
+    path = tmp_path / "hostile\x1b]0;title\x07.onnx"
     onnx.save(network, path)
-    done = run("build", path, "--target", "ultra96", "--fps", "1000", "--explain")
+    done = run("build", path, "--target", "ultra96", "--fps", "1000", "--explain", "-o", "out")
     assert done.code == 0
     assert "[red]" in done.out
+    page = Path("out/report.html").read_text()
+    assert "</script>*/" not in page
+    assert "<title>hostile ]0;title " in page
+    assert [c for c in set(page) if not c.isprintable() and c != "\n"] == []
     assert "\x1b" not in done.out
     assert "\x1b" not in run("info", path).out
 

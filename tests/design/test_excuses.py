@@ -113,6 +113,68 @@ def test_long_dot_products_are_compared(length: int, bits: int) -> None:
         broken.verify(x)
 
 
+def two_level(kind: str) -> onnx.ModelProto:
+    """A last layer whose sums are made of several: of two-level ternary weights, or of two groups of channels with a scale each."""
+    if kind == "groups":
+        net = Net([1, 8, 4, 4], seed=3)
+        scale = np.repeat([0.213, 0.0371], 4).reshape(1, 8, 1, 1).astype(np.float32)
+        return net.model(net.conv(net.quant(net.x, scale), 8, 3))
+    rng = np.random.default_rng(5)
+    levels = np.array([-0.8131, 0.0, 0.3702], np.float32)
+    if kind == "conv":
+        net = Net([1, 4, 5, 5])
+        w, b = net.const(rng.choice(levels, (3, 4, 3, 3))), net.const(rng.normal(0, 2, 3))
+        return net.model(net.op("Conv", net.quant(net.x, 0.3), w, b, kernel_shape=[3, 3]))
+    net = Net([1, 20])
+    y = net.op("MatMul", net.quant(net.x, 0.3), net.const(rng.choice(levels, (20, 6))))
+    return net.model(net.op("Add", y, net.const(rng.normal(0, 2, 6))) if kind == "bias" else y)
+
+
+@pytest.mark.parametrize("kind", ["linear", "bias", "conv", "groups"])
+def test_a_last_layer_of_several_sums_is_compared(kind: str) -> None:
+    """Within the bound of the whole sum: a fault in a weight of either part is found."""
+    built = designed(two_level(kind))
+    assert len(built.graph.outputs) == 2
+    (reference,) = {s.reference for s in built.accumulators}
+    x = normal(built, 12)
+    found = compare(built, x)
+    assert found.as_dict("onnxruntime")["not_compared"] == 0
+    assert (found.mismatches, found.tensors[reference].exactly) == (0, 0)
+    assert found.tensors[reference].within == found.samples * np.prod(built.ports[built.graph.outputs[0].name].shape)
+    whole = sum(np.abs(s.error * s.scale) for s in built.accumulators)
+    assert np.max(whole) < 2e-2 * min(np.abs(s.scale).min() for s in built.accumulators)
+    for unit in [u for u in built.graph if isinstance(u, Mvtu)]:
+        weights = unit.weights.copy()
+        weights[-1, np.flatnonzero(unit.weights[-1])[0]] = 0
+        broken = replace(built.plan, graph=built.graph.with_units({unit.name: unit.with_(weights=weights)}))
+        wrong = compare(replace(built, plan=broken), x)
+        assert wrong.failing[0].tensor == reference
+        assert wrong.explained == 0
+
+
+def test_a_stored_last_layer_of_several_sums_is_compared(tmp_path: Path) -> None:
+    flowc.build(two_level("bias"), target="u250").save(tmp_path / "design")
+    found = flowc.load(tmp_path / "design").verify(samples=3)
+    assert (found["mismatches"], found["not_compared"]) == (0, 0)
+    assert found["compared_within_bound"] == 18
+
+
+def test_parts_of_a_sum_are_compared_within_the_bound_of_the_whole() -> None:
+    """Just inside of it, and just outside, on either side."""
+    one = FloatSum("a", "y", np.array([0.5]), np.array([2.0]), np.array([0.25]))
+    two = FloatSum("b", "y", np.array([-0.25]), np.array([0.0]), np.zeros(1))
+    a, b = np.array([[10, -7, 0]]), np.array([[1, 2, 3]])
+    right = ((a - 2.0) * 0.5 - b * 0.25).astype(np.float32)
+    for off, wrong in ((0.0, 0), (0.125, 0), (-0.125, 0), (0.1251, 1), (-0.1251, 1), (np.inf, 1), (np.nan, 1)):
+        found = Comparison("y")
+        found.joint([a, b], right + np.array([[0, off, 0]], np.float32), [one, two])
+        assert (found.mismatches, found.explained, found.within, found.exactly) == (wrong, 0, 3, 0)
+        assert found.not_finite == int(not np.isfinite(off))
+    for off, wrong in ((0.12, 0), (0.14, 1)):
+        found.dequantized(right + np.float32(off), right, [one, two])
+        assert found.mismatches == 1 + 3 * wrong
+
+
 def test_a_model_that_overflows_is_told_so() -> None:
     net = Net([1, 16], seed=1)
     first = net.quant(net.const(net.rng.normal(0, 4e30, (16, 8))), 1e30, bits=4, narrow=True)

@@ -293,6 +293,22 @@ def test_external_data_too_short(tmp_path: Path) -> None:
     assert "is malformed" in refusal(_external(tmp_path, "w.bin", bytes(16), offset="two"))
 
 
+@pytest.mark.parametrize(("budget", "fits"), [(32, True), (31, False)])
+def test_external_data_in_total(tmp_path: Path, budget: int, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tensors that name the same bytes of a file count twice: what is bounded is memory."""
+    path = _external(tmp_path, "w.bin", bytes(16))
+    model = onnx.load(path, load_external_data=False)
+    again = model.graph.initializer.add()
+    again.CopyFrom(next(t for t in model.graph.initializer if t.external_data))
+    again.name = "again"
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.setattr("flowc.importer.read._MOST_EXTERNAL", budget)
+    if fits:
+        load_model(path)
+    else:
+        assert "the external data of the model is more than 31 bytes, with that of tensor 'again'" in refusal(path)
+
+
 def test_external_data_of_an_object(tmp_path: Path) -> None:
     model = onnx.load(_external(tmp_path, "w.bin", bytes(16)), load_external_data=False)
     assert "which a model given as an object does not carry" in refusal(model)

@@ -182,3 +182,15 @@ def test_a_build_simulates_what_it_writes(tmp_path: Path) -> None:
     golden[-1] ^= 1
     (code / "vectors" / "golden.bin").write_bytes(golden)
     assert subprocess.run(run, check=False, capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("name", ["residual", "depthwise"])
+def test_batches_after_each_other_run_the_same_table(binary: Path, name: str) -> None:
+    """The counters begin anew with command 0, whatever the batch before left in them."""
+    program = program_of(unfolded_graph(MODELS[name]()), TINY)
+    memory = filled(program)
+    once, thrice = run_engine(binary, program, memory), run_engine(binary, program, memory, times=3)
+    assert np.array_equal(once.memory, thrice.memory)
+    assert thrice.cycles == 3 * once.cycles
+    assert thrice.worked == 3 * once.worked
+    assert all(w == c + t for w, c, t in zip(once.worked, once.cycles, once.tails, strict=True))

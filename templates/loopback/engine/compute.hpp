@@ -63,8 +63,9 @@ inline void reduce(const Step& step, const Operand (&operands)[LANES], Accumulat
   }
 }
 
-inline void compute(hls::stream<ActBeat>& act_beats, hls::stream<WeightBeat>& weight_beats, hls::stream<Step>& steps,
-                    hls::stream<PostCommand>& control, hls::stream<Vector> (&vectors)[LANES]) {
+// `fresh`: a table begins, and with it the counters. `worked`: cycles in which something moved.
+inline void compute(bool fresh, hls::stream<ActBeat>& act_beats, hls::stream<WeightBeat>& weight_beats, hls::stream<Step>& steps,
+                    hls::stream<PostCommand>& control, hls::stream<Vector> (&vectors)[LANES], uint32_t& worked) {
   static ActBuffer acts;
   static WeightBuffer weights;
   static Accumulator acc[LANES][ROWS], value[LANES][ROWS];
@@ -77,6 +78,8 @@ inline void compute(hls::stream<ActBeat>& act_beats, hls::stream<WeightBeat>& we
 #pragma HLS ARRAY_PARTITION variable = acc type = complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = value type = complete dim = 0
 #pragma HLS ARRAY_PARTITION variable = second type = complete dim = 0
+  if (fresh) retired = loaded_acts = loaded_weights = 0;
+  uint32_t moving = 0;
 #ifndef __SYNTHESIS__
   static std::vector<Tags> act_tags(LANES, Tags(ACT_WORDS));
   static Tags weight_tags(WEIGHT_WORDS);
@@ -113,8 +116,9 @@ cycles:
     const bool takes_act = have_act && reached(retired, act.after);
     // The activation unit hears of one thing per cycle.
     const bool takes_weight = have_weight && reached(retired, weight.after) && (weight.where == WEIGHT || !emits);
-#ifndef __SYNTHESIS__
     const bool moves = takes_act || takes_weight || goes;
+    if (moves) ++moving;
+#ifndef __SYNTHESIS__
     if (!moves && !(act_end && weight_end && step_end)) {
 #ifdef FLOWC_THREADS
       std::this_thread::yield();
@@ -202,6 +206,7 @@ cycles:
   PostCommand end = PostCommand();
   end.end = true;
   control.write(end);
+  worked = moving;
   LOOPBACK_SIMULATED(Simulation::get().cycles.push_back(busy); Simulation::get().tails.push_back(cycles - busy);)
 }
 

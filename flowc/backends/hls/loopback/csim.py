@@ -32,6 +32,7 @@ class EngineRun:
         memory: uint8, the external memory after the run.
         written: per segment: first byte that it wrote, and uint8, all bytes from there to the last one as they were at its end.
         cycles: per segment, cycles of the array until its last compute.
+        worked: per segment, what the engine's own counter counted: cycles in which the array worked or a buffer was filled.
         tails: per segment, cycles from there until the next layer's first weights are in.
     """
 
@@ -39,6 +40,7 @@ class EngineRun:
     written: tuple[tuple[int, Array], ...]
     cycles: tuple[int, ...]
     tails: tuple[int, ...]
+    worked: tuple[int, ...]
 
 
 def compile_engine(folder: Path, *, threads: bool = False, exact: bool = False, sanitize: bool = False) -> Path:
@@ -79,7 +81,8 @@ def compile_engine(folder: Path, *, threads: bool = False, exact: bool = False, 
 
 
 def run_engine(
-    binary: Path, program: Program, memory: Array, *, first: int = 0, count: int | None = None, table: Array | None = None
+    binary: Path, program: Program, memory: Array, *, first: int = 0, count: int | None = None, table: Array | None = None,
+    times: int = 1,
 ) -> EngineRun:  # fmt: skip
     """Runs descriptors on an external memory.
 
@@ -89,6 +92,7 @@ def run_engine(
         memory: uint8, the external memory before the run.
         first, count: which descriptors; all by default.
         table: uint32 (n, 16), descriptors to run instead of the program's.
+        times: how often, one after another on the same memory.
 
     Raises:
         MismatchError: the engine found a descriptor that touches what it may not, or processes that wait for each other.
@@ -98,7 +102,7 @@ def run_engine(
         results.mkdir()
         write_vectors(vectors, program, memory, table=table)
         commands = len(program.table if table is None else table)
-        span = [str(first), str(commands - first if count is None else count)]
+        span = [str(first), str(commands - first if count is None else count), str(times)]
         done = subprocess.run(
             [str(binary), str(vectors), str(results), *span], capture_output=True, text=True, check=False
         )
@@ -111,6 +115,7 @@ def run_engine(
             _written((results / "segments.bin").read_bytes()),
             tuple(int(line[2]) for line in lines),
             tuple(int(line[3]) for line in lines),
+            tuple(int(line[4]) for line in lines),
         )
 
 

@@ -12,6 +12,7 @@ from flowc.backends.hls.text import comment
 from flowc.backends.render import commented, copied, render, write
 from flowc.loopback.descriptors import DESCRIPTORS, bits_of
 from flowc.loopback.engine import Engine
+from flowc.loopback.registers import ARGUMENTS
 
 __all__ = ["ENGINE_FLAGS", "THREAD_FLAGS", "write_engine"]
 
@@ -59,7 +60,7 @@ _CALLS = (
     "load_acts(acts, act_commands, act_beats)",
     "load_weights(weights, weight_commands, weight_beats)",
     "agen(step_commands, steps)",
-    "compute(act_beats, weight_beats, steps, control, vectors)",
+    "compute(fresh, act_beats, weight_beats, steps, control, vectors, worked)",
     "post(registers, control, vectors, blocks, formats)",
     "pack(formats, blocks, words)",
     "store(store_commands, results, words)",
@@ -104,7 +105,12 @@ def write_engine(engine: Engine, out: Path, *, part: str, header: str) -> None:
         "engine/descriptors.hpp": rendered("engine/descriptors.hpp", descriptors=_descriptors()),
         "top.hpp": rendered("project/top.hpp"),
         "top.cpp": rendered(
-            "project/top.cpp", streams=wires, calls=_CALLS, depth=_COSIM_BEATS, store_depth=_COSIM_BEATS * 16 // engine.store_bytes
+            "project/top.cpp",
+            streams=wires,
+            calls=_CALLS,
+            arguments=ARGUMENTS,
+            depth=_COSIM_BEATS,
+            store_depth=_COSIM_BEATS * 16 // engine.store_bytes,
         ),
         "testbench.cpp": rendered("project/testbench.cpp"),
         "sim/threads.hpp": rendered("project/threads.hpp", streams=wires, calls=_CALLS, lanes=engine.lanes),

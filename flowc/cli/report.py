@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from flowc.cli.options import debug_option, json_option, session
+from flowc.errors import InfeasibleError, UsageError
 
 __all__ = ["report"]
 
@@ -35,24 +36,51 @@ def report() -> None:
 
 @report.command()
 @click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=_PATH)
+@click.option("--markdown", is_flag=True, help="Print tables in Markdown, for a pull request.")
+@click.option("--html", type=_PATH, metavar="FILE", help="Write the builds side by side as a page.")
+@click.option(
+    "--budget", "budgets", multiple=True, metavar="FIGURE<=N", help="Exit 3 where the last build breaks it; repeatable."
+)
 @json_option
 @debug_option
-def show(directories: tuple[Path, ...], as_json: bool) -> None:
-    """Show the report of the design in each DIR, and write its report.html again.
+def show(
+    directories: tuple[Path, ...], markdown: bool, html: Path | None, budgets: tuple[str, ...], as_json: bool
+) -> None:
+    """Show the report of the design in DIR and write its report.html again, or lay several side by side.
 
-    A folder that has a command's name is written with './' before it.
+    A budget is lut<=30000, fps>=1000, or a change from the first build such as lut<=+5%. A folder that has a command's name is
+    written with './' before it.
+
+    \b
+    flowc report build/net-ultra96
+    flowc report build/before build/after --html changes.html
+    flowc report build/before build/after --markdown --budget 'fps>=-2%' --budget 'lut<=30000'
     """
     from flowc.cli import show as tables
-    from flowc.report import read, update
+    from flowc.cli.show_compare import comparison as show_comparison
+    from flowc.report import Budget, broken, compare, markdown_of, read, update, write_comparison
 
+    if as_json and markdown:
+        raise UsageError("--json and --markdown exclude each other: choose one")
+    wanted = [Budget.parse(text) for text in budgets]
     found = [read(directory) for directory in directories]
+    names = [str(directory) for directory in directories]
     for content, directory in zip(found, directories, strict=True):
         update(content, directory)
+    side_by_side = compare(found, names)
+    over = broken(side_by_side, wanted)
+    if html is not None:
+        write_comparison(side_by_side, html)
     if as_json:
-        tables.as_json(found[0] if len(found) == 1 else found)
+        tables.as_json(found[0] if len(found) == 1 else side_by_side.as_dict())
+    elif markdown:
+        click.echo(markdown_of(side_by_side, over), nl=False)
+    elif not session().quiet and len(found) == 1:
+        tables.report(found[0], [("written to", f"{directories[0]}/")])
     elif not session().quiet:
-        for content, directory in zip(found, directories, strict=True):
-            tables.report(content, [("written to", f"{directory}/")])
+        show_comparison(side_by_side)
+    if over:
+        raise InfeasibleError("over budget: " + "; ".join(over), remedy="Change the design, or the budget")
 
 
 @report.command("import")

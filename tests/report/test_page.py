@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import flowc
 from flowc.report.page import render_html
 from flowc.report.page.graph import BOX_H, BOX_W, draw_graph
-from flowc.report.page.text import number, short, visible
 from flowc.report.page.words import tell
+from flowc.report.text import number, short, visible
 from tests.netbuild import cnn
 
 
@@ -77,6 +77,7 @@ def test_reports_of_earlier_versions_are_shown(report: dict[str, Any]) -> None:
         "activations",
         "synthesis",
         "place",
+        "vendor",
     )
     old = json.loads(json.dumps({key: value for key, value in report.items() if key not in newer}))
     for entry in (*old["layers"], *old["fifos"]):

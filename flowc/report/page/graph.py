@@ -11,7 +11,7 @@ from typing import Any
 
 from flowc.report.page.layers import Place, arrange, columns, rows_of
 from flowc.report.page.resources import family
-from flowc.report.page.text import number, short
+from flowc.report.text import number, short
 
 __all__ = ["Drawing", "draw_graph"]
 

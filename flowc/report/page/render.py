@@ -14,10 +14,10 @@ from flowc.report.page.graph import draw_graph
 from flowc.report.page.resources import stack_resources
 from flowc.report.page.roofline import draw_roofline
 from flowc.report.page.stairs import draw_stairs
-from flowc.report.page.text import amount, number, percent, short, visible
 from flowc.report.page.timeline import draw_timeline
 from flowc.report.page.units import folding_text, unit_rows
 from flowc.report.page.words import tell
+from flowc.report.text import amount, number, percent, short, visible
 
 __all__ = ["render_html", "render_page"]
 
@@ -34,6 +34,7 @@ _NEWER = (
     "rtlsim",
     "synthesis",
     "place",
+    "vendor",
 )
 """Entries that reports of earlier versions may lack."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowc.report.page.text import amount
+from flowc.report.text import amount
 
 __all__ = ["Roofline", "draw_roofline"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowc.report.page.text import number
+from flowc.report.text import number
 
 __all__ = ["Staircase", "draw_stairs"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowc.errors import counted
-from flowc.report.page.text import number, percent
+from flowc.report.text import number, percent
 
 __all__ = ["Fact", "Told", "tell"]
 

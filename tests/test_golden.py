@@ -22,7 +22,7 @@ from tests.backends.graphs import two_inputs
 
 GOLDEN = Path(__file__).parent / "golden"
 HEADER = "flowc: golden design {name} for {target} at 100 MHz"
-COPIES = {"hls/flowc": "hls/flowc", "driver": "driver", "vivado": "vivado"}
+COPIES = {"hls": "hls/project", "hls/flowc": "hls/flowc", "driver": "driver", "vivado": "vivado"}
 """Folder of a design to folder of templates: what is in both is a copy."""
 
 

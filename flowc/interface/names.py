@@ -15,7 +15,7 @@ from flowc.units import Mvtu, Vvtu
 from flowc.units.graph import Dataflow
 from flowc.units.names import LONGEST, LONGEST_PORT, numbered, short
 
-__all__ = ["Names", "identifier", "layer_names", "name_design", "top_name"]
+__all__ = ["Names", "alone_names", "identifier", "layer_names", "name_design", "top_name"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -107,6 +107,11 @@ def top_name(name: str) -> str:
 def layer_names(names: Iterable[str]) -> dict[str, str]:
     """C++ names of the layers of units: identifiers, told apart by a number where the parts of two would be named alike."""
     return _apart(names, frozenset(), _PARTS, LONGEST)
+
+
+def alone_names(layers: Iterable[str]) -> dict[str, str]:
+    """Layer to the top function of a project for it alone."""
+    return _apart(layers, frozenset(), ("",), LONGEST, prefix="unit_")
 
 
 def name_design(graph: Dataflow) -> Names:

@@ -259,9 +259,25 @@ def test_targets_without_a_processor_get_the_ip_alone(tmp_path, name):
     assert "IP only" in stdout
     assert not [call for call in calls if call[0] == "create_bd_cell"]
     assert ["synth_design", "-top", "accelerator", "-part", target.part, "-mode", "out_of_context"] in calls
-    assert ["create_clock", "-period", "4.000", "-name", "ap_clk", "ap_clk"] in calls
+    assert (out / "clock.xdc").read_text() == "create_clock -period 4.000 -name ap_clk [get_ports ap_clk]\n"
+    order = [call[0] for call in calls]
+    assert (
+        order.index("read_xdc")
+        < order.index("synth_design")
+        < order.index("report_utilization")
+        < order.index("opt_design")
+    )
+    left = out / "ip" / "accelerator" / "accelerator.xci"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert run(out, boards="")[:2] == (0, "")  # again, over what the first run left
+    assert not left.exists()
     assert "IP only" in (out / "README.md").read_text()
-    assert sorted(f.name for f in out.iterdir() if f.is_file() and f.name != "record.txt") == ["README.md", "build.tcl"]
+    assert sorted(f.name for f in out.iterdir() if f.is_file() and f.name != "record.txt") == [
+        "README.md",
+        "build.tcl",
+        "clock.xdc",
+    ]
 
 
 def test_a_target_without_board_files_gets_the_ip_alone(tmp_path):

@@ -158,8 +158,11 @@ def test_units_that_were_synthesized_alone(design: Path, capsys: pytest.CaptureF
     first, second = (layer["name"] for layer in layers_of(design)[:2])
     for i, name in enumerate((first, second)):
         top = f"unit_{name}"
-        put(design / f"hls/units/{top}/solution/syn/report/csynth.xml", files.csynth_xml(top, drawn(10 + i)))
-        put(design / f"hls/units/{top}/solution/impl/report/verilog/export_syn.xml", files.export_xml(drawn(20 + i)))
+        put(design / f"hls/units/{top}/{top}/solution/syn/report/csynth.xml", files.csynth_xml(top, drawn(10 + i)))
+        put(
+            design / f"hls/units/{top}/{top}/solution/impl/report/verilog/export_syn.xml",
+            files.export_xml(drawn(20 + i)),
+        )
     found = imported(design, capsys)
     assert [layer["estimated"] for layer in found["layers"][:3]] == [drawn(10), drawn(11), None]
     assert [layer["synthesized"] for layer in found["layers"][:3]] == [drawn(20), drawn(21), None]

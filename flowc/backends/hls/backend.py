@@ -13,7 +13,7 @@ from flowc.backends.hls.generate import generate
 from flowc.backends.hls.split import split_large, whole_unit
 from flowc.backends.hls.writers import WRITERS
 from flowc.errors import UsageError
-from flowc.interface.names import name_design
+from flowc.interface.names import alone_names, name_design
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
@@ -53,9 +53,8 @@ class HlsBackend(Backend):
         inside: dict[str, list[str]] = {}
         for unit in parts:
             inside.setdefault(whole_unit(graph, unit.name), []).append(names.layers[unit.name])
-        alone = {
-            f"unit_{name}": unit for unit, functions in inside.items() for name in functions if len(functions) == 1
-        }
+        tops = alone_names(names.layers.values())
+        alone = {tops[of[0]]: unit for unit, of in inside.items() if len(of) == 1}
         return Cells(names.top, inside, alone)
 
     def missing_tools(self) -> list[str]:

@@ -8,6 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.hls.alone import unit_files
 from flowc.backends.hls.layer import Layer, word
 from flowc.backends.hls.split import split_large
 from flowc.backends.hls.text import comment
@@ -99,10 +100,12 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
         **project.simulation(),
     }
     sources = [f"layers/{layer.name}.cpp" for layer in layers]
+    device = {"part": comment(part), "period": f"{1000 / clock_mhz:.4g}"}
     files["vitis_hls.tcl"] = project.render(
-        "vitis_hls.tcl", top=project.name, files=sources, part=comment(part), period=f"{1000 / clock_mhz:.4g}",
+        "vitis_hls.tcl", top=project.name, files=sources, **device,
         readers=[p.reader for p in project.weights],
     )  # fmt: skip
+    files |= unit_files({layer.name: project.signature(layer) for layer in layers}, project.header, **device)
     for name, text in files.items():
         write(out / name, text)
 

@@ -27,9 +27,9 @@ PLACES = (
     "hls/vitis_*/solution*/syn/report/csynth.xml",
     "hls/vitis_*/solution*/syn/report/csynth.rpt",
     "hls/vitis_*/solution*/impl/report/*/export_*.xml",
-    "hls/units/*/solution*/syn/report/csynth.xml",
-    "hls/units/*/solution*/syn/report/csynth.rpt",
-    "hls/units/*/solution*/impl/report/*/export_*.xml",
+    "hls/units/*/*/solution*/syn/report/csynth.xml",
+    "hls/units/*/*/solution*/syn/report/csynth.rpt",
+    "hls/units/*/*/solution*/impl/report/*/export_*.xml",
 )
 """Where the scripts of a build leave their reports, below its folder."""
 

@@ -20,7 +20,7 @@ from flowc.errors import UsageError, shown
 
 __all__ = ["lint", "read_program"]
 
-_EXEMPT = ("sim", "build", "vectors")
+_EXEMPT = ("sim", "build", "vectors", "units")
 """Folders of a project that hold nothing for synthesis."""
 
 

@@ -18,13 +18,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["MODELS", "write_model"]
+__all__ = ["MODELS", "Model", "write_model"]
 
 Array = NDArray[Any]
 _QONNX = "qonnx.custom_op.general"
 
 
-class _Model:
+class Model:
     """An ONNX graph under construction; methods add nodes to the end and return the new tensor's name.
 
     Activations are kept at a standard deviation of about one in front of each quantizer by a BatchNormalization.
@@ -145,7 +145,7 @@ class _Model:
 
 def tfc(bits: int = 2) -> onnx.ModelProto:
     """784-64-64-64-10, the FINN papers' perceptron."""
-    m = _Model(f"tfc_{bits}w{bits}a", (1, 28, 28), weight_bits=bits, bits=bits)
+    m = Model(f"tfc_{bits}w{bits}a", (1, 28, 28), weight_bits=bits, bits=bits)
     x, inputs = m.flat(m.image()), 784
     for _ in range(3):
         x, inputs = m.active(m.normed(m.dense(x, inputs, 64), 64)), 64
@@ -154,7 +154,7 @@ def tfc(bits: int = 2) -> onnx.ModelProto:
 
 def cnv(bits: int) -> onnx.ModelProto:
     """The FINN papers' VGG-like CIFAR-10 network."""
-    m = _Model(f"cnv_{bits}w{bits}a", (3, 32, 32), weight_bits=bits, bits=bits)
+    m = Model(f"cnv_{bits}w{bits}a", (3, 32, 32), weight_bits=bits, bits=bits)
     x, cin = m.image(), 3
     for cout, pool in ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False)):
         x, cin = m.layer(x, cin, cout), cout
@@ -168,7 +168,7 @@ def cnv(bits: int) -> onnx.ModelProto:
 
 def resnet18(bits: int = 4) -> onnx.ModelProto:
     """ResNet-18 for 32 x 32 images, 555 million products."""
-    m = _Model(f"resnet18_{bits}w{bits}a", (3, 32, 32), weight_bits=bits, bits=bits)
+    m = Model(f"resnet18_{bits}w{bits}a", (3, 32, 32), weight_bits=bits, bits=bits)
     x, cin = m.layer(m.image(), 3, 64, pad=1, bits=8), 64
     for cout, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
         x, cin = m.block(x, cin, cout, stride), cout
@@ -178,7 +178,7 @@ def resnet18(bits: int = 4) -> onnx.ModelProto:
 
 def mobilenet_v1(bits: int = 4) -> onnx.ModelProto:
     """MobileNetV1 for 224 x 224 images, 568 million products."""
-    m = _Model(f"mobilenet_v1_{bits}w{bits}a", (3, 224, 224), weight_bits=bits, bits=bits)
+    m = Model(f"mobilenet_v1_{bits}w{bits}a", (3, 224, 224), weight_bits=bits, bits=bits)
     x, cin = m.layer(m.image(), 3, 32, stride=2, pad=1, bits=8), 32
     steps = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
     for cout, stride in steps:
@@ -190,7 +190,7 @@ def mobilenet_v1(bits: int = 4) -> onnx.ModelProto:
 
 def resnet8() -> onnx.ModelProto:
     """The ResNet-8 of MLPerf Tiny for CIFAR-10, int8 with QuantizeLinear and DequantizeLinear."""
-    m = _Model("resnet8_int8", (3, 32, 32), weight_bits=8, bits=8, dialect="qdq")
+    m = Model("resnet8_int8", (3, 32, 32), weight_bits=8, bits=8, dialect="qdq")
     x, cin = m.layer(m.image(), 3, 16, pad=1), 16
     for cout, stride in ((16, 1), (32, 2), (64, 2)):
         x, cin = m.block(x, cin, cout, stride), cout

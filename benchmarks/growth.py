@@ -8,6 +8,7 @@ Every point is one ``flowc build`` in a process of its own, by the operating sys
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def measure(series: Series, sizes: tuple[int, ...]) -> Iterator[Point]:
 def exponents(points: list[Point]) -> list[float]:
     """Of each step, p in CPU time ~ size**p, the first point's time, which is start-up, taken off; at most 1 is linear."""
     base = points[0].cpu_s
-    steps = zip(points[1:], points[2:], strict=False)
+    steps = itertools.pairwise(points[1:])
     return [float(np.log((b.cpu_s - base) / (a.cpu_s - base)) / np.log(b.size / a.size)) for a, b in steps]
 
 

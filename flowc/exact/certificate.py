@@ -13,7 +13,6 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.bounds import SumBound, sum_bound
-from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region
 from flowc.exact.spans import covered, packed, stacked
 from flowc.exact.steps import Steps
@@ -96,13 +95,12 @@ def certify(
         ranges: integer ranges of the tensors so far.
     """
     values = int((steps.hi - steps.lo + 1).sum())
-    runtime = any(n.domain == "" and n.op_type in RUNTIME for n in region.nodes)
     bound = sum_bound(leaf, ranges)
     if len(region.dequantized(leaf)) != 1:
         # Nothing is proven of functions of one sum that is scaled in two ways.
-        count, open_ = len(steps.inside), runtime or bound is not None
+        count, open_ = len(steps.inside), region.by_runtime or bound is not None
         return TensorCertificate(tensor, count, 0, 0 if open_ else count, 0, count if open_ else 0, 0, values)
-    found = [_certify_part(region, steps, leaf, bound, rows, runtime=runtime) for rows in _parts(steps)]
+    found = [_certify_part(region, steps, leaf, bound, rows) for rows in _parts(steps)]
     low, high = stacked([span for part in found for span in part.windows])
     exact, proven, unfused, ambiguous = (
         sum(getattr(p, name) for p in found) for name in ("exact", "proven", "unfused", "ambiguous")
@@ -132,13 +130,11 @@ def _parts(steps: Steps) -> Iterator[slice]:
         yield slice(start, start + many)
 
 
-def _certify_part(
-    region: Region, whole: Steps, leaf: ir.Value, bound: SumBound | None, rows: slice, *, runtime: bool
-) -> _Part:
+def _certify_part(region: Region, whole: Steps, leaf: ir.Value, bound: SumBound | None, rows: slice) -> _Part:
     steps = whole.of_rows(rows)
     count, none = len(steps.inside), [(_NONE, _NONE)] * len(steps.lo)
     written = Windows(region, leaf, steps, rows, bound, fused=False)
-    if not runtime and written.chain is None:
+    if not region.by_runtime and written.chain is None:
         if bound is None:
             return _Part(0, count, 0, 0, none)
         if bound.exact and written.aligned:

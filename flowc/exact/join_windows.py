@@ -19,7 +19,6 @@ from flowc.exact.bounds import UNIT, SumBound, sum_bound
 from flowc.exact.certificate import TensorCertificate
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.joins import JoinForm
-from flowc.exact.ops import RUNTIME
 from flowc.exact.region import Region
 from flowc.exact.spans import covered, neighbours, stacked
 from flowc.exact.steps import bisect
@@ -55,8 +54,7 @@ def certify_join(
     values = int((steps.hi - steps.lo + 1).sum())
     count = int(((steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None])).sum())
     bounds = [sum_bound(leaf, ranges) for leaf in region.leaves]
-    runtime = any(n.domain == "" and n.op_type in RUNTIME for n in region.nodes)
-    if not runtime and all(b is None for b in bounds):
+    if not region.by_runtime and all(b is None for b in bounds):
         return TensorCertificate(tensor, count, 0, count, 0, 0, 0, values)
     found = _search(region, form, bounds, unit, halves)
     if found is None:
@@ -198,8 +196,8 @@ def _by_crossings(
 
     def levels(q: Array, other: Array, side: float) -> Array:
         integers = [sign * q, np.broadcast_to(other, q.shape)]
-        results = [_levels(region, operands, integers, (side, side), nudge, everything) for nudge in (-1, 1)]
-        return np.maximum(*results) if side > 0 else np.minimum(*results)
+        results = [_levels(region, operands, integers, (side, side), nudge, everything) for nudge in region.nudges]
+        return np.maximum.reduce(results) if side > 0 else np.minimum.reduce(results)
 
     ends = [np.broadcast_to(e[:, None], (region.sets, len(vb))) for e in (low, high)]
     base, top = int(levels(ends[0], vb[None], -1.0).min()), int(levels(ends[1], vb[None], 1.0).max())
@@ -253,7 +251,7 @@ def _by_pairs(region: Region, form: JoinForm, operands: list[_Operand]) -> tuple
         part = slice(start, min(region.sets, start + rows))
         levels = [
             _levels(region, operands, [ga, gb], (s, t), nudge, part)
-            for s, t, nudge in product((-1.0, 1.0), (-1.0, 1.0), (-1, 1))
+            for s, t, nudge in product((-1.0, 1.0), (-1.0, 1.0), region.nudges)
         ]
         exact = region.evaluate({o.leaf: g for o, g in zip(operands, (ga, gb), strict=True)}, rows=part)
         open_ = np.logical_or.reduce([v != exact for v in levels])

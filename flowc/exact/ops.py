@@ -18,7 +18,7 @@ from flowc.model.ir import DOMAIN, float_attr, int_attr, str_attr
 from flowc.model.quantizers import dequantize, quantize
 from flowc.units.base import Array
 
-__all__ = ["RUNTIME", "axis_aligned", "direction", "evaluate", "is_elementwise", "nudged", "ripple", "widened"]
+__all__ = ["axis_aligned", "direction", "evaluate", "is_elementwise", "left_open", "nudged", "ripple", "widened"]
 
 
 def _quantize(node: ir.Node, args: Sequence[Any]) -> Array:
@@ -137,13 +137,18 @@ def evaluate(node: ir.Node, args: Sequence[Any]) -> Array:
         return _by_runtime(node, args)
 
 
+def left_open(node: ir.Node) -> bool:
+    """Whether the last bits of a node's results are the runtime's choice."""
+    return node.domain == "" and node.op_type in RUNTIME
+
+
 def ripple(node: ir.Node, magnitude: Array, result: Array) -> Array | None:
     """How far off a runtime's result of a function may be whose last bits are not prescribed; None where they are.
 
     8 floats and 2^-22 of the argument's magnitude (of 1 at least): twice what onnxruntime itself lies off the true value, at most.
     Bounded functions are flat where arguments are large: a magnitude of 4 serves for all beyond it.
     """
-    if node.domain != "" or node.op_type not in RUNTIME:
+    if not left_open(node):
         return None
     reach = np.clip(magnitude, 1, 4 if node.op_type in _BOUNDED else None).astype(np.float32)
     wide: Array = 8 * np.spacing(np.abs(result)) + np.float32(2.0**-22) * reach

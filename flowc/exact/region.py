@@ -95,6 +95,7 @@ class Region:
         self._seen: set[ir.Value] = set()
         self._gather(output)
         self.nodes = [s.node for s in self.steps]
+        self.by_runtime = any(ops.left_open(n) for n in self.nodes)
         self._place_constants(ranges or {})
 
     def _gather(self, output: ir.Value) -> None:
@@ -180,6 +181,11 @@ class Region:
         """Integer range of a leaf per parameter set: two int64 arrays (sets,)."""
         lo, hi = (np.broadcast_to(self.as_sets(a), (self.sets, 1))[:, 0].astype(np.int64) for a in self._limits[leaf])
         return lo, hi
+
+    @property
+    def nudges(self) -> tuple[int, ...]:
+        """What ``nudge`` of `evaluate` to try for all that a runtime may compute."""
+        return (-1, 1) if self.by_runtime else (0,)
 
     @property
     def constants(self) -> Mapping[ir.Value, Array]:

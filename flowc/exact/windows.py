@@ -153,13 +153,18 @@ class Windows:
         return np.where(keep, low, 0), np.where(keep, high, 0)
 
     def _bisected(self, columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
-        sign, level = self.thresholds.sign[:, columns], self.thresholds.level[:, columns]
+        # Both ends in one search: where any conforming runtime may have crossed, and where all have.
+        sign, level, wide = (
+            np.tile(part, 2) for part in (self.thresholds.sign[:, columns], self.thresholds.level[:, columns], error)
+        )
+        count = len(columns)
 
-        def crossed(q: Array, any_: bool) -> Array:
-            hits = [sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, error)]
-            return np.logical_or.reduce(hits) if any_ else np.logical_and.reduce(hits)
+        def crossed(q: Array) -> Array:
+            hits = np.array([sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, wide)])
+            return np.concatenate([hits[:, :, :count].any(axis=0), hits[:, :, count:].all(axis=0)], axis=1)
 
-        return bisect(lambda q: crossed(q, True), first, last), bisect(lambda q: crossed(q, False), first, last)
+        found = bisect(crossed, np.tile(first, 2), np.tile(last, 2))
+        return found[:, :count], found[:, count:]
 
     def _by_settling(self) -> Found:
         """For functions that rise and fall: everything that is not enclosed by one level."""
@@ -215,7 +220,7 @@ class Windows:
                 given = {target: outward(value + side * wide, side)}
             elif self.bound is not None:
                 given = {self.entry: outward(x + side * spread, side)}
-            for nudge in (-1, 1) if side else (0,):
+            for nudge in self.region.nudges if side else (0,):
                 out = self.region.evaluate({self.leaf: q}, given, rows=self.rows, nudge=nudge)
                 results.append(out.astype(np.int64))
         return results

@@ -201,19 +201,33 @@ class Thresholds(Activation):
 
     def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
         """Whether thresholds are searched, not all compared; arguments as of `resources`."""
-        if self.style != "auto":
-            return self.style == "search"
-        if self.levels < 3:
-            return False
-        found, compared = self._searching(lanes, channels, acc), self._comparing(lanes, channels, acc)
-        price = [(r.lut or 0) + cost.LUTS_PER_BLOCK * (r.bram18 or 0) for r in (found, compared)]
-        return price[0] < price[1]
+        return self._form(lanes, channels, acc)[0]
 
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """As `style` says."""
-        if self.searched(lanes, channels, acc):
-            return self._searching(lanes, channels, acc)
-        return self._comparing(lanes, channels, acc)
+        return self._form(lanes, channels, acc)[1]
+
+    @cached_property
+    def _forms(self) -> dict[tuple[int, int, IntType], tuple[bool, Resources]]:
+        """What `_form` has answered: allocation asks the same for every style of the product in front."""
+        return {}
+
+    def _form(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
+        """Whether to search, and what the form takes."""
+        key = lanes, channels, acc
+        if key not in self._forms:
+            self._forms[key] = self._cheaper(*key)
+        return self._forms[key]
+
+    def _cheaper(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
+        if self.style == "compare" or (self.style == "auto" and self.levels < 3):
+            return False, self._comparing(lanes, channels, acc)
+        found = self._searching(lanes, channels, acc)
+        if self.style == "search":
+            return True, found
+        compared = self._comparing(lanes, channels, acc)
+        price = [(r.lut or 0) + cost.LUTS_PER_BLOCK * (r.bram18 or 0) for r in (found, compared)]
+        return (True, found) if price[0] < price[1] else (False, compared)
 
     def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""

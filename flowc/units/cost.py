@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import ceil
 
 from flowc.model.dtypes import IntType
@@ -130,6 +130,7 @@ class Resources:
 # -- memories -----------------------------------------------------------------------------------------------------
 
 
+@cache
 def block_rams(depth: int, width: int) -> int:
     """18 kbit block RAMs of a memory of ``depth`` words of ``width`` bits: the best of the uniform tilings."""
     return min(ceil(depth / d) * ceil(width / w) for d, w in BLOCK_SHAPES)
@@ -164,6 +165,7 @@ def shift_register_luts(depth: int, width: int) -> int:
     return width * (ceil(depth / 32) + _mux_luts(ceil(depth / 128)))
 
 
+@cache
 def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Resources:
     """A memory of ``depth`` words of ``width`` bits, read at one address per cycle and, unless constant, written at another.
 
@@ -192,12 +194,14 @@ def held(depth: int, width: int) -> Resources:
     return Resources(lut=width * (0 if depth <= 1 else 1 if depth <= 4 else 2), ff=depth * width)
 
 
+@cache
 def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
     """Lutram or bram: the cheaper where a memory's style is ``auto``, at `LUTS_PER_BLOCK`."""
     table = memory(depth, width, "lutram", constant=constant).lut or 0
     return "lutram" if table <= LUTS_PER_BLOCK * block_rams(depth, width) else "bram"
 
 
+@cache
 def weight_rom(depth: int, width: int, style: str) -> Resources:
     """A memory of weights, in as many slices as `WIDEST_WORD` asks for.
 
@@ -231,6 +235,7 @@ def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> R
     return one.times(lanes)
 
 
+@cache
 def fifo_memory(
     depth: int, width: int, luts_per_block: float = LUTS_PER_BLOCK, luts_per_ultra: float | None = None
 ) -> str:
@@ -248,6 +253,7 @@ def fifo_memory(
     return min(("srl", "lutram", "bram", *(() if luts_per_ultra is None else ("uram",))), key=price)
 
 
+@cache
 def fifo(depth: int, width: int, style: str) -> Resources:
     """A stream's FIFO: storage (srl, lutram, bram or uram), pointers and flags."""
     pointer = max(1, (depth - 1).bit_length())
@@ -405,6 +411,7 @@ def multiplier_dsps(a: int, b: int) -> int:
     )
 
 
+@cache
 def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
     """A width converter between ``wide_in`` and ``wide_out`` elements of ``bits`` bits per beat."""
     small, large = sorted((wide_in, wide_out))

@@ -42,7 +42,7 @@ _IGNORED = ("RemoveDecorator", "VariableReplacer", "VariableInserter", "Exceptio
 """Operators whose mutants say nothing: a dataclass without its decorator fails at once, an exception's class is its message's."""
 
 GROUPS = {
-    "verify": [f"design/{name}.py" for name in ("comparison", "excuses", "probes", "tail", "verify")] + ["streamline/evidence.py"],
+    "verify": [f"design/{name}.py" for name in ("comparison", "excuses", "join_probes", "probes", "tail", "verify")] + ["streamline/evidence.py"],
     "exact": [f"exact/{name}.py" for name in (
         "affine", "bounds", "certificate", "chains", "choose", "intervals", "join_windows", "joins", "movement", "narrow", "ops", "region",
         "requant", "spans", "steps", "sums", "walk", "windows",
@@ -56,7 +56,7 @@ GROUPS = {
 }  # fmt: skip
 """Group -> its modules, below flowc/."""
 TESTS = {
-    "verify": ["tests/design/test_verify.py", "tests/design/test_excuses.py"],
+    "verify": ["tests/design/test_{stem}.py", "tests/design/test_excuses.py", "tests/design/test_verify.py"],
     "exact": [
         "tests/exact/test_{stem}.py",
         "tests/exact/test_intervals.py",

@@ -18,12 +18,14 @@ from flowc.dataflow.observer import Observer
 from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
 from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
+from flowc.design.join_probes import Reach, operands, probe_join
 from flowc.design.probes import probe
 from flowc.design.tail import TailCheck
 from flowc.errors import MismatchError, shown
 from flowc.exact.sums import FloatSum
 from flowc.model.host import HostGraph
 from flowc.model.runtime import open_session, run_session
+from flowc.units import Join
 from flowc.units.base import Array, Unit
 from flowc.units.graph import Dataflow, Stream
 
@@ -85,6 +87,8 @@ class _Run:
         self.sums = {s.stream: s for s in design.sums}
         self.floats = _last_floats(design)
         self.tail: TailCheck | None = None
+        self.joined: dict[Stream, tuple[str, str]] | None = None
+        self.reach = Reach()
         self.observer: Observer | None = None
         self.result = Verification(layers=_layers(design, self.graph))
 
@@ -104,6 +108,12 @@ class _Run:
     def _batch(self, samples: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> None:
         design, result = self.design, self.result
         heads = design.run_head(samples)
+        if self.joined is None:
+            joins = ((s, operands(design, self.graph, s, expected[0])) for s in self.graph.streams)
+            self.joined = {s: names for s, names in joins if names is not None}
+        for name in {n for names in self.joined.values() for n in names}:
+            for right in expected:
+                self.reach.see(name, right[name])
         for i, right in enumerate(expected):
             for name, given in heads.items():
                 if name in right:
@@ -138,15 +148,19 @@ class _Run:
     def _functions(self, expected: Mapping[str, Array]) -> None:
         """Compares activations with the reference where samples may not reach, and the model leaves nothing open."""
         for stream in self.graph.streams:
-            entry, unit = self.sums.get(stream.tensor or ""), self.graph[stream.src]
-            found = None if entry is None else probe(self.design, unit, entry, expected)
-            if entry is None or found is None:
+            unit, tensor = self.graph[stream.src], stream.tensor or ""
+            found, entry, names = None, self.sums.get(tensor), (self.joined or {}).get(stream)
+            if entry is not None:
+                tensor, found = entry.tensor, probe(self.design, unit, entry, expected)
+            elif names is not None and isinstance(unit, Join):
+                found = probe_join(self.design, unit, names, tensor, self.reach)
+            if found is None:
                 continue
             settled = np.ones(found.given.shape, bool)
             windows, frame = self.design.windows.get(stream.tensor or ""), unit.outputs[0]
             if windows is not None and windows_fit(windows, frame):
                 settled = ~in_windows(found.arguments, windows, frame)
-            self.result.tensor(entry.tensor).same(found.given[settled], found.right[settled])
+            self.result.tensor(tensor).same(found.given[settled], found.right[settled])
 
     def _watched(self, heads: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> dict[str, Array] | None:
         """What leaves the accelerator for a batch in which every value is the reference's; None if one is not."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flowc.errors import MismatchError, shown
+from flowc.errors import MismatchError, counted, shown
 from flowc.exact.sums import FloatSum
 from flowc.units.base import Array
 
@@ -190,7 +190,8 @@ class Verification:
             message += f" of layer '{shown(first.layer)}'"
         if first.not_finite:
             return MismatchError(
-                f"{message}, where {first.not_finite:,} values of the model itself are infinite or not a number",
+                f"{message}, where {counted(first.not_finite, 'value')} of the model itself {'is' if first.not_finite == 1 else 'are'} infinite "
+                "or not a number",
                 remedy="Its float32 arithmetic overflows or divides by zero there: correct the scales and constants of that layer",
             )
         return MismatchError(

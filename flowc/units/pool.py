@@ -24,7 +24,8 @@ class Pool(OneToOne):
     """Maximum or sum over the taps of a window with ``block = pe``: (H, W, taps * C) -> (H, W, C).
 
     ``op`` is "max" or "sum"; ``acc`` is the type of the result (the input's for max). The activation, if any, follows.
-    Cycles: positions * taps * C / pe.
+    With ``parallel`` the window delivers all taps of a block in one beat (see Window.parallel).
+    Cycles: positions * C / pe * (1 if parallel else taps).
     """
 
     kind: ClassVar[str] = "pool"
@@ -34,6 +35,7 @@ class Pool(OneToOne):
     acc: IntType
     activation: Activation | None = None
     pe: int = 1
+    parallel: bool = False
 
     @property
     def taps(self) -> int:
@@ -50,25 +52,40 @@ class Pool(OneToOne):
         return self.pe
 
     @property
+    def terms(self) -> int:
+        """Taps per beat."""
+        return self.taps if self.parallel else 1
+
+    @property
+    def in_widths(self) -> tuple[int, ...]:
+        return (self.pe * self.terms,)
+
+    @property
     def cycles(self) -> int:
-        return self.frame.elements // self.pe
+        return self.frame.elements // (self.pe * self.terms)
+
+    @property
+    def tree(self) -> int:
+        """Registers between a beat's taps and their maximum or sum."""
+        return self.taps.bit_length() // 2 if self.parallel else 0
 
     @property
     def stages(self) -> int:
         """The reduction, then the activation."""
-        return 3 + (0 if self.activation is None else self.activation.stages)
+        return 3 + self.tree + (0 if self.activation is None else self.activation.stages)
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
-        return Schedule(
-            self.cycles, (every(self.cycles),), (every(self.cycles // self.taps, self.taps, self.taps - 1),)
-        )
+        beats = self.taps // self.terms
+        return Schedule(self.cycles, (every(self.cycles),), (every(self.cycles // beats, beats, beats - 1),))
 
     @property
     def resources(self) -> Resources:
-        """A comparator and multiplexer, or an adder, per lane, then the activation."""
-        per_lane = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
-        total = Resources(lut=cost.CONTROL + ceil(self.pe * per_lane), ff=2 * self.pe * self.acc.bits + 20)
+        """A comparator and multiplexer, or an adder, per lane and pair of taps, then the activation."""
+        pairs = max(1, self.terms - 1) * self.pe
+        per_pair = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
+        held = self.pe * self.acc.bits * (2 + ceil(self.terms / 2) * min(1, self.tree))
+        total = Resources(lut=cost.CONTROL + ceil(pairs * per_pair), ff=held + 20)
         if self.activation is not None:
             total += self.activation.resources(self.pe, self.channels, self.acc)
         return total
@@ -93,11 +110,14 @@ class Pool(OneToOne):
         return self.divides("pe", self.channels, "the channels")
 
     def order_faults(self, window: Unit) -> list[str]:
-        block = getattr(window, "block", self.pe)
-        return [] if block == self.pe else [f"the window's block = {block}, the reader's pe = {self.pe}"]
+        block, parallel = getattr(window, "block", self.pe), getattr(window, "parallel", self.parallel)
+        found = [] if block == self.pe else [f"the window's block = {block}, the reader's pe = {self.pe}"]
+        return found + (
+            [] if parallel == self.parallel else [f"the window's parallel = {parallel}, the reader's {self.parallel}"]
+        )
 
     def behind(self, block: int) -> Pool:
-        return replace(self, pe=block)
+        return replace(self, pe=block, parallel=False)
 
     def accumulate(self, *xs: Array) -> Array:
         """The reductions (N, H, W, C), before the activation."""

@@ -92,8 +92,7 @@ class Layer:
             return ["auto", "lutram", "bram", "uram"]
         if key == "window_simd" and isinstance(main, Mvtu):
             return divisors(main.mw // main.taps)
-        # A pool takes one tap a cycle; only what multiplies can take a whole window.
-        return [False, True] if key == "parallel" and main.styles() else []
+        return [False, True] if key == "parallel" and isinstance(main, Mvtu | Vvtu | Pool) else []
 
     @property
     def pinned(self) -> bool:
@@ -157,14 +156,13 @@ class Layer:
             found = 0
             for pe in self._wanted("pe", self.allowed("pe")):
                 changes, cycles = self._front(pe, pe, parallel, limit)
-                changes[main.name] = {"pe": pe} | ({"parallel": parallel} if isinstance(main, Vvtu) else {})
+                changes[main.name] = {"pe": pe, "parallel": parallel}
                 unit = main.with_(**changes[main.name])
                 cycles = max(cycles, unit.interval)
                 wide = max(unit.in_widths[0] * main.frame.dtype.bits, unit.out_widths[0] * unit.outputs[0].dtype.bits)
-                if isinstance(unit, Vvtu) and (
-                    unit.products > MAX_PRODUCTS
-                    or max(unit.in_widths[0], unit.out_widths[0]) > MAX_LANES
-                    or (self._arrive and unit.weight_memory[1] > MAX_STREAM_BITS)
+                if max(unit.in_widths[0], unit.out_widths[0]) > MAX_LANES or (
+                    isinstance(unit, Vvtu)
+                    and (unit.products > MAX_PRODUCTS or (self._arrive and unit.weight_memory[1] > MAX_STREAM_BITS))
                 ):
                     continue
                 if cycles <= limit and wide <= MAX_STREAM_BITS:
@@ -301,11 +299,9 @@ def fold_cycles(layer: Layer) -> list[int]:
         work = main.frame.pixels * main.mh * main.mw
         drains = {simd: _drain(main, simd) for simd in layer.allowed("simd")}
         found = {work // (pe * simd) + drains[simd] for pe in layer.allowed("pe") for simd in drains}
-    elif isinstance(main, Vvtu):
+    elif isinstance(main, Vvtu | Pool):
         ways = [False, True]
         found = {main.with_(pe=pe, parallel=way).interval for pe in layer.allowed("pe") for way in ways}
-    elif isinstance(main, Pool):
-        found = {main.with_(pe=pe).interval for pe in layer.allowed("pe")}
     else:
         found = layer.intervals()
     for pad in layer.pads:

@@ -61,6 +61,36 @@ inline void pool(hls::stream<Beat<typename Layer::Input, Layer::PE>>& in,
   }
 }
 
+// The same for beats that hold all TAPS of a group, [TAPS][PE]: one cycle per result.
+template <class Layer, class Activation>
+inline void pool_parallel(hls::stream<Beat<typename Layer::Input, Layer::TAPS * Layer::PE>>& in,
+                          hls::stream<Beat<typename Activation::Output, Layer::PE>>& out, const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned PE = Layer::PE;
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+  Count<Layer::BLOCKS> block = 0;
+  for (unsigned step = 0; step < Layer::POSITIONS * Layer::BLOCKS; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp rewind
+    FLOWC_STEP();
+    typename Layer::Input::Value x[Layer::TAPS * PE];
+    typename Activation::Result results[PE];
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
+    unpack<typename Layer::Input, Layer::TAPS * PE>(in.read(), x);
+    for (unsigned p = 0; p < PE; ++p) {
+#pragma HLS UNROLL
+      Sum sum = Sum(x[p]);
+      for (unsigned k = 1; k < Layer::TAPS; ++k) {
+#pragma HLS UNROLL
+        sum = Layer::Reduction::combine(sum, Sum(x[k * PE + p]));
+      }
+      results[p] = activation(sum, block, p);
+    }
+    out.write(pack<typename Activation::Output, PE>(results));
+    block = next<Layer::BLOCKS>(block);
+  }
+}
+
 // The sum over all positions of a frame, per channel; then the activation. Layer holds the types Input and Sum (the element type
 // of the accumulators) and the numbers POSITIONS, BLOCKS (beats per position), PE. `sums` is the memory of the accumulators, a word
 // of PE sums per block. One cycle per input beat.

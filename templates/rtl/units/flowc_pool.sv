@@ -1,11 +1,14 @@
-// The maximum or sum of TAPS beats in a row, PE channels in parallel, then the activation.
+// The maximum or sum of the TERMS taps of each of BEATS beats in a row, PE channels in parallel, then the activation. Beats are
+// [TERMS][PE].
 module flowc_pool #(
     parameter int PE = 1,
-    parameter int TAPS = 4,
+    parameter int TERMS = 1,
+    parameter int BEATS = 4,
     parameter bit MAXIMUM = 1,
     parameter int X_BITS = 4,
     parameter int X_KIND = 0,
     parameter int SUM = 8,
+    parameter int STAGES = 0,
     parameter bit [79:0] FORM = "none",
     parameter int ROWS = 1,
     parameter int OUT_BITS = 8,
@@ -31,7 +34,7 @@ module flowc_pool #(
 ) (
     input logic clk,
     input logic rst,
-    input logic [PE*X_BITS-1:0] in_data,
+    input logic [TERMS*PE*X_BITS-1:0] in_data,
     input logic in_valid,
     output logic in_ready,
     output logic [PE*OUT_BITS-1:0] out_data,
@@ -40,24 +43,50 @@ module flowc_pool #(
 );
   localparam int VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;
   logic enable, last;
-  logic [(TAPS > 1 ? $clog2(TAPS) : 1)-1:0] tap;
+  logic [(BEATS > 1 ? $clog2(BEATS) : 1)-1:0] beat;
   wire fire = enable && in_valid;
   assign in_ready = enable;
-  flowc_count #(.COUNT(TAPS)) taps (.clk, .rst, .step(fire), .value(tap), .last);
+  flowc_count #(.COUNT(BEATS)) beats (.clk, .rst, .step(fire), .value(beat), .last);
+
+  // The beat's taps become one in STAGES cycles.
+  logic reduced, first, final_;
+  if (STAGES == 0) begin : g_now
+    assign reduced = fire;
+    assign first = beat == '0;
+    assign final_ = last;
+  end else begin : g_later
+    logic [STAGES-1:0] valids, firsts, lasts;
+    always_ff @(posedge clk)
+      if (enable) begin
+        firsts <= STAGES'({firsts, beat == '0});
+        lasts <= STAGES'({lasts, last});
+      end
+    always_ff @(posedge clk)
+      if (rst) valids <= '0;
+      else if (enable) valids <= STAGES'({valids, fire});
+    assign reduced = enable && valids[STAGES-1];
+    assign first = firsts[STAGES-1];
+    assign final_ = lasts[STAGES-1];
+  end
   logic [PE*SUM-1:0] sums;
   logic sums_valid;
   always_ff @(posedge clk)
     if (rst) sums_valid <= 1'b0;
-    else if (enable) sums_valid <= fire && last;
+    else if (enable) sums_valid <= reduced && final_;
   for (genvar p = 0; p < PE; p++) begin : g_lane
-    logic signed [VALUE-1:0] value;
-    flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[p*X_BITS+:X_BITS]), .value);
-    wire signed [SUM-1:0] wide = SUM'(value);
-    logic signed [SUM-1:0] sum;
+    logic [TERMS*SUM-1:0] taps;
+    for (genvar t = 0; t < TERMS; t++) begin : g_tap
+      logic signed [VALUE-1:0] value;
+      flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[(t*PE+p)*X_BITS+:X_BITS]), .value);
+      assign taps[t*SUM+:SUM] = SUM'(value);
+    end
+    logic signed [SUM-1:0] wide, sum;
+    flowc_reduce #(.COUNT(TERMS), .BITS(SUM), .MAXIMUM(MAXIMUM), .STAGES(STAGES)) reduce (
+        .clk, .enable, .terms(taps), .result(wide));
     if (MAXIMUM) begin : g_maximum
-      always_ff @(posedge clk) if (fire && (tap == '0 || wide > sum)) sum <= wide;
+      always_ff @(posedge clk) if (reduced && (first || wide > sum)) sum <= wide;
     end else begin : g_sum
-      always_ff @(posedge clk) if (fire) sum <= (tap == '0 ? '0 : sum) + wide;
+      always_ff @(posedge clk) if (reduced) sum <= (first ? '0 : sum) + wide;
     end
     assign sums[p*SUM+:SUM] = sum;
   end

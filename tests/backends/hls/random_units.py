@@ -213,7 +213,7 @@ def make_pool(rng: Random, name: str) -> Pool:
     acc = dtype if op == "max" else accumulator(np.ones((1, taps), np.int64), dtype)
     return Pool(
         name=name, frame=Frame(2, 3, taps * c, dtype), channels=c, op=op, acc=acc, activation=activation(rng, acc, c),
-        pe=pick(rng, divisors(c)),
+        pe=pick(rng, divisors(c)), parallel=bool(rng.random() < 0.5),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ FIELDS = {
     "activate": "activation", "argmax": "", "concat": "frames out", "fork": "ways", "gather": "order out", "global_sum": "acc activation",
     "join": "left right op acc left_scale right_scale left_offset right_offset activation", "lookup": "table dtype first out",
     "mvtu": "weights weight_type acc activation groups taps block multiplier signs dsp_port", "pad": "out top left bottom right value",
-    "permute": "order out", "pixel_pad": "out stride_h stride_w value", "pool": "channels op acc activation", "split": "starts sizes",
+    "permute": "order out", "pixel_pad": "out stride_h stride_w value", "pool": "channels op acc activation parallel", "split": "starts sizes",
     "upsample": "factor_h factor_w", "vvtu": "channels weights weight_type acc activation parallel multiplier signs",
     "window": "kernel stride dilation block parallel spare", "thresholds": "values base step style", "requant": "mult add shift lo hi half_even late",
     "table": "lo values",

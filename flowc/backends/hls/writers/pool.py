@@ -29,7 +29,7 @@ def write_pool(unit: Pool) -> Layer:
         ),
         constants=activation.constants,
         pragmas=activation.pragmas,
-        values={"activation": activation.expression},
+        values={"activation": activation.expression, "function": "pool_parallel" if unit.parallel else "pool"},
     )
 
 

@@ -20,9 +20,9 @@ void net(hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gem
 #pragma HLS STREAM variable = n_Conv_10_window_to_n_Conv_10 depth = 3
 #pragma HLS BIND_STORAGE variable = n_Conv_10_window_to_n_Conv_10 type = fifo impl = srl
   hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window");  // 8 x 8 x 4 uint4, 4 per beat: Quant_20/q
-#pragma HLS STREAM variable = n_Conv_10_to_n_MaxPool_21_window depth = 16
+#pragma HLS STREAM variable = n_Conv_10_to_n_MaxPool_21_window depth = 3
 #pragma HLS BIND_STORAGE variable = n_Conv_10_to_n_MaxPool_21_window type = fifo impl = srl
-  hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21");  // 4 x 4 x 16 uint4, 4 per beat
+  hls::stream<ap_uint<64>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21");  // 4 x 4 x 16 uint4, 16 per beat
 #pragma HLS STREAM variable = n_MaxPool_21_window_to_n_MaxPool_21 depth = 3
 #pragma HLS BIND_STORAGE variable = n_MaxPool_21_window_to_n_MaxPool_21 type = fifo impl = srl
   hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork_width("n_MaxPool_21_to_n_MaxPool_21_fork_width");  // 4 x 4 x 4 uint4, 4 per beat: n_MaxPool_21/q

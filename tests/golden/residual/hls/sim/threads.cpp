@@ -48,8 +48,8 @@ void run_threads(std::size_t frames, hls::stream<flowc::Axis<1>>& in_x, hls::str
   hls::stream<ap_uint<8>> in_x_to_n_Conv_10_pad("in_x_to_n_Conv_10_pad", 3);
   hls::stream<ap_uint<8>> n_Conv_10_pad_to_n_Conv_10_window("n_Conv_10_pad_to_n_Conv_10_window", 3);
   hls::stream<ap_uint<72>> n_Conv_10_window_to_n_Conv_10("n_Conv_10_window_to_n_Conv_10", 3);
-  hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window", 16);
-  hls::stream<ap_uint<16>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21", 3);
+  hls::stream<ap_uint<16>> n_Conv_10_to_n_MaxPool_21_window("n_Conv_10_to_n_MaxPool_21_window", 3);
+  hls::stream<ap_uint<64>> n_MaxPool_21_window_to_n_MaxPool_21("n_MaxPool_21_window_to_n_MaxPool_21", 3);
   hls::stream<ap_uint<16>> n_MaxPool_21_to_n_MaxPool_21_fork_width("n_MaxPool_21_to_n_MaxPool_21_fork_width", 3);
   hls::stream<ap_uint<8>> n_MaxPool_21_fork_width_to_n_MaxPool_21_fork("n_MaxPool_21_fork_width_to_n_MaxPool_21_fork", 3);
   hls::stream<ap_uint<8>> n_MaxPool_21_fork_to_n_Conv_27_pad("n_MaxPool_21_fork_to_n_Conv_27_pad", 3);

@@ -189,9 +189,9 @@ class Verification:
         if first.layer:
             message += f" of layer '{shown(first.layer)}'"
         if first.not_finite:
-            values = counted(first.not_finite, "value of the model itself is", "values of the model itself are")
+            odd = counted(first.not_finite, "value of the model itself is", "values of the model itself are")
             return MismatchError(
-                f"{message}, where {values} infinite or not a number",
+                f"{message}, where {odd} infinite or not a number",
                 remedy="Its float32 arithmetic overflows or divides by zero there: correct the scales and constants of that layer",
             )
         return MismatchError(

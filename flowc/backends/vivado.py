@@ -33,7 +33,7 @@ def catalog() -> dict[str, Any]:
 
 
 def generate_vivado(
-    graph: Dataflow, out: Path, *, target: Target, clock_mhz: float, header: str, accelerator: str | None = None
+    graph: Dataflow, out: Path, *, target: Target, clock_mhz: float, header: str, backend: str = "hls"
 ) -> None:
     """Writes the scripts that make a bitstream of the exported accelerator: ``build.tcl`` and what it sources, README.
 
@@ -46,7 +46,8 @@ def generate_vivado(
         target: the board.
         clock_mhz: clock of the accelerator, in MHz.
         header: what made the files from what, plain text of some lines; written at the top of each.
-        accelerator: ``vendor:library:name:version`` of the exported IP; by default ``flowc:hls:<top function>:1.0``.
+        backend: which one wrote the accelerator, in the folder of that name beside ``out``: it is the IP
+            ``flowc:<backend>:<top>:1.0``. That of "hls" is exported by Vitis HLS, that of "rtl" is packaged by build.tcl.
 
     Raises:
         InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
@@ -64,7 +65,8 @@ def generate_vivado(
         "system": SYSTEM,
         "part": target.part,
         "board_part": target.board_part,
-        "accelerator": accelerator or f"flowc:hls:{names.top}:1.0",
+        "accelerator": f"flowc:{backend}:{names.top}:1.0",
+        "rtl": backend == "rtl",
         "clock_mhz": f"{clock_mhz:g}",
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,

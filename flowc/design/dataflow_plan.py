@@ -125,7 +125,14 @@ class DataflowPlan(Plan):
         results = self.run(frames)
         inputs, outputs = ([a[u.name] for u in ends] for a, ends in self._ends(frames, results))
         self.backend.write_vectors(code / "vectors", self.graph, inputs, outputs)
-        generate_vivado(self.graph, directory / "vivado", target=target, clock_mhz=clock, header=info.header)
+        generate_vivado(
+            self.graph,
+            directory / "vivado",
+            target=target,
+            clock_mhz=clock,
+            header=info.header,
+            backend=self.backend.name,
+        )
         generate_driver(
             self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from flowc.backends.hls.alone import unit_files
 from flowc.backends.hls.layer import Layer, word
+from flowc.backends.hls.readers import reader_files
 from flowc.backends.hls.split import split_large
 from flowc.backends.hls.text import comment
 from flowc.backends.hls.writers import WRITERS
@@ -96,7 +97,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
             "README.md", top=project.name, part=comment(part), clock_mhz=f"{clock_mhz:g}", ports=project.ports
         ),
         **project.layer_files(),
-        **project.readers(),
+        **reader_files(project.graph, project.header),
         **project.simulation(),
     }
     sources = [f"layers/{layer.name}.cpp" for layer in layers]
@@ -235,13 +236,6 @@ class _Project:
         for path in sorted(p.name for p in library.iterdir() if p.name.endswith(".hpp")):
             files[f"flowc/{path}"] = copied(f"hls/flowc/{path}", self.header, "//")
         return files
-
-    def readers(self) -> dict[str, str]:
-        """What brings the weights that are not in the bitstream: a small top function for each layer that wants some."""
-        return {
-            f"readers/{port.reader}.cpp": self.render("reader.cpp", port=port, layer=comment(port.unit.name))
-            for port in self.weights
-        }
 
     def simulation(self) -> dict[str, str]:
         """What only the C simulation needs: parts that compile several sources at once, threads, the Makefile."""

@@ -10,9 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.backends.base import Backend, Cells, Simulated
+from flowc.backends.hls.readers import write_readers
+from flowc.backends.render import write
 from flowc.backends.rtl import simulate
 from flowc.backends.rtl.bench import write_port_vectors
 from flowc.backends.rtl.generate import generate
+from flowc.backends.rtl.package import package_files
 from flowc.backends.rtl.tools import missing_simulator
 from flowc.backends.rtl.writers import WRITERS
 from flowc.errors import MismatchError
@@ -36,9 +39,12 @@ class RtlBackend(Backend):
         """Units whose frames overlap: a pipeline takes the next frame while the last one leaves it."""
         return graph.with_units({unit.name: unit.with_(overlap=True) for unit in graph})
 
-    def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:  # noqa: ARG002 - of no part
+    def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
         self.check(graph)
         generate(graph, out, header=header)
+        for name, text in package_files(graph, out, part=part, header=header).items():
+            write(out / name, text)
+        write_readers(graph, out / "weights", part=part, clock_mhz=clock_mhz, header=header)
 
     def write_vectors(
         self, folder: Path, graph: Dataflow, inputs: Sequence[Array], outputs: Sequence[Array] = ()

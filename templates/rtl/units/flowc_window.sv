@@ -60,13 +60,9 @@ module flowc_window #(
   logic signed [NB-1:0] ahead;  // words that may be given behind the next one, -1: it is not there yet
   logic signed [NB-1:0] room;  // words that may be taken after the next one, -1: not even that
   logic [GAP-2:0] arrived;
-  logic [GAP-2:0][1:0] freed;  // 0: nothing, 1: a word, 2: what a position leaves behind, 3: what a row of them does
-  logic all_taken, all_given;
-  logic [NB-1:0] taken;
+  logic all_taken, all_given, last_taken, needed;
   logic [AW-1:0] write_at, read_at;
 
-  logic last_word, last_x, last_y, last_block, last_column, last_row;
-  wire needed = taken < NB'(NEEDED);
   wire may_take = !all_taken && (!room[NB-1] || !needed);
   wire may_give = !all_given && !ahead[NB-1];
   wire fire = enable && (!may_take || in_valid);
@@ -74,8 +70,13 @@ module flowc_window #(
   wire give = fire && may_give;
   assign in_ready = enable && may_take;
 
-  // Where in the window, and which window
-  wire end_x = give && last_word;
+  // Where in the window, and which window: that of the word after the next one. What follows from it for the next word is in
+  // registers, so that no counter lies in front of an adder. In the first cycle no word can be given: it is there yet.
+  logic primed;
+  always_ff @(posedge clk) primed <= !rst;
+  wire advance = give || !primed;
+  logic last_word, last_x, last_y, last_block, last_column, last_row;
+  wire end_x = advance && last_word;
   wire end_y = end_x && last_x;
   wire end_block = end_y && last_y;
   wire end_position = end_block && last_block;
@@ -86,7 +87,7 @@ module flowc_window #(
   logic [(BLOCKS > 1 ? $clog2(BLOCKS) : 1)-1:0] block;
   logic [(OUT_W > 1 ? $clog2(OUT_W) : 1)-1:0] column;
   logic [(OUT_H > 1 ? $clog2(OUT_H) : 1)-1:0] row;
-  flowc_count #(.COUNT(BLOCK_WORDS)) words (.clk, .rst, .step(give), .value(word), .last(last_word));
+  flowc_count #(.COUNT(BLOCK_WORDS)) words (.clk, .rst, .step(advance), .value(word), .last(last_word));
   flowc_count #(.COUNT(KERNEL_W)) xs (.clk, .rst, .step(end_x), .value(x), .last(last_x));
   flowc_count #(.COUNT(KERNEL_H)) ys (.clk, .rst, .step(end_y), .value(y), .last(last_y));
   flowc_count #(.COUNT(BLOCKS)) blocks (.clk, .rst, .step(end_block), .value(block), .last(last_block));
@@ -94,68 +95,97 @@ module flowc_window #(
   flowc_count #(.COUNT(OUT_H)) rows (.clk, .rst, .step(end_row), .value(row), .last(last_row));
   wire unused = &{1'b0, word, block, column, row};
 
-  logic signed [NB-1:0] way, release_;
-  logic [AW-1:0] turn;
+  wire at_position = last_word && last_x && last_y && last_block;  // its last word
+  logic signed [NB-1:0] back, next_back;  // the way to the word behind the next one, its sign changed
+  logic [AW:0] turn, next_turn;  // the same, as a way forward round the ring
   always_comb begin
     if (!last_word) begin
-      way = NB'(1);
-      turn = AW'(1);
+      next_back = -NB'(1);
+      next_turn = (AW + 1)'(1);
     end else if (!last_x) begin
-      way = NB'(TO_X);
-      turn = AW'(around(TO_X));
+      next_back = -NB'(TO_X);
+      next_turn = (AW + 1)'(around(TO_X));
     end else if (!last_y) begin
-      way = NB'(TO_Y);
-      turn = AW'(around(TO_Y));
+      next_back = -NB'(TO_Y);
+      next_turn = (AW + 1)'(around(TO_Y));
     end else if (!last_block) begin
-      way = NB'(TO_BLOCK);
-      turn = AW'(around(TO_BLOCK));
+      next_back = -NB'(TO_BLOCK);
+      next_turn = (AW + 1)'(around(TO_BLOCK));
     end else if (!last_column) begin
-      way = NB'(TO_POSITION);
-      turn = AW'(around(TO_POSITION));
+      next_back = -NB'(TO_POSITION);
+      next_turn = (AW + 1)'(around(TO_POSITION));
     end else begin
-      way = NB'(TO_ROW);
-      turn = AW'(around(TO_ROW));
+      next_back = -NB'(TO_ROW);
+      next_turn = (AW + 1)'(around(TO_ROW));
     end
   end
+  // What a given word frees: 0 nothing, 1 a word, 2 what a position leaves behind, 3 what a row of them does
   logic [1:0] frees;
-  always_comb begin
-    frees = {1'b0, give && x == '0 && y == '0};
-    if (end_position) frees = last_column ? 2'd3 : 2'd2;
-    case (freed[GAP-2])
-      2'd1: release_ = NB'(1);
-      2'd2: release_ = NB'(STEP_X - WORDS);
-      2'd3: release_ = NB'(STEP_Y - WORDS);
-      default: release_ = '0;
+  logic [GAP-3:0][1:0] freed;
+  logic last_given;
+  always_ff @(posedge clk)
+    if (advance) begin
+      back <= next_back;
+      turn <= next_turn;
+      frees <= at_position ? {1'b1, last_column} : {1'b0, x == '0 && y == '0};
+      last_given <= at_position && last_column && last_row;
+    end
+  logic signed [NB-1:0] released, next_released;  // words less one
+  always_comb
+    case (freed[GAP-3])
+      2'd1: next_released = '0;
+      2'd2: next_released = NB'(STEP_X - WORDS - 1);
+      2'd3: next_released = NB'(STEP_Y - WORDS - 1);
+      default: next_released = '1;
     endcase
-  end
 
-  wire given = all_given || (end_row && last_row);
-  wire took = all_taken || (take && taken == NB'(TOTAL - 1));
-  wire finished = fire && given && took;
-  wire [AW:0] turned = (AW + 1)'(read_at) + (AW + 1)'(turn);
-  wire restart = rst || finished;
+  wire given = all_given || (give && last_given);
+  wire took = all_taken || (take && last_taken);
+  wire restart = rst || (fire && given && took);
+  // Sums with a carry into the lowest bit
+  wire [NB:0] next_ahead = {ahead, arrived[GAP-2]} + {give ? back : NB'(0), arrived[GAP-2]};
+  wire [NB:0] next_room = {room, 1'b1} + {released, !take};
+  logic [(TOTAL > 1 ? $clog2(TOTAL) : 1)-1:0] taken;
+  flowc_count #(.COUNT(TOTAL)) takes (.clk, .rst(restart), .step(take), .value(taken), .last(last_taken));
+  if (NEEDED < TOTAL) begin : g_rest
+    always_ff @(posedge clk)
+      if (restart) needed <= 1'b1;
+      else if (take && taken == $bits(taken)'(NEEDED - 1)) needed <= 1'b0;
+  end else begin : g_all
+    assign needed = 1'b1;
+    wire unused_taken = &{1'b0, taken};
+  end
   always_ff @(posedge clk)
     if (restart) begin
       ahead <= '1;
       room <= NB'(SIZE - 1);
+      released <= '1;
       arrived <= '0;
       freed <= '0;
       all_taken <= 1'b0;
       all_given <= 1'b0;
-      taken <= '0;
       write_at <= '0;
-      read_at <= '0;
     end else if (fire) begin
-      ahead <= ahead + NB'(arrived[GAP-2]) - (give ? way : '0);
-      room <= room + release_ - NB'(take);
+      ahead <= next_ahead[NB:1];
+      room <= next_room[NB:1];
+      released <= next_released;
       arrived <= {arrived[GAP-3:0], take && needed};
-      freed <= {freed[GAP-3:0], frees};
+      freed <= {freed[GAP-4:0], give ? frees : 2'd0};
       all_taken <= took;
       all_given <= given;
-      if (take) taken <= taken + 1'b1;
       if (take && needed) write_at <= write_at == AW'(SIZE - 1) ? '0 : write_at + 1'b1;
-      if (give) read_at <= turned >= (AW + 1)'(SIZE) ? AW'(turned - (AW + 1)'(SIZE)) : AW'(turned);
     end
+  wire unused_carries = &{1'b0, next_ahead[0], next_room[0]};
+
+  // The next address, with and without a round less
+  logic [AW:0] less;
+  always_ff @(posedge clk) if (advance) less <= next_turn - (AW + 1)'(SIZE);
+  wire [AW:0] onward = {1'b0, read_at} + turn, rounded = {1'b0, read_at} + less;
+  wire turned = SIZE != 1 << AW && !rounded[AW];
+  always_ff @(posedge clk)
+    if (restart) read_at <= '0;
+    else if (give) read_at <= turned ? rounded[AW-1:0] : onward[AW-1:0];
+  wire unused_turn = &{1'b0, onward[AW], rounded};
 
   logic [WIDTH-1:0] data;
   logic valid;

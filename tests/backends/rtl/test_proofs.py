@@ -34,7 +34,7 @@ FAULTS = {
     "input port": ("units/flowc_input.sv", "in_data[WIDTH-1:0]", "in_data[WIDTH:1]", "wrong"),
     "output port": ("units/flowc_output.sv", ".step(enable && in_valid)", ".step(in_valid)", "misplaced"),
     "window, every position": ("units/flowc_window.sv", "!all_given && !ahead[NB-1]", "!all_given", "early"),
-    "window, stride 2, blocks": ("units/flowc_window.sv", "AW'(around(TO_BLOCK))", "AW'(1)", "mistaken"),
+    "window, stride 2, blocks": ("units/flowc_window.sv", "(AW + 1)'(around(TO_BLOCK))", "(AW + 1)'(1)", "mistaken"),
 }  # fmt: skip
 
 

@@ -65,7 +65,9 @@ _FIFO = (*_COUNT, "lib/flowc_ram.sv", "lib/flowc_fifo.sv")
 _CONVERTER = (*_EMIT, *_COUNT, "units/flowc_width_converter.sv")
 _JOIN = ("lib/*.sv", "units/flowc_join.sv")
 _WINDOW = (*_EMIT, *_COUNT, "lib/flowc_ram.sv", "units/flowc_window.sv")
-_WINDOW_INDUCTION = ("early", "mistaken", "hint_place", "hint_ahead", "hint_room", "hint_ring", "hint_range")
+_WINDOW_INDUCTION = (
+    "early", "mistaken", "hint_place", "hint_moves", "hint_last", "hint_ahead", "hint_room", "hint_ring", "hint_range",
+)  # fmt: skip
 
 
 def _window(name: str, **shape: int) -> Proof:

@@ -20,7 +20,7 @@ module proof_window #(
 ) (
     input logic clk, pick, again, in_valid, out_ready,
     input logic [1:0] in_data,
-    output logic early, mistaken, hint_place, hint_ahead, hint_room, hint_ring, hint_range,
+    output logic early, mistaken, hint_place, hint_moves, hint_last, hint_ahead, hint_room, hint_ring, hint_range,
     output logic invented, crowded, wrong, withdrawn, altered, stuck
 );
   localparam int WORDS = BLOCKS * BLOCK_WORDS, ROW = COLUMNS * WORDS, TOTAL = HEIGHT * ROW;
@@ -97,8 +97,8 @@ module proof_window #(
   always_comb begin
     waiting = '0;
     released = base + block * number'(BLOCK_WORDS) + (x == 0 && y == 0 ? word : number'(BLOCK_WORDS));
-    for (int i = 0; i < GAP - 1; i++) begin
-      waiting = waiting + number'({1'b0, dut.arrived[i]});
+    for (int i = 0; i < GAP - 1; i++) waiting = waiting + number'({1'b0, dut.arrived[i]});
+    for (int i = 0; i < GAP - 2; i++) begin
       case (dut.freed[i])
         2'd1: released = released - 1'b1;
         2'd2: released = released - number'((STRIDE - 1) * WORDS);
@@ -106,18 +106,45 @@ module proof_window #(
         default: ;
       endcase
     end
+    released = released - number'(dut.released) - 1'b1;
   end
-  assign hint_place = !rst && (number'({1'b0, dut.taken}) != taken || dut.all_given != given || dut.all_taken != (taken == number'(TOTAL))
-      || number'({1'b0, dut.x}) != x || number'({1'b0, dut.y}) != y || number'({1'b0, dut.word}) != word
-      || number'({1'b0, dut.block}) != block || number'({1'b0, dut.column}) != column || number'({1'b0, dut.row}) != row);
+  // The module's counters are a word ahead, but for the first cycle; what follows from where the next word lies is in registers.
+  number next_word, next_x, next_y, next_block, next_column, next_row, way;
+  wire position = last_word && last_x && last_y && last_block;
+  assign next_word = !dut.primed ? word : last_word ? '0 : word + 1'b1;
+  assign next_x = !dut.primed || !last_word ? x : last_x ? '0 : x + 1'b1;
+  assign next_y = !dut.primed || !(last_word && last_x) ? y : last_y ? '0 : y + 1'b1;
+  assign next_block = !dut.primed || !(last_word && last_x && last_y) ? block : last_block ? '0 : block + 1'b1;
+  assign next_column = !dut.primed || !position ? column : last_column ? '0 : column + 1'b1;
+  assign next_row = !dut.primed || !(position && last_column) ? row : last_row ? '0 : row + 1'b1;
+  assign way = next_row * number'(STRIDE * ROW) + next_column * number'(STRIDE * WORDS) + next_y * number'(DILATION * ROW)
+      + next_x * number'(DILATION * WORDS) + next_block * number'(BLOCK_WORDS) + next_word - due;
+  wire final_word = position && last_column && last_row;
+  assign hint_moves = !rst && (dut.primed
+      ? dut.last_given != final_word || dut.frees != (position ? {1'b1, last_column} : {1'b0, x == 0 && y == 0})
+      || (!final_word && (number'(dut.back) != -way || number'(dut.turn) != around(way < 0 ? way + number'(SIZE) : way)))
+      || number'($signed(dut.less)) != number'(dut.turn) - number'(SIZE)
+      : given || taken != 0 || {column, row, block, y, x, word} != '0);
+  assign hint_last = !rst && (dut.last_word != (32'(dut.word) == (BLOCK_WORDS - 1))
+      || dut.last_x != (32'(dut.x) == (KERNEL - 1)) || dut.last_y != (32'(dut.y) == (KERNEL - 1))
+      || dut.last_block != (32'(dut.block) == (BLOCKS - 1))
+      || dut.last_column != (32'(dut.column) == (OUT_W - 1)) || dut.last_row != (32'(dut.row) == (OUT_H - 1))
+      || dut.last_taken != (32'(dut.taken) == (TOTAL - 1))
+      || dut.needed != (NEEDED == TOTAL || taken < number'(NEEDED)));
+  assign hint_place = !rst && (number'({1'b0, dut.taken}) != (taken == number'(TOTAL) ? '0 : taken)
+      || dut.all_given != given || dut.all_taken != (taken == number'(TOTAL))
+      || number'({1'b0, dut.x}) != next_x || number'({1'b0, dut.y}) != next_y || number'({1'b0, dut.word}) != next_word
+      || number'({1'b0, dut.block}) != next_block || number'({1'b0, dut.column}) != next_column || number'({1'b0, dut.row}) != next_row);
   assign hint_ahead = !rst && !given && (number'(dut.ahead) != stored - waiting - due - number'(1)
       || number'({1'b0, dut.read_at}) != around(due));
   assign hint_room = !rst && !given && (number'(dut.room) != number'(SIZE - 1) - taken + released
-      || stored - released > number'(SIZE));
+      || stored - released > number'(SIZE)) || !rst && dut.released != -1 && dut.released != 0
+      && number'(dut.released) != number'((STRIDE - 1) * WORDS - 1)
+      && number'(dut.released) != number'(STRIDE * ROW - (OUT_W - 1) * STRIDE * WORDS - WORDS - 1);
   assign hint_ring = !rst && (number'({1'b0, dut.write_at}) != around(stored)
       || (following && place < stored && place >= stored - number'(SIZE)
       && dut.ring.g_distributed.content[AW'(around(place))] != picked));
-  assign hint_range = !rst && (word >= number'(BLOCK_WORDS) || x >= number'(KERNEL) || y >= number'(KERNEL)
+  assign hint_range = !rst && (word < 0 || x < 0 || y < 0 || block < 0 || column < 0 || row < 0 || word >= number'(BLOCK_WORDS) || x >= number'(KERNEL) || y >= number'(KERNEL)
       || block >= number'(BLOCKS) || column >= number'(OUT_W) || row >= number'(OUT_H) || taken > number'(TOTAL)
       || (following && (place < 0 || place >= taken)) || (given && (taken < number'(NEEDED) || taken == number'(TOTAL)
       || {column, row, block, y, x, word} != '0)));

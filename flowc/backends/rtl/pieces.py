@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ _INSTANCE = re.compile(r"^  (flowc_\w+) #\((.*?)\) (u|fifo)_(\w+) \((.*?)\);$", 
 _WIRE = re.compile(r"(?:logic|input logic|output logic) (?:\[(\d+):0\] )?([^;,()]+(?:, [^;,()]+)*)[;,\n]")
 _CONNECTION = re.compile(r"\.(\w+)(?:\(([^()]*(?:\[[^\]]*\])?[^()]*)\))?")
 _NAME = re.compile(r"[A-Za-z_]\w*")
+_MODULE = re.compile(r"\bflowc_\w+")
+_COMMENT = re.compile(r"//[^\n]*")
 _DRIVEN = ("in_ready", "weights_ready", "out_data", "out_valid", "out_last")
 """Ports of a unit that it drives."""
 
@@ -35,7 +37,7 @@ class Piece:
         is_fifo: whether it is the FIFO of a stream.
         module: what it is an instance of.
         text: a module `PROBE` around the instance.
-        digest: hash of all that decides what becomes of it: text, sources, contents of memories.
+        digest: hash of all that decides what becomes of it: text, the sources of the modules in it, contents of memories.
     """
 
     name: str
@@ -55,7 +57,7 @@ def cut(folder: Path) -> tuple[list[Piece], list[str]]:
         files = (folder / "files.f").read_text(encoding="utf-8").split()
         top = (folder / files[-1]).read_text(encoding="utf-8")
         sources = files[:-1]
-        library = hashlib.sha256(b"\0".join((folder / name).read_bytes() for name in sources)).hexdigest()
+        library = {Path(name).stem: _COMMENT.sub("", (folder / name).read_text(encoding="utf-8")) for name in sources}
     except (OSError, IndexError, UnicodeDecodeError) as error:
         raise UsageError(
             f"'{shown(str(folder))}' holds no SystemVerilog project: {error}",
@@ -66,8 +68,21 @@ def cut(folder: Path) -> tuple[list[Piece], list[str]]:
     for match in _INSTANCE.finditer(top):
         module, parameters, prefix, name, ports = match.groups()
         text = _probe(module, parameters, ports, widths)
-        pieces.append(Piece(name, prefix == "fifo", module, text, _digest(text, parameters, library, folder)))
+        below = "\0".join(library[used] for used in sorted(_used(module, library)))
+        pieces.append(Piece(name, prefix == "fifo", module, text, _digest(text, parameters, below, folder)))
     return pieces, sources
+
+
+def _used(module: str, library: Mapping[str, str]) -> set[str]:
+    """The module and all that are in it."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in library:
+            found.add(name)
+            waiting += _MODULE.findall(library[name])
+    return found
 
 
 def _wires(top: str) -> Iterator[tuple[int, str]]:
@@ -88,10 +103,11 @@ def _probe(module: str, parameters: str, ports: str, widths: dict[str, int]) -> 
     return f"module {PROBE} (\n{listed}\n);\n  {module} #({parameters}) piece ({ports});\nendmodule\n"
 
 
-def _digest(text: str, parameters: str, library: str, folder: Path) -> str:
-    found = hashlib.sha256(library.encode())
+def _digest(text: str, parameters: str, below: str, folder: Path) -> str:
+    found = hashlib.sha256(below.encode())
     for name in re.findall(r'"(data/[^"]+)"', parameters):
-        found.update((folder / name).read_bytes())
+        for path in sorted(folder.glob(f"{name}*")):  # one file, or one for every lane
+            found.update(path.read_bytes())
         text = text.replace(name, "memory")
     # Names of wires say nothing of the hardware.
     for number, name in enumerate(dict.fromkeys(re.findall(r"\] (\w+)", text))):

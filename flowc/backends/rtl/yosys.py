@@ -12,12 +12,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flowc.errors import FlowcError, UsageError
 
-__all__ = ["FAMILIES", "SynthesisError", "count", "run", "version"]
+__all__ = ["FAMILIES", "SynthesisError", "count", "reading", "run", "statistics", "version"]
 
 FAMILIES = {
     "xcup": "synth_xilinx -family xcup -noiopad -flatten",
@@ -26,6 +26,14 @@ FAMILIES = {
 }
 """Families that can be synthesized for, and yosys' command for each."""
 
+_TABLES = ("xcup", "xc7")
+"""Families whose six-input tables the modules ask for by name (``flowc_lut``)."""
+
+_PRIMITIVES = """
+(* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (
+    input I0, input I1, input I2, input I3, input I4, input I5, output O5, output O6);
+endmodule
+"""
 _INSTALL = "Install it: pip install 'flowc[rtl]'"
 _CHILD = """
 import json, sys
@@ -80,22 +88,50 @@ def run(folder: Path, commands: Sequence[str], *, timeout: float, what: str) -> 
         raise SynthesisError(f"yosys rejects {what}: {said}", remedy="Please report this, with the model")
 
 
+def reading(
+    sources: Iterable[str], top: str, family: str, scratch: Path, parameters: Mapping[str, int] | None = None
+) -> str:
+    """The command that reads SystemVerilog, with the primitives that the modules name.
+
+    Args:
+        sources: files, relative to the folder that yosys runs in.
+        top: the module.
+        family: one of `FAMILIES`.
+        scratch: an existing folder for the primitives.
+        parameters: of the module.
+    """
+    given = [f"-G {name}={value}" for name, value in (parameters or {}).items()]
+    if family in _TABLES:
+        stubs = scratch / "primitives.sv"
+        stubs.write_text(_PRIMITIVES, encoding="utf-8")
+        given += ["-D FLOWC_LUT6_2", str(stubs)]
+    return f"read_slang --top {top} {' '.join([*given, *sources])}"
+
+
 def statistics(
-    folder: Path, reading: Sequence[str], top: str, family: str, *, dsp: bool, timeout: float, what: str
+    folder: Path,
+    sources: Iterable[str],
+    top: str,
+    family: str,
+    *,
+    dsp: bool,
+    timeout: float,
+    what: str,
+    parameters: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Cells by type of a synthesized module.
 
     Args:
         folder: where the sources are.
-        reading: commands that read them.
-        top: the module.
-        family: one of `FAMILIES`.
+        sources, top, family, parameters: as of `reading`.
         dsp: whether products may become DSP slices.
+        timeout, what: as of `run`.
     """
     with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
         out = Path(scratch) / "stat.json"
+        read = reading(sources, top, family, Path(scratch), parameters)
         synthesis = f"{FAMILIES[family]} -top {top}" + ("" if dsp else " -nodsp")
-        run(folder, [*reading, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
+        run(folder, [read, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
         cells: dict[str, int] = json.loads(out.read_text(encoding="utf-8"))["design"]["num_cells_by_type"]
     return cells
 

@@ -1,4 +1,4 @@
-// Dot products for LANES results, and their sums over the beats from `first` to `last`. 2 + STAGES cycles.
+// Dot products for LANES results, and their sums over the FOLDS beats from `first` to `last`. 2 + STAGES cycles.
 //
 // With SHARED, all lanes have the same inputs, [TERMS]; else x is [TERMS][GROUPS], and LANES / GROUPS lanes in a row share a group.
 // Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES]. If SHARED and STYLE is "heap", inputs and each lane's weights are planes.
@@ -8,6 +8,7 @@ module flowc_accumulate #(
     parameter int TERMS = 1,
     parameter bit SHARED = 1,
     parameter int GROUPS = 1,
+    parameter int FOLDS = 1,
     parameter int W_BITS = 4,
     parameter int W_KIND = 1,
     parameter int X_BITS = 4,
@@ -27,6 +28,20 @@ module flowc_accumulate #(
     output logic sums_valid
 );
   localparam int LATENCY = 1 + STAGES;
+  // Heaps count some products complemented, each too large by a constant (flowc_dot_integer, flowc_dot_bipolar): sums begin below.
+  function automatic bit [SUM-1:0] excess();
+    excess = '0;
+    if (W_KIND == 2 || X_KIND == 2) begin
+      if (W_KIND == X_KIND) excess = SUM'(TERMS);
+      else if (W_KIND == 2) excess = SUM'(TERMS) << (X_KIND == 1 ? X_BITS - 1 : X_BITS);
+      else excess = SUM'(TERMS) << (W_KIND == 1 ? W_BITS - 1 : W_BITS);
+    end else begin
+      for (int i = 0; i < W_BITS; i++)
+        for (int j = 0; j < X_BITS; j++)
+          if ((W_KIND == 1 && i == W_BITS - 1) ^ (X_KIND == 1 && j == X_BITS - 1)) excess += SUM'(TERMS) << (i + j);
+    end
+  endfunction
+  localparam bit [SUM-1:0] BEGIN = STYLE == "heap" ? -(SUM'(FOLDS) * excess()) : '0;
   logic [LATENCY-1:0] valids, firsts, lasts;
   always_ff @(posedge clk)
     if (enable) begin
@@ -67,7 +82,7 @@ module flowc_accumulate #(
         .STYLE(STYLE), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
     ) dot (.clk, .enable, .w(lane_w), .x(lane_x), .sum(product));
     always_ff @(posedge clk)
-      if (enable && summed) sum <= (firsts[LATENCY-1] ? '0 : sum) + product;
+      if (enable && summed) sum <= (firsts[LATENCY-1] ? $signed(BEGIN) : sum) + product;
     assign sums[l*SUM+:SUM] = sum;
   end
 endmodule

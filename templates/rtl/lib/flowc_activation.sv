@@ -1,6 +1,7 @@
 // The activation of LANES values a beat; ROWS beats, with parameters of their own, follow each other over and over.
 //
-// FORM: "none" (0 cycles), "thresholds", "steps" (2), "search" (LEVELS + 1; STEP_BITS 0: with a table), "requant" (3; with LATE 5) or "table" (2). VALUE: bits of the signed values.
+// FORM: "none" (0 cycles), "thresholds", "steps" (2), "search" (LEVELS + 1; STEP_BITS 0: with a table), "requant" (3; with LATE 5) or
+// "table" (2). VALUE: bits of the signed values.
 // Results have OUT_BITS bits; OUT_BIPOLAR: -1 and +1 as 0 and 1.
 module flowc_activation #(
     parameter bit [79:0] FORM = "none",

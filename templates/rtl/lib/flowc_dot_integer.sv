@@ -1,6 +1,7 @@
 // A dot product of TERMS weights and inputs, neither -1 or +1, 1 + STAGES cycles later, on a heap. Both come as planes, [BITS][TERMS].
 //
-// A product of two bits is an AND. One that counts negative is complemented: -b = ~b - 1, and the constants lie on the heap too.
+// A product of two bits is an AND. One that counts negative is complemented: -b = ~b - 1. The sum is too large by all these ones,
+// which whoever adds it up takes off (flowc_accumulate).
 module flowc_dot_integer #(
     parameter int TERMS = 8,
     parameter int W_BITS = 4,
@@ -20,14 +21,6 @@ module flowc_dot_integer #(
   function automatic bit negative(int i, int j);
     return (W_KIND == 1 && i == W_BITS - 1) ^ (X_KIND == 1 && j == X_BITS - 1);
   endfunction
-  // What the complements add, with its sign changed.
-  function automatic bit [SUM-1:0] constant();
-    bit [SUM-1:0] total = '0;
-    for (int i = 0; i < W_BITS; i++)
-      for (int j = 0; j < X_BITS; j++) if (negative(i, j)) total -= SUM'(TERMS) << (i + j);
-    return total;
-  endfunction
-  localparam bit [SUM-1:0] CONSTANT = constant();
   // Products of bits in a column, and how many of them have a lower bit of the weight.
   function automatic int pairs(int column, int bound);
     int found = 0;
@@ -35,7 +28,7 @@ module flowc_dot_integer #(
     return found;
   endfunction
   function automatic bit [COLUMNS-1:0][31:0] heights();
-    for (int c = 0; c < COLUMNS; c++) heights[c] = TERMS * pairs(c, W_BITS) + (c < SUM && CONSTANT[c<SUM?c : 0] ? 1 : 0);
+    for (int c = 0; c < COLUMNS; c++) heights[c] = TERMS * pairs(c, W_BITS);
   endfunction
   localparam bit [COLUMNS-1:0][31:0] HEIGHTS = heights();
   function automatic int start(int column);
@@ -44,19 +37,21 @@ module flowc_dot_integer #(
     return at;
   endfunction
   localparam int TOTAL = start(COLUMNS);
-  logic [TOTAL-1:0] bits;
+  function automatic bit [TOTAL-1:0] inverted();
+    inverted = '0;
+    for (int i = 0; i < W_BITS; i++)
+      for (int j = 0; j < X_BITS; j++)
+        if (negative(i, j)) for (int t = 0; t < TERMS; t++) inverted[start(i+j)+TERMS*pairs(i+j, i)+t] = 1'b1;
+  endfunction
+  logic [TOTAL-1:0] left, right;
   for (genvar i = 0; i < W_BITS; i++) begin : g_weight
     for (genvar j = 0; j < X_BITS; j++) begin : g_input
       localparam int AT = start(i + j) + TERMS * pairs(i + j, i);
-      wire [TERMS-1:0] products = w[i*TERMS+:TERMS] & x[j*TERMS+:TERMS];
-      assign bits[AT+:TERMS] = negative(i, j) ? ~products : products;
+      assign left[AT+:TERMS] = w[i*TERMS+:TERMS];
+      assign right[AT+:TERMS] = x[j*TERMS+:TERMS];
     end
   end
-  for (genvar c = 0; c < SUM; c++) begin : g_constant
-    if (CONSTANT[c]) begin : g_one
-      assign bits[start(c+1)-1] = 1'b1;
-    end
-  end
-  flowc_heap #(.COLUMNS(COLUMNS), .SUM(SUM), .HEIGHTS(HEIGHTS), .TOTAL(TOTAL), .STAGES(STAGES)) heap (
-      .clk, .enable, .bits, .sum);
+  flowc_heap #(
+      .COLUMNS(COLUMNS), .SUM(SUM), .HEIGHTS(HEIGHTS), .TOTAL(TOTAL), .INVERTED(inverted()), .STAGES(STAGES)
+  ) heap (.clk, .enable, .left, .right, .sum);
 endmodule

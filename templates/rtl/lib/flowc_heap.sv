@@ -1,22 +1,30 @@
-// The sum of bits of many weights, modulo 2^SUM: HEIGHTS[c] bits of weight 2^c, column 0 in the least significant bits.
+// The sum of products of two bits of many weights, modulo 2^SUM: HEIGHTS[c] products of weight 2^c, column 0 in the least
+// significant bits. Product k is left[k] & right[k], with XORS[k] left[k] ^ right[k], and with INVERTED[k] the complement of that.
 // STAGES + 1 cycles.
 //
 // A level counts the bits of a column in groups of six, which become one bit each of three columns (a 6:3 compressor: three
-// six-input tables), and three of what is left (a full adder). Levels follow until no column has more than two bits; a carry
-// chain adds the two rows. With FLOWC_COUNTED, for simulation, each column is counted at once instead.
+// six-input tables), and three of what is left (a full adder: a table with two outputs). The first level counts three products at
+// once in two tables. Levels follow until no column has more than two bits; a carry chain adds the two rows.
+//
+// Tools that optimize for depth spoil these tables, so they are given by name where FLOWC_LUT6_2 is defined (flowc_lut). With
+// FLOWC_COUNTED, for simulation, each column is counted at once instead.
 module flowc_heap #(
     parameter int COLUMNS = 3,
     parameter int SUM = 8,
     parameter bit [COLUMNS-1:0][31:0] HEIGHTS = {COLUMNS{32'd4}},
     parameter int TOTAL = 12,
+    parameter bit [TOTAL-1:0] XORS = '0,
+    parameter bit [TOTAL-1:0] INVERTED = '0,
     parameter int STAGES = 1
 ) (
     input logic clk,
     input logic enable,
-    input logic [TOTAL-1:0] bits,
+    input logic [TOTAL-1:0] left,
+    input logic [TOTAL-1:0] right,
     output logic signed [SUM-1:0] sum
 );
-  wire unused_bits = &{1'b0, bits};  // columns beyond the sum
+  wire [TOTAL-1:0] bits = (XORS & (left ^ right) | ~XORS & left & right) ^ INVERTED;
+  wire unused_bits = &{1'b0, bits, left, right};  // columns beyond the sum
 
   // Where a column begins in the input.
   function automatic int start(int column);
@@ -43,9 +51,26 @@ module flowc_heap #(
   end
   wire [SUM-1:0] first = g_column[COLUMNS-1].total, second = '0;
 `else
-  // Groups of six and of three among the bits of a column.
-  function automatic int groups(int count);
-    return count / 6 + (count % 6) / 3;
+  // Groups of six, then of three, among the bits of a column in front of a level.
+  function automatic int sixes(int level, int count);
+    return level == 0 ? 0 : count / 6;
+  endfunction
+  function automatic int threes(int level, int count);
+    return (count - 6 * sixes(level, count)) / 3;
+  endfunction
+  function automatic int groups(int level, int count);
+    return sixes(level, count) + threes(level, count);
+  endfunction
+  // Tables: bit `digit` of the number of ones among six inputs, and among three products.
+  function automatic bit [63:0] counted(int digit);
+    for (int i = 0; i < 64; i++) counted[i] = 1'($countones(6'(i)) >> digit);
+  endfunction
+  function automatic bit [63:0] of_products(int digit, bit [2:0] xors, bit [2:0] turned);
+    for (int i = 0; i < 64; i++) begin
+      bit [2:0] product;
+      for (int k = 0; k < 3; k++) product[k] = turned[k] ^ (xors[k] ? i[2*k] ^ i[2*k+1] : i[2*k] & i[2*k+1]);
+      of_products[i] = 1'($countones(product) >> digit);
+    end
   endfunction
   // Bits of every column in front of every level; at most so many levels.
   localparam int MOST = 16;
@@ -55,9 +80,9 @@ module flowc_heap #(
     for (int l = 0; l <= MOST; l++) begin
       reduced[l] = now;
       for (int c = 0; c < SUM; c++) begin
-        now[c] = 16'(groups(int'(reduced[l][c]))) + reduced[l][c] % 16'd3;
-        if (c > 0) now[c] += 16'(groups(int'(reduced[l][c-1])));
-        if (c > 1) now[c] += reduced[l][c-2] / 16'd6;
+        now[c] = 16'(groups(l, int'(reduced[l][c]))) + reduced[l][c] % 16'd3;
+        if (c > 0) now[c] += 16'(groups(l, int'(reduced[l][c-1])));
+        if (c > 1) now[c] += 16'(sixes(l, int'(reduced[l][c-2])));
       end
     end
   endfunction
@@ -81,7 +106,7 @@ module flowc_heap #(
   for (genvar l = 0; l <= LEVELS; l++) begin : g_level
     for (genvar c = 0; c < SUM; c++) begin : g_column
       localparam int H = int'(HEIGHT[l][c]);
-      localparam int SIX = H / 6, THREE = (H % 6) / 3, REST = H % 3;
+      localparam int SIX = sixes(l, H), THREE = threes(l, H), REST = H % 3;
       logic [(H > 0 ? H : 1)-1:0] column;
       // From the level before
       if (l == 0) begin : g_input
@@ -92,10 +117,10 @@ module flowc_heap #(
           assign column = '0;
         end
       end else begin : g_below
-        localparam int OWN = groups(int'(HEIGHT[l-1][c]));
+        localparam int OWN = groups(l - 1, int'(HEIGHT[l-1][c]));
         localparam int LEFT = int'(HEIGHT[l-1][c]) % 3;
-        localparam int CARRIED = c > 0 ? groups(int'(HEIGHT[l-1][c>0?c-1 : 0])) : 0;
-        localparam int TWICE = c > 1 ? int'(HEIGHT[l-1][c>1?c-2 : 0]) / 6 : 0;
+        localparam int CARRIED = c > 0 ? groups(l - 1, int'(HEIGHT[l-1][c>0?c-1 : 0])) : 0;
+        localparam int TWICE = c > 1 ? sixes(l - 1, int'(HEIGHT[l-1][c>1?c-2 : 0])) : 0;
         logic [(H > 0 ? H : 1)-1:0] joined;
         if (H == 0) begin : g_empty
           assign joined = '0;
@@ -122,6 +147,33 @@ module flowc_heap #(
       logic [(SIX + THREE > 0 ? SIX + THREE : 1)-1:0] ones, twos;
       logic [(SIX > 0 ? SIX : 1)-1:0] fours;
       logic [(REST > 0 ? REST : 1)-1:0] rest;
+      if (SIX == 0) begin : g_no_six
+        assign fours = '0;
+      end
+`ifdef FLOWC_LUT6_2
+      for (genvar k = 0; k < SIX; k++) begin : g_six
+        wire [5:0] six = {column[5*SIX+k], column[4*SIX+k], column[3*SIX+k], column[2*SIX+k], column[SIX+k], column[k]};
+        logic [2:0] unused_o5;
+        flowc_lut #(.TABLE(counted(0))) one (.i(six), .o5(unused_o5[0]), .o6(ones[k]));
+        flowc_lut #(.TABLE(counted(1))) two (.i(six), .o5(unused_o5[1]), .o6(twos[k]));
+        flowc_lut #(.TABLE(counted(2))) four (.i(six), .o5(unused_o5[2]), .o6(fours[k]));
+      end
+      for (genvar k = 0; k < THREE; k++) begin : g_three
+        localparam int A = 6 * SIX + k, B = A + THREE, D = B + THREE;
+        if (l == 0) begin : g_products
+          localparam int AT = start(c);
+          wire [5:0] factors = {right[AT+D], left[AT+D], right[AT+B], left[AT+B], right[AT+A], left[AT+A]};
+          localparam bit [2:0] X = {XORS[AT+D], XORS[AT+B], XORS[AT+A]}, N = {INVERTED[AT+D], INVERTED[AT+B], INVERTED[AT+A]};
+          logic [1:0] unused_o5;
+          flowc_lut #(.TABLE(of_products(0, X, N))) one (.i(factors), .o5(unused_o5[0]), .o6(ones[SIX+k]));
+          flowc_lut #(.TABLE(of_products(1, X, N))) two (.i(factors), .o5(unused_o5[1]), .o6(twos[SIX+k]));
+        end else begin : g_bits
+          // Three of the table's inputs: with the highest set, one output is the sum, the other the carry.
+          flowc_lut #(.TABLE({{4{8'h96}}, {4{8'he8}}})) both (
+              .i({3'b100, column[D], column[B], column[A]}), .o5(twos[SIX+k]), .o6(ones[SIX+k]));
+        end
+      end
+`else
       if (SIX > 0) begin : g_six
         wire [SIX-1:0] a = column[0+:SIX], b = column[SIX+:SIX], d = column[2*SIX+:SIX];
         wire [SIX-1:0] e = column[3*SIX+:SIX], f = column[4*SIX+:SIX], g = column[5*SIX+:SIX];
@@ -130,14 +182,13 @@ module flowc_heap #(
         assign ones[0+:SIX] = s ^ t;
         assign twos[0+:SIX] = m ^ n ^ o;
         assign fours = (m & n) | (o & (m ^ n));
-      end else begin : g_no_six
-        assign fours = '0;
       end
       if (THREE > 0) begin : g_three
-        wire a = column[6*SIX], b = column[6*SIX+1], d = column[6*SIX+2];
-        assign ones[SIX] = a ^ b ^ d;
-        assign twos[SIX] = (a & b) | (d & (a ^ b));
+        wire [THREE-1:0] a = column[6*SIX+:THREE], b = column[6*SIX+THREE+:THREE], d = column[6*SIX+2*THREE+:THREE];
+        assign ones[SIX+:THREE] = a ^ b ^ d;
+        assign twos[SIX+:THREE] = (a & b) | (d & (a ^ b));
       end
+`endif
       if (SIX + THREE == 0) begin : g_nothing
         assign ones = '0;
         assign twos = '0;

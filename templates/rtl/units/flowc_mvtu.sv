@@ -65,74 +65,30 @@ module flowc_mvtu #(
   flowc_count #(.COUNT(ROW_FOLDS)) rows (.clk, .rst, .step(fire && last_column), .value(row), .last(last_row));
   wire unused = &{1'b0, last_row};
 
-  logic [WORD-1:0] word;
-  flowc_weights #(
-      .WIDTH(WORD), .DEPTH(GROUPS * ROW_FOLDS * COLUMN_FOLDS), .FILE(WEIGHTS), .STYLE(WEIGHT_STYLE)
-  ) weights (
-      .clk, .rst, .enable, .take(WEIGHT_STYLE == "stream" ? go : fire), .available, .word,
-      .weights_data, .weights_valid, .weights_ready);
-
-  // The inputs of a position: taken with the first row fold, held for the others.
+  // The inputs of a position: taken with the first row fold, held for the others. They are read a cycle later, when the memory has
+  // those that were just taken, too.
   logic [BEAT-1:0] x;
   if (ROW_FOLDS == 1) begin : g_passing
-    assign x = in_data;
+    always_ff @(posedge clk) if (enable) x <= in_data;
   end else if (COLUMN_FOLDS == 1) begin : g_one
-    logic [BEAT-1:0] held;
-    always_ff @(posedge clk) if (fire && takes) held <= in_data;
-    assign x = takes ? in_data : held;
+    always_ff @(posedge clk) if (fire && takes) x <= in_data;
   end else begin : g_held
     (* ram_style = "distributed" *) logic [BEAT-1:0] held[COLUMN_FOLDS];
+    logic [CW-1:0] read_at;
     always_ff @(posedge clk) if (fire && takes) held[column] <= in_data;
-    assign x = takes ? in_data : held[column];
+    always_ff @(posedge clk) if (enable) read_at <= column;
+    assign x = held[read_at];
   end
 
-  // On a heap, factors lie as planes; constants of a memory do so from the start.
-  logic [BEAT-1:0] x_0;
-  logic [WORD-1:0] factors;
-  if (DOT_STYLE == "heap") begin : g_planes
-    flowc_planes #(.COUNT(SIMD), .BITS(X_BITS)) inputs (.elements(x), .planes(x_0));
-    if (WEIGHT_STYLE == "stream" || WEIGHT_STYLE == "ultra") begin : g_arriving
-      for (genvar p = 0; p < PE; p++) begin : g_row
-        localparam int ROW = SIMD * W_BITS;
-        flowc_planes #(.COUNT(SIMD), .BITS(W_BITS)) rows (.elements(word[p*ROW+:ROW]), .planes(factors[p*ROW+:ROW]));
-      end
-    end else begin : g_constant
-      assign factors = word;
-    end
-  end else begin : g_elements
-    assign x_0 = x;
-    assign factors = word;
-  end
-
-  // Two cycles, as long as a weight takes.
-  logic [BEAT-1:0] x_1, x_2;
-  logic [1:0] valids, firsts, lasts;
-  always_ff @(posedge clk)
-    if (enable) begin
-      x_1 <= x_0;
-      x_2 <= x_1;
-      firsts <= {firsts[0], column == '0};
-      lasts <= {lasts[0], last_column};
-    end
-  always_ff @(posedge clk)
-    if (rst) valids <= '0;
-    else if (enable) valids <= {valids[0], fire};
-
-  logic [PE*SUM-1:0] sums;
-  logic sums_valid;
-  flowc_accumulate #(
-      .STYLE(DOT_STYLE), .LANES(PE), .TERMS(SIMD), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+  flowc_products #(
+      .LANES(PE), .TERMS(SIMD), .FOLDS(COLUMN_FOLDS), .DEPTH(GROUPS * ROW_FOLDS * COLUMN_FOLDS),
+      .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
+      .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES), .DOT_STYLE(DOT_STYLE), .WEIGHTS(WEIGHTS), .WEIGHT_STYLE(WEIGHT_STYLE),
+      .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
+      .PARAMETERS_2(PARAMETERS_2), .PARAMETER_STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS),
+      .STEP_BITS(STEP_BITS), .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
+      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES), .DELAY(DELAY)
   ) products (
-      .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2), .sums, .sums_valid);
-
-  logic [PE*OUT_BITS-1:0] data;
-  logic valid;
-  flowc_activation #(
-      .FORM(FORM), .LANES(PE), .ROWS(ROWS), .VALUE(SUM), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .FILE(PARAMETERS),
-      .FILE_2(PARAMETERS_2), .STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS), .STEP_BITS(STEP_BITS),
-      .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
-      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES)
-  ) activation (.clk, .rst, .enable, .values(sums), .valid(sums_valid), .results(data), .results_valid(valid));
-  flowc_emit #(.WIDTH(PE * OUT_BITS), .DELAY(DELAY)) emit (
-      .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
+      .clk, .rst, .x, .go, .fire, .first(column == '0), .last(last_column), .available, .enable,
+      .weights_data, .weights_valid, .weights_ready, .out_data, .out_valid, .out_ready);
 endmodule

@@ -91,14 +91,10 @@ module flowc_pool #(
     assign sums[p*SUM+:SUM] = sum;
   end
 
-  logic [PE*OUT_BITS-1:0] data;
-  logic valid;
-  flowc_activation #(
-      .FORM(FORM), .LANES(PE), .ROWS(ROWS), .VALUE(SUM), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .FILE(PARAMETERS),
-      .FILE_2(PARAMETERS_2), .STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS), .STEP_BITS(STEP_BITS),
-      .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
-      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES)
-  ) activation (.clk, .rst, .enable, .values(sums), .valid(sums_valid), .results(data), .results_valid(valid));
-  flowc_emit #(.WIDTH(PE * OUT_BITS), .DELAY(DELAY)) emit (
-      .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
+  flowc_result #(
+      .LANES(PE), .VALUE(SUM), .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
+      .PARAMETERS_2(PARAMETERS_2), .PARAMETER_STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS),
+      .STEP_BITS(STEP_BITS), .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
+      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES), .DELAY(DELAY)
+  ) result (.clk, .rst, .values(sums), .valid(sums_valid), .enable, .out_data, .out_valid, .out_ready);
 endmodule

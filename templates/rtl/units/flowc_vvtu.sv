@@ -60,42 +60,17 @@ module flowc_vvtu #(
   wire fire = go && available;
   assign in_ready = enable && available;
   flowc_count #(.COUNT(FOLDS)) folds (.clk, .rst, .step(fire), .value(fold), .last);
+  logic [BEAT-1:0] x;
+  always_ff @(posedge clk) if (enable) x <= in_data;
 
-  logic [WORD-1:0] word;
-  flowc_weights #(.WIDTH(WORD), .DEPTH(BLOCKS * FOLDS), .FILE(WEIGHTS), .STYLE(WEIGHT_STYLE)) weights (
-      .clk, .rst, .enable, .take(WEIGHT_STYLE == "stream" ? go : fire), .available, .word,
-      .weights_data, .weights_valid, .weights_ready);
-
-  // Two cycles, as long as a weight takes.
-  logic [BEAT-1:0] x_1, x_2;
-  logic [1:0] valids, firsts, lasts;
-  always_ff @(posedge clk)
-    if (enable) begin
-      x_1 <= in_data;
-      x_2 <= x_1;
-      firsts <= {firsts[0], fold == '0};
-      lasts <= {lasts[0], last};
-    end
-  always_ff @(posedge clk)
-    if (rst) valids <= '0;
-    else if (enable) valids <= {valids[0], fire};
-
-  logic [LANES*SUM-1:0] sums;
-  logic sums_valid;
-  flowc_accumulate #(
-      .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(0), .GROUPS(PE), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
-      .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+  flowc_products #(
+      .LANES(LANES), .TERMS(TERMS), .SHARED(0), .GROUPS(PE), .FOLDS(FOLDS), .DEPTH(BLOCKS * FOLDS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
+      .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES), .DOT_STYLE(DOT_STYLE), .WEIGHTS(WEIGHTS), .WEIGHT_STYLE(WEIGHT_STYLE),
+      .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
+      .PARAMETERS_2(PARAMETERS_2), .PARAMETER_STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS),
+      .STEP_BITS(STEP_BITS), .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
+      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES), .DELAY(DELAY)
   ) products (
-      .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(word), .x(x_2), .sums, .sums_valid);
-
-  logic [LANES*OUT_BITS-1:0] data;
-  logic valid;
-  flowc_activation #(
-      .FORM(FORM), .LANES(LANES), .ROWS(ROWS), .VALUE(SUM), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .FILE(PARAMETERS),
-      .FILE_2(PARAMETERS_2), .STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS), .STEP_BITS(STEP_BITS),
-      .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
-      .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES)
-  ) activation (.clk, .rst, .enable, .values(sums), .valid(sums_valid), .results(data), .results_valid(valid));
-  flowc_emit #(.WIDTH(LANES * OUT_BITS), .DELAY(DELAY)) emit (
-      .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
+      .clk, .rst, .x, .go, .fire, .first(fold == '0), .last, .available, .enable,
+      .weights_data, .weights_valid, .weights_ready, .out_data, .out_valid, .out_ready);
 endmodule

@@ -21,10 +21,23 @@ PAIRS: list[tuple[IntType, IntType, int]] = [
     (SInt(2), UInt(2), 13), (SInt(2), SInt(3), 3), (UInt(2), UInt(2), 2), (SInt(4), UInt(1), 1), (SInt(1), SInt(2), 6),
 ]  # fmt: skip
 """Weights, inputs, terms."""
+LUT6_2 = """
+module LUT6_2 #(parameter bit [63:0] INIT = '0) (
+    input logic I0, input logic I1, input logic I2, input logic I3, input logic I4, input logic I5,
+    output logic O5, output logic O6);
+  wire [31:0] low = INIT[31:0], high = INIT[63:32];
+  wire [4:0] at = {I4, I3, I2, I1, I0};
+  assign O5 = low[at];
+  assign O6 = I5 ? high[at] : low[at];
+endmodule
+"""
+"""The primitive as UG574 describes it."""
 
 
 @pytest.mark.slow
-def test_every_pair_of_kinds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [False, True], ids=["portable", "named"])
+def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
+    """Table by table: as any tool makes them, and as AMD's are asked for by name."""
     rng = np.random.default_rng(0)
     units = []
     for i, (w, x, terms) in enumerate(PAIRS):
@@ -45,5 +58,7 @@ def test_every_pair_of_kinds(tmp_path: Path) -> None:
         ])
         for port in graph.inputs
     ]  # fmt: skip
-    binary = simulate.compile(tmp_path, graph, quick=True, tables=True)
+    (tmp_path / "primitives.sv").write_text(LUT6_2)
+    primitives = tmp_path / "primitives.sv" if named else None
+    binary = simulate.compile(tmp_path, graph, quick=True, tables=True, primitives=primitives)
     expect_equal(graph, simulate.run(binary, graph, frames, stalls=20), frames)

@@ -32,8 +32,8 @@ def insert_width_converters(graph: Dataflow) -> Dataflow:
         taken.add(name)
         reader = graph[stream.dst]
         added[stream] = WidthConverter(
-            name=name, origin=reader.origin, overlap=reader.overlap, frame=graph.frame(stream), wide_in=wide_in,
-            wide_out=wide_out,
+            name=name, origin=reader.origin, overlap=reader.overlap, structure=reader.structure,
+            frame=graph.frame(stream), wide_in=wide_in, wide_out=wide_out,
         )  # fmt: skip
     return graph.insert(added) if added else graph
 

@@ -56,6 +56,8 @@ class Unit(ABC):
         origin: names of the ONNX nodes that it realizes.
         overlap: whether the loop goes on with the next frame while the last iterations of this one are still in the
             pipeline. A loop of Vitis HLS does so if it may rewind, that is, if nothing stands in front of it (`Mvtu.drain`).
+        structure: loop, as HLS makes a unit; or pipeline, as it is in SystemVerilog: counters in front of a rigid pipeline. Function
+            and schedule are the same, costs are not.
     """
 
     kind: ClassVar[str]
@@ -72,6 +74,7 @@ class Unit(ABC):
     name: str
     origin: tuple[str, ...] = ()
     overlap: bool = True
+    structure: str = "loop"
 
     @property
     @abstractmethod

@@ -148,8 +148,8 @@ class Mvtu(Unit):
 
     @property
     def drain(self) -> int:
-        """As of any unit; but a test whether weights were loaded stands in front of the loop that reads them from UltraRAM."""
-        return self.stages + RESTART if self.memory == "uram" else super().drain
+        """As of any unit; but in front of a loop that reads weights from UltraRAM stands a test whether they were loaded."""
+        return self.stages + RESTART if self.memory == "uram" and self.structure == "loop" else super().drain
 
     def schedule(self) -> Schedule:
         """Loops over positions, groups, row folds, column folds: the first row fold takes inputs, the last column fold gives."""

@@ -119,8 +119,8 @@ class Vvtu(Unit):
 
     @property
     def drain(self) -> int:
-        """As of any unit; but a test whether weights were loaded stands in front of the loop that reads them from UltraRAM."""
-        return self.stages + RESTART if self.memory == "uram" else super().drain
+        """As of any unit; but in front of a loop that reads weights from UltraRAM stands a test whether they were loaded."""
+        return self.stages + RESTART if self.memory == "uram" and self.structure == "loop" else super().drain
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""

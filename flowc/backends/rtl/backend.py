@@ -36,8 +36,8 @@ class RtlBackend(Backend):
         return None if unit.kind in WRITERS else f"no {self.language} for this unit"
 
     def prepare(self, graph: Dataflow) -> Dataflow:
-        """Units whose frames overlap: a pipeline takes the next frame while the last one leaves it."""
-        return graph.with_units({unit.name: unit.with_(overlap=True) for unit in graph})
+        """Units as pipelines."""
+        return graph.with_units({unit.name: unit.with_(structure="pipeline") for unit in graph})
 
     def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
         self.check(graph)

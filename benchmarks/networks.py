@@ -194,6 +194,10 @@ from brevitas.export import export_qonnx
 from brevitas_examples.bnn_pynq.models import model_with_cfg
 torch.manual_seed(0)
 model, _ = model_with_cfg(sys.argv[1], pretrained=False)
+if sys.argv[3] == "calibrated":
+    with torch.no_grad():
+        for _ in range(8):
+            model(torch.rand(16, 3, 32, 32))
 export_qonnx(model.eval(), args=torch.zeros(1, 3, 32, 32), export_path=sys.argv[2], dynamo=False,
              keep_initializers_as_inputs=False, input_names=["x"], output_names=["y"])
 """
@@ -208,9 +212,22 @@ def brevitas_cnv(bits: int) -> Dataflow | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"cnv_{bits}w{bits}a_brevitas.onnx"
-        command = [sys.executable, "-W", "ignore", "-c", _EXPORT, f"cnv_{bits}w{bits}a", str(path)]
-        subprocess.run(command, check=True, capture_output=True)
+        export_brevitas(f"cnv_{bits}w{bits}a", path)
         return compile_model(path).graph
+
+
+def export_brevitas(name: str, path: Path, *, calibrated: bool = False) -> None:
+    """Writes one of Brevitas' bnn_pynq models for CIFAR-10, untrained, as QONNX.
+
+    Args:
+        name: of its configuration, such as "cnv_2w2a" or "resnet18_4w4a".
+        calibrated: batch norms and scales take the statistics of random images, so that the integers of all layers vary.
+
+    Raises:
+        subprocess.CalledProcessError: the export fails, for want of Brevitas to begin with.
+    """
+    command = [sys.executable, "-W", "ignore", "-c", _EXPORT, name, str(path), "calibrated" if calibrated else ""]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def mobilenet_v1(bits: int = 4) -> Dataflow:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.hls.alone import unit_files
+from flowc.backends.hls.caps import exceeded
 from flowc.backends.hls.layer import Layer, word
 from flowc.backends.hls.readers import reader_files
 from flowc.backends.hls.split import split_large
@@ -27,7 +28,6 @@ __all__ = ["generate"]
 FLAGS = "-std=c++14 -O2 -march=native -Wall -Wextra -Wno-unknown-pragmas -Wno-uninitialized -Wno-maybe-uninitialized"
 """g++ options of the C simulation; the last two because the default constructor of ap_int reads its own value."""
 
-_WIDEST_STREAM = 4096  # bits of an hls::stream element (UG1399)
 _DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes itself
 _COMMON_EFFORT = 8  # of compiling top level and test bench, in layers
 
@@ -79,14 +79,21 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
     Raises:
         UsageError: ``out`` can't be written.
         UnsupportedError: the graph has units that this backend doesn't know.
-        InfeasibleError: a stream is wider than 4096 bits.
+        InfeasibleError: a unit is beyond a cap of `flowc.backends.hls.caps`.
     """
     unknown = [
         (", ".join(u.origin) or u.name, u.kind, "no HLS C++ for this unit") for u in graph if u.kind not in WRITERS
     ]
     if unknown:
         raise UnsupportedError(unknown, remedy="register a writer for it (flowc.backends.hls.writers)")
-    project = _Project(split_large(graph), header)
+    parts = split_large(graph)
+    beyond = exceeded(parts)
+    if beyond:
+        raise InfeasibleError(
+            f"Vitis HLS can't take this folding: {'; '.join(map(str, beyond))}",
+            remedy="Fold these layers more (smaller PE or SIMD)",
+        )
+    project = _Project(parts, header)
     layers = project.layers
     files = {
         "top.hpp": project.render("top.hpp", signature=project.top_signature),
@@ -118,12 +125,6 @@ def _wires(graph: Dataflow, names: Names) -> dict[Stream, _Wire]:
     for stream in graph.streams:
         src, dst = graph[stream.src], graph[stream.dst]
         bits = src.out_widths[stream.src_port] * src.outputs[stream.src_port].dtype.bits
-        if bits > _WIDEST_STREAM:
-            raise InfeasibleError(
-                f"the stream from '{src.name}' to '{dst.name}' is {bits} bits wide; "
-                f"an HLS stream holds at most {_WIDEST_STREAM}",
-                remedy="Fold these layers more (smaller PE or SIMD)",
-            )
         base = f"{identifier(src.name)}_to_{identifier(dst.name)}"
         name = next(n for n in chain([base], (f"{base}_{i}" for i in count(2))) if n.lower() not in taken)
         taken.add(name.lower())

@@ -14,14 +14,26 @@ from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
 from flowc.units.cost import WIDEST_WORD, memory_style
 
-__all__ = ["ActivationCode", "WeightStore", "activation_code", "lane_memories", "stored_type", "weight_store"]
+__all__ = [
+    "ActivationCode",
+    "WeightStore",
+    "activation_code",
+    "lane_memories",
+    "stored_bits",
+    "stored_type",
+    "weight_store",
+]
+
+
+def stored_bits(values: Array) -> int:
+    """Bits of the smallest of int8_t ... int64_t that holds all values."""
+    least, greatest = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    return next(w for w in (8, 16, 32, 64) if -(1 << (w - 1)) <= least and greatest < 1 << (w - 1))
 
 
 def stored_type(values: Array) -> str:
     """The smallest of int8_t ... int64_t that holds all values."""
-    least, greatest = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    wide = next(w for w in (8, 16, 32, 64) if -(1 << (w - 1)) <= least and greatest < 1 << (w - 1))
-    return f"int{wide}_t"
+    return f"int{stored_bits(values)}_t"
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ def test_a_stream_wider_than_the_tools_allow_is_refused(tmp_path: Path) -> None:
         InputPort(name="x", tensor="x", tensor_shape=(600,), frame=frame, simd=600),
         OutputPort(name="y", tensor="y", tensor_shape=(600,), frame=frame, simd=600),
     ]
-    with pytest.raises(InfeasibleError, match="4800 bits"):
+    with pytest.raises(InfeasibleError, match="bits of a beat: 4,800, at most 4,096"):
         written(Dataflow("wide", ports, [Stream("x", "y")]), tmp_path)
 
 

@@ -189,13 +189,17 @@ def estimate(
     return design.report
 
 
-def info(model: Model, *, input_type: str | InputType | None = None) -> dict[str, Any]:
+def info(
+    model: Model, *, input_type: str | InputType | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
     """What a model holds, and what would become of it, before a target is named.
+
+    Of one that can't be compiled, `flowc.survey.survey` says what it holds and what stands in the way.
 
     Raises:
         ModelError: the model can't be read or holds what can't become hardware.
     """
-    compiled = compile_model(model, input_type=_input_type(input_type))
+    compiled = compile_model(model, input_type=_input_type(input_type), progress=progress)
     return reports.info(compiled, explanations(compiled))
 
 

@@ -22,13 +22,13 @@ from flowc.cli.options import (
     input_type_option,
     json_option,
     model_argument,
-    progress,
     request_from,
     session,
 )
+from flowc.cli.progress import progress
 from flowc.cli.report import report
 from flowc.cli.synth import synth
-from flowc.errors import MismatchError, UsageError, counted, shown
+from flowc.errors import MismatchError, ModelError, UsageError, counted, shown
 
 __all__ = ["cli"]
 
@@ -57,17 +57,17 @@ cli.add_command(synth)
 @model_argument
 @build_options
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
-@click.option("--csim", is_flag=True, default=None, help="Compile the generated C++ with g++ and check it.")
-@click.option("--rtlsim", is_flag=True, default=None, help="Simulate the SystemVerilog (--backend rtl) with Verilator.")
+@click.option("--csim", is_flag=True, default=None, help="Compile the C++ with g++ and check it.")
+@click.option("--rtlsim", is_flag=True, default=None, help="Simulate the RTL (--backend rtl) and check it.")
 @click.option("--no-verify", "verify", flag_value=False, default=None, help="Skip the check against onnxruntime.")
 @click.option(
     "--strict",
     is_flag=True,
     default=None,
-    help="Exit 3 where the board can't run what stays on the host, instead of a warning.",
+    help="Exit 3 if the board can't run the host's part.",
 )
-@click.option("--force", is_flag=True, default=None, help="Replace DIR even if flowc did not write it.")
-@click.option("--dump-passes", is_flag=True, default=None, help="Keep the graph after each pass in DIR/passes/.")
+@click.option("--force", is_flag=True, default=None, help="Replace DIR even if it is not flowc's.")
+@click.option("--dump-passes", is_flag=True, default=None, help="Keep graphs after passes in DIR/passes/.")
 @click.option("--verify-passes", is_flag=True, default=None, help="Execute the graph around each pass.")
 @click.option("--explain", is_flag=True, default=None, help="Say what became of each node, and why.")
 @json_option
@@ -174,7 +174,7 @@ def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator:
 
     \b
     flowc run build/net-ultra96 --input images.npz --output logits.npz
-    flowc run build/net-ultra96 --input test.npz --labels labels --output logits.npz
+    flowc run build/net-ultra96 --input test.npz --labels y --output logits.npz
     """
     from flowc.cli.running import run_dataset
     from flowc.design.design import load
@@ -217,6 +217,7 @@ def verify(
 
     \b
     flowc verify build/net-ultra96 --samples 100 --csim
+    flowc verify build/net-ultra96 --input test.npz
     """
     from flowc.cli import show
     from flowc.design import csim as csims
@@ -234,7 +235,9 @@ def verify(
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
-            found["verification"] = design.verify(inputs, samples=count, seed=start, emulator=emulator)
+            found["verification"] = design.verify(
+                inputs, samples=count, seed=start, emulator=emulator, progress=tell.samples("compared")
+            )
             if csim:
                 tell("compiling and running the generated C++")
                 found["csim"], mismatch = csims.compare(design, directory, samples=count, seed=start, inputs=inputs)
@@ -269,22 +272,46 @@ def _keep(report: dict[str, Any], directory: Path) -> None:
 @json_option
 @debug_option
 def info(model: Path, input_type: str | None, as_json: bool) -> None:
-    """Say what MODEL holds and what would become of it, before a target is named."""
+    """Say what MODEL holds and what would become of it, before a target is named.
+
+    Of a model that can't be compiled, too: which nodes are refused and why. The exit code is 2 then.
+
+    \b
+    flowc info net.onnx
+    flowc info net.onnx --input-type uint8:0.00392156886
+    flowc info net.onnx --json | jq .bops
+    """
     from flowc import api
     from flowc.cli import show
+    from flowc.survey import survey
 
-    found = api.info(model, input_type=input_type)
+    refused = None
+    with progress() as tell:
+        try:
+            found = api.info(model, input_type=input_type, progress=tell)
+        except ModelError as error:
+            tell("looking at its nodes")
+            found, refused = survey(model, error), error
     if as_json:
         show.as_json(found)
-    else:
+    elif refused is None:
         show.info(found)
+    else:
+        show.survey(found)
+    if refused is not None:
+        raise refused
 
 
 @cli.command()
 @json_option
 @debug_option
 def targets(as_json: bool) -> None:
-    """List the known boards."""
+    """List the known boards.
+
+    \b
+    flowc targets
+    flowc targets --json | jq -r '.[].name'
+    """
     from flowc.cli import show
     from flowc.targets import known_targets
 

@@ -63,32 +63,29 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option(
     "--fps-range",
-    metavar="LOW:HIGH[:COUNT]",
+    metavar="LOW:HIGH[:N]",
     callback=_range,
-    help="Frame rates, evenly spaced on a logarithmic scale. [default: 12 up to the highest that fits]",
+    help="Frame rates, evenly on a logarithmic scale. [default: 12 that fit]",
 )
 @clock_option
 @click.option(
     "--execution",
     type=click.Choice(("auto", "dataflow", "loopback")),
+    metavar="STYLE",
     default="dataflow",
     show_default=True,
-    help="Execution style; auto: both in one front.",
+    help="dataflow, loopback, or auto: both in one front.",
 )
 @input_type_option
 @folding_option
 @utilization_option
-@click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Processes to compute with. [default: one per core]"
-)
-@click.option("--dask", metavar="ADDRESS", help="Compute on the Dask cluster with this scheduler instead.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. [default: one per core]")
+@click.option("--dask", metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler.")
 @click.option("--csv", "csv_file", type=_PATH, metavar="FILE", help="Write all points.")
 @click.option(
     "--json", "json_file", type=_PATH, metavar="FILE", help="Write all points; '-': to stdout, and nothing else."
 )
-@click.option(
-    "--plot", type=_PATH, metavar="FILE", help="Draw the fronts to a .svg, .png or .pdf file; '-': in the terminal."
-)
+@click.option("--plot", type=_PATH, metavar="FILE", help="Draw to .svg, .png or .pdf; '-': in the terminal.")
 @debug_option
 def explore(
     model: Path,
@@ -105,7 +102,7 @@ def explore(
 
     \b
     flowc explore net.onnx --targets ultra96,zcu104
-    flowc explore net.onnx --targets zcu104 --fps-range 100:20000:16 --csv sweep.csv --plot sweep.svg
+    flowc explore net.onnx --targets zcu104 --fps-range 100:20000:16 --plot sweep.svg
     """
     from flowc.exploration import sweep
     from flowc.files.write import check_writable, write_files

@@ -84,46 +84,46 @@ def _shapes(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.argument("networks", metavar="MODEL|SHAPES...", nargs=-1, required=True)
 @click.option("--pes", type=int, metavar="N", help="Processing elements of every array. [default: 16384]")
 @click.option(
-    "--heights", callback=_sides, metavar="A,B,...|LOW:HIGH:STEP", help="Heights. [default: divisors of --pes]"
+    "--heights", callback=_sides, metavar="RANGE", help="A,B,... or LOW:HIGH:STEP. [default: divisors of --pes]"
 )
-@click.option("--widths", callback=_sides, metavar="A,B,...|LOW:HIGH:STEP", help="Widths; with --heights, a grid.")
+@click.option("--widths", callback=_sides, metavar="RANGE", help="The same of widths; with --heights, a grid.")
 @click.option("--dataflow", default=_DATAFLOWS, show_default=True, metavar="A,B,...", help="Dataflows.")
 @click.option("--batch", type=int, default=1, show_default=True, metavar="N", help="Images that share weights.")
 @click.option(
     "--idle", type=click.Choice(["toggle", "gated"]), default="toggle", show_default=True,
-    help="What cells without data do.",
+    metavar="HOW", help="Cells without data toggle, or are gated.",
 )  # fmt: skip
 @click.option(
     "--loads", type=click.Choice(["published", "overlapped", "rows", "exposed"]), default="published", show_default=True,
-    help="How blocks of operands follow each other (docs/arrays.md).",
+    metavar="HOW", help="How operands follow: published, overlapped, rows, exposed.",
 )  # fmt: skip
 @click.option("--accumulators", type=int, default=4096, show_default=True, metavar="N", help="Depth below a column.")
 @click.option("--buffer", type=int, default=25_165_824, show_default=True, metavar="WORDS", help="The unified buffer.")
 @click.option(
-    "--costs", callback=_costs, metavar="NAME=X,...", help="Energy per word: register=1,neighbour=2,buffer=6,dram=0."
+    "--costs", callback=_costs, metavar="NAME=X,...", help="Energies per word: register, neighbour, buffer, dram."
 )
 @click.option(
     "--input-shape", "input_shapes", multiple=True, callback=_shapes, metavar="NAME=1,3,...",
-    help="The shape of an input that a model leaves open.",
+    help="Shape of an input that a model leaves open.",
 )  # fmt: skip
 @click.option(
-    "--layers", callback=_array, metavar="[DATAFLOW:]HxW",
-    help="The array whose layers are shown. [default: of the least energy]",
+    "--layers", callback=_array, metavar="[FLOW:]HxW",
+    help="Array whose layers are shown. [default: the best]",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes to count with. [default: one per core]")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. [default: one per core]")
 @click.option(
     "--csv", "csv_file", type=_PATH, is_flag=False, flag_value="-", metavar="[FILE]",
-    help="Write all points; without a file, or to '-': to stdout, and nothing else.",
+    help="Write all points; no file, or '-': to stdout alone.",
 )  # fmt: skip
 @click.option(
     "--json", "json_file", type=_PATH, is_flag=False, flag_value="-", metavar="[FILE]",
-    help="Write all points; without a file, or to '-': to stdout, and nothing else.",
+    help="Write all points; no file, or '-': to stdout alone.",
 )  # fmt: skip
 @click.option("--layers-csv", type=_PATH, metavar="FILE", help="Write every layer on the array of --layers.")
 @click.option("--plot", type=_PATH, metavar="FILE.svg", help="Draw a heat map.")
 @click.option(
     "--metric", default="energy", show_default=True, metavar="NAME",
-    help="What the heat map shows: energy, cycles, utilization, buffer, inter_pe, intra_pe, dram.",
+    help="What the heat map shows: any column of the points.",
 )  # fmt: skip
 @debug_option
 def explore_array(
@@ -153,7 +153,7 @@ def explore_array(
 
     \b
     flowc explore-array resnet50 --pes 16384 --dataflow ws
-    flowc explore-array net.onnx resnet50 --heights 16:256:16 --widths 16:256:16 --plot heat.svg --csv points.csv
+    flowc explore-array net.onnx --heights 16:256:16 --widths 16:256:16 --plot heat.svg
     """
     from flowc.arrays import Setup
     from flowc.arrays import explore_array as explore

@@ -1,12 +1,9 @@
-"""What the commands share: options, their types, the configuration file, and progress."""
+"""What the commands share: options, their types, and the configuration file."""
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,6 @@ __all__ = [
     "input_type_option",
     "json_option",
     "model_argument",
-    "progress",
     "request_from",
     "session",
     "utilization_option",
@@ -72,7 +68,7 @@ def debug_option(command: Command) -> Command:
     """Add the options that every command has."""
     flags = (
         (("-q", "--quiet"), "Say nothing but errors."),
-        (("-v", "--verbose"), "Name the stages on stderr, with their times."),
+        (("-v", "--verbose"), "Name stages and their times on stderr."),
         (("--debug",), "Show the traceback of errors."),
     )
     for names, text in reversed(flags):
@@ -80,15 +76,13 @@ def debug_option(command: Command) -> Command:
     return command
 
 
-input_type_option = click.option(
-    "--input-type", metavar="TYPE[:SCALE[:ZERO]]", help="Integer type of an input the model leaves float."
-)
+input_type_option = click.option("--input-type", metavar="TYPE", help="Integers of a float input: TYPE[:SCALE[:ZERO]].")
 emulator_option = click.option(
     "--emulator",
     type=click.Choice(("numpy", "native")),
-    help="How to emulate: in numpy, or by compiled kernels. [default: kernels where a C++ compiler is found]",
+    help="In numpy, or by compiled kernels. [default: native where a C++ compiler is found]",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 
 
 def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -100,13 +94,11 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 clock_option = click.option(
     "--clock", type=float, callback=_positive, metavar="MHZ", help="Clock in MHz. [default: the target's]"
 )
-folding_option = click.option(
-    "--folding", type=_PATH, metavar="FILE.json", help="PE, SIMD and styles fixed by hand (docs/cost-model.md)."
-)
+folding_option = click.option("--folding", type=_PATH, metavar="FILE.json", help="PE, SIMD and styles fixed by hand.")
 utilization_option = click.option(
     "--utilization",
-    metavar="RES=SHARE,...",
-    help="Shares of the device that may be used. [default: lut=80%,ff=80%,bram18=95%,uram=95%,dsp=95%]",
+    metavar="SHARES",
+    help="Shares that may be used, such as lut=70%,dsp=90%. [default: lut, ff 80%; others 95%]",
 )
 
 
@@ -160,17 +152,22 @@ def build_options(command: Command) -> Command:
             "--target",
             metavar="NAME",
             shell_complete=complete_target,
-            help="Board (see 'flowc targets'), or a TOML file.",
+            help="Board (flowc targets lists them), or a TOML file.",
         ),
         click.option(
             "--fps",
             type=float,
             callback=_positive,
             metavar="N",
-            help="Wanted frames per second. [default: all that fits]",
+            help="Frames per second. [default: all that fits]",
         ),
         clock_option,
-        click.option("--execution", type=click.Choice(EXECUTIONS), help="Execution style. [default: auto]"),
+        click.option(
+            "--execution",
+            type=click.Choice(EXECUTIONS),
+            metavar="STYLE",
+            help="auto, dataflow or loopback. [default: auto]",
+        ),
         input_type_option,
         folding_option,
         utilization_option,
@@ -178,22 +175,20 @@ def build_options(command: Command) -> Command:
             "--backend",
             metavar="NAME",
             shell_complete=complete_backend,
-            help="Language of the hardware. [default: hls]",
+            help="Hardware language: hls or rtl. [default: hls]",
         ),
-        click.option(
-            "--batch", type=int, metavar="N", help="Images at a time, for loopback execution; 1: one in stripes."
-        ),
+        click.option("--batch", type=int, metavar="N", help="Images at a time (loopback; 1: in stripes)."),
         click.option(
             "--latency",
             type=float,
             callback=_positive,
             metavar="MS",
-            help="Most milliseconds of a batch, for loopback execution.",
+            help="Most milliseconds of a batch (loopback).",
         ),
         click.option(
-            "--engine", type=_PATH, metavar="FILE.json", help="A loopback engine that exists (engine.json of a build)."
+            "--engine", type=_PATH, metavar="FILE.json", help="An engine that exists: engine.json of a build."
         ),
-        click.option("--config", type=_PATH, metavar="FILE.toml", help="Any of these options, as keys of a file."),
+        click.option("--config", type=_PATH, metavar="FILE.toml", help="These options as keys of a file."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -220,38 +215,3 @@ def request_from(config: Path | None, given: Mapping[str, Any]) -> BuildRequest:
     if "latency" in merged:
         merged["latency_ms"] = merged.pop("latency")
     return BuildRequest(**merged)
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """A function that is told what is being done, and shows it on stderr where that is a terminal, or with ``--verbose``."""
-    if session().verbose:
-        with _timed() as tell:
-            yield tell
-        return
-    if session().quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda text: status.update(escape(text))
-
-
-@contextlib.contextmanager
-def _timed() -> Iterator[Callable[[str], None]]:
-    """Names every stage when it ends, with the seconds that it took."""
-    running: list[tuple[str, float]] = []
-
-    def end() -> None:
-        if running:
-            stage, start = running.pop()
-            click.echo(f"flowc: {stage}: {time.perf_counter() - start:.2f} s", err=True)
-
-    def tell(stage: str) -> None:
-        end()
-        running.append((stage, time.perf_counter()))
-
-    yield tell
-    end()

@@ -54,7 +54,7 @@ def show(
     \b
     flowc report build/net-ultra96
     flowc report build/before build/after --html changes.html
-    flowc report build/before build/after --markdown --budget 'fps>=-2%' --budget 'lut<=30000'
+    flowc report build/before build/after --markdown --budget 'fps>=-2%'
     """
     from flowc.cli import show as tables
     from flowc.cli.show_compare import comparison as show_comparison
@@ -93,6 +93,10 @@ def import_(directory: Path, files: tuple[Path, ...], as_json: bool) -> None:
 
     Reports are looked for where the scripts of the build leave them, or are the FILEs: csynth.xml, csynth.rpt, export_syn.xml, and what
     Vivado's report_utilization and report_timing_summary wrote.
+
+    \b
+    flowc report import build/net-ultra96
+    flowc report import build/net-ultra96 reports/csynth.xml
     """
     from flowc.cli import show as tables
     from flowc.cli.show_vendor import vendor

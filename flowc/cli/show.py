@@ -11,14 +11,32 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
-from flowc.cli.tables import RESOURCES, UNKNOWN, count, figure, new_console, new_table, pairs, percent, share, text
-from flowc.errors import counted
+from flowc.cli.tables import (
+    RESOURCES,
+    UNKNOWN,
+    count,
+    figure,
+    new_console,
+    new_table,
+    pairs,
+    percent,
+    roomy,
+    share,
+    text,
+)
+from flowc.errors import counted, shown
+from flowc.report.text import amount, short
 from flowc.targets import Target
 
-__all__ = ["as_json", "info", "nodes", "report", "targets", "verification"]
+__all__ = ["as_json", "info", "nodes", "report", "survey", "targets", "verification"]
 
 Report = Mapping[str, Any]
+
+_NARROW_NAME = 22
+_BINDS = "bold red"
+_FULL = 0.9
 
 
 def as_json(document: Any) -> None:
@@ -60,29 +78,86 @@ _MADE = {True: "yes", False: "no longer", None: "?"}
 
 def targets(known: Sequence[Target]) -> None:
     """The known boards."""
-    table = new_table("target", "LUT>", "FF>", "BRAM18>", "URAM>", "DSP>", "MHz>", "part", "board", "made")
+    console = new_console()
+    wide = roomy(console)
+    shown_ = [(key, name) for key, name in RESOURCES if wide or key not in ("ff", "uram")]
+    table = new_table(
+        "target",
+        *(f"{name}>" for _, name in shown_),
+        "MHz>",
+        *(["part"] if wide else []),
+        "board",
+        *(["made"] if wide else []),
+    )
     for target in known:
-        figures = [count(target.available[key]) for key, _ in RESOURCES]
-        clock = f"{target.clock_mhz:g} (max {target.max_clock_mhz:g})"
-        table.add_row(target.name, *figures, clock, target.part, target.description, _MADE[target.made])
-    new_console().print(table)
+        clock = f"{target.clock_mhz:g} (max {target.max_clock_mhz:g})" if wide else f"{target.clock_mhz:g}"
+        table.add_row(
+            Text(target.name, style="bold"),
+            *(count(target.available[key]) for key, _ in shown_),
+            clock,
+            *([target.part] if wide else []),
+            target.description,
+            *([_MADE[target.made]] if wide else []),
+        )
+    console.print(table)
 
 
 def info(model: Report) -> None:
     """What a model holds, and what would become of each of its nodes."""
     console = new_console()
-    table = new_table("layer", "unit", "output", "bits w/in/out/acc", "MACs>", "BOPs>", "weights>")
+    wide = roomy(console)
+    heads = ("layer", "unit", "output", "bits w/in/out/acc") if wide else ("layer", "unit", "w/in/out/acc")
+    table = new_table(*heads, "MACs>", "BOPs>", "weights>")
     for layer in model["layers"]:
-        figures = (count(layer[key], "-") for key in ("macs", "bops", "weights"))
-        table.add_row(text(layer["name"]), layer["unit"], layer["shape"], _bits(layer), *figures)
+        names = (text(layer["name"]), layer["unit"], layer["shape"])
+        table.add_row(
+            *(names if wide else (Text(short(layer["name"], _NARROW_NAME)), layer["unit"])),
+            _bits(layer),
+            *(_size(layer[key], wide) for key in ("macs", "bops", "weights")),
+        )
     console.print(table)
+    console.print()
     nodes((node["node"], node["became"]) for node in model["nodes"])
+    console.print()
+    pairs(console, _model(model))
+
+
+def survey(model: Report) -> None:
+    """What a model that can't be compiled holds, and which of its nodes are refused."""
+    console = new_console()
+    wide = roomy(console)
+    heads = ("node", "operator", "output", "bits w/in/out") if wide else ("node", "operator", "w/in/out")
+    table = new_table(*heads, "MACs>", *(["BOPs>", "weights>"] if wide else []), "would become")
+    for node in model["nodes"]:
+        bits = "/".join(count(node[f"{kind}_bits"], "-") for kind in ("weight", "input", "output"))
+        table.add_row(
+            text(node["node"]) if wide else Text(short(node["node"], _NARROW_NAME)),
+            text(node["op"]),
+            *([node["shape"] or UNKNOWN] if wide else []),
+            bits,
+            *(_size(node[key], wide) for key in (("macs", "bops", "weights") if wide else ("macs",))),
+            Text(f"refused: {shown(node['refused'])}", style="red") if node["refused"] else text(node["became"] or "-"),
+        )
+    console.print(table)
+    console.print()
+    refused = sum(node["refused"] is not None for node in model["nodes"])
+    pairs(
+        console, [*_model(model), ("can't be compiled", f"{refused} of {counted(len(model['nodes']), 'node')} refused")]
+    )
+
+
+def _model(model: Report) -> list[tuple[str, str]]:
     ports = [
         (kind, ", ".join(f"{name} {_kind(entry)}" for name, entry in model[f"{kind}s"].items()))
         for kind in ("input", "output")
     ]
     totals = f"{count(model['macs'])} MACs, {count(model['bops'])} BOPs, {count(model['weights'])} weights"
-    pairs(console, [("model", model["model"]["name"]), *ports, ("a sample takes", totals)])
+    return [("model", model["model"]["name"]), *ports, ("a sample takes", totals)]
+
+
+def _size(value: int | None, wide: bool) -> str:
+    """A count in full, or of three digits where there is little room."""
+    return "-" if value is None else count(value) if wide else amount(value).replace(" ", "")
 
 
 def _kind(port: Any) -> str:
@@ -91,10 +166,14 @@ def _kind(port: Any) -> str:
 
 
 def _resources(console: Console, document: Report) -> None:
-    table = new_table("resource", "used>", "available>", "share>")
+    table = new_table("resource", "used>", "may be used>", "available>", "share>")
+    budget = document.get("budget") or {}
     for key, name in RESOURCES:
-        used, available = document["resources"][key], document["available"][key]
-        table.add_row(name, count(used), count(available), share(used, available))
+        used, available, allowed = document["resources"][key], document["available"][key], budget.get(key)
+        over = used is not None and allowed is not None and used > allowed
+        full = used is not None and bool(allowed) and used > _FULL * (allowed or 0)
+        style = "bold red" if over else "yellow" if full else None
+        table.add_row(name, count(used), count(allowed), count(available), share(used, available), style=style)
     console.print(table)
 
 
@@ -117,45 +196,40 @@ def _summary(document: Report) -> list[tuple[str, str]]:
 
 
 def _layers(console: Console, document: Report) -> None:
-    table = new_table(
-        "layer",
-        "unit",
-        "PE>",
-        "SIMD>",
-        "cycles>",
-        "bits w/in/out/acc",
-        *(f"{name}>" for _, name in RESOURCES),
-        "memory",
-    )
+    wide = roomy(console)
+    resources = [(key, name) for key, name in RESOURCES if wide or (key != "ff" and document["resources"][key])]
+    heads = ["layer", "unit", "PE>", "SIMD>"] if wide else ["layer", "PE x SIMD>"]
+    heads += ["cycles>", "bits w/in/out/acc" if wide else "w/in/out/acc", *(f"{name}>" for _, name in resources)]
+    table = new_table(*heads, *(["memory"] if wide else []))
     for layer in document["layers"]:
+        folding = [count(layer["pe"], "-"), count(layer["simd"], "-")]
         table.add_row(
-            text(layer["name"]),
-            layer["unit"],
-            count(layer["pe"], "-"),
-            count(layer["simd"], "-"),
+            text(layer["name"]) if wide else Text(short(layer["name"], _NARROW_NAME)),
+            *([layer["unit"], *folding] if wide else [" x ".join(folding)]),
             count(layer["cycles"]),
             _bits(layer),
-            *(count(layer[key]) for key, _ in RESOURCES),
-            layer["memory"] or "-",
+            *(count(layer[key]) for key, _ in resources),
+            *([layer["memory"] or "-"] if wide else []),
+            style=_BINDS if layer["name"] == document["bottleneck"] else None,
         )
     console.print(table)
 
 
 def _loopback_layers(console: Console, document: Report) -> None:
     """Layers of a loopback engine: what the array and the external memory do for a batch."""
-    table = new_table(
-        "layer", "unit", "bits w/in/out/acc", "cycles>", "compute>", "MB read>", "MB written>", "array>", "binds"
-    )
+    wide = roomy(console)
+    heads = ["layer", "unit", "bits w/in/out/acc"] if wide else ["layer"]
+    table = new_table(*heads, "cycles>", "compute>", "MB read>", "MB written>", "array>", "binds")
     for layer in document["layers"]:
         table.add_row(
-            text(layer["name"]),
-            layer["unit"],
-            _bits(layer),
+            text(layer["name"]) if wide else Text(short(layer["name"], _NARROW_NAME)),
+            *([layer["unit"], _bits(layer)] if wide else []),
             count(layer["cycles"] * document["batch"]),
             count(layer["compute_cycles"]),
             *(figure(layer[f"ddr_{way}_bytes"] / 1e6) for way in ("read", "write")),
             percent(layer["utilization"]) if layer["utilization"] is not None else "-",
             layer["binds"],
+            style=_BINDS if layer["name"] == document["bottleneck"] else None,
         )
     console.print(table)
 

@@ -11,13 +11,27 @@ from rich.text import Text
 
 from flowc.errors import shown
 
-__all__ = ["RESOURCES", "UNKNOWN", "count", "figure", "new_console", "new_table", "pairs", "percent", "share", "text"]
+__all__ = [
+    "RESOURCES",
+    "UNKNOWN",
+    "count",
+    "figure",
+    "new_console",
+    "new_table",
+    "pairs",
+    "percent",
+    "roomy",
+    "share",
+    "text",
+]
 
 UNKNOWN = "unknown"
 RESOURCES = (("lut", "LUT"), ("ff", "FF"), ("bram18", "BRAM18"), ("uram", "URAM"), ("dsp", "DSP"))
 """Resources as reports and tables name them."""
 
 _WIDE = 160
+_ROOMY = 118
+"""Columns from which on tables show everything; below they fit 80."""
 _LONGEST_LINE = 2000
 
 
@@ -25,6 +39,11 @@ def new_console() -> Console:
     """Tables as wide as the terminal, and wide enough not to be cut where there is none."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDE)
+
+
+def roomy(console: Console) -> bool:
+    """Whether there is room for every column."""
+    return console.width >= _ROOMY
 
 
 def new_table(*titles: str) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Design(Assembly):
         samples: int = 4,
         seed: int = 0,
         emulator: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any]:
         """Compares the emulated design with the reference under onnxruntime, tensor by tensor; kept in the report.
 
@@ -77,12 +78,13 @@ class Design(Assembly):
             x: inputs; random ones if None.
             samples, seed: how many random ones.
             emulator: as of `run`.
+            progress: told how many of how many samples are compared.
 
         Raises:
             MismatchError: a value differs and no ambiguity explains it.
         """
         inputs = self.samples(samples, seed) if x is None else self.as_inputs(x)
-        found = compare(self, inputs, emulator=emulator)
+        found = compare(self, inputs, emulator=emulator, progress=progress)
         result = found.as_dict("onnxruntime")
         self.report["verification"] = result
         if found.failing:

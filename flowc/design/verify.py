@@ -52,19 +52,26 @@ class ReferenceRunner:
         return dict(zip(self.outputs, run_session(self._session, self.outputs, feed), strict=True))
 
 
-def compare(design: Assembly, inputs: Mapping[str, Array], *, emulator: str | None = None) -> Verification:
+def compare(
+    design: Assembly,
+    inputs: Mapping[str, Array],
+    *,
+    emulator: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:
     """Compares the emulated design with its reference on every sample.
 
     Args:
         inputs: model inputs, (N, ...) each.
         emulator: which path the emulator takes (`flowc.design.plan.Plan.run`).
+        progress: told how many of how many samples are compared.
 
     Raises:
         ModelError: onnxruntime fails on the model.
     """
     run = _Run(design, emulator)
     with np.errstate(all="ignore"):
-        run.compare(inputs)
+        run.compare(inputs, progress or (lambda done, count: None))
     return run.result
 
 
@@ -92,7 +99,7 @@ class _Run:
         self.observer: Observer | None = None
         self.result = Verification(layers=_layers(design, self.graph))
 
-    def compare(self, inputs: Mapping[str, Array]) -> None:
+    def compare(self, inputs: Mapping[str, Array], progress: Callable[[int, int], None]) -> None:
         """Compares all samples, as many at once as their tensors fit a fixed room."""
         index, count = 0, len(next(iter(inputs.values())))
         while index < count:
@@ -102,6 +109,7 @@ class _Run:
             expected += [self.reference.run(inputs, i) for i in range(index + 1, last)]
             self._batch({n: a[index:last] for n, a in inputs.items()}, expected)
             index = last
+            progress(index, count)
         if count:
             self._functions(expected[0])
 

@@ -72,6 +72,8 @@ def info(compiled: Compiled, notes: Sequence[tuple[str, str]]) -> Info:
         "schema": REPORT_SCHEMA,
         "flowc": __version__,
         "model": {"name": compiled.name, "sha256": compiled.sha256},
+        "compiles": True,
+        "reason": None,
         "inputs": {n: {"shape": list(s.shape), "dtype": np.dtype(s.dtype).name} for n, s in compiled.inputs.items()},
         "outputs": {n: d.name for n, d in compiled.outputs.items()},
         "macs": sum(u.macs for u in graph),

@@ -118,7 +118,7 @@ def test_names_from_a_model_are_text(run: Run, tmp_path: Path) -> None:
     assert "[red]" in done.out
     page = Path("out/report.html").read_text()
     assert "</script>*/" not in page
-    assert "<title>hostile ]0;title " in page
+    assert "<title>hostile␛]0;title␇ " in page
     assert [c for c in set(page) if not c.isprintable() and c != "\n"] == []
     assert "\x1b" not in done.out
     assert "\x1b" not in run("info", path).out

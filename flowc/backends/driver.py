@@ -23,11 +23,11 @@ from flowc.templates.driver.operators import NUMPY_OPERATORS
 from flowc.units import Array
 from flowc.units.graph import Dataflow
 
-__all__ = ["generate_driver", "host_notes"]
+__all__ = ["about_host", "generate_driver", "host_notes", "npz_bytes", "write_package"]
 
 _COMMON = (
-    "__init__.py", "__main__.py", "driver.py", "device.py", "errors.py", "host.py", "operators.py", "onnxfile.py", "packing.py",
-    "samples.py", "throughput.py", "accuracy.py",
+    "__init__.py", "__main__.py", "accuracy.py", "device.py", "driver.py", "errors.py", "host.py", "integers.py", "onnxfile.py",
+    "operators.py", "overlay.py", "packing.py", "samples.py", "throughput.py",
 )  # fmt: skip
 """Scripts of every driver."""
 _STREAMS = ("board.py", "emulator.py", "stream.py")
@@ -77,26 +77,59 @@ def generate_driver(
         "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
     }
-    for name in (*_COMMON, *_STREAMS):
-        write(out / name, copied(f"driver/{name}", header, "#"))
-    write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
-    told: dict[str, Any] = {"target": target.description, "host": sorted(host or {}), "no_board": why_ip_only(target)}
-    told |= {
+    told = {
         key: [{**e, "frame_bytes": e["elements"] / e["per_beat"] * e["beat_bytes"]} for e in described[key]]
         for key in ("inputs", "outputs")
     }
-    models = {name: onnx.load_model_from_string(content) for name, content in (host or {}).items()}
-    told["needs"], told["lacks"] = host_notes(models, target)
-    write(out / "README.md", render("driver/README.md.j2", graph=comment(graph.name), weights=readers, **told))
     orders = {name: np.asarray(u.order, np.int32) for name, u in units.items() if u.order is not None}
+    files = {"orders.npz": npz_bytes(orders)}
+    if readers:
+        files["weights.npz"] = npz_bytes({p.name: p.image for p in readers})
+    texts = {name: copied(f"driver/{name}", header, "#") for name in _STREAMS}
+    readme = about_host(graph.name, host, target) | told | {"weights": readers, "no_board": why_ip_only(target)}
+    texts["README.md"] = render("driver/README.md.j2", **readme)
+    write_package(out, described, texts, files | dict(host or {}), header)
+
+
+def write_package(
+    out: Path, described: Mapping[str, Any], texts: Mapping[str, str], files: Mapping[str, bytes], header: str
+) -> None:
+    """Writes a driver: the scripts that all have, and what is its own.
+
+    Args:
+        out: folder to write to; made if it is not there.
+        described: ``accelerator.json``; it names the module with ``open_device`` ("device"), that with ``open_emulator`` ("emulator"), the
+            Python package that a board has ("package"), the bitstream ("bitfile"), the integer tensors that go in ("entries"), and
+            the model's outputs with their dtypes ("results").
+        texts, files: further files by name.
+        header: what made the files from what.
+
+    Raises:
+        UsageError: a file can't be written.
+    """
+    for name in _COMMON:
+        write(out / name, copied(f"driver/{name}", header, "#"))
+    write(out / "accelerator.json", json.dumps(described, indent=1) + "\n")
+    for name, text in texts.items():
+        write(out / name, text)
     try:
-        (out / "orders.npz").write_bytes(_npz(orders))
-        if readers:
-            (out / "weights.npz").write_bytes(_npz({p.name: p.image for p in readers}))
-        for name, content in (host or {}).items():
+        for name, content in files.items():
             (out / name).write_bytes(content)
     except OSError as error:
         raise UsageError(f"can't write '{out}': {error.strerror}", remedy="Choose a folder you may write to") from error
+
+
+def about_host(name: str, host: Mapping[str, bytes] | None, target: Target) -> dict[str, Any]:
+    """What the README of every driver says of the model, the board and the float parts."""
+    models = {part: onnx.load_model_from_string(content) for part, content in (host or {}).items()}
+    needs, lacks = host_notes(models, target)
+    return {
+        "graph": comment(name),
+        "target": target.description,
+        "host": sorted(models),
+        "needs": needs,
+        "lacks": lacks,
+    }
 
 
 def host_notes(host: Mapping[str, onnx.ModelProto], target: Target) -> tuple[list[str], list[str]]:
@@ -142,7 +175,7 @@ def _weights(port: WeightPort) -> dict[str, Any]:
     return {"name": port.name, "reader": port.reader, "copies": port.copies, "repeats": port.repeats}
 
 
-def _npz(arrays: Mapping[str, Array]) -> bytes:
+def npz_bytes(arrays: Mapping[str, Array]) -> bytes:
     """An .npz file of `arrays` that depends on nothing but them (numpy's own writer stamps the time)."""
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:

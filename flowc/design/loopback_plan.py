@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from flowc.backends.base import Cells, Simulated
+from flowc.backends.driver_loopback import generate_loopback_driver
 from flowc.backends.hls.loopback import simulate_engine, write_engine, write_golden
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.emulator import unfolded
@@ -155,6 +156,9 @@ class LoopbackPlan(Plan):
         program = self.program
         (folder / "descriptors.bin").write_bytes(program.table.astype("<u4").tobytes())
         (folder / "weights.bin").write_bytes(program.weights.tobytes())
+        generate_loopback_driver(
+            program, directory / "driver", target=self.target, header=info.header, results=info.results, host=info.host
+        )
 
     def cells(self) -> Cells:
         return Cells(_TOP)  # its layers have no hardware of their own

@@ -23,12 +23,18 @@ import numpy as np
 from flowc.units.base import Array
 
 __all__ = [
-    "DESCRIPTORS", "WORDS", "Bits", "Compute", "Descriptor", "End", "Fence", "Layer", "LoadActs", "LoadWeights", "Store",
-    "bits_of", "decode", "encode",
+    "DESCRIPTORS", "EARLY", "MAC", "MAX", "SEARCH", "SUM", "WORD", "WORDS", "Bits", "Compute", "Descriptor", "End", "Fence", "Layer",
+    "LoadActs", "LoadWeights", "Store", "bits_of", "decode", "encode",
 ]  # fmt: skip
 
 WORDS = 16
 """32-bit words of a descriptor."""
+
+MAC, MAX, SUM = 0, 1, 2
+"""Kinds of layers: products with weights, maximum, sum."""
+
+WORD, EARLY, SEARCH = 0, 1, 2
+"""Modes of the activation unit."""
 
 
 class Bits(NamedTuple):

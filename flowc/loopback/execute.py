@@ -12,11 +12,22 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from flowc.loopback.descriptors import Compute, Descriptor, End, Fence, Layer, LoadActs, LoadWeights, Store
+from flowc.loopback.descriptors import (
+    EARLY,
+    MAC,
+    MAX,
+    SEARCH,
+    Compute,
+    Descriptor,
+    End,
+    Fence,
+    Layer,
+    LoadActs,
+    LoadWeights,
+    Store,
+)
 from flowc.loopback.engine import BEAT_BYTES, Engine
 from flowc.loopback.formats import pack_digits, unpack_digits, unpack_word
-from flowc.loopback.layers import MAC, MAX
-from flowc.loopback.words import EARLY, SEARCH
 from flowc.units.base import Array
 
 __all__ = ["Machine", "ScheduleError"]

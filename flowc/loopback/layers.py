@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flowc.loopback.descriptors import MAC, MAX, SUM
 from flowc.loopback.engine import Engine
 from flowc.loopback.formats import PlaneLayout
 from flowc.loopback.words import Post
@@ -18,9 +19,6 @@ from flowc.units.base import Array
 __all__ = [
     "MAC", "MAX", "SUM", "HostStep", "Join", "Layer", "Network", "Placement", "Products", "Storage", "View", "Window", "plain_slots",
 ]  # fmt: skip
-
-MAC, MAX, SUM = 0, 1, 2
-"""Kinds of layers: products with weights, maximum, sum."""
 
 
 @dataclass(eq=False)

@@ -13,14 +13,13 @@ import numpy as np
 
 from flowc.exact.requant import Bounds, find_words
 from flowc.exact.steps import Steps, steps_of_activation
+from flowc.loopback.descriptors import EARLY, SEARCH, WORD
 from flowc.loopback.formats import pack_words
 from flowc.units.activation import Activation, Table
 from flowc.units.base import Array
 
 __all__ = ["DEEPEST", "EARLY", "SEARCH", "WORD", "Fit", "Post", "fit", "identity"]
 
-WORD, EARLY, SEARCH = 0, 1, 2
-"""Modes of the activation unit."""
 DEEPEST = 8
 _BOUNDS = Bounds(mult=18, add=40, shift=47)
 _EARLIEST = 3

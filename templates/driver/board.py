@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence
 
 import numpy as np
 
 from .device import Device, allocate_halves, fitting_batch
-from .errors import DriverError, InputError, MissingError
+from .errors import DriverError, InputError
+from .overlay import load_overlay, part_of
 from .stream import Stream, Weights, read_streams, read_weights
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-__all__ = ["Board", "load_overlay", "open_device"]
+__all__ = ["Board", "open_device"]
 
 # Registers of a reader, and bits of the first one (UG1399, S_AXILITE Control Register Map).
 _CONTROL, _ADDRESS = 0x00, 0x10
@@ -57,9 +57,9 @@ class Board(Device):
         pynq, self._overlay = load_overlay(bitfile)
         self._inputs, self._outputs = inputs, outputs
         every = (*inputs, *outputs)
-        engines = {s.name: _part(self._overlay, "dma_" + s.name) for s in every}
-        self._frames = _part(self._overlay, "frames")
-        self._readers = {w.name: _part(self._overlay, w.reader) for w in weights}
+        engines = {s.name: part_of(self._overlay, "dma_" + s.name) for s in every}
+        self._frames = part_of(self._overlay, "frames")
+        self._readers = {w.name: part_of(self._overlay, w.reader) for w in weights}
         self._send = {s.name: engines[s.name].sendchannel for s in inputs}
         self._receive = {s.name: engines[s.name].recvchannel for s in outputs}
         sizes = {s.name: s.frame_bytes for s in every}
@@ -124,31 +124,3 @@ class Board(Device):
         for reader, buffer in self._kept:
             reader.write(_CONTROL, 0)  # no further run; one under way waits for the accelerator and only reads
             buffer.freebuffer()
-
-
-def load_overlay(bitfile: Path) -> Any:
-    """(the pynq package, the overlay).
-
-    Raises:
-        MissingError: pynq is not installed, or can't load the bitstream.
-    """
-    try:
-        pynq = importlib.import_module("pynq")
-    except ImportError as error:
-        raise MissingError("no board: pynq can't be imported ({})".format(error)) from error
-    try:
-        return pynq, pynq.Overlay(str(bitfile))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise MissingError(
-            "pynq can't load {}: {}. The .hwh file must lie beside it, and PYNQ wants root's rights".format(bitfile, error)
-        ) from error
-
-
-def _part(overlay: Any, name: str) -> Any:
-    try:
-        return getattr(overlay, name)
-    except AttributeError as error:
-        raise MissingError(
-            "the bitstream has no '{}': it is of another design, or older than this driver. Copy design.bit and design.hwh of the "
-            "same build".format(name)
-        ) from error

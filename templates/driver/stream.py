@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from .errors import InputError
-from .packing import element_dtype, pack, unpack
+from .integers import Integers
+from .packing import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,27 +20,17 @@ __all__ = ["Stream", "Weights", "read_streams", "read_weights"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class Stream(Integers):
     """One stream between host and accelerator.
 
     Attributes:
         name: the accelerator's port; its DMA engine is ``dma_<name>``.
-        tensor: the model's integer tensor that it carries.
-        shape: shape of that tensor, without the batch.
-        bits, signed, bipolar: type of an element; a bipolar one is -1 or +1.
-        elements: elements of a frame.
         per_beat: elements of a beat.
         beat_bytes: bytes of a beat in memory.
         order: stream element i is element ``order[i]`` of the flattened tensor; None: i.
     """
 
     name: str
-    tensor: str
-    shape: Tuple[int, ...]
-    bits: int
-    signed: bool
-    bipolar: bool
-    elements: int
     per_beat: int
     beat_bytes: int
     order: Optional[Array] = None
@@ -50,30 +40,17 @@ class Stream:
         """Bytes of a frame in memory."""
         return self.elements // self.per_beat * self.beat_bytes
 
-    @property
-    def range(self) -> Tuple[int, int]:
-        """Least and greatest element."""
-        if self.bipolar:
-            return -1, 1
-        half = 1 << (self.bits - 1)
-        return (-half, half - 1) if self.signed else (0, 2 * half - 1)
-
     def encode(self, tensor: Array) -> NDArray[np.uint8]:
         """The bytes (N, frame_bytes) of integers (N, *shape), of any dtype.
 
         Raises:
             InputError: wrong shape, or a value that is no integer of the element type.
         """
-        tensor = np.asarray(tensor)
-        if tensor.shape[1:] != self.shape:
-            expected = ", ".join(["N", *map(str, self.shape)])
-            raise InputError("tensor '{}' has shape {}, must be ({})".format(self.tensor, tensor.shape, expected))
-        flat = tensor.reshape(len(tensor), self.elements)
-        self._check(flat)
+        flat = self.flat(tensor)
         if self.order is not None:
             flat = flat[:, self.order]
         data = pack(flat, self.bits, self.per_beat, bipolar=self.bipolar, beat_bytes=self.beat_bytes)
-        return data.reshape(len(tensor), self.frame_bytes)
+        return data.reshape(len(flat), self.frame_bytes)
 
     def decode(self, data: NDArray[np.uint8]) -> Array:
         """The integers (N, *shape) of bytes (N, frame_bytes)."""
@@ -84,26 +61,6 @@ class Stream:
             flat[:, self.order] = values
             values = flat
         return values.reshape((len(data), *self.shape))
-
-    def random(self, frames: int, seed: int = 0) -> Array:
-        """Random integers (frames, *shape) of the element type."""
-        rng = np.random.default_rng(seed)
-        lo, hi = self.range
-        dtype = element_dtype(self.bits, self.signed, self.bipolar)
-        values = rng.integers(lo, hi, (frames, *self.shape), dtype, endpoint=True)
-        return np.where(values > 0, 1, -1).astype(dtype) if self.bipolar else values
-
-    def _check(self, flat: Array) -> None:
-        lo, hi = self.range
-        sound = flat.dtype.kind in "iubf"
-        sound = sound and (not flat.size or bool(flat.min() >= lo and flat.max() <= hi))
-        if sound and flat.dtype.kind not in "iub":
-            sound = bool((flat == np.rint(flat)).all())
-        if sound and self.bipolar:
-            sound = bool((flat != 0).all())
-        if not sound:
-            allowed = "-1 and +1" if self.bipolar else "the integers {} to {}".format(lo, hi)
-            raise InputError("tensor '{}' holds values other than {}".format(self.tensor, allowed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +88,10 @@ def read_streams(folder: Path, description: Mapping[str, Any]) -> Tuple[List[Str
         known = {name: orders[name] for name in orders.files}
 
     def streams(entries: List[Mapping[str, Any]]) -> List[Stream]:
-        return [Stream(order=known.get(e["name"]), **{**e, "shape": tuple(e["shape"])}) for e in entries]
+        given = ({**e, "shape": tuple(e["shape"])} for e in entries)
+        return [
+            Stream(order=known.get(e["name"]), **{k: v for k, v in e.items() if k != "elements"}) for e in given
+        ]
 
     return streams(description["inputs"]), streams(description["outputs"])
 

@@ -59,23 +59,18 @@ GROUPS = {
 """Group -> its modules, below flowc/."""
 TESTS = {
     "verify": ["tests/design/test_{stem}.py", "tests/design/test_excuses.py", "tests/design/test_verify.py"],
-    "exact": [
-        "tests/exact/test_{stem}.py",
-        "tests/exact/test_intervals.py",
-        "tests/exact/test_windows.py",
-        "tests/exact/test_requant.py",
-    ],
-    "units": ["tests/units"],
-    "allocate": ["tests/dataflow/allocate"],
+    "exact": ["tests/exact/test_{stem}.py", "tests/exact/test_requant.py", "tests/exact/test_intervals.py"],
+    "units": ["tests/units/test_{stem}.py", "tests/units"],
+    "allocate": [f"tests/dataflow/allocate/test_{name}.py" for name in ("{stem}", "caps", "select", "allocation")],
 }
-"""Group -> the tests that have to notice; ``{stem}`` is the module's name."""
+"""Group -> the tests that have to notice, the nearest first; ``{stem}`` is the module's name."""
 
 MORE = {
-    "chains": ["tests/exact/test_certificate.py"], "choose": ["tests/exact/test_requant.py", "tests/exact/test_thresholds.py"],
+    "chains": ["tests/exact/test_certificate.py"], "choose": ["tests/exact/test_thresholds.py"], "fifos": [
+        "tests/dataflow/allocate/test_simulation.py"],
     "narrow": ["tests/passes/test_weights.py", "tests/exact/test_joins.py"], "spans": ["tests/exact/test_certificate.py"],
-    "sums": ["tests/exact/test_sums.py", "tests/design/test_excuses.py"], "walk": ["tests/exact/test_intervals.py"],
-    "windows": ["tests/exact/test_intervals.py", "tests/exact/test_certificate.py"],
-    "steps": ["tests/exact/test_intervals.py"],
+    "sums": ["tests/design/test_excuses.py"], "timing": ["tests/dataflow/allocate/test_simulation.py"],
+    "windows": ["tests/exact/test_certificate.py"],
 }  # fmt: skip
 """Module -> further tests that have to notice."""
 

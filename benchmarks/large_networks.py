@@ -13,7 +13,7 @@ from flowc.model.dtypes import IntType, SInt, UInt
 from flowc.units import Frame, GlobalSum, Join, Mvtu, Pad, Pool, Requant, Window
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["resnet50", "vgg16"]
+__all__ = ["LargeNet", "resnet50", "vgg16"]
 
 
 class LargeNet(Net):

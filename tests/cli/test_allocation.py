@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from flowc.cli import main
+from flowc.loopback.engine import Engine
 from tests.netbuild import cnn
 
 Run = Callable[..., tuple[int, str, str]]
@@ -126,6 +127,23 @@ def test_target_files(run: Run, old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize("command", ["build", "estimate"])
 def test_figures_out_of_range(run: Run, command: str, arguments: list[str], message: str) -> None:
     assert message in refused(run(command, *arguments), 2)
+
+
+def test_what_loopback_execution_refuses(run: Run) -> None:
+    engine = Engine(rows=16, columns=16, dsp_lanes=2, table_words=64, search_depth=8).as_dict()
+    for change, code, message in (
+        ({"schema": 7}, 2, "'e.json' is of schema 7; this version reads schema 1"),
+        ({"kind": "none"}, 2, "'e.json' describes no loopback engine"),
+        ({"dsp_lanes": 3}, 2, "'dsp_lanes' must be even"),
+        ({"weight_words": 2}, 3, "has no tile that fits the engine: half of its weight buffer holds 128 bytes, and the smallest tile takes"),
+        ({"act_words": 4}, 3, "half of its activation buffer holds 16 bytes, and the smallest tile takes"),
+    ):  # fmt: skip
+        Path("e.json").write_text(json.dumps(engine | change))
+        assert message in refused(run("build", "--engine", "e.json"), code, kept="e.json")
+    message = refused(run("build", "--execution", "loopback", "--batch", "500000000"), 3, kept="e.json")
+    assert "bytes of external memory" in message
+    assert "the largest tensor" in message
+    assert "Ask for a smaller --batch" in message
 
 
 def test_a_clock_out_of_range_is_said_before_the_model_is_read(run: Run) -> None:

@@ -190,7 +190,7 @@ def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator:
 
 @cli.command()
 @_directory
-@click.option("--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with.")
+@click.option("--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with, as many as it holds.")
 @click.option(
     "--samples",
     type=click.IntRange(1),
@@ -220,6 +220,7 @@ def verify(
     flowc verify build/net-ultra96 --input test.npz
     """
     from flowc.cli import show
+    from flowc.cli.running import verify_dataset
     from flowc.design import csim as csims
     from flowc.design import rtlsim as rtlsims
     from flowc.design.design import load
@@ -228,16 +229,19 @@ def verify(
     if source is not None and (samples is not None or seed is not None):
         raise UsageError("--input names the samples, --samples and --seed draw random ones: use one or the other")
     design = load(directory)
-    inputs = None if source is None else read_inputs(source, design.inputs)
+    inputs = None if source is None or not (csim or rtlsim) else read_inputs(source, design.inputs)
     count, start = samples or _SAMPLES, seed or 0
     mismatch = None
     found: dict[str, Any] = {"verification": None, "csim": None, "rtlsim": None}
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
-            found["verification"] = design.verify(
-                inputs, samples=count, seed=start, emulator=emulator, progress=tell.samples("compared")
-            )
+            told = tell.samples("compared")
+            if source is None:
+                verified = design.verify(samples=count, seed=start, emulator=emulator, progress=told)
+            else:
+                verified = verify_dataset(design, source, emulator=emulator, progress=told)
+            found["verification"] = verified
             if csim:
                 tell("compiling and running the generated C++")
                 found["csim"], mismatch = csims.compare(design, directory, samples=count, seed=start, inputs=inputs)

@@ -1,4 +1,4 @@
-"""``flowc run`` over data sets of any size: chunk by chunk, with a progress bar and an accuracy."""
+"""``flowc run`` and ``flowc verify`` over data sets of any size: chunk by chunk, with a progress bar and an accuracy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowc.cli.options import session
 from flowc.design.design import Design
 from flowc.errors import UsageError
 from flowc.files.dataset import Gathered, open_dataset, read_labels
 from flowc.files.write import check_writable
 
-__all__ = ["Accuracy", "Ran", "run_dataset"]
+__all__ = ["Accuracy", "Ran", "run_dataset", "verify_dataset"]
 
 Array = NDArray[Any]
 
@@ -95,10 +96,26 @@ def run_dataset(design: Design, source: Path, sink: Path, *, labels: str | None,
     return ran
 
 
+def verify_dataset(
+    design: Design, source: Path, *, emulator: str | None, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Compares every sample of a file with onnxruntime, never holding more than a chunk.
+
+    Args:
+        progress: told how many of how many samples are compared.
+
+    Raises:
+        UsageError: the file can't be read, or does not fit the model.
+        MismatchError: a value differs and no ambiguity explains it.
+    """
+    with open_dataset(source, design.inputs) as data:
+        return design.verify(data.chunks(), emulator=emulator, progress=lambda done, _: progress(done, data.count))
+
+
 @contextlib.contextmanager
 def _bar(count: int) -> Iterator[Callable[[int, float], None]]:
     """A progress bar with samples per second on stderr, where that is a terminal."""
-    if not sys.stderr.isatty():
+    if session().quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, rate: None
         return
     from rich.console import Console

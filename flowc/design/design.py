@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class Design(Assembly):
 
     def verify(
         self,
-        x: Array | Mapping[str, Array] | None = None,
+        x: Array | Mapping[str, Array] | Iterator[Mapping[str, Array]] | None = None,
         *,
         samples: int = 4,
         seed: int = 0,
@@ -75,15 +75,19 @@ class Design(Assembly):
         """Compares the emulated design with the reference under onnxruntime, tensor by tensor; kept in the report.
 
         Args:
-            x: inputs; random ones if None.
+            x: inputs; random ones if None; or an iterator over inputs, for sets larger than memory.
             samples, seed: how many random ones.
             emulator: as of `run`.
-            progress: told how many of how many samples are compared.
+            progress: told how many of how many samples are compared; of an iterator, those seen so far.
 
         Raises:
             MismatchError: a value differs and no ambiguity explains it.
         """
-        inputs = self.samples(samples, seed) if x is None else self.as_inputs(x)
+        inputs: Mapping[str, Array] | Iterator[Mapping[str, Array]]
+        if isinstance(x, Iterator):
+            inputs = (self.as_inputs(chunk) for chunk in x)
+        else:
+            inputs = self.samples(samples, seed) if x is None else self.as_inputs(x)
         found = compare(self, inputs, emulator=emulator, progress=progress)
         result = found.as_dict("onnxruntime")
         self.report["verification"] = result

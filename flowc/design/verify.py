@@ -7,7 +7,7 @@ that differs is explained only if the accumulator it was made from lies in a win
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,41 +20,21 @@ from flowc.design.comparison import Comparison, Verification
 from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
 from flowc.design.join_probes import Reach, operands, probe_join
 from flowc.design.probes import probe
+from flowc.design.reference import ReferenceRunner
 from flowc.design.tail import TailCheck
 from flowc.errors import MismatchError, shown
 from flowc.exact.sums import FloatSum
 from flowc.model.host import HostGraph
-from flowc.model.runtime import open_session, run_session
 from flowc.units import Join
 from flowc.units.base import Array, Unit
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["Comparison", "ReferenceRunner", "Verification", "compare"]
-
-_ROOM = 96 << 20
-"""Bytes of the reference's tensors that are kept at once."""
-_MOST_SAMPLES = 64
-
-
-class ReferenceRunner:
-    """The reference under onnxruntime (optimizations off), one sample at a time."""
-
-    def __init__(self, model: onnx.ModelProto, *, threads: int = 2) -> None:
-        self.outputs = [o.name for o in model.graph.output]
-        self._dtypes = {
-            v.name: onnx.helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type) for v in model.graph.input
-        }
-        self._session = open_session(model, threads=threads)
-
-    def run(self, inputs: Mapping[str, Array], index: int) -> dict[str, Array]:
-        """Every output of the reference for sample ``index`` of the inputs."""
-        feed = {n: np.ascontiguousarray(a[index : index + 1], self._dtypes[n]) for n, a in inputs.items()}
-        return dict(zip(self.outputs, run_session(self._session, self.outputs, feed), strict=True))
+__all__ = ["Comparison", "Verification", "compare"]
 
 
 def compare(
     design: Assembly,
-    inputs: Mapping[str, Array],
+    inputs: Mapping[str, Array] | Iterable[Mapping[str, Array]],
     *,
     emulator: str | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -62,7 +42,7 @@ def compare(
     """Compares the emulated design with its reference on every sample.
 
     Args:
-        inputs: model inputs, (N, ...) each.
+        inputs: model inputs, (N, ...) each; or such, chunk after chunk.
         emulator: which path the emulator takes (`flowc.design.plan.Plan.run`).
         progress: told how many of how many samples are compared.
 
@@ -71,7 +51,9 @@ def compare(
     """
     run = _Run(design, emulator)
     with np.errstate(all="ignore"):
-        run.compare(inputs, progress or (lambda done, count: None))
+        for chunk in [inputs] if isinstance(inputs, Mapping) else inputs:
+            run.compare(chunk, progress or (lambda done, count: None))
+        run.finish()
     return run.result
 
 
@@ -97,25 +79,28 @@ class _Run:
         self.joined: dict[Stream, tuple[str, str]] | None = None
         self.reach = Reach()
         self.observer: Observer | None = None
+        self.seen: Mapping[str, Array] = {}
         self.result = Verification(layers=_layers(design, self.graph))
 
     def compare(self, inputs: Mapping[str, Array], progress: Callable[[int, int], None]) -> None:
-        """Compares all samples, as many at once as their tensors fit a fixed room."""
-        index, count = 0, len(next(iter(inputs.values())))
-        while index < count:
-            expected = [self.reference.run(inputs, index)]
-            room = _ROOM // max(1, sum(a.nbytes for a in expected[0].values()))
-            last = min(count, index + max(1, min(room, _MOST_SAMPLES)))
-            expected += [self.reference.run(inputs, i) for i in range(index + 1, last)]
-            self._batch({n: a[index:last] for n, a in inputs.items()}, expected)
-            index = last
-            progress(index, count)
-        if count:
-            self._functions(expected[0])
+        """Compares all samples, a batch at a time."""
+        before, count = self.result.samples, len(next(iter(inputs.values())))
+        for index, expected in self.reference.batches(inputs):
+            self._batch({n: a[index : index + len(expected)] for n, a in inputs.items()}, expected)
+            self.seen = expected[0]
+            progress(self.result.samples, before + count)
+
+    def finish(self) -> None:
+        """Compares what samples may not reach."""
+        if self.seen:
+            self._functions(self.seen)
 
     def _batch(self, samples: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> None:
-        design, result = self.design, self.result
+        design = self.design
         heads = design.run_head(samples)
+        observed = self._watched(heads, expected)
+        if observed is None and self.reference.in_batches:
+            expected = [self.reference.run(samples, i) for i in range(len(expected))]
         if self.joined is None:
             joins = ((s, operands(design, self.graph, s, expected[0])) for s in self.graph.streams)
             self.joined = {s: names for s, names in joins if names is not None}
@@ -125,8 +110,7 @@ class _Run:
         for i, right in enumerate(expected):
             for name, given in heads.items():
                 if name in right:
-                    result.tensor(name).same(given[i].reshape(-1), right[name].reshape(-1))
-        observed = self._watched(heads, expected)
+                    self.result.tensor(name).same(given[i].reshape(-1), right[name].reshape(-1))
         free = design.from_ports(design.plan.run(design.to_ports(heads), emulator=self.emulator))
         for i, right in enumerate(expected):
             own = [{n: a[i : i + 1] for n, a in arrays.items()} for arrays in (samples, heads, free, observed or {})]

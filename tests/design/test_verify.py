@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto
 
 from flowc.design.design import Design
-from flowc.design.verify import ReferenceRunner, compare
+from flowc.design.reference import ReferenceRunner
+from flowc.design.verify import compare
 from flowc.errors import MismatchError
 from flowc.streamline.compile import compile_model
 from flowc.units import Activate, Mvtu, Pad, Requant, Table, Thresholds, Unit
@@ -216,7 +217,7 @@ def test_batches_are_compared_as_samples_are(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("emulator", ["native", "numpy"])
 def test_what_differs_in_a_batch_is_counted_as_by_sample(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One wrong weight: batches where it shows are taken apart, and nothing is counted twice."""
-    monkeypatch.setattr("flowc.design.verify._MOST_SAMPLES", 2)
+    monkeypatch.setattr("flowc.design.reference._MOST_SAMPLES", 2)
     built = design()
     unit = first(built, Mvtu, lambda u: u.taps > 1)
     weights = unit.weights.copy()

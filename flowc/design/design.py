@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from flowc.design.assembly import Assembly
+from flowc.design.layers import Layers
 from flowc.design.project import write_project
 from flowc.design.store import DESIGN_SCHEMA, read_assembly
 from flowc.design.verify import compare
 from flowc.errors import UsageError, shown
 from flowc.files.outdir import staged_output
-from flowc.report.summary import Report
+from flowc.report.summary import Report, Summary
 from flowc.units.base import Array
 
 __all__ = ["DESIGN_SCHEMA", "Design", "load"]
@@ -40,6 +41,15 @@ class Design(Assembly):
 
     def _repr_html_(self) -> str:
         return Report(self.report)._repr_html_()
+
+    @property
+    def layers(self) -> Layers:
+        """The units by name: ``design.layers["conv1"].activations(x)``, ``.histogram()``."""
+        return Layers(self, self.report)
+
+    def summary(self) -> Summary:
+        """The layers with their shapes, bits and costs, the totals, and what binds: shown as text, or as a table in a notebook."""
+        return Summary(self.report, {u.name: u.outputs[0].shape for u in self.graph if u.outputs})
 
     @classmethod
     def of(cls, assembly: Assembly, **more: Any) -> Design:

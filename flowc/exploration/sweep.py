@@ -12,12 +12,13 @@ from typing import Any
 import onnx
 
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
-from flowc.errors import InfeasibleError, UsageError, shown
+from flowc.errors import InfeasibleError, UsageError, counted, shown
 from flowc.exploration import plots
 from flowc.exploration.executors import process_executor
 from flowc.exploration.points import Point, pareto, rates, rows, slowest_cycles, to_csv
 from flowc.exploration.points import explore as explore_graph
 from flowc.model.input_type import InputType
+from flowc.report.summary import html_table
 from flowc.streamline.compile import compile_model
 from flowc.targets import Target, load_target
 from flowc.version import __version__
@@ -32,7 +33,7 @@ _SPAN = 1000
 """How far a range that is not given goes down from the highest rate that fits, at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """What was found.
 
@@ -50,6 +51,27 @@ class Sweep:
     def front(self) -> list[Point]:
         """The points that no other of the same board beats in rate and in every resource; ascending rates per board."""
         return pareto(self.points)
+
+    def __repr__(self) -> str:
+        parts = []
+        for target in self.targets:
+            mine = [p for p in self.front if p.target == target.name]
+            if mine:
+                parts.append(
+                    f"{target.name} {mine[0].fps:,.4g} to {mine[-1].fps:,.4g} frames/s in {counted(len(mine), 'design')}"
+                )
+            else:
+                parts.append(f"{target.name}: nothing fits")
+        return f"<flowc sweep of {shown(self.model)}, {counted(len(self.points), 'point')}: {'; '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        head = ("board", "execution", "frames/s", "latency ms", "LUT", "FF", "BRAM18", "URAM", "DSP", "bottleneck")
+        keys = ("target", "execution", "fps", "latency_ms", "lut", "ff", "bram18", "uram", "dsp", "bottleneck")
+        table = html_table(repr(self)[1:-1], head, ([getattr(p, key) for key in keys] for p in self.front))
+        if not plots.installed("matplotlib") or not self.front:
+            return table
+        picture = self.plot("svg").decode()
+        return table + picture[picture.index("<svg") :]
 
     def csv(self) -> str:
         """All points, one per line below a header; what is unknown is empty."""

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from flowc.errors import shown
+from flowc.report.page import render_fragment
+from flowc.report.text import number, visible
 
-__all__ = ["Info", "Report"]
+__all__ = ["Info", "Report", "Summary", "html_table"]
 
 _RESOURCES = ("lut", "ff", "bram18", "uram", "dsp")
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return shown(str(value))
-
-
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def html_table(title: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table for a notebook; names are text."""
     cells = "".join(
-        "<tr>" + "".join(f"<td>{escape(_text('-' if value is None else value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(visible('-' if v is None else number(v)))}</td>" for v in row) + "</tr>"
         for row in rows
     )
-    return (
-        f"<p>{escape(title)}</p><table><thead><tr>"
-        + "".join(f"<th>{escape(name)}</th>" for name in head)
-        + f"</tr></thead><tbody>{cells}</tbody></table>"
-    )
+    heads = "".join(f"<th>{escape(name)}</th>" for name in head)
+    return f"<p>{escape(visible(title))}</p><table><thead><tr>{heads}</tr></thead><tbody>{cells}</tbody></table>"
 
 
 class Report(dict[str, Any]):
@@ -44,25 +33,23 @@ class Report(dict[str, Any]):
     def summary(self) -> str:
         """One line: what, where, how fast, how large, how sure."""
         used: Mapping[str, Any] = self["resources"]
-        costs = ", ".join(f"{_text(used[n])} {n}" for n in _RESOURCES if used.get(n) != 0)
+        costs = ", ".join(f"{number(used[n])} {n}" for n in _RESOURCES if used.get(n) != 0)
         checked = self["verification"]
         sure = (
             "not verified"
             if checked is None
-            else f"{_text(checked['mismatches'])} mismatches in {_text(checked['values'])} integers"
+            else f"{number(checked['mismatches'])} mismatches in {number(checked['values'])} integers"
         )
         return (
-            f"{shown(self['model']['name'])} on {self['target']} at {self['clock_mhz']:g} MHz: {_text(self['fps'])} frames/s, "
-            f"{'fits' if self['fits'] else 'does not fit'}; {costs}; {sure}"
+            f"{shown(self['model']['name'])} on {self['target']} at {self['clock_mhz']:g} MHz: {number(self['fps'])} frames/s, "
+            f"bound by {shown(str(self['bottleneck']))}, {'fits' if self['fits'] else 'does not fit'}; {costs}; {sure}"
         )
 
     def __repr__(self) -> str:
         return f"<flowc report: {self.summary}>"
 
     def _repr_html_(self) -> str:
-        head = ("layer", "unit", "PE", "SIMD", "cycles", *_RESOURCES)
-        keys = ("name", "unit", "pe", "simd", "cycles", *_RESOURCES)
-        return _table(self.summary, head, ([layer.get(key) for key in keys] for layer in self["layers"]))
+        return render_fragment(self)
 
 
 class Info(dict[str, Any]):
@@ -72,8 +59,8 @@ class Info(dict[str, Any]):
     def summary(self) -> str:
         """One line: the model's size."""
         return (
-            f"{shown(self['model']['name'])}: {len(self['layers'])} layers, {_text(self['macs'])} MACs, {_text(self['bops'])} BOPs, "
-            f"{_text(self['weights'])} weights"
+            f"{shown(self['model']['name'])}: {len(self['layers'])} layers, {number(self['macs'])} MACs, {number(self['bops'])} BOPs, "
+            f"{number(self['weights'])} weights"
         )
 
     def __repr__(self) -> str:
@@ -82,4 +69,41 @@ class Info(dict[str, Any]):
     def _repr_html_(self) -> str:
         keys = ("name", "unit", "shape", "weight_bits", "input_bits", "output_bits", "macs", "weights")
         head = ("layer", "unit", "output", "weight bits", "input bits", "output bits", "MACs", "weights")
-        return _table(self.summary, head, ([layer.get(key) for key in keys] for layer in self["layers"]))
+        return html_table(self.summary, head, ([layer.get(key) for key in keys] for layer in self["layers"]))
+
+
+class Summary:
+    """The layers of a design as a text table, as people print them; a table in a notebook.
+
+    Args:
+        report: content of report.json.
+        shapes: (H, W, C) of what leaves a unit, by name.
+    """
+
+    _HEAD = ("layer", "unit", "output", "weight bits", "in", "out", "MACs", "cycles", "LUT", "BRAM18", "DSP")
+
+    def __init__(self, report: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]) -> None:
+        self._report = Report(report)
+        self._rows = [self._row(layer, shapes.get(layer["name"])) for layer in report["layers"]]
+
+    @staticmethod
+    def _row(layer: Mapping[str, Any], shape: Sequence[int] | None) -> list[str]:
+        keys = ("weight_bits", "input_bits", "output_bits", "macs", "cycles", "lut", "bram18", "dsp")
+        figures = ["-" if layer[key] is None else number(layer[key]) for key in keys]
+        return [shown(layer["name"]), layer["unit"], "-" if shape is None else "x".join(map(str, shape)), *figures]
+
+    def __str__(self) -> str:
+        table = [list(self._HEAD), *self._rows]
+        widths = [max(len(row[i]) for row in table) for i in range(len(self._HEAD))]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in table
+        ]
+        return "\n".join([*lines, "", *textwrap.wrap(self._report.summary, 100)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return html_table(self._report.summary, self._HEAD, self._rows)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from flowc.report.page.bars import cycle_bars, energy_bars, fifo_bars, stage_bars
 from flowc.report.page.graph import draw_graph
@@ -19,7 +20,7 @@ from flowc.report.page.units import folding_text, unit_rows
 from flowc.report.page.words import tell
 from flowc.report.text import amount, number, percent, short, visible
 
-__all__ = ["render_html", "render_page"]
+__all__ = ["render_fragment", "render_html", "render_page"]
 
 
 _NEWER = (
@@ -64,7 +65,7 @@ def render_page(template: str, **values: Any) -> str:
 
 def render_html(report: Mapping[str, Any]) -> str:
     """The page of one design: report.html."""
-    report = {**dict.fromkeys(_NEWER), **report}
+    report = _whole(report)
     return render_page(
         "report.html.j2",
         report=report,
@@ -81,3 +82,21 @@ def render_html(report: Mapping[str, Any]) -> str:
         folding=folding_text(report),
         stages=stage_bars(report),
     )
+
+
+def render_fragment(report: Mapping[str, Any]) -> str:
+    """A part of a page for a notebook: the first screen, the drawing and the table of units. Its styles reach nothing around it."""
+    report = _whole(report)
+    return render_page(
+        "fragment.html.j2",
+        report=report,
+        told=tell(report),
+        graph=draw_graph(report),
+        timeline=draw_timeline(report),
+        units=unit_rows(report),
+        style=Markup(_source("style.css").replace(":root", ":scope")),  # noqa: S704 - a file of flowc's own
+    )
+
+
+def _whole(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**dict.fromkeys(_NEWER), **report}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from flowc.backends.alveo import movers, platform
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.vivado import why_ip_only
@@ -30,7 +31,7 @@ _COMMON = (
     "operators.py", "overlay.py", "packing.py", "samples.py", "throughput.py",
 )  # fmt: skip
 """Scripts of every driver."""
-_STREAMS = ("board.py", "emulator.py", "stream.py")
+_STREAMS = ("emulator.py", "stream.py")
 """Scripts of a driver whose accelerator has streams."""
 _32_BIT = frozenset({"zynq-7000"})
 """Families whose processor onnxruntime is not built for."""
@@ -67,10 +68,8 @@ def generate_driver(
     units = {port.name: unit for port, unit in zip(ports, (*graph.inputs, *graph.outputs), strict=True)}
     described: dict[str, Any] = {
         "name": graph.name,
-        "device": "board",
+        **_device(graph, target),
         "emulator": "emulator",
-        "package": "pynq",
-        "bitfile": "design.bit",
         "entries": [p.tensor for p in ports if p.is_input],
         "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],
         "outputs": [_entry(p, units[p.name].tensor_shape) for p in ports if not p.is_input],
@@ -85,8 +84,10 @@ def generate_driver(
     files = {"orders.npz": npz_bytes(orders)}
     if readers:
         files["weights.npz"] = npz_bytes({p.name: p.image for p in readers})
-    texts = {name: copied(f"driver/{name}", header, "#") for name in _STREAMS}
-    readme = about_host(graph.name, host, target) | told | {"weights": readers, "no_board": why_ip_only(target)}
+    texts = {name: copied(f"driver/{name}", header, "#") for name in (*_STREAMS, f"{described['device']}.py")}
+    readme = about_host(graph.name, host, target) | told | {"weights": readers}
+    card = platform(target) is not None
+    readme |= {"card": card, "kernels": described.get("kernels", {}), "no_board": None if card else why_ip_only(target)}
     texts["README.md"] = render("driver/README.md.j2", **readme)
     write_package(out, described, texts, files | dict(host or {}), header)
 
@@ -153,6 +154,14 @@ def host_notes(host: Mapping[str, onnx.ModelProto], target: Target) -> tuple[lis
         else:
             notes.append(text)
     return notes, warnings
+
+
+def _device(graph: Dataflow, target: Target) -> dict[str, Any]:
+    """What the driver reaches the accelerator through: PYNQ and DMA engines, or XRT and the kernels that move its streams."""
+    if platform(target) is None:
+        return {"device": "board", "package": "pynq", "bitfile": "design.bit"}
+    kernels = {m.port: {"kernel": m.kernel, "per_frame": m.per_frame} for m in movers(graph)}
+    return {"device": "card", "package": "pyxrt", "bitfile": "design.xclbin", "kernels": kernels}
 
 
 def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -111,8 +111,8 @@ def _vlnv(name: str) -> str:
 def why_ip_only(target: Target) -> str | None:
     """Why `target` gets no complete system, and so no bitstream; None if it gets one."""
     if target.family not in catalog()["family"]:
-        if target.part.startswith("xcu"):
-            return "Alveo cards need an XRT kernel and its shell, which flowc does not generate yet."
+        if target.part in catalog()["platform"]:
+            return "a card is reached through XRT kernels: ../alveo compiles and links them."
         return f"parts of the family {target.family} have no processor; connect the streams in a design of your own."
     if target.board_part is None:
         return "the target names no board_part, and the processor's DRAM is set up by the board files."

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from flowc.backends import Backend, Cells, Simulated, find
+from flowc.backends.alveo import generate_alveo, platform
 from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import generate_vivado
 from flowc.dataflow.allocate import allocate, chosen_folding
@@ -133,6 +134,15 @@ class DataflowPlan(Plan):
             header=info.header,
             backend=self.backend.name,
         )
+        if platform(target) is not None:
+            generate_alveo(
+                self.graph,
+                directory / "alveo",
+                target=target,
+                clock_mhz=clock,
+                header=info.header,
+                backend=self.backend.name,
+            )
         generate_driver(
             self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host
         )

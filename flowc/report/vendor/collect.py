@@ -24,6 +24,7 @@ __all__ = ["PLACES", "Collected", "Exported", "Implemented", "Timed", "collect"]
 
 PLACES = (
     "vivado/*.rpt",
+    "alveo/*.rpt",
     "hls/vitis_*/solution*/syn/report/csynth.xml",
     "hls/vitis_*/solution*/syn/report/csynth.rpt",
     "hls/vitis_*/solution*/impl/report/*/export_*.xml",

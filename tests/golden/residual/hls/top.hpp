@@ -6,6 +6,9 @@
 
 #include "flowc/ap.hpp"
 
+#ifdef FLOWC_KERNEL
+extern "C"  // v++ finds a kernel by its plain name
+#endif
 void net(hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49);
 
 #endif

@@ -6,6 +6,9 @@
 
 #include "flowc/ap.hpp"
 
+#ifdef FLOWC_KERNEL
+extern "C"  // v++ finds a kernel by its plain name
+#endif
 void two_inputs(hls::stream<flowc::Axis<2>>& a, hls::stream<flowc::Axis<1>>& b, hls::stream<flowc::Axis<3>>& s);
 
 #endif

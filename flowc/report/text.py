@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-__all__ = ["amount", "number", "percent", "short", "visible"]
+__all__ = ["amount", "breakable", "common_prefix", "number", "percent", "short", "visible"]
 
 _LONGEST = 2000
+_WORTH_CUTTING = 6
 _PICTURES = 0x2400
 _DELETE = 0x7F
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -66,6 +70,23 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) == "Zs":
         return " "
     return f"\\u{code:04x}"
+
+
+def breakable(name: str) -> Markup:
+    """A name as HTML that may break behind its underscores, slashes and dots."""
+    text = str(escape(visible(name)))
+    return Markup(re.sub(r"([_/.:])(?=[^_/.:])", r"\1<wbr>", text))  # noqa: S704 - escaped above
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """What most names begin with, up to an underscore or slash; empty where that is short."""
+    longest = ""
+    ordered = sorted(names)
+    for first, second in zip(ordered, ordered[len(ordered) // 2 :], strict=False):
+        shared = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
+        shared = shared[: max(shared.rfind("_"), shared.rfind("/")) + 1]
+        longest = max(longest, shared, key=len)
+    return longest if len(longest) >= _WORTH_CUTTING else ""
 
 
 def short(name: str, most: int = 21) -> str:

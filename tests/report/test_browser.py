@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import flowc
-from flowc.report.page import render_html
+from flowc.report import compare, write_comparison
+from flowc.report.page import render_fragment, render_html
 from tests.netbuild import cnn, mlp
 from tests.report.browser import Page, browser
 
@@ -139,3 +140,33 @@ def test_hostile_names_are_text(page: Page, tmp_path: Path) -> None:
     assert "<img src=x onerror=alert(1)>␛[31m\\u202e</script>{{ 7 * 7 }}" in heading
     assert json.loads(page.run("document.getElementById('folding').textContent")) == report["folding"]
     assert "\x1b" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_comparison_is_a_page_too(
+    page: Page, dataflow: dict[str, Any], loopback: dict[str, Any], tmp_path: Path
+) -> None:
+    found = compare([dataflow, loopback], [HOSTILE, "after"])
+    write_comparison(found, tmp_path / "report.html")
+    for width in (390, 1440):
+        page.open(tmp_path / "report.html", width)
+        assert page.run("document.documentElement.scrollWidth") <= width
+        assert page.complaints == []
+        assert page.requests == [(tmp_path / "report.html").as_uri()]
+    rates = page.run("[...document.querySelectorAll('[data-figure=fps] data')].map(d => Number(d.value))")
+    assert rates == [dataflow["fps"], loopback["fps"]]
+    assert "<img src=x onerror=alert(1)>" in page.run("document.querySelector('h1').textContent")
+
+
+def test_a_fragment_leaves_its_notebook_alone(page: Page, dataflow: dict[str, Any], tmp_path: Path) -> None:
+    plain = "<!doctype html><meta charset='utf-8'><h2 id='own'>Notebook</h2><table><tr><td>cell</td></tr></table>"
+    looks = (
+        "(e => [e.fontSize, e.color, e.fontFamily, e.margin].join())(getComputedStyle(document.getElementById('own')))"
+    )
+    path, seen = tmp_path / "report.html", []
+    for content in (plain, plain + render_fragment(dataflow)):
+        path.write_text(content, encoding="utf-8")
+        page.open(path, 900)
+        seen.append(page.run(looks))
+        assert page.complaints == []
+    assert seen[0] == seen[1]
+    assert page.run("getComputedStyle(document.querySelector('.fact')).borderRadius") == "8px"

@@ -14,7 +14,7 @@ import flowc
 from flowc.report.page import render_html
 from flowc.report.page.graph import BOX_H, BOX_W, draw_graph
 from flowc.report.page.words import tell
-from flowc.report.text import number, short, visible
+from flowc.report.text import breakable, common_prefix, number, short, visible
 from tests.netbuild import cnn
 
 
@@ -39,6 +39,10 @@ def test_figures_and_names_as_they_are_read() -> None:
     assert visible("a\x00\x1b\x7f\u202e\ud800é") == "a␀␛␡\\u202e\\ud800é"
     assert len(visible("x" * 10_000)) == 2000
     assert short("a_very_long_name_of_a_layer", 11) == "a_ver…layer"
+    assert breakable("a_b/<i>_.") == "a_<wbr>b/<wbr>&lt;i&gt;_."
+    assert common_prefix(["features_a_x", "features_a_y", "features_b", "output"]) == "features_"
+    assert common_prefix(["conv_1", "conv_2", "pool"]) == ""
+    assert common_prefix([]) == ""
 
 
 def test_the_first_screen_in_words(report: dict[str, Any]) -> None:

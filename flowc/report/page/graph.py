@@ -11,15 +11,16 @@ from typing import Any
 
 from flowc.report.page.layers import Place, arrange, columns, rows_of
 from flowc.report.page.resources import family
-from flowc.report.text import number, short
+from flowc.report.text import common_prefix, number, short
 
 __all__ = ["Drawing", "draw_graph"]
 
 Report = Mapping[str, Any]
 
-BOX_W, BOX_H = 164, 50
+BOX_W, BOX_H = 184, 50
 _ROW, _GAP, _BEND, _TOP = 96, 26, 10, 8
 _GUTTER = 34
+_NAME = 22
 _SHAPE = 1.7
 MOST_UNITS = 1500
 """Units that are drawn; a larger graph is left to its table."""
@@ -79,9 +80,15 @@ def draw_graph(report: Report) -> Drawing | None:
     grid, chains = arrange(rows, edges, BOX_W, _BEND, _GAP)
     lefts, deepest = columns(grid, _ROW, _GUTTER * 2, _SHAPE)
     places = {p.node: p for row in grid for p in row if p.node is not None}
-    boxes = [_box(report, places[n], layers.get(n), n, edges) for n in names]
+    prefix = common_prefix(names)
+    boxes = [_box(report, places[n], layers.get(n), n, edges, prefix) for n in names]
     lines = _lines(streams, chains, lefts)
     return Drawing(math.ceil(lefts[-1]), int(deepest * _ROW + 2 * _TOP), boxes, lines, len(names), len(streams))
+
+
+def _label(name: str, prefix: str) -> str:
+    """A name that fits a box: without what it shares with most others."""
+    return short(f"…{name[len(prefix) :]}" if prefix and name.startswith(prefix) else name, _NAME)
 
 
 def _y(place: Place) -> float:
@@ -89,12 +96,17 @@ def _y(place: Place) -> float:
 
 
 def _box(
-    report: Report, place: Place, layer: Mapping[str, Any] | None, name: str, edges: Sequence[tuple[str, str]]
+    report: Report,
+    place: Place,
+    layer: Mapping[str, Any] | None,
+    name: str,
+    edges: Sequence[tuple[str, str]],
+    prefix: str,
 ) -> Box:
     x, y = round(place.x - BOX_W / 2, 1), _y(place)
     if layer is None:
         kind = "output" if any(b == name for _, b in edges) else "input"
-        return Box(x, y, short(name), kind, "port", "", "", 0.0, binds=False, title=f"{name}: {kind} port")
+        return Box(x, y, _label(name, prefix), kind, "port", "", "", 0.0, binds=False, title=f"{name}: {kind} port")
     interval = report["interval_cycles"] or 1
     load = min(1.0, layer["cycles"] / interval)
     folding = " ".join(f"{k.upper()} {layer[k]}" for k in ("pe", "simd") if layer.get(k) is not None)
@@ -103,7 +115,9 @@ def _box(
         "; the bottleneck" if binds else ""
     )
     work = f"{number(layer['cycles'])} cycles"
-    return Box(x, y, short(name), layer["unit"], family(layer["unit"]), folding, work, round(load, 3), binds, title)
+    return Box(
+        x, y, _label(name, prefix), layer["unit"], family(layer["unit"]), folding, work, round(load, 3), binds, title
+    )
 
 
 def _lines(

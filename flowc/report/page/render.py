@@ -18,7 +18,7 @@ from flowc.report.page.stairs import draw_stairs
 from flowc.report.page.timeline import draw_timeline
 from flowc.report.page.units import folding_text, unit_rows
 from flowc.report.page.words import tell
-from flowc.report.text import amount, number, percent, short, visible
+from flowc.report.text import amount, breakable, number, percent, short, visible
 
 __all__ = ["render_fragment", "render_html", "render_page"]
 
@@ -54,7 +54,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=visible,
     )
-    environment.filters |= {"number": number, "amount": amount, "percent": percent, "short": short}
+    environment.filters |= {
+        "number": number,
+        "amount": amount,
+        "percent": percent,
+        "short": short,
+        "breakable": breakable,
+    }
     return environment
 
 

@@ -53,7 +53,7 @@ def build(
     input_type: str | InputType | None = None,
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
-    backend: str = "hls",
+    backend: str | None = None,
     batch: int | None = None,
     latency_ms: float | None = None,
     engine: str | os.PathLike[str] | None = None,
@@ -78,7 +78,7 @@ def build(
         input_type: integer type of float inputs, as ``--input-type`` takes it.
         folding: PE, SIMD and styles fixed by hand: a mapping or the path of a JSON file.
         utilization: shares of the target that may be used, such as "lut=0.7,bram18=90%".
-        backend: hardware language of the generated code: "hls" or "rtl".
+        backend: hardware language of the generated code: "hls" or "rtl"; None: "hls" where the target has an HLS tool.
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         rtlsim: simulate the generated SystemVerilog with Verilator and compare every stream with the emulator, and the cycles
             with the model (needs ``output`` and ``backend="rtl"``).
@@ -105,7 +105,7 @@ def build(
     }, folding=folding, utilization=utilization)  # fmt: skip
     if csim and output is None:
         raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
-    _check_rtlsim(rtlsim, backend, output)
+    _check_rtlsim(rtlsim, request.backend, output)
     if output is not None:
         with staged_output(output, force=force) as staging:
             design, stages = _design(
@@ -171,7 +171,7 @@ def estimate(
     input_type: str | InputType | None = None,
     folding: Folding | None = None,
     utilization: str | Limits | None = None,
-    backend: str = "hls",
+    backend: str | None = None,
     batch: int | None = None,
     latency_ms: float | None = None,
     engine: str | os.PathLike[str] | None = None,
@@ -210,7 +210,7 @@ def _request(
     execution: str,
     folding: Folding | None,
     utilization: str | Limits | None,
-    backend: str,
+    backend: str | None,
     *,
     batch: int | None,
     latency_ms: float | None,
@@ -222,7 +222,7 @@ def _request(
         raise UsageError(f"fps must be a finite number above 0, not {fps}")
     check_execution(execution)
     checked_clock(clock_mhz, board)
-    find(backend)
+    language = _backend(backend, board)
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
         raise UsageError(f"a batch has at least one image, not {batch}")
     if latency_ms is not None and not (
@@ -230,7 +230,7 @@ def _request(
     ):
         raise UsageError(f"latency_ms must be a finite number above 0, not {latency_ms}")
     limits = Limits.of(utilization)
-    return Request(board, fps, clock_mhz, execution, folding_of(folding), limits, backend, batch, latency_ms, engine)
+    return Request(board, fps, clock_mhz, execution, folding_of(folding), limits, language, batch, latency_ms, engine)
 
 
 def _command(
@@ -252,13 +252,30 @@ def _command(
         "input-type": input_type,
         "folding": folding,
         "utilization": utilization,
-        "backend": None if request.backend == "hls" else request.backend,
+        "backend": None if request.backend == _backend(None, request.target) else request.backend,
         "batch": request.batch,
         "latency": request.latency_ms,
         "engine": request.engine,
         **more,
     }
     return reports.command_line(name, model, options)
+
+
+def _backend(given: str | None, target: Target) -> str:
+    """The hardware language: what was asked for, else the target's.
+
+    Raises:
+        UsageError: there is no such backend, or the target has no tool for it.
+    """
+    if given is None:
+        return "rtl" if target.is_open else "hls"
+    find(given)
+    if target.is_open and given == "hls":
+        raise UsageError(
+            f"there is no HLS tool for the family {target.family} of target '{target.name}'",
+            remedy="Leave --backend out, or give --backend rtl",
+        )
+    return given
 
 
 def _input_type(given: str | InputType | None) -> InputType | None:

@@ -15,6 +15,7 @@ import onnx
 from flowc.backends.alveo import movers, platform
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
+from flowc.backends.rtl.board import ROOM, has_board
 from flowc.backends.vivado import why_ip_only
 from flowc.errors import UsageError
 from flowc.interface.weights import WeightPort, weight_ports
@@ -71,8 +72,8 @@ def generate_driver(
         **_device(graph, target),
         "emulator": "emulator",
         "entries": [p.tensor for p in ports if p.is_input],
-        "inputs": [_entry(p, units[p.name].tensor_shape) for p in ports if p.is_input],
-        "outputs": [_entry(p, units[p.name].tensor_shape) for p in ports if not p.is_input],
+        "inputs": [_entry(p, units[p.name].tensor_shape, target) for p in ports if p.is_input],
+        "outputs": [_entry(p, units[p.name].tensor_shape, target) for p in ports if not p.is_input],
         "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
     }
@@ -88,7 +89,8 @@ def generate_driver(
     readme = about_host(graph.name, host, target) | told | {"weights": readers}
     card = platform(target) is not None
     readme |= {"card": card, "kernels": described.get("kernels", {}), "no_board": None if card else why_ip_only(target)}
-    texts["README.md"] = render("driver/README.md.j2", **readme)
+    page = "driver/README_line.md.j2" if has_board(target) else "driver/README.md.j2"
+    texts["README.md"] = render(page, **readme, baud=target.baud)
     write_package(out, described, texts, files | dict(host or {}), header)
 
 
@@ -157,14 +159,16 @@ def host_notes(host: Mapping[str, onnx.ModelProto], target: Target) -> tuple[lis
 
 
 def _device(graph: Dataflow, target: Target) -> dict[str, Any]:
-    """What the driver reaches the accelerator through: PYNQ and DMA engines, or XRT and the kernels that move its streams."""
+    """What the driver reaches the accelerator through: PYNQ and DMA engines, XRT and kernels that move streams, or a serial line."""
+    if has_board(target):
+        return {"device": "uart", "package": "serial", "bitfile": None, "baud": target.baud, "room": ROOM}
     if platform(target) is None:
         return {"device": "board", "package": "pynq", "bitfile": "design.bit"}
     kernels = {m.port: {"kernel": m.kernel, "per_frame": m.per_frame} for m in movers(graph)}
     return {"device": "card", "package": "pyxrt", "bitfile": "design.xclbin", "kernels": kernels}
 
 
-def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:
+def _entry(port: HostPort, shape: tuple[int, ...], target: Target) -> dict[str, Any]:
     """The fields of the driver's ``Stream``; `shape` is the tensor's, with its batch of 1."""
     return {
         "name": port.name,
@@ -175,7 +179,7 @@ def _entry(port: HostPort, shape: tuple[int, ...]) -> dict[str, Any]:
         "bipolar": port.dtype.bipolar,
         "elements": port.elements,
         "per_beat": port.per_beat,
-        "beat_bytes": port.memory_bytes,
+        "beat_bytes": port.stream_bytes if has_board(target) else port.memory_bytes,
     }
 
 

@@ -131,7 +131,7 @@ class BuildRequest:
     input_type: InputType | None = None
     folding: Path | None = None
     utilization: str | None = None
-    backend: str = "hls"
+    backend: str | None = None
     batch: int | None = None
     latency_ms: float | None = None
     engine: Path | None = None
@@ -175,7 +175,7 @@ def build_options(command: Command) -> Command:
             "--backend",
             metavar="NAME",
             shell_complete=complete_backend,
-            help="Hardware language: hls or rtl. [default: hls]",
+            help="Hardware language: hls or rtl. [default: hls; rtl for Lattice parts]",
         ),
         click.option("--batch", type=int, metavar="N", help="Images at a time (loopback; 1: in stripes)."),
         click.option(

@@ -13,6 +13,7 @@ import numpy as np
 from flowc.backends import Backend, Cells, Simulated, find
 from flowc.backends.alveo import generate_alveo, platform
 from flowc.backends.driver import generate_driver
+from flowc.backends.rtl.board import check_board, generate_board, has_board
 from flowc.backends.vivado import generate_vivado
 from flowc.dataflow.allocate import allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
@@ -73,6 +74,7 @@ class DataflowPlan(Plan):
             folding=request.folding,
             utilization=request.utilization,
         )
+        check_board(allocation.graph, request.target, allocation.clock_mhz)
         return cls(allocation.graph, request.target, backend, figures_of(allocation, request.target), allocation.notes)
 
     @property
@@ -126,14 +128,17 @@ class DataflowPlan(Plan):
         results = self.run(frames)
         inputs, outputs = ([a[u.name] for u in ends] for a, ends in self._ends(frames, results))
         self.backend.write_vectors(code / "vectors", self.graph, inputs, outputs)
-        generate_vivado(
-            self.graph,
-            directory / "vivado",
-            target=target,
-            clock_mhz=clock,
-            header=info.header,
-            backend=self.backend.name,
-        )
+        if not target.is_open:
+            generate_vivado(
+                self.graph,
+                directory / "vivado",
+                target=target,
+                clock_mhz=clock,
+                header=info.header,
+                backend=self.backend.name,
+            )
+        elif has_board(target):
+            generate_board(self.graph, code, target=target, clock_mhz=clock, header=info.header)
         if platform(target) is not None:
             generate_alveo(
                 self.graph,

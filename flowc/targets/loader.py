@@ -6,13 +6,14 @@ import difflib
 import functools
 import importlib.resources
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from flowc.errors import TargetError, shown
 from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_toml
-from flowc.targets.target import FAMILIES, Target
+from flowc.targets.target import FAMILIES, PIN_ROLES, Target
 
 __all__ = ["KEYS", "known_targets", "load_target", "target_of"]
 
@@ -23,6 +24,13 @@ def _share(value: Any) -> bool:
 
 def _texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
+
+
+def _pins(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        role in PIN_ROLES and isinstance(pin, str) and re.fullmatch(r"!?[A-Z0-9]{1,4}", pin)
+        for role, pin in value.items()
+    )
 
 
 KEYS = (
@@ -49,6 +57,9 @@ KEYS = (
     ),
     Key("power_w", "a number above 0, in watts", positive, required=False),
     Key("made", "true or false", lambda value: isinstance(value, bool), required=False),
+    Key("crystal_mhz", "a number above 0, in MHz", positive, required=False),
+    Key("baud", "an integer of at least 9600, in bits per second", count(9600), required=False),
+    Key("pins", f"a table of {', '.join(PIN_ROLES)}: each a pin such as 'G2', active low '!10'", _pins, required=False),
     Key("sources", "a table of texts", _texts, required=False),
 )
 """Every key a target file may have."""
@@ -106,7 +117,7 @@ def target_of(given: Mapping[str, Any], where: str) -> Target:
         found.append(f"'clock_mhz' is {entries['clock_mhz']:g}, above 'max_clock_mhz' ({entries['max_clock_mhz']:g})")
     if found:
         raise TargetError(f"{where}: " + "; ".join(found), remedy="The format is described in docs/adding-a-target.md")
-    for key in ("clock_mhz", "max_clock_mhz", "ddr_gbps", "ddr_efficiency", "power_w"):
+    for key in ("clock_mhz", "max_clock_mhz", "ddr_gbps", "ddr_efficiency", "power_w", "crystal_mhz"):
         if key in entries:
             entries[key] = float(entries[key])
     return Target(**entries)

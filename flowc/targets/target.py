@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FAMILIES", "Target"]
+__all__ = ["FAMILIES", "LUTS_PER_LUT6", "PIN_ROLES", "Target"]
 
-FAMILIES = ("zynq-7000", "artix-7", "kintex-7", "zynq-ultrascale+", "kintex-ultrascale+", "virtex-ultrascale+")
+FAMILIES = (
+    "zynq-7000", "artix-7", "kintex-7", "zynq-ultrascale+", "kintex-ultrascale+", "virtex-ultrascale+", "ecp5", "ice40",
+)  # fmt: skip
 """Device families, as a target file names them. They decide the shapes of DSP slices and memories."""
+
+LUTS_PER_LUT6 = {"ecp5": 1.7, "ice40": 2.0}
+"""Look-up tables with 4 inputs per one with 6, as yosys maps the same designs (docs/cost-model.md)."""
+
+PIN_ROLES = ("clock", "rx", "tx", "reset", "led", "high")
+"""What a board's top level connects: crystal; serial line, from the host and to it; button; sign of life; pins that stay high."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +28,12 @@ class Target:
         description: the board in a few words.
         part: the device's ordering name as the vendor's tools take it.
         family: one of `FAMILIES`.
-        lut: look-up tables with 6 inputs.
+        lut: look-up tables: with 6 inputs, on Lattice parts with 4.
         lutram: how many of the look-up tables can be memory (64 bits each) or shift registers (32 bits each).
         ff: flip-flops.
-        bram18: block RAMs of 18 kbit; a 36 kbit block counts as two.
+        bram18: block RAMs of 18 kbit; a 36 kbit block counts as two, six blocks of 4 kbit as one (they hold 512 x 36 bits).
         uram: UltraRAMs of 288 kbit.
-        dsp: DSP slices.
+        dsp: DSP slices, or multipliers of 18 (iCE40: 16) bits.
         clock_mhz: clock of a build that names none, in MHz.
         max_clock_mhz: ceiling of the part's global clock tree at this speed grade, in MHz. No design is promised to
             reach it.
@@ -36,6 +44,9 @@ class Target:
         board_part: name of the board files in Vivado's board store.
         power_w: power budget of the board, in watts.
         made: whether the board is still made; None where that is not known.
+        crystal_mhz: the clock that the board gives the part, in MHz; for boards that flowc writes a top level for.
+        baud: bits per second of the serial line to the host; None: the board has none that flowc uses.
+        pins: what the top level connects, by role (`PIN_ROLES`), to the part's pins; "!" before a pin: active low.
         sources: where figures come from: a key above (or several, separated by ", ") to the document.
     """
 
@@ -57,6 +68,9 @@ class Target:
     board_part: str | None = None
     power_w: float | None = None
     made: bool | None = None
+    crystal_mhz: float | None = None
+    baud: int | None = None
+    pins: Mapping[str, str] = field(default_factory=dict, hash=False)
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
@@ -66,8 +80,26 @@ class Target:
 
     @property
     def dsp_port(self) -> int:
-        """Bits of the wide operand of a DSP slice: 25 on 7 series (DSP48E1), 27 on UltraScale (DSP48E2)."""
-        return 27 if "ultrascale" in self.family else 25
+        """Bits of the wide operand of a DSP slice: 25 on 7 series (DSP48E1), 27 on UltraScale (DSP48E2).
+
+        0 on Lattice parts: their multipliers have no adders around them that products could be packed into.
+        """
+        return 0 if self.is_open else 27 if "ultrascale" in self.family else 25
+
+    @property
+    def is_open(self) -> bool:
+        """Whether open tools place and route the part: Lattice ECP5 and iCE40. It has no HLS tool, and flowc no Vivado scripts for it."""
+        return self.family in LUTS_PER_LUT6
+
+    @property
+    def luts_per_lut6(self) -> float:
+        """Look-up tables of the part per modelled one, which has 6 inputs."""
+        return LUTS_PER_LUT6.get(self.family, 1.0)
+
+    @property
+    def outside(self) -> str:
+        """What frames come from and go to, for people."""
+        return "external memory" if self.baud is None else "serial line"
 
     @property
     def has_processor(self) -> bool:

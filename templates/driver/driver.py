@@ -36,7 +36,7 @@ class Accelerator:
 
     Args:
         bitfile: the bitstream; its ``.hwh`` lies beside it. A name without a folder is looked for here, too. None: the one
-            that the build makes.
+            that the build makes. Of a board at a serial line: its port, such as "/dev/ttyUSB0"; None: one is looked for.
         emulate: True computes on an emulator instead of a board; None does so where pynq is not installed.
         design: the folder that ``flowc build`` wrote, for flowc's emulator; by default the folder above this file's.
         batch: frames that are sent at once, where the board's memory is large enough.
@@ -71,7 +71,13 @@ class Accelerator:
         if emulate:
             self.device = self._emulator(design)
         elif board:
-            self.device = self._board(Path(self._description["bitfile"] if bitfile is None else bitfile), batch)
+            try:
+                self.device = self._board(self._description["bitfile"] if bitfile is None else bitfile, batch)
+            except MissingError:
+                # A computer with pyserial need not have a board at its USB. Where no port was named, the emulator takes its place.
+                if emulate is False or bitfile is not None or self._description["bitfile"] is not None:
+                    raise
+                self.device = self._emulator(design)
         elif emulate is False:
             raise MissingError("no board: {} is not installed".format(package))
         else:
@@ -81,9 +87,12 @@ class Accelerator:
                 self.lacks.append("no board ({} is not installed), and {}".format(package, error))
         self.backend = "host" if self.device is None else self.device.name
 
-    def _board(self, bitfile: Path, batch: int) -> Device:
+    def _board(self, bitfile: Union[str, Path, None], batch: int) -> Device:
         module = importlib.import_module("." + self._description["device"], __package__)
-        found: Device = module.open_device(HERE, self._description, _found(bitfile), batch)
+        place = None if bitfile is None else Path(bitfile)
+        if self._description["bitfile"] is not None and place is not None:
+            place = _found(place)
+        found: Device = module.open_device(HERE, self._description, place, batch)
         return found
 
     def _emulator(self, design: Union[str, Path, None]) -> Device:

@@ -329,6 +329,8 @@ def test_the_catalogue_names_its_sources_and_every_board():
     for kind in ("ip", "module", "family", "board"):
         assert all(entry["source"] for entry in table[kind].values())
     for target in known_targets():
+        if target.is_open:
+            continue
         assert table["board"][target.board_part]["part"] == target.part
 
 

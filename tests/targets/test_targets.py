@@ -32,6 +32,13 @@ BOARDS = {
     "zcu111": ("xczu28dr-ffvg1517-2-e", 425_280, 850_560, 1_080, 80, 4_272),
 }
 
+# name: part, LUT4, FF, EBR of 18 kbit (of 4 kbit six count as one), multipliers
+LATTICE = {
+    "icebreaker": ("iCE40UP5K-SG48", 5_280, 5_280, 30 // 6, 8),
+    "ulx3s-25f": ("LFE5U-25F-6BG381C", 24_288, 24_288, 56, 28),
+    "ulx3s-85f": ("LFE5U-85F-6BG381C", 83_640, 83_640, 208, 156),
+}
+
 OWN = """
 name = "mine"
 description = "a board of my own"
@@ -62,16 +69,34 @@ def test_shipped_boards_have_the_vendors_figures(name: str) -> None:
     assert 0 < target.clock_mhz <= target.max_clock_mhz
 
 
+@pytest.mark.parametrize("name", LATTICE)
+def test_shipped_lattice_boards_have_the_vendors_figures(name: str) -> None:
+    target = load_target(name)
+    part, lut, ff, ebr, dsp = LATTICE[name]
+    assert target.part == part
+    assert target.available == {"lut": lut, "ff": ff, "bram18": ebr, "uram": 0, "dsp": dsp}
+    assert target.is_open
+    assert not target.has_processor
+    assert target.luts_per_lut6 > 1
+    assert {"clock", "rx", "tx"} <= target.pins.keys()
+
+
 def test_the_list_of_targets_is_the_shipped_files() -> None:
-    assert [target.name for target in known_targets()] == sorted(BOARDS)
+    assert [target.name for target in known_targets()] == sorted(BOARDS | LATTICE)
 
 
 def test_every_figure_of_a_shipped_board_has_a_source() -> None:
     for target in known_targets():
         sourced = {key for keys in target.sources for key in keys.split(", ")}
-        figures = {"lut", "lutram", "ff", "bram18", "dsp", "clock_mhz", "max_clock_mhz", "board_part"}
+        figures = {"lut", "ff", "bram18", "dsp", "clock_mhz", "max_clock_mhz"}
+        figures |= {"lutram"} if target.lutram is not None or not target.is_open else set()
         figures |= {"uram"} if target.uram else set()
-        figures |= {key for key in ("ddr_gbps", "ddr_bytes", "power_w", "made") if getattr(target, key) is not None}
+        figures |= {"pins"} if target.pins else {"board_part"}
+        figures |= {
+            key
+            for key in ("ddr_gbps", "ddr_bytes", "power_w", "made", "crystal_mhz", "baud")
+            if getattr(target, key) is not None
+        }
         assert figures <= sourced, target.name
 
 
@@ -88,8 +113,8 @@ def test_an_unknown_name_is_told_the_close_one_and_all_known_ones() -> None:
     with pytest.raises(TargetError) as caught:
         load_target("ultra69")
     assert str(caught.value) == (
-        "unknown target 'ultra69': did you mean 'ultra96'? the known ones are arty-a7-100t, arty-z7-20, aup-zu3, kr260, kv260, pynq-z1, pynq-z2, "
-        "u250, u280, u55c, ultra96, ultra96-v2, zcu102, zcu104, zcu111, zedboard, zybo-z7-20. A board of your own can be given as a TOML file: "
+        "unknown target 'ultra69': did you mean 'ultra96'? the known ones are arty-a7-100t, arty-z7-20, aup-zu3, icebreaker, kr260, kv260, pynq-z1, pynq-z2, "
+        "u250, u280, u55c, ultra96, ultra96-v2, ulx3s-25f, ulx3s-85f, zcu102, zcu104, zcu111, zedboard, zybo-z7-20. A board of your own can be given as a TOML file: "
         "--target ./board.toml (docs/adding-a-target.md)."
     )
     assert caught.value.exit_code == 2

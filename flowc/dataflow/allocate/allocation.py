@@ -14,7 +14,7 @@ from flowc.dataflow.allocate.fifos import fifo_cost, place_fifos, size_fifos
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
-from flowc.dataflow.allocate.options import Option, vector
+from flowc.dataflow.allocate.options import Option, on_device, vector
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
@@ -117,8 +117,8 @@ def allocate(
         chosen = _choose(search, wanted, fps, clock, pinned)
         folded = insert_width_converters(_apply(base, chosen.options))
         check(folded)
-        sized = _placed(size_fifos(folded), search)
-        over = _use(sized) - search.budgets
+        sized = _placed(size_fifos(folded), search, target)
+        over = _use(sized, target) - search.budgets
         if pinned or (over <= 0).all():
             break
         # FIFOs cost more than the two beats that each was priced at.
@@ -133,8 +133,8 @@ def allocate(
     if wanted is not None and not pinned and search.transfer_cycles > wanted:
         weights = " and weights" if brought_bytes(sized) else ""
         raise InfeasibleError(
-            f"the external memory takes {search.transfer_cycles:,} cycles to move a frame's inputs, outputs{weights}, each beat "
-            f"filled up to a power of two bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
+            f"the {target.outside} takes {search.transfer_cycles:,} cycles to move a frame's inputs, outputs{weights}, each beat "
+            f"filled up to {'whole' if target.baud else 'a power of two'} bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
     found = _allocation(sized, search, clock, target)
@@ -198,20 +198,21 @@ def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
     return graph.with_units(changed)
 
 
-def _use(graph: Dataflow) -> Floats:
-    return vector(Resources.total([*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]))
+def _use(graph: Dataflow, target: Target) -> Floats:
+    parts = [*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]
+    return vector(on_device(Resources.total(parts), target))
 
 
-def _placed(graph: Dataflow, search: Search) -> Dataflow:
+def _placed(graph: Dataflow, search: Search, target: Target) -> Dataflow:
     """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least."""
     ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
     tries = [place_fifos(graph, block, one) for block in _BLOCK_WORTHS for one in ultra]
-    return min(tries, key=lambda g: search.rating(_use(g)))
+    return min(tries, key=lambda g: search.rating(_use(g, target)))
 
 
 def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -> Allocation:
-    units = {u.name: u.resources for u in graph}
-    fifos = {s: fifo_cost(graph, s) for s in graph.streams}
+    units = {u.name: on_device(u.resources, target) for u in graph}
+    fifos = {s: on_device(fifo_cost(graph, s), target) for s in graph.streams}
     total = Resources.total([*units.values(), *fifos.values()])
     slowest = max(graph, key=lambda u: u.interval)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
@@ -222,7 +223,7 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
     interval = seen.interval if frames == filled and seen.interval is not None else slowest.interval
     bottleneck = slowest.name
     if search.transfer_cycles > interval:
-        interval, bottleneck = search.transfer_cycles, "external memory"
+        interval, bottleneck = search.transfer_cycles, target.outside
     fits = bool((vector(total) <= search.budgets).all())
     return Allocation(
         graph=graph,

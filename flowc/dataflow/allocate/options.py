@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from flowc.dataflow.allocate.layers import Fold, Layer
 from flowc.dataflow.allocate.limits import RESOURCES
 from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
+from flowc.targets import Target
 from flowc.units import Mvtu, Unit, Vvtu, Window
 from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, Resources, converter, fifo, packing
 from flowc.units.graph import Dataflow
 
-__all__ = ["Option", "OptionTable", "vector"]
+__all__ = ["Option", "OptionTable", "on_device", "vector"]
 
 _FIFO_DEPTH = 2
 _COUNTED = [i for i, name in enumerate(RESOURCES) if name != "ff"]
@@ -52,15 +54,23 @@ def vector(resources: Resources) -> Floats:
     return np.array([float(getattr(resources, name) or 0) for name in RESOURCES])
 
 
+def on_device(resources: Resources, target: Target) -> Resources:
+    """What modelled resources, with look-up tables of 6 inputs, take of the target's."""
+    luts = None if resources.lut is None else ceil(resources.lut * target.luts_per_lut6)
+    return replace(resources, lut=luts)
+
+
 class OptionTable:
     """Options of every layer, computed once for each fold, and the selection problem at an interval.
 
+    ``target``: whose look-up tables are counted.
     ``uram``: line buffers may lie in UltraRAM; ``uram_weights``: weights too, which something must then bring after reset.
     """
 
-    def __init__(self, graph: Dataflow, layers: list[Layer], *, uram: bool, uram_weights: bool) -> None:
+    def __init__(self, graph: Dataflow, layers: list[Layer], target: Target, *, uram: bool, uram_weights: bool) -> None:
         self.layers = layers
         self._graph = graph
+        self._target = target
         self._uram = uram
         self._uram_weights = uram_weights
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
@@ -123,7 +133,7 @@ class OptionTable:
             parts = [fifo(_FIFO_DEPTH, bits * wide_in, "srl")]
             if wide_in != wide_out:
                 parts += [converter(bits, wide_in, wide_out), fifo(_FIFO_DEPTH, bits * wide_out, "srl")]
-            self._pairs[key] = vector(Resources.total(parts))
+            self._pairs[key] = self._use(Resources.total(parts))
         return self._pairs[key]
 
     def _styled(self, layer: Layer, fold: Fold) -> list[Option]:
@@ -155,7 +165,7 @@ class OptionTable:
             if isinstance(unit, Window):
                 memories = ["lutram", "bram", *(["uram"] if self._uram else [])]
                 memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
-                styles = _varied(folded, {"memory": memories})
+                styles = self._varied(folded, {"memory": memories})
             elif isinstance(unit, Mvtu | Vvtu):
                 _, width = folded.weight_memory
                 arriving = self._uram_weights and width <= MAX_STREAM_BITS
@@ -167,24 +177,26 @@ class OptionTable:
                 single = min(t.bits for t in types) == 1
                 multipliers = ["lut", *(["packed"] if packed else [] if single else ["dsp"])]
                 multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
-                styles = _varied(folded, {"memory": memories, "multiplier": multipliers})
+                styles = self._varied(folded, {"memory": memories, "multiplier": multipliers})
             else:
-                styles = [({}, vector(folded.resources))]
+                styles = [({}, self._use(folded.resources))]
             self._known[key] = _worthwhile([_Style(unit.name, {**changes, **c}, use) for c, use in styles])
         return self._known[key]
 
+    def _use(self, resources: Resources) -> Floats:
+        return vector(on_device(resources, self._target))
 
-def _varied(unit: Unit, choices: dict[str, list[str]]) -> list[tuple[dict[str, Any], Floats]]:
-    """Every combination of styles, and what the unit then uses. Styles of different keys add up."""
-    first = {key: values[0] for key, values in choices.items()}
-    base = vector(unit.with_(**first).resources)
-    extra = {
-        (key, value): vector(unit.with_(**{**first, key: value}).resources) - base
-        for key, values in choices.items()
-        for value in values[1:]
-    }
-    combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-    return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
+    def _varied(self, unit: Unit, choices: dict[str, list[str]]) -> list[tuple[dict[str, Any], Floats]]:
+        """Every combination of styles, and what the unit then uses. Styles of different keys add up."""
+        first = {key: values[0] for key, values in choices.items()}
+        base = self._use(unit.with_(**first).resources)
+        extra = {
+            (key, value): self._use(unit.with_(**{**first, key: value}).resources) - base
+            for key, values in choices.items()
+            for value in values[1:]
+        }
+        combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+        return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
 
 
 def _worthwhile(styled: list[_Style]) -> list[_Style]:

@@ -51,9 +51,10 @@ class Search:
     ) -> None:
         self.layers = layers
         self.transfer_cycles = transfer_cycles
+        self.outside = target.outside
         uram = target.uram > 0
         # Without a processor nobody but the user could bring the weights: that is his to ask for.
-        self.table = OptionTable(graph, layers, uram=uram, uram_weights=uram and target.has_processor)
+        self.table = OptionTable(graph, layers, target, uram=uram, uram_weights=uram and target.has_processor)
         self.budget = limits.budget(target)
         self.budgets = np.array([float(self.budget[name]) for name in RESOURCES])
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
@@ -131,8 +132,8 @@ class Search:
             raise InfeasibleError(message, remedy="ask for a lower rate, or give the layer a folding that is faster")
         if self.transfer_cycles > wanted:
             raise InfeasibleError(
-                f"the external memory takes {self.transfer_cycles:,} cycles to deliver a frame and take its result",
-                remedy="ask for a lower rate, or take a board with more or wider memory ports",
+                f"the {self.outside} takes {self.transfer_cycles:,} cycles to deliver a frame and take its result",
+                remedy="ask for a lower rate, or take a board with a faster way in and out",
             )
         return self.at(wanted)
 

@@ -37,6 +37,7 @@ def least_transfer_cycles(graph: Dataflow, layers: Sequence[Layer], target: Targ
         if layer.fixed.get("memory") == "stream" and isinstance(layer.main, Mvtu | Vvtu)
     )
     cycles = _memory_cycles((read + written) / 8, target, clock_mhz)
+    cycles = max(cycles, _line_cycles(max(read, written) / 8, target, clock_mhz))
     has = MEMORY_PORTS.get(target.family)
     return cycles if has is None else max(cycles, ceil(max(read, written) / (has.count * has.bits)))
 
@@ -55,7 +56,22 @@ def transfer_cycles(graph: Dataflow, target: Target, clock_mhz: float) -> int:
     ports = boundary(graph)
     moved = sum(port.frame_bytes if target.has_processor else port.beats * port.stream_bytes for port in ports)
     moved += brought_bytes(graph)
-    return max(_memory_cycles(moved, target, clock_mhz), crossing(graph, target.family), reader_cycles(graph))
+    line = max(sum(p.beats * p.stream_bytes for p in ports if p.is_input is way) for way in (True, False))
+    memory = max(_memory_cycles(moved, target, clock_mhz), crossing(graph, target.family), reader_cycles(graph))
+    return max(memory, _line_cycles(line, target, clock_mhz))
+
+
+def _line_cycles(moved: float, target: Target, clock_mhz: float) -> int:
+    """Cycles for so many bytes in one direction of the serial line; 0 where there is none.
+
+    A byte takes ten bits; a block of 64 has a head and a check, and makes room for a later one by a byte (templates/rtl/link).
+    """
+    if target.baud is None:
+        return 0
+    bit = clock_mhz * 1e6 / target.baud
+    return ceil(
+        moved * 10 * 67 / 64 * max(bit, round(bit))
+    )  # the chip counts whole cycles per bit, the host exact ones
 
 
 def _memory_cycles(moved: float, target: Target, clock_mhz: float) -> int:

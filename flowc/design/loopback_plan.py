@@ -134,8 +134,7 @@ class LoopbackPlan(Plan):
         streams: Set[Stream] | None = None,
         emulator: str | None = None,
     ) -> dict[str, Array]:
-        del emulator  # descriptors are executed in numpy alone
-        return run_program(self.program, frames, probe=probe, streams=streams)
+        return run_program(self.program, frames, probe=probe, streams=streams, emulator=emulator)
 
     def observer(
         self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None

@@ -150,6 +150,8 @@ def open_library(path: Path) -> Library:
         handle = ctypes.CDLL(str(path))
         handle.flowc_run.argtypes = (_POINTER, _LONG, _POINTER, _LONG, _INT)
         handle.flowc_run.restype = ctypes.c_int
+        handle.flowc_engine.argtypes = (_POINTER, _POINTER, _LONG)
+        handle.flowc_engine.restype = ctypes.c_int
         handle.flowc_encode.argtypes = (_POINTER, _INT, _INT, _POINTER)
         handle.flowc_encode.restype = ctypes.c_int
         layout = (_LONG * 6)()

@@ -54,8 +54,9 @@ class Machine:
         self.engine, self.ddr = engine, ddr
         self.lanes = engine.lanes if lanes is None else min(lanes, engine.lanes)
         e = engine
-        self._acts = np.zeros((self.lanes, e.act_words, e.word_bytes), np.uint8)
-        self._weights = np.zeros((e.weight_words, e.weight_word_bytes), np.uint8)
+        # Digits of activations and weights are unpacked when they are loaded.
+        self._acts = np.zeros((self.lanes, e.act_words, e.columns), np.uint8)
+        self._weights = np.zeros((e.weight_words, e.rows * e.columns), np.uint8)
         self._parameters = np.zeros((e.parameter_words, e.rows), np.uint64)
         self._tables = np.zeros((e.table_words, e.rows), np.uint64)
         self._act_tags, self._weight_tags, self._parameter_tags, self._table_tags = (
@@ -150,7 +151,7 @@ class Machine:
             begin = starts + BEAT_BYTES * lane * d.lane_stride
             self._check_ddr(begin, size, self.reads, f"a load of layer {d.layer}")
             data = self.ddr[begin[:, None] + np.arange(size)]
-            self._acts[lane, where] = data.reshape(len(begin), words, e.word_bytes)
+            self._acts[lane, where] = unpack_digits(data, e.digit).reshape(len(begin), words, e.columns)
         self._act_tags[where] = d.tag
         self._loaded_acts += 1
 
@@ -168,7 +169,8 @@ class Machine:
             if count:
                 self._check_ddr(np.array([at]), count * size, None, f"a load of layer {d.layer}")
                 data = self.ddr[at : at + count * size]
-                buffer[first : first + count] = data.view(buffer.dtype).reshape(count, -1)
+                data = unpack_digits(data, e.digit) if buffer is self._weights else data.view(buffer.dtype)
+                buffer[first : first + count] = data.reshape(count, -1)
                 tags[first : first + count] = d.tag
             at += count * size
         self._loaded_weights += 1
@@ -261,7 +263,7 @@ class Machine:
         tags = self._act_tags[picked]
         if ((tags != d.act_tag) & (tags != d.skip_tag)).any():
             raise ScheduleError(f"a compute of layer {d.layer} reads activations of another load")
-        digits = unpack_digits(self._acts[:, where], e.digit)
+        digits = self._acts[:, where]
         if not inside.all():
             pad = r.pad >> (e.digit * plane) & ((1 << e.digit) - 1)
             digits = np.where(inside[..., None], digits, np.uint8(pad))
@@ -305,9 +307,7 @@ class Machine:
         key = (d.layer, d.weight_tag, d.weights, d.blocks)
         if key in self._matrices:
             return self._matrices[key]
-        digits = unpack_digits(self._weights[d.weights : end], e.digit).reshape(
-            d.blocks, places, pairs, e.rows, e.columns
-        )
+        digits = self._weights[d.weights : end].reshape(d.blocks, places, pairs, e.rows, e.columns)
         greatest = places * e.columns << (2 * e.digit)
         found = []
         for pair in range(pairs):
@@ -343,7 +343,7 @@ class Machine:
         address = first[:, None] + np.arange(d.blocks * each)
         if address.max() >= e.act_words or (self._act_tags[address] != d.skip_tag).any():
             raise ScheduleError(f"a compute of layer {d.layer} joins activations of another load")
-        digits = unpack_digits(self._acts[:, address], e.digit).astype(np.int64)
+        digits = self._acts[:, address].astype(np.int64)
         split = digits.reshape(self.lanes, len(first), d.blocks, spread, r.skip_planes, e.columns)
         shifts = e.digit * np.arange(r.skip_planes).reshape(-1, 1)
         return (split << shifts).sum(axis=4).reshape(self.lanes, len(first), d.blocks, spread * e.columns)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from flowc.loopback.execute import Machine
 from flowc.loopback.layers import HostStep, Layer
+from flowc.loopback.native import machine
 from flowc.loopback.program import Program
 from flowc.units import InputPort, OutputPort, Unit
 from flowc.units.base import Array
@@ -28,6 +30,7 @@ def run_program(
     probe: Probe | None = None,
     streams: Set[Stream] | None = None,
     execute: Execute | None = None,
+    emulator: str | None = None,
 ) -> dict[str, Array]:
     """The program's outputs for any number of frames.
 
@@ -36,17 +39,28 @@ def run_program(
         probe: sees, and may exchange, what flows on streams of the graph.
         streams: which streams the probe is for; None: all.
         execute: runs layers on the external memory instead of the emulator, where there is no probe.
+        emulator: "native", "numpy", or None: compiled kernels where they can be had.
 
     Returns:
         Integers int64 (N, H, W, C) per output port.
+
+    Raises:
+        KernelsUnavailableError: "native" is asked for and can't be had.
     """
     count = len(next(iter(inputs.values())))
-    parts = []
+
+    def outputs(start: int) -> dict[str, Array]:
+        piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
+        return _Run(program, piece, probe, streams, execute, emulator).outputs()
+
+    starts = range(0, count, program.batch)
     # The matrices of a tile are small: threads of the matrix library would spend their time waiting for each other.
     with threadpool_limits(1, user_api="blas"):
-        for start in range(0, count, program.batch):
-            piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
-            parts.append(_Run(program, piece, probe, streams, execute).outputs())
+        if probe is not None or execute is not None or len(starts) < 2:
+            parts = [outputs(start) for start in starts]
+        else:
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                parts = list(pool.map(outputs, starts))
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
@@ -60,13 +74,14 @@ class _Run:
         probe: Probe | None,
         streams: Set[Stream] | None,
         execute: Execute | None = None,
+        emulator: str | None = None,
     ) -> None:
         self.streams, self.execute = streams, execute
         self.program, self.inputs, self.probe = program, inputs, probe
         self.count = len(next(iter(inputs.values())))
         self.ddr = program.fresh_memory()
         lanes = program.engine.lanes if program.stripes else min(self.count, program.engine.lanes)
-        self.machine = Machine(program.engine, self.ddr, lanes=lanes)
+        self.machine = machine(program.engine, self.ddr, lanes=lanes, emulator=emulator)
         self.flowing: dict[Stream, Array] = {}
 
     def outputs(self) -> dict[str, Array]:

@@ -10,7 +10,8 @@ import pytest
 
 from flowc.errors import InfeasibleError
 from flowc.loopback.descriptors import Compute, Descriptor, LoadActs, LoadWeights, Store, decode
-from flowc.loopback.execute import Machine, ScheduleError
+from flowc.loopback.execute import ScheduleError
+from flowc.loopback.native import machine as made_machine
 from flowc.loopback.words import EARLY, SEARCH
 from tests.loopback.nets import EIGHT, ENGINES, FOUR, MODELS, TINY, differences, program_of, unfolded_graph
 from tests.netbuild import Net
@@ -42,12 +43,11 @@ def test_what_the_nets_exercise() -> None:
     assert EARLY in {layer.post.mode for layer in eight.network.layers} | modes
 
 
-def _broken(change: Callable[[Descriptor], Descriptor | None], *, name: str = "depthwise") -> None:
+def _broken(change: Callable[[Descriptor], Descriptor | None], emulator: str) -> None:
     """Runs a program with some descriptors changed."""
-    program = program_of(unfolded_graph(MODELS[name]()), TINY, batch=8)
+    program = program_of(unfolded_graph(MODELS["depthwise"]()), TINY, batch=8)
     changed = 0
-    ddr = program.fresh_memory()
-    machine = Machine(program.engine, ddr)
+    machine = made_machine(program.engine, program.fresh_memory(), emulator=emulator)
     for segment in program.segments:
         machine.reads, machine.writes = program.may_touch(segment.layer)
         descriptors: list[Descriptor] = []
@@ -74,11 +74,28 @@ FAULTS: dict[str, tuple[Callable[[Descriptor], Descriptor | None], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("emulator", ["numpy", "native"])
 @pytest.mark.parametrize("name", FAULTS)
-def test_faults_are_caught(name: str) -> None:
+def test_faults_are_caught(name: str, emulator: str) -> None:
     change, text = FAULTS[name]
     with pytest.raises(ScheduleError, match=text):
-        _broken(change)
+        _broken(change, emulator)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_kernels_leave_the_same_memory_as_numpy(name: str) -> None:
+    """Byte by byte behind every layer, with all lanes and groups, digits of both widths, images and stripes."""
+    for engine, stripes in ((TINY, False), (EIGHT, True)):
+        program = program_of(unfolded_graph(MODELS[name]()), engine, batch=2 * engine.lanes, stripes=stripes)
+        rng = np.random.default_rng(0)
+        memory = program.fresh_memory()
+        memory[len(program.weights) :] = rng.integers(0, 256, len(memory) - len(program.weights), np.uint8)
+        sides = [made_machine(engine, memory.copy(), emulator=which) for which in ("numpy", "native")]
+        for segment in program.segments:
+            for side in sides:
+                side.reads, side.writes = program.may_touch(segment.layer)
+                side.run(segment.descriptors)
+            np.testing.assert_array_equal(sides[0].ddr, sides[1].ddr)
 
 
 def test_a_layer_that_no_tile_fits() -> None:

@@ -1,6 +1,7 @@
 // The library's entries: runs programs, and says how the products of this machine want their weights.
 #include "elementwise.h"
 #include "encode.h"
+#include "engine.h"
 #include "moving.h"
 #include "products.h"
 
@@ -238,6 +239,11 @@ FLOWC_EXPORT int flowc_run(const Operation* program, int64_t count, uint8_t* are
     for (int64_t i = 0; i < count && threads > 1; i++) shared |= job.shares(i) > 1;
     Crew<Job, Scratch>::run(job, scratch, count, shared ? threads - 1 : 0);
     return job.failed;
+}
+
+// Executes a segment of a loopback engine's descriptors, `count` rows; 0, or which fault it has (engine::Fault).
+FLOWC_EXPORT int flowc_engine(engine::State* state, const int64_t* rows, int64_t count) {
+    return engine::Machine(*state, rows, count).run();
 }
 
 }  // extern "C"

@@ -52,7 +52,20 @@ def prepare_explore(folder: Path) -> None:
     shutil.copy(ROOT / "examples" / "digits" / "digits_cnn_w4a4.onnx", folder / "net.onnx")
 
 
-PREPARED = {"ci.md": prepare_ci, "explore.md": prepare_explore, "integration.md": prepare_explore}
+def prepare_tutorial(folder: Path) -> None:
+    """The model and the test set that docs/tutorial.md speaks of."""
+    prepare_explore(folder)
+    shutil.copy(ROOT / "examples" / "digits" / "digits_test.npz", folder / "test.npz")
+
+
+PREPARED = {
+    "ci.md": prepare_ci,
+    "explore.md": prepare_explore,
+    "integration.md": prepare_explore,
+    "files.md": prepare_explore,
+    "adding-a-backend.md": prepare_explore,
+    "tutorial.md": prepare_tutorial,
+}
 
 
 @pytest.fixture

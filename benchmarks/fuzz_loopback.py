@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from benchmarks.provenance import commit
 from tests.fuzz.generator import random_net
 from tests.loopback.fuzzing import check
 
@@ -33,6 +34,7 @@ def main() -> int:
     counts: Counter[str] = Counter()
     found: Counter[str] = Counter()
     failures, refusals = [], Counter[str]()
+    command, sources = f"--nets {options.nets} --seed {options.seed}", commit()
     start = time.perf_counter()
     for number in range(options.seed, options.seed + options.nets):
         done = check(random_net(Random(number)), number)  # noqa: S311  (nets, not keys)
@@ -47,7 +49,8 @@ def main() -> int:
             failures.append({"seed": number, "reason": done.reason})
             print(f"FAILED {number}: {done.reason}", file=sys.stderr, flush=True)
         if counts["nets"] % _SHOWN == 0 or number == options.seed + options.nets - 1:
-            record = _record(counts, found, failures, refusals, time.perf_counter() - start)
+            record = {"command": f"python -m benchmarks.fuzz_loopback {command}", "commit": sources}
+            record |= _record(counts, found, failures, refusals, time.perf_counter() - start)
             options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             print(json.dumps({k: v for k, v in record.items() if isinstance(v, int | float)}), flush=True)
     return 4 if failures else 0

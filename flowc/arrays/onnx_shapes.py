@@ -265,7 +265,7 @@ def _fold(light: onnx.ModelProto, found: Mapping[str, tuple[int, ...]]) -> bool:
     computed: list[str] = []
     ready = set(constants)
     for node in light.graph.node:
-        if node.op_type == "Shape" and node.domain == "" and node.input[0] in found:
+        if node.op_type == "Shape" and node.domain == "" and node.input and node.input[0] in found:
             chosen.append(_shape_constant(node, found[node.input[0]]))
         elif _foldable(node, found) and all(name in ready for name in node.input if name):
             chosen.append(node)
@@ -277,13 +277,23 @@ def _fold(light: onnx.ModelProto, found: Mapping[str, tuple[int, ...]]) -> bool:
     if not chosen:
         return False
     opset = light.opset_import[0].version
-    used = {name: numpy_helper.to_array(t) for name, t in constants.items() if any(name in n.input for n in chosen)}
+    used = {name: _array(t) for name, t in constants.items() if any(name in n.input for n in chosen)}
     arrays = run_once(chosen, used, computed, opset=opset)
     kept = [node for node in light.graph.node if not set(node.output) & set(computed)]
     del light.graph.node[:]
     light.graph.node.extend(kept)
     light.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in zip(computed, arrays, strict=True))
     return True
+
+
+def _array(tensor: onnx.TensorProto) -> np.ndarray:
+    """The values of a constant. Raises ModelError where it holds fewer or more than its shape says, or none of a known type."""
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, LookupError) as error:
+        raise ModelError(
+            f"the constant '{shown(tensor.name)}' is damaged: {error}", remedy="export it again"
+        ) from error
 
 
 def _foldable(node: onnx.NodeProto, found: Mapping[str, tuple[int, ...]]) -> bool:

@@ -295,7 +295,11 @@ def info(model: Path, input_type: str | None, as_json: bool) -> None:
             found = api.info(model, input_type=input_type, progress=tell)
         except ModelError as error:
             tell("looking at its nodes")
-            found, refused = survey(model, error), error
+            refused = error
+            try:
+                found = survey(model, error)
+            except ModelError:  # it can't be read at all
+                raise error from None
     if as_json:
         show.as_json(found)
     elif refused is None:

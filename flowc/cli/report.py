@@ -65,8 +65,8 @@ def show(
     wanted = [Budget.parse(text) for text in budgets]
     found = [read(directory) for directory in directories]
     names = [str(directory) for directory in directories]
-    for content, directory in zip(found, directories, strict=True):
-        update(content, directory)
+    if len(found) == 1:
+        update(found[0], directories[0])
     side_by_side = compare(found, names)
     over = broken(side_by_side, wanted)
     if html is not None:

@@ -68,7 +68,7 @@ class Bits:
             return None
         try:
             return numpy_helper.to_array(tensor)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, LookupError):
             return None
 
     def _number(self, node: onnx.NodeProto, place: int) -> float | None:
@@ -80,7 +80,7 @@ class Bits:
         if kind == "Constant":
             for attribute in node.attribute:
                 if attribute.HasField("t"):
-                    self._constants[node.output[0]] = attribute.t
+                    self._constants.update(dict.fromkeys(node.output, attribute.t))
                     return _TYPES.get(attribute.t.data_type)
             return None
         if kind in ("Quant", "IntQuant"):
@@ -105,7 +105,8 @@ class Bits:
 
     def _clipped(self, node: onnx.NodeProto) -> int | None:
         """Of integers between two bounds, as in QCDQ; a clip of floats makes no integers."""
-        low, high, width = self._number(node, 1), self._number(node, 2), self.of(node.input[0])
+        low, high = self._number(node, 1), self._number(node, 2)
+        width = self.of(node.input[0]) if node.input else None
         if width is None or low is None or high is None or high < low:
             return width
         return min(width, max(1, math.ceil(math.log2(high - low + 1))))

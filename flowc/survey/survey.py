@@ -17,6 +17,7 @@ import onnx
 
 from flowc.arrays.onnx_shapes import Shapes, infer
 from flowc.errors import FlowcError, ModelError, UnsupportedError
+from flowc.importer.check import check_names
 from flowc.importer.operators import check_operators, is_qonnx
 from flowc.importer.read import read_model
 from flowc.report import Info
@@ -27,6 +28,8 @@ from flowc.version import __version__
 __all__ = ["survey"]
 
 _NONE = Shapes("", (), {}, frozenset(), frozenset())
+_SAME_SHAPE = ("Cast", "Clip", "DequantizeLinear", "Identity", "QuantizeLinear")
+"""Operators that weights pass through, shape unchanged, where the rest of the shapes is not known."""
 _FLOAT_INPUT = "its input is not quantized"
 _FLOAT_WEIGHTS = "its weights are not quantized"
 
@@ -42,6 +45,7 @@ def survey(source: str | os.PathLike[str] | onnx.ModelProto, reason: FlowcError)
         ModelError: it can't be read at all.
     """
     model = read_model(source)
+    check_names(model)
     shapes = _shapes(source)
     view = _View(model, shapes, _refusals(model, reason))
     nodes = [view.entry(node) for node in model.graph.node if not view.is_constant(node)]
@@ -131,6 +135,10 @@ class _View:
         for node in graph.node:
             if all(name in self._constant for name in node.input if name):
                 self._constant.update(node.output)
+                like = self._found.get(node.input[0]) if node.input else None
+                if like is not None and (node.op_type in _SAME_SHAPE or is_qonnx(node.domain, node.op_type)):
+                    for name in node.output:
+                        self._found.setdefault(name, like)
         self._bits = Bits(graph.node, graph.initializer, graph.input)
         self._refusals = refusals
         self._early = _leading_to_layers(graph.node)

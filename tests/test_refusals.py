@@ -24,7 +24,7 @@ CONSEQUENCES = {
 }
 """What is said of a node that only follows from another one, for which a cause is looked up, or of a reason made elsewhere."""
 PLACED = {
-    "flowc/streamline/partition.py": 1,  # its causes have a remedy each
+    "flowc/streamline/partition.py": 2,  # its causes have a remedy each
     "passes/lower.py": 1,
 }
 """Errors that list reasons which were made elsewhere, with their remedies."""

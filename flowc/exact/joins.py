@@ -67,7 +67,7 @@ def find_join(region: Region, unit: int) -> JoinForm | str:
     few = pairs <= _NUMBERED or pairs * region.sets <= _NUMBERED_IN_ALL
     if pairs * region.sets > _DOMAIN or not (product or few):
         return (
-            f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs} pairs of its inputs; "
+            f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs:,} pairs of its inputs; "
             "share one quantizer on both branches (Brevitas: one QuantIdentity for both), or use fewer bits there"
         )
     ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
@@ -78,7 +78,7 @@ def find_join(region: Region, unit: int) -> JoinForm | str:
             return form
     if not few:
         return (
-            f"it is no function of the product of its inputs on all {pairs} pairs; put a quantizer directly behind the product, "
+            f"it is no function of the product of its inputs on all {pairs:,} pairs; put a quantizer directly behind the product, "
             "or use fewer bits for its inputs"
         )
     left, right = np.full(region.sets, len(vb), np.int64), np.ones(region.sets, np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -73,7 +73,7 @@ def _late_values(graph: ir.Graph, ranges: Ranges) -> set[ir.Value]:
     return late
 
 
-def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partition:
+def partition(model: ir.Model, ranges: Ranges, notes: Sequence[Note]) -> Partition:
     """Cuts the graph.
 
     Raises:
@@ -101,23 +101,7 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
     inner = set(nodes)
     layers = [n for n in graph if n.domain == "" and n.op_type in ("MatMul", "Conv", "ConvTranspose")]
     if not inner or (layers and not any(n.op_type in ("IntMatMul", "IntConv") for n in inner)):
-        reasons = (
-            "; ".join(f"'{n.node}': {n.text}" for n in _about_layers(graph, notes))
-            or "it has no layer whose input is quantized"
-        )
-        unquantized_input = NOT_QUANTIZED in reasons and any(is_op(n, "Dequantize", DOMAIN) for n in graph)
-        why = {note.node: note.text for note in notes}
-        causes = [
-            c for n in layers if why.get(label(n)) == NOT_QUANTIZED and (c := cause_of(n.inputs[0], why)) is not None
-        ]
-        if causes:
-            raise ModelError(f"no quantized layer: {'; '.join(map(str, dict.fromkeys(causes)))}")
-        raise ModelError(
-            f"no quantized layer: {reasons}",
-            remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
-            if unquantized_input
-            else "Quantize weights and activations, for instance with Brevitas, and export with Brevitas' export_qonnx",
-        )
+        raise _nothing(graph, layers, notes)
     passed = tuple(v for v in exits if v in entries)
     whole = expand(model)
     outputs = list(result_types(model))
@@ -134,6 +118,27 @@ def partition(model: ir.Model, ranges: Ranges, notes: Iterable[Note]) -> Partiti
         passed,
         head,
         tail,
+    )
+
+
+def _nothing(graph: ir.Graph, layers: list[ir.Node], notes: Sequence[Note]) -> ModelError:
+    """Why nothing of a model, or none of its layers, is integer arithmetic."""
+    why = {note.node: note.text for note in notes}
+    causes = [c for n in layers if why.get(label(n)) == NOT_QUANTIZED and (c := cause_of(n.inputs[0], why)) is not None]
+    if causes:
+        return ModelError(f"no quantized layer: {'; '.join(map(str, dict.fromkeys(causes)))}")
+    quantizers = [] if layers else [n for n in graph if is_op(n, "Quantize", DOMAIN)]
+    declined = [(n, text) for n in quantizers if (text := why.get(label(n), "")) and not text.endswith("on the host")]
+    if declined:
+        return UnsupportedError([((origins(n) or (label(n),))[0], n.op_type, text) for n, text in declined])
+    about = [f"'{n.node}': {n.text}" for n in _about_layers(graph, notes)]
+    reasons = "; ".join(about) or "it has no layer whose input is quantized"
+    unquantized_input = NOT_QUANTIZED in reasons and any(is_op(n, "Dequantize", DOMAIN) for n in graph)
+    return ModelError(
+        f"no quantized layer: {reasons}",
+        remedy=f"Its weights are quantized, its input is not: {INPUT_TYPE_ADVICE}"
+        if unquantized_input
+        else "Quantize weights and activations, for instance with Brevitas, and export with Brevitas' export_qonnx",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flowc.errors import FlowcError
+from flowc.errors import FlowcError, UnsupportedError
 from flowc.streamline.compile import compile_model
 from tests.netbuild import Net
 
@@ -70,3 +70,15 @@ def test_names_are_the_models() -> None:
     net, x = quantized([1, 3, 6, 6, 6])
     with pytest.raises(FlowcError, match=r"\(Conv\): 3-dimensional"):
         compile_model(net.model(net.quant(net.conv(x, 3, 4, (3, 3, 3)), 0.3)))
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul"])
+def test_a_join_too_wide_is_the_cause_where_there_is_no_layer(op: str) -> None:
+    """Two inputs of 16 bits, each with its own scale: what is refused is the quantizer behind them, in no time."""
+    net = Net([1, 4, 3, 3])
+    net.input("b", [1, 4, 3, 3])
+    y = net.op(op, net.quant(net.x, 0.0001237, bits=16), net.quant("b", 0.000217, bits=16))
+    with pytest.raises(UnsupportedError) as caught:
+        compile_model(net.model(net.quant(y, 0.0003, bits=16)))
+    assert "(Quantize): no integer rescaling of up to" in str(caught.value)
+    assert "on all 4,294,967,296 pairs of its inputs; share one quantizer on both branches" in str(caught.value)

@@ -8,7 +8,7 @@ from flowc.model.dtypes import Array, IntType
 from flowc.units import cost
 from flowc.units.base import Frame
 
-__all__ = ["Weighted", "style_faults", "unknown_styles", "weight_figures"]
+__all__ = ["Weighted", "style_faults", "unknown_styles", "uses_dsp", "weight_figures"]
 
 
 class Weighted(Protocol):
@@ -47,6 +47,13 @@ def weight_figures(unit: Weighted) -> dict[str, Any]:
         "weights": int(unit.weights.size),
         "weight_bits": unit.weight_type.bits,
     }
+
+
+def uses_dsp(unit: Weighted) -> bool:
+    """Whether the unit's products go to DSP slices."""
+    if unit.multiplier == "auto":
+        return cost.prefers_dsp(unit.weight_type, unit.frame.dtype)
+    return unit.multiplier != "lut"
 
 
 def unknown_styles(unit: Weighted) -> list[str]:

@@ -106,7 +106,7 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
     halves = [1 << (search.steps - 1 - step) for step in range(search.steps)]
     words, width = pack_fields([(keys[:, :, halves[0] - 1 : halves[0]], bits)])
     memories = [Memory(f"{stem}first.hex", words, width)]
-    pairs = [(keys[:, :, half - 1 :: 2 * half], bits) for half in halves[1:]]
+    tables = [(keys[:, :, half - 1 :: 2 * half], bits) for half in halves[1:]]
     parameters: dict[str, Value] = {
         "FORM": "search", "PARAMETERS": stem, "LEVELS": search.steps, "PARAM_BITS": bits, "STEP_BITS": 1,
     }  # fmt: skip
@@ -117,11 +117,11 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
         paths = np.arange(1 << search.steps)
         results = act.base[:, None] + (step or 0) * paths if search.results is None else search.results
         coded = results > 0 if act.dtype.bipolar else results
-        pairs.append((by_lane(np.broadcast_to(coded, (act.channels, paths.size)), rows, lanes), act.dtype.bits))
+        tables.append((by_lane(np.broadcast_to(coded, (act.channels, paths.size)), rows, lanes), act.dtype.bits))
         parameters["STEP_BITS"] = 0
-    for step_number, (values, wide) in enumerate(pairs, 1):
+    for step_number, (values, wide) in enumerate(tables, 1):
         for lane in range(lanes):
-            words, width = pack_fields([(values[:, lane].reshape(-1, 1, 2), wide)])
+            words, width = pack_fields([(values[:, lane].reshape(-1, 1, 1), wide)])
             memories.append(Memory(f"{stem}{lane:03d}_{step_number}.hex", words, width))
     return ActivationPart(parameters, tuple(memories), search.steps + 1)
 

@@ -1,6 +1,7 @@
 // Dot products for LANES results, and their sums over the FOLDS beats from `first` to `last`. 2 + STAGES cycles.
 //
 // With SHARED, all lanes have the same inputs, [TERMS]; else x is [TERMS][GROUPS], and LANES / GROUPS lanes in a row share a group.
+// STYLE is that of flowc_dot, or "packed": ROWS lanes share a slice (flowc_dot_packed, FIELD, CHAIN), all are SHARED.
 // Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES]. If SHARED and STYLE is "heap", inputs and each lane's weights are planes.
 module flowc_accumulate #(
     parameter bit [95:0] STYLE = "heap",
@@ -14,7 +15,10 @@ module flowc_accumulate #(
     parameter int X_BITS = 4,
     parameter int X_KIND = 0,
     parameter int SUM = 16,
-    parameter int STAGES = 0
+    parameter int STAGES = 0,
+    parameter int ROWS = 1,
+    parameter int FIELD = 18,
+    parameter int CHAIN = 1
 ) (
     input logic clk,
     input logic rst,
@@ -56,33 +60,49 @@ module flowc_accumulate #(
     if (rst) sums_valid <= 1'b0;
     else if (enable) sums_valid <= summed && lasts[LATENCY-1];
 
-  for (genvar l = 0; l < LANES; l++) begin : g_lane
-    logic [TERMS*W_BITS-1:0] lane_w;
-    logic [TERMS*X_BITS-1:0] lane_x;
-    if (SHARED) begin : g_shared
-      assign lane_w = w[l*TERMS*W_BITS+:TERMS*W_BITS];
-      assign lane_x = x;
-    end else begin : g_own
-      logic [TERMS*W_BITS-1:0] own_w;
-      logic [TERMS*X_BITS-1:0] own_x;
-      for (genvar t = 0; t < TERMS; t++) begin : g_term
-        assign own_w[t*W_BITS+:W_BITS] = w[(t*LANES+l)*W_BITS+:W_BITS];
-        assign own_x[t*X_BITS+:X_BITS] = x[(t*GROUPS+l/(LANES/GROUPS))*X_BITS+:X_BITS];
-      end
-      if (STYLE == "heap") begin : g_planes
-        flowc_planes #(.COUNT(TERMS), .BITS(W_BITS)) weights (.elements(own_w), .planes(lane_w));
-        flowc_planes #(.COUNT(TERMS), .BITS(X_BITS)) inputs (.elements(own_x), .planes(lane_x));
-      end else begin : g_elements
-        assign lane_w = own_w;
-        assign lane_x = own_x;
-      end
+  logic [LANES*SUM-1:0] products;
+  if (STYLE == "packed") begin : g_packed
+    for (genvar g = 0; g * ROWS < LANES; g++) begin : g_group
+      localparam int OWN = LANES - g * ROWS < ROWS ? LANES - g * ROWS : ROWS;
+      flowc_dot_packed #(
+          .ROWS(OWN), .FIELD(FIELD), .CHAIN(CHAIN), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
+          .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+      ) dot (
+          .clk, .enable, .w(w[g*ROWS*TERMS*W_BITS+:OWN*TERMS*W_BITS]), .x, .sums(products[g*ROWS*SUM+:OWN*SUM]));
     end
-    logic signed [SUM-1:0] product, sum;
-    flowc_dot #(
-        .STYLE(STYLE), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
-    ) dot (.clk, .enable, .w(lane_w), .x(lane_x), .sum(product));
+  end else begin : g_single
+    for (genvar l = 0; l < LANES; l++) begin : g_lane
+      logic [TERMS*W_BITS-1:0] lane_w;
+      logic [TERMS*X_BITS-1:0] lane_x;
+      if (SHARED) begin : g_shared
+        assign lane_w = w[l*TERMS*W_BITS+:TERMS*W_BITS];
+        assign lane_x = x;
+      end else begin : g_own
+        logic [TERMS*W_BITS-1:0] own_w;
+        logic [TERMS*X_BITS-1:0] own_x;
+        for (genvar t = 0; t < TERMS; t++) begin : g_term
+          assign own_w[t*W_BITS+:W_BITS] = w[(t*LANES+l)*W_BITS+:W_BITS];
+          assign own_x[t*X_BITS+:X_BITS] = x[(t*GROUPS+l/(LANES/GROUPS))*X_BITS+:X_BITS];
+        end
+        if (STYLE == "heap") begin : g_planes
+          flowc_planes #(.COUNT(TERMS), .BITS(W_BITS)) weights (.elements(own_w), .planes(lane_w));
+          flowc_planes #(.COUNT(TERMS), .BITS(X_BITS)) inputs (.elements(own_x), .planes(lane_x));
+        end else begin : g_elements
+          assign lane_w = own_w;
+          assign lane_x = own_x;
+        end
+      end
+      flowc_dot #(
+          .STYLE(STYLE), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM),
+          .STAGES(STAGES)
+      ) dot (.clk, .enable, .w(lane_w), .x(lane_x), .sum(products[l*SUM+:SUM]));
+    end
+  end
+
+  for (genvar l = 0; l < LANES; l++) begin : g_sum
+    logic signed [SUM-1:0] sum;
     always_ff @(posedge clk)
-      if (enable && summed) sum <= (firsts[LATENCY-1] ? $signed(BEGIN) : sum) + product;
+      if (enable && summed) sum <= (firsts[LATENCY-1] ? $signed(BEGIN) : sum) + $signed(products[l*SUM+:SUM]);
     assign sums[l*SUM+:SUM] = sum;
   end
 endmodule

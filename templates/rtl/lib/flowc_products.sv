@@ -2,7 +2,7 @@
 // over the FOLDS beats from `first` to `last`, the activation, the stream.
 //
 // A beat enters with `fire`, its inputs `x` a step later; `go` says that it would, were its weights available. SHARED and GROUPS as of flowc_accumulate; the
-// activation's parameters as of flowc_result. Weights are DEPTH words of LANES * TERMS elements; if SHARED on a heap, those of the
+// activation's parameters as of flowc_result; PACKED_ROWS, FIELD and CHAIN are flowc_accumulate's. Weights are DEPTH words of LANES * TERMS elements; if SHARED on a heap, those of the
 // bitstream are planes per lane from the start.
 module flowc_products #(
     parameter int LANES = 1,
@@ -18,6 +18,9 @@ module flowc_products #(
     parameter int SUM = 16,
     parameter int STAGES = 0,
     parameter bit [95:0] DOT_STYLE = "heap",
+    parameter int PACKED_ROWS = 1,
+    parameter int FIELD = 18,
+    parameter int CHAIN = 1,
     parameter WEIGHTS = "",
     parameter bit [95:0] WEIGHT_STYLE = "logic",
     parameter bit [79:0] FORM = "none",
@@ -99,7 +102,8 @@ module flowc_products #(
   logic sums_valid;
   flowc_accumulate #(
       .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(SHARED), .GROUPS(GROUPS), .FOLDS(FOLDS),
-      .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+      .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES),
+      .ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN)
   ) accumulate (
       .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2), .sums, .sums_valid);
   flowc_result #(

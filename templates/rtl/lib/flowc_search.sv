@@ -1,9 +1,9 @@
 // Thresholds found by halving, a comparator per step: the outcomes so far choose the next key. STEPS + 1 cycles.
 //
 // The number of keys reached, the path, gives BASE + STEP * path or, with TABLE, an entry of a memory. Every lane has memories of its
-// own: FILE, the lane's number in three digits, "_", the step, ".hex": for step k the pairs of keys that differ in the last
-// outcome, [ROWS << (k - 1)], so that a pair is read while that outcome is found; likewise for step STEPS the pairs of results.
-// Step 0 has one key per row and lane, in the file of the name FILE, "first.hex".
+// own: FILE, the lane's number in three digits, "_", the step, ".hex": for step k the keys [ROWS << k], addressed by row and path,
+// the last outcome straight from its comparator; likewise for step STEPS the results. Step 0 has one key per row and lane, in the
+// file of the name FILE, "first.hex".
 module flowc_search #(
     parameter int LANES = 1,
     parameter int ROWS = 1,
@@ -55,44 +55,38 @@ module flowc_search #(
         assign key = keys[l*BITS+:BITS];
         wire unused_path = &{1'b0, path};
       end else begin : g_next
-        logic [2*BITS-1:0] pair;
-        logic [(ROWS << (k - 1) > 1 ? $clog2(ROWS << (k - 1)) : 1)-1:0] at;
+        logic [(ROWS << k > 1 ? $clog2(ROWS << k) : 1)-1:0] at;
         if (k == 1) begin : g_second
-          assign at = row[0];
+          assign at = $bits(at)'({row[0], g_step[0].reached});
           always_ff @(posedge clk) if (enable) path <= g_step[0].reached;
         end else begin : g_later
-          assign at = $bits(at)'({row[k-1], g_step[k-1].path});
+          assign at = $bits(at)'({row[k-1], g_step[k-1].path, g_step[k-1].reached});
           always_ff @(posedge clk) if (enable) path <= {g_step[k-1].path, g_step[k-1].reached};
         end
         flowc_rom #(
-            .WIDTH(2 * BITS), .DEPTH(ROWS << (k - 1)), .STYLE((ROWS << (k - 1)) * 2 * BITS > 8192 ? "block" : "logic"),
+            .WIDTH(BITS), .DEPTH(ROWS << k), .STYLE((ROWS << k) * BITS > 8192 ? "block" : "logic"),
             .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + k), ".hex"})
-        ) memory (.clk, .read(enable), .read_at(at), .out_data(pair));
+        ) memory (.clk, .read(enable), .read_at(at), .out_data(key));
         always_ff @(posedge clk) if (enable) value <= g_step[k-1].value;
-        assign key = path[0] ? pair[BITS+:BITS] : pair[0+:BITS];
       end
     end
-    logic [STEPS-1:0] found;
+    logic [STEPS-1:0] now, found;
     if (STEPS == 1) begin : g_one
-      always_ff @(posedge clk) if (enable) found <= g_step[0].reached;
+      assign now = g_step[0].reached;
     end else begin : g_many
-      always_ff @(posedge clk) if (enable) found <= {g_step[STEPS-1].path, g_step[STEPS-1].reached};
+      assign now = {g_step[STEPS-1].path, g_step[STEPS-1].reached};
     end
+    always_ff @(posedge clk) if (enable) found <= now;
     logic [OUT_BITS-1:0] result;
     if (TABLE) begin : g_table
-      logic [2*OUT_BITS-1:0] pair;
-      logic [(ROWS << (STEPS - 1) > 1 ? $clog2(ROWS << (STEPS - 1)) : 1)-1:0] at;
-      if (STEPS == 1) begin : g_short
-        assign at = row[0];
-      end else begin : g_long
-        assign at = $bits(at)'({row[STEPS-1], g_step[STEPS-1].path});
-      end
+      logic [OUT_BITS-1:0] entry;
+      logic [$clog2(ROWS << STEPS)-1:0] at;
+      assign at = $bits(at)'({row[STEPS-1], now});
       flowc_rom #(
-          .WIDTH(2 * OUT_BITS), .DEPTH(ROWS << (STEPS - 1)),
-          .STYLE((ROWS << (STEPS - 1)) * 2 * OUT_BITS > 8192 ? "block" : "logic"),
+          .WIDTH(OUT_BITS), .DEPTH(ROWS << STEPS), .STYLE((ROWS << STEPS) * OUT_BITS > 8192 ? "block" : "logic"),
           .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + STEPS), ".hex"})
-      ) memory (.clk, .read(enable), .read_at(at), .out_data(pair));
-      always_ff @(posedge clk) if (enable) result <= found[0] ? pair[OUT_BITS+:OUT_BITS] : pair[0+:OUT_BITS];
+      ) memory (.clk, .read(enable), .read_at(at), .out_data(entry));
+      always_ff @(posedge clk) if (enable) result <= entry;
       wire unused_found = &{1'b0, found};
     end else if (OUT_BIPOLAR) begin : g_bipolar
       always_ff @(posedge clk) if (enable) result <= found[0];

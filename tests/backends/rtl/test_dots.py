@@ -21,6 +21,11 @@ PAIRS: list[tuple[IntType, IntType, int]] = [
     (SInt(2), UInt(2), 13), (SInt(2), SInt(3), 3), (UInt(2), UInt(2), 2), (SInt(4), UInt(1), 1), (SInt(1), SInt(2), 6),
 ]  # fmt: skip
 """Weights, inputs, terms."""
+PACKED: list[tuple[IntType, IntType, int, int, int]] = [
+    (SInt(4), UInt(4), 8, 4, 27), (SInt(4), UInt(4), 12, 4, 25), (SInt(8), UInt(8), 6, 2, 27), (SInt(2), SInt(3), 18, 5, 27),
+    (BIPOLAR, UInt(2), 7, 3, 25), (SInt(4), BIPOLAR, 5, 3, 27), (UInt(3), UInt(3), 1, 2, 25),
+]  # fmt: skip
+"""Weights, inputs, terms, rows, bits of the wide operand: several products to a DSP slice."""
 LUT6_2 = """
 module LUT6_2 #(parameter bit [63:0] INIT = '0) (
     input logic I0, input logic I1, input logic I2, input logic I3, input logic I4, input logic I5,
@@ -48,6 +53,17 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
                 acc=accumulator(weights, x), pe=2, simd=terms, multiplier="lut",
             )
         )  # fmt: skip
+    for i, (w, x, terms, rows, port) in enumerate([] if named else PACKED):
+        weights = np.concatenate([
+            integers(rng, w, (rows - 1, 2 * terms)), integers(rng, w, (2, 2 * terms), extreme=True),
+            integers(rng, w, (rows - 1, 2 * terms)),
+        ])  # fmt: skip
+        unit = Mvtu(
+            name=f"packed_{i}", frame=Frame(1, 1, 2 * terms, x), weights=weights, weight_type=w, block=2 * terms,
+            acc=accumulator(weights, x), pe=rows, simd=terms, multiplier="packed", dsp_port=port,
+        )  # fmt: skip
+        assert unit.packing is not None
+        units.append(unit)
     graph = side_by_side(units)
     generate(graph, tmp_path, header="A test")
     assert lint(tmp_path) == []

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.synthesis_units import activate, alone
 from flowc.api import build
+from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.pieces import cut
 from flowc.backends.rtl.synthesize import synthesize
 from flowc.backends.rtl.yosys import count
 from flowc.cli import main
 from flowc.design.synthesis import synthesize_design
 from flowc.errors import UsageError
+from flowc.model.dtypes import SInt, UInt
 from tests.netbuild import mlp
 
 needs_yosys = pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="pyosys is not installed")
@@ -51,6 +54,16 @@ def test_contents_of_memories_are_part_of_a_piece(written: Path, tmp_path: Path)
         memory.write_text(text)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {memory.name.removesuffix("_weights.hex")}
+
+
+def test_memories_of_every_lane_are_part_of_a_piece(tmp_path: Path) -> None:
+    graph = alone([activate("found", SInt(10), UInt(4), 8, 2, style="search")])
+    generate(graph, tmp_path, header="A test")
+    (before,) = (piece.digest for piece in cut(tmp_path)[0] if piece.name == "found" and not piece.is_fifo)
+    memory = tmp_path / "data" / "found_search_001_2.hex"
+    memory.write_text(memory.read_text().replace("0", "1"))
+    (after,) = (piece.digest for piece in cut(tmp_path)[0] if piece.name == "found" and not piece.is_fifo)
+    assert before != after
 
 
 def test_cells_are_counted_as_a_slice_holds_them() -> None:

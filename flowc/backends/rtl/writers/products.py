@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 
 from flowc.backends.rtl.activation import activation_part
@@ -9,7 +11,8 @@ from flowc.backends.rtl.instance import Instance, Memory, Value, constant_style,
 from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Array, Mvtu, Vvtu
-from flowc.units.cost import prefers_dsp
+from flowc.units.cost import Packing
+from flowc.units.weighted import uses_dsp
 
 __all__ = ["write_mvtu", "write_vvtu"]
 
@@ -35,11 +38,14 @@ def _weights(unit: Mvtu | Vvtu) -> tuple[dict[str, Value], tuple[Memory, ...]]:
 
 
 def dot_style(unit: Mvtu | Vvtu) -> str:
-    """How the unit multiplies: on a heap of bits in tables, or by multipliers for DSP slices."""
-    wanted = unit.multiplier
-    if wanted == "auto":
-        wanted = "dsp" if prefers_dsp(unit.weight_type, unit.frame.dtype) else "lut"
-    return "heap" if wanted == "lut" else "multiply"
+    """How the unit multiplies: on a heap of bits in tables, or by multipliers for DSP slices, several products to one or one."""
+    if _packing(unit) is not None:
+        return "packed"
+    return "multiply" if uses_dsp(unit) else "heap"
+
+
+def _packing(unit: Mvtu | Vvtu) -> Packing | None:
+    return unit.packing if isinstance(unit, Mvtu) else None
 
 
 def _planes(weights: Array, dtype: IntType) -> Array:
@@ -53,6 +59,11 @@ def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: in
     weights, memories = _weights(unit)
     part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes)
     stages = terms.bit_length() // 2 if terms > 1 else 0
+    packed = _packing(unit)
+    if packed is not None:
+        chain = min(packed.chain, terms)
+        stages = chain - 1 + ceil(terms / chain).bit_length() // 2
+        shape |= {"PACKED_ROWS": packed.rows, "FIELD": packed.field, "CHAIN": chain}
     # A weight takes two cycles, its product one, the sum over time one.
     latency: dict[str, Value] = {"STAGES": stages, "DELAY": delay(unit, 4 + stages + part.cycles)}
     return Instance(

@@ -1,11 +1,13 @@
-"""Every construct that becomes hardware, as SystemVerilog: folded for a board, side by side in a few designs, simulated by Verilator.
+"""Constructs as SystemVerilog: folded for a board, side by side in one design, simulated by Verilator.
 
 Every stream equal to the emulator, each frame in as many cycles as the model says, no first frame later than modelled and none
-earlier than by a tenth (and by the places at the ends of the units, which the model does not count).
+earlier than by a tenth (and by the places at the ends of the units, which the model does not count). The suite takes one design
+of `CHOSEN`, with every kind of unit; `python -m benchmarks.simulation` takes all constructs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,11 @@ from tests.backends.rtl.checking import expect_equal, needs_verilator
 from tests.test_constructs import CASES
 
 pytestmark = [pytest.mark.slow, needs_verilator]
-GROUPS = 4
+CHOSEN = (
+    "convolution, dilation", "convolution, grouped", "depthwise, multiplier 2", "transposed convolution, stride 2",
+    "residual, other scales", "concat, other scales", "split", "gate per channel", "max pool, overlapping and padded",
+    "average pool, padded", "global average", "upsample", "silu", "binary, padded with zeros", "reflected border",
+)  # fmt: skip
 FRAMES = 3  # random ones, between one of all least and one of all greatest values
 TARGET = load_target("zcu104")
 
@@ -45,25 +51,35 @@ def beside(graphs: list[Dataflow]) -> Dataflow:
     return Dataflow("constructs", units, streams)
 
 
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_as_system_verilog(tmp_path: Path, group: int) -> None:
-    rng = np.random.default_rng(group)
-    names = [*CASES][group::GROUPS]
+def side_by_side(names: Sequence[str], folder: Path, seed: int) -> list[tuple[str, Dataflow, int, int]]:
+    """Simulates cases in one design, without and with stalls.
+
+    Returns:
+        Of every case its name, its design, and the cycles from the last frame but one to the last, and of the first.
+    """
+    rng = np.random.default_rng(seed)
     graphs = [hardware(name, float(rng.choice([2e3, 2e4, 1e5]))) for name in names]
     graph = beside(graphs)
-    generate(graph, tmp_path, header="A test")
-    assert lint(tmp_path) == []
+    generate(graph, folder, header="A test")
+    assert lint(folder) == []
     frames = []
     for port in graph.inputs:
         shape, dtype = (1, *port.frame.shape), port.frame.dtype
         least, greatest = np.full(shape, dtype.lo), np.full(shape, dtype.hi)
         frames.append(np.concatenate([least, integers(rng, dtype, (FRAMES, *port.frame.shape)), greatest]))
-    binary = simulate.compile(tmp_path, graph, quick=True)
+    binary = simulate.compile(folder, graph, quick=True)
     seen = simulate.run(binary, graph, frames)
     expect_equal(graph, seen, frames)
-    for i, (name, own) in enumerate(zip(names, graphs, strict=True)):
-        predicted = model(own, FRAMES + 2)
-        ends = np.max([ends for port, ends in seen.port_ends.items() if port.startswith(f"n{i}_")], axis=0)
-        assert ends[-1] - ends[-2] == predicted.interval, name
-        assert 0.9 * predicted.latency - 2 * len(own.units) <= ends[0] <= predicted.latency, name
     expect_equal(graph, simulate.run(binary, graph, frames, stalls=35), frames)
+    found = []
+    for i, (name, own) in enumerate(zip(names, graphs, strict=True)):
+        ends = np.max([ends for port, ends in seen.port_ends.items() if port.startswith(f"n{i}_")], axis=0)
+        found.append((name, own, int(ends[-1] - ends[-2]), int(ends[0])))
+    return found
+
+
+def test_as_system_verilog(tmp_path: Path) -> None:
+    for name, graph, interval, latency in side_by_side(CHOSEN, tmp_path, 0):
+        predicted = model(graph, FRAMES + 2)
+        assert interval == predicted.interval, name
+        assert 0.9 * predicted.latency - 2 * len(graph.units) <= latency <= predicted.latency, name

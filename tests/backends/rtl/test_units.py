@@ -45,11 +45,5 @@ def check(kinds: list[str], seed: int, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_kind_computes_its_function(tmp_path: Path) -> None:
-    check([*MAKERS], 0, tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [100])
-def test_many_units_of_every_kind(tmp_path: Path, seed: int) -> None:
-    check([*MAKERS, *WIDE], seed, tmp_path)
+def test_units_of_every_kind_compute_their_function(tmp_path: Path) -> None:
+    check([*MAKERS, *WIDE], 100, tmp_path)

@@ -1,0 +1,193 @@
+"""The SystemVerilog units in yosys: LUTs per product, units beside FINN's RTL library and beside the cost model, whole networks.
+
+    python -m benchmarks.synthesis [dots] [finn] [units] [networks] [ecp5] [--write]
+
+Needs the extra ``rtl`` (tried: pyosys 0.70; counts differ between versions of yosys). Everything is synthesized by ``flowc synth``'s own
+functions for UltraScale+ (`synth_xilinx -family xcup`), so results are remembered in the user's cache folder; without it the whole
+takes half an hour of one processor. With --write the tables go into docs/rtl.md and docs/cost-model.md, and the figures into
+benchmarks/records/synthesis.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+import json
+import sys
+import tempfile
+from collections.abc import Container, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.networks import brevitas_cnv
+from benchmarks.synthesis_units import FINN, alone, finn_units, model_units
+from benchmarks.tables import fill, markdown
+from flowc.backends.rtl.backend import RtlBackend
+from flowc.backends.rtl.generate import generate
+from flowc.backends.rtl.instance import kind, value_bits
+from flowc.backends.rtl.synthesize import synthesize
+from flowc.backends.rtl.yosys import count, statistics
+from flowc.dataflow.allocate import allocate
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.targets import load_target
+from flowc.units.graph import Dataflow
+
+DOCS = Path(__file__).parents[1] / "docs"
+RECORD = Path(__file__).with_name("records") / "synthesis.json"
+KEYS = ("lut", "ff", "bram18", "dsp")
+
+DOTS: list[tuple[str, IntType, IntType, int, float]] = [
+    ("1 x 1", BIPOLAR, BIPOLAR, 36, 2.0),
+    ("2 x 2", SInt(2), UInt(2), 16, 7.5),
+    ("4 x 4", SInt(4), UInt(4), 16, 27),
+    ("4 x 8", SInt(4), UInt(8), 16, 51),
+    ("8 x 8", SInt(8), UInt(8), 16, 103),
+]
+"""Bits of weights and inputs, types, terms, LUTs per product at most."""
+
+NETWORKS: list[tuple[str, int, int, dict[str, int]]] = [
+    ("CNV-2W2A", 2, 3000, {"lut": 29_000, "bram18": 215}),
+    ("CNV-1W1A", 1, 3000, {"lut": 11_000}),
+]
+"""Name, bits, frames per second, what it may take, on the Ultra96 at 100 MHz and without DSP slices."""
+
+
+def pieces(graph: Dataflow, names: Container[str] | None = None) -> list[dict[str, Any]]:
+    """The units of a graph (of these names), synthesized: entries as of ``synthesis`` in report.json."""
+
+    def tell(done: int, count: int, name: str) -> None:
+        print(f"{done} of {count}: {name}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="flowc-synthesis-") as scratch:
+        generate(graph, Path(scratch), header="A benchmark")
+        found: list[dict[str, Any]] = synthesize(Path(scratch), graph, "xcup", wanted=names, progress=tell)["units"]
+    return found
+
+
+def dots(record: dict[str, Any]) -> str:
+    """Look-up tables per product of pipelined dot products on heaps."""
+    rows = []
+    library = importlib.resources.files("flowc.templates").joinpath("rtl", "lib")
+    for name, w, x, terms, most in DOTS:
+        with tempfile.TemporaryDirectory(prefix="flowc-synthesis-") as scratch:
+            sources = sorted(p.name for p in library.iterdir() if p.name.endswith(".sv"))
+            for source in sources:
+                (Path(scratch) / source).write_text(
+                    library.joinpath(source).read_text(encoding="utf-8"), encoding="utf-8"
+                )
+            reach = terms * max(abs(w.lo), w.hi) * max(abs(x.lo), x.hi)
+            parameters = {
+                "TERMS": terms, "W_BITS": w.bits, "W_KIND": kind(w), "X_BITS": x.bits, "X_KIND": kind(x),
+                "SUM": value_bits(IntType.for_range(-reach, reach)), "STAGES": terms.bit_length() // 2,
+            }  # fmt: skip
+            cells = statistics(
+                Path(scratch), sources, "flowc_dot", "xcup", dsp=False, timeout=1800, what=name, parameters=parameters
+            )
+        found = count(cells, "xcup")
+        record[name] = {"terms": terms, **found}
+        rows.append([name, str(terms), f"{found['lut']:,}", f"{found['lut'] / terms:.1f}", f"{most:g}"])
+        print(*rows[-1], flush=True)
+    return markdown(["bits", "terms>", "LUT>", "LUT per product>", "at most>"], rows)
+
+
+def finn(record: dict[str, Any]) -> str:
+    """Units of the shapes of FINN's RTL library."""
+    units = list(finn_units())
+    found = {unit["name"]: unit for unit in pieces(alone(units), {unit.name for unit in units})}
+    rows = []
+    for (name, theirs), unit in zip(FINN.items(), units, strict=True):
+        ours = record[name] = {key: found[unit.name][key] for key in KEYS}
+        both = [(ours["lut"], theirs.lut), (ours["bram18"], theirs.bram18), (ours["dsp"], theirs.dsp)]
+        rows.append([name, *(f"{own:,} / {other:,}" for own, other in both)])
+        print(*rows[-1], flush=True)
+    return markdown(["unit", "LUT: flowc / FINN>", "BRAM18>", "DSP>"], rows)
+
+
+def compared(entries: Iterable[Mapping[str, Any]], record: dict[str, Any]) -> list[list[str]]:
+    """Rows of the model beside the measurement."""
+    rows = []
+    for unit in entries:
+        model = unit["model"]
+        record[unit["name"]] = {key: [unit[key], model[key]] for key in KEYS}
+        rows.append([unit["name"], *_against(unit, model)])
+        print(*rows[-1], flush=True)
+    return rows
+
+
+def _against(unit: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{model['lut']:,}", f"{unit['lut']:,}", f"{model['lut'] / max(1, unit['lut']) - 1:+.0%}",
+        f"{model['ff']:,} / {unit['ff']:,}", f"{model['bram18']} / {unit['bram18']}", f"{model['dsp']} / {unit['dsp']}",
+    ]  # fmt: skip
+
+
+MODEL_HEAD = ("unit", "LUT: model>", "yosys>", "error>", "FF: model / yosys>", "BRAM18>", "DSP>")
+
+
+def spread(record: dict[str, Any]) -> str:
+    """The cost model beside yosys, unit by unit."""
+    chosen = [unit.with_(structure="pipeline") for unit in model_units()]
+    found = {unit["name"]: unit for unit in pieces(alone(chosen), {unit.name for unit in chosen})}
+    return markdown(MODEL_HEAD, compared((found[unit.name] for unit in chosen), record))
+
+
+def networks(record: dict[str, Any]) -> tuple[str, str]:
+    """CNV: every unit and FIFO of the whole network; totals against what they may be, kinds of units against the model."""
+    totals, models = [], []
+    for name, bits, fps, most in NETWORKS:
+        graph = brevitas_cnv(bits)
+        if graph is None:
+            raise SystemExit("the package 'brevitas' is needed for CNV")
+        folded = allocate(
+            RtlBackend().prepare(graph),
+            load_target("ultra96"),
+            clock_mhz=100,
+            fps=fps,
+            folding={"defaults": {"multiplier": "lut"}},
+        ).graph
+        entries = pieces(folded)
+        totals.append(
+            [name, *(f"{sum(e[k] for e in entries):,}" for k in KEYS), ", ".join(f"{v:,} {k}" for k, v in most.items())]
+        )
+        grouped = [
+            _sum(kind, [e for e in entries if e["unit"] == kind]) for kind in dict.fromkeys(e["unit"] for e in entries)
+        ]
+        rows = compared([*grouped, _sum("all", entries)], record.setdefault(name, {}))
+        models += [[f"{name}: {row[0]}", *row[1:]] for row in rows]
+    return markdown(["network", "LUT>", "FF>", "BRAM18>", "DSP>", "at most"], totals), markdown(MODEL_HEAD, models)
+
+
+def _sum(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total = {key: sum(e[key] for e in entries) for key in KEYS}
+    return {"name": name, **total, "model": {key: sum(e["model"][key] for e in entries) for key in KEYS}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = ("dots", "finn", "units", "networks")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(parts)}; by default all")
+    parser.add_argument("--write", action="store_true", help="write the tables into the pages, and the record")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(parts):
+        parser.error(f"there is no part '{min(unknown)}'; the parts are {', '.join(parts)}")
+    record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    texts: list[tuple[str, str, str]] = []
+    for part in arguments.parts or parts:
+        found = record[part] = {}
+        if part == "dots":
+            texts.append(("rtl.md", "dots", dots(found)))
+        elif part == "finn":
+            texts.append(("rtl.md", "finn", finn(found)))
+        elif part == "units":
+            texts.append(("cost-model.md", "units", spread(found)))
+        else:
+            totals, models = networks(found)
+            texts += [("rtl.md", "networks", totals), ("cost-model.md", "networks", models)]
+    if arguments.write:
+        for page, name, text in texts:
+            fill(DOCS / page, name, text)
+        RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

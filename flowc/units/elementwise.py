@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
@@ -45,6 +45,9 @@ class Activate(OneToOne):
     @property
     def resources(self) -> Resources:
         own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
+        if self.structure == "pipeline":
+            blocks = self.frame.c // self.pe if self.activation.channels > 1 else 1
+            return own + pipeline.end(self.pe * self.activation.dtype.bits) + pipeline.counters(blocks)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
     def folding(self) -> dict[str, list[int]]:

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Packing, Resources
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults
-from flowc.units.weighted import style_faults, unknown_styles, weight_figures
+from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
 
@@ -161,24 +161,36 @@ class Mvtu(Unit):
     @property
     def resources(self) -> Resources:
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
-        parts = [
-            cost.weight_rom(*self.weight_memory, self.memory),
-            cost.held(*self.input_memory),
-            cost.products(
-                self.weight_type,
-                self.frame.dtype,
-                self.acc,
-                "dsp" if self.multiplier == "packed" else self.multiplier,
-                self.pe,
-                self.simd,
-                self.mw // self.simd,
-                self.packing,
-            ),
-            Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40),
-        ]
+        parts = [cost.weight_rom(*self.weight_memory, self.memory)]
+        parts += self._pipeline if self.structure == "pipeline" else self._loop
         if self.activation is not None:
             parts.append(self.activation.resources(self.pe, self.mh, self.acc))
         return Resources.total(parts)
+
+    @property
+    def _loop(self) -> list[Resources]:
+        control = Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40)
+        return [cost.held(*self.input_memory), self._products, control]
+
+    @property
+    def _pipeline(self) -> list[Resources]:
+        columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
+        own_rows = 1 if self.activation is None or self.activation.channels == 1 else self.mh // self.pe
+        beat, word = self.simd * self.frame.dtype.bits, self.weight_memory[1]
+        heap = self.packing is None and not uses_dsp(self)
+        return [
+            pipeline.held(self.input_memory[0], beat),
+            pipeline.dot_products(self, self.pe, self.simd, columns) if heap else self._products,
+            pipeline.counters(columns, rows, self.weight_memory[0], own_rows),
+            pipeline.end(self.pe * self.out_type.bits),
+            Resources(lut=pipeline.CONTROL, ff=beat + word + 20),
+        ]
+
+    @property
+    def _products(self) -> Resources:
+        style = "dsp" if self.multiplier == "packed" else self.multiplier
+        types = (self.weight_type, self.frame.dtype, self.acc)
+        return cost.products(*types, style, self.pe, self.simd, self.mw // self.simd, self.packing)
 
     @property
     def macs(self) -> int:

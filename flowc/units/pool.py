@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
@@ -86,6 +86,9 @@ class Pool(OneToOne):
         per_pair = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
         held = self.pe * self.acc.bits * (2 + ceil(self.terms / 2) * min(1, self.tree))
         total = Resources(lut=cost.CONTROL + ceil(pairs * per_pair), ff=held + 20)
+        if self.structure == "pipeline":
+            results = pipeline.end(self.pe * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
+            total = results + Resources(lut=ceil((pairs + (self.terms > 1)) * per_pair) + 4, ff=held + 4)
         if self.activation is not None:
             total += self.activation.resources(self.pe, self.channels, self.acc)
         return total

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
+from flowc.units import pipeline
 from flowc.units.base import Array, Frame, OneToOne
 from flowc.units.cost import CONTROL, Resources
 from flowc.units.sound import number_faults, permutation_faults
@@ -39,6 +40,8 @@ class Port(OneToOne):
     def resources(self) -> Resources:
         """A register slice of two beats and the frame counter."""
         bits = self.simd * self.frame.dtype.bits
+        if self.structure == "pipeline":
+            return pipeline.end(bits, 2) + pipeline.counters(self.cycles if self.kind == "output" else 1)
         return Resources(lut=CONTROL + bits, ff=2 * bits + 20)
 
     def unsound(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every, grid
@@ -33,7 +33,10 @@ class _Moving(OneToOne):
 
     @property
     def resources(self) -> Resources:
-        return Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + 20)
+        bits = self.simd * self.frame.dtype.bits
+        if self.structure == "pipeline":
+            return pipeline.end(bits, 2).times(len(self.outputs)) + Resources(lut=8)
+        return Resources(lut=cost.CONTROL, ff=bits + 20)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -392,7 +395,8 @@ class WidthConverter(Unit):
 
     @property
     def resources(self) -> Resources:
-        return cost.converter(self.frame.dtype.bits, self.wide_in, self.wide_out)
+        converter = pipeline.converter if self.structure == "pipeline" else cost.converter
+        return converter(self.frame.dtype.bits, self.wide_in, self.wide_out)
 
     @property
     def moves(self) -> bool:

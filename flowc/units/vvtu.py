@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import array_faults, number_faults
-from flowc.units.weighted import style_faults, unknown_styles, weight_figures
+from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Vvtu"]
 
@@ -132,13 +132,21 @@ class Vvtu(Unit):
         """Weights, products and their sums, accumulators, activation, control."""
         terms = self.taps if self.parallel else 1
         lanes = self.pe * self.depth_multiplier
-        parts = [
-            cost.weight_rom(*self.weight_memory, self.memory),
-            cost.products(
-                self.weight_type, self.frame.dtype, self.acc, self.multiplier, lanes, terms, self.taps // terms
-            ),
-            Resources(lut=cost.CONTROL, ff=self.in_widths[0] * self.frame.dtype.bits + lanes * self.out_type.bits + 30),
-        ]
+        folds, beat = self.taps // terms, self.in_widths[0] * self.frame.dtype.bits
+        types = (self.weight_type, self.frame.dtype, self.acc)
+        products = cost.products(*types, self.multiplier, lanes, terms, folds)
+        parts = [cost.weight_rom(*self.weight_memory, self.memory)]
+        if self.structure == "pipeline":
+            depth, word = self.weight_memory
+            blocks = 1 if self.activation is None or self.activation.channels == 1 else self.channels // self.pe
+            parts += [
+                products if uses_dsp(self) else pipeline.dot_products(self, lanes, terms, folds),
+                pipeline.counters(folds, depth, blocks),
+                pipeline.end(lanes * self.out_type.bits),
+                Resources(lut=pipeline.CONTROL, ff=2 * beat + word + 20),
+            ]
+        else:
+            parts += [products, Resources(lut=cost.CONTROL, ff=beat + lanes * self.out_type.bits + 30)]
         if self.activation is not None:
             parts.append(self.activation.resources(lanes, int(self.weights.shape[0]), self.acc))
         return Resources.total(parts)

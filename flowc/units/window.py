@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
 from flowc.units.schedule import Ring, Schedule, every, grid
@@ -52,6 +52,9 @@ class Pad(OneToOne):
     @property
     def resources(self) -> Resources:
         bits = self.simd * self.frame.dtype.bits
+        if self.structure == "pipeline":
+            counters = pipeline.counters(self.frame.c // self.simd, self.out.w, self.out.h)
+            return counters + pipeline.end(self.simd * self.out.dtype.bits, 2) + Resources(lut=12 + ceil(bits / 2))
         return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40)
 
     def unsound(self) -> list[str]:
@@ -166,6 +169,8 @@ class Window(Unit):
     def resources(self) -> Resources:
         """The line buffer and its counters; with ``parallel`` also the delays between the taps of a row."""
         count, depth, bits = self.line_memory
+        if self.structure == "pipeline" and self.kernel != (1, 1):
+            return self._pipeline(depth, bits)
         parts = [cost.memory(depth, bits, self.memory).times(count)]
         if self.ring is not None:
             parts.append(Resources(lut=cost.RING_CONTROL + 8 * depth.bit_length(), ff=bits + 150))
@@ -174,6 +179,20 @@ class Window(Unit):
             parts.append(cost.held(self.dilation[1] * self.frame.c // self.simd, cells * bits))
             parts.append(Resources(lut=cost.CONTROL, ff=bits + 40))
         return Resources.total(parts)
+
+    def _pipeline(self, depth: int, bits: int) -> Resources:
+        """As SystemVerilog has it: the ring with its counters, moves and sums, or chains of delays."""
+        words, (h, w), (kh, kw) = self.frame.c // self.simd, (self.frame.h, self.frame.w), self.kernel
+        if self.ring is None:
+            pixel = pipeline.delay(self.dilation[1] * words, bits, self.memory).times(kh * (kw - 1))
+            row = pipeline.delay((self.dilation[0] * w - (kw - 1) * self.dilation[1]) * words, bits, self.memory)
+            grid = pipeline.counters(words, w, h) + Resources(lut=10)
+            return Resources.total([pixel, row.times(kh - 1), grid, pipeline.end(kh * kw * bits)])
+        block = self.block // self.simd
+        loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
+        return Resources.total([
+            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.end(bits), pipeline.moves(h * w * words, depth),
+        ])  # fmt: skip
 
     @property
     def cycles(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from flowc.dataflow.allocate.loops import LEAST_DEPTH
 from flowc.dataflow.allocate.timing import Bounds, Pipeline, fifo_price, stream_bits
+from flowc.units import pipeline
 from flowc.units.cost import LUTS_PER_BLOCK, Resources, block_rams, fifo, fifo_memory
 from flowc.units.graph import Dataflow, Stream
 
@@ -21,7 +22,8 @@ _PASSES = 6
 
 def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
     """What a stream's FIFO costs; one that is not sized counts as the least."""
-    return fifo(stream.depth or LEAST_DEPTH, stream_bits(graph, stream), stream.memory or "srl")
+    made = pipeline.fifo if graph[stream.src].structure == "pipeline" else fifo
+    return made(stream.depth or LEAST_DEPTH, stream_bits(graph, stream), stream.memory or "srl")
 
 
 def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:

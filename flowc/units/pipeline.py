@@ -1,0 +1,110 @@
+"""What hardware costs as SystemVerilog makes it (`flowc.units.base.Unit.structure` pipeline): the parts that HLS makes otherwise.
+
+The figures were fitted to netlists of yosys; docs/cost-model.md derives them and shows how far they are off.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from flowc.units.cost import Resources, accumulator_luts, memory, memory_style
+from flowc.units.heap import heap_ffs, heap_luts
+from flowc.units.weighted import Weighted
+
+__all__ = [
+    "CONTROL", "converter", "counters", "delay", "dot_products", "end", "fifo", "held", "moves", "ram_luts", "ring_memory",
+]  # fmt: skip
+
+CONTROL = 12
+"""Look-up tables that decide when a unit takes and gives, besides its counters."""
+
+
+def counters(*counts: int) -> Resources:
+    """Counters of so many places each: a bit takes one and a half tables with its carry, and the last place is marked in a register."""
+    bits = [(count - 1).bit_length() for count in counts if count > 1]
+    return Resources(lut=ceil(sum(1.5 * b for b in bits)), ff=sum(bits) + sum(count > 2 for count in counts))
+
+
+def end(bits: int, delay: int = 0) -> Resources:
+    """The two places of a unit's end (``flowc_emit``), and ``delay`` registers in front of them."""
+    return Resources(lut=bits + 5, ff=(2 + delay) * (bits + 1))
+
+
+def ram_luts(depth: int, width: int) -> int:
+    """A memory in look-up tables, one write and one read port: eight hold 14 bits of 32 words, or 7 of 64."""
+    if depth <= 32:
+        return 8 * ceil(width / 14)
+    banks = ceil(depth / 64)
+    return 8 * ceil(width / 7) * banks + (width * ceil((banks - 1) / 3) if banks > 1 else 0)
+
+
+def held(depth: int, width: int) -> Resources:
+    """The inputs of a position, held for further rows: a register, or a memory in look-up tables."""
+    if depth == 0:
+        return Resources(ff=width)
+    return Resources(ff=width) if depth == 1 else Resources(lut=ram_luts(depth, width))
+
+
+def dot_products(unit: Weighted, lanes: int, terms: int, folds: int) -> Resources:
+    """Dot products of a unit on heaps, and their accumulators.
+
+    Args:
+        unit: a matrix or depthwise unit.
+        lanes, terms: results in parallel, and products of each.
+        folds: cycles over which they are accumulated.
+    """
+    w, a = unit.weight_type, unit.frame.dtype
+    width = unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
+    stages = terms.bit_length() // 2 if terms > 1 else 0
+    # A sum of one cycle needs no adder, but for what complemented products are too large by.
+    complemented = w.signed or a.signed or w.bipolar or a.bipolar
+    accumulate = accumulator_luts(width) if folds > 1 or complemented else 0
+    luts = lanes * (heap_luts(terms, w, a, width) + accumulate)
+    return Resources(lut=ceil(luts), ff=lanes * (heap_ffs(terms, w, a, width, stages) + width))
+
+
+def fifo(depth: int, width: int, style: str) -> Resources:
+    """A stream's FIFO: two registers, or a memory (srl and lutram alike in look-up tables) with two pointers and a count."""
+    if depth <= 2:
+        return Resources(lut=width + 4, ff=2 * width + 2)
+    pointers = counters(depth, depth, depth + 1) + Resources(lut=4)
+    if style in ("srl", "lutram"):
+        return pointers + Resources(lut=ram_luts(depth, width))
+    # The word in front, from the memory or straight from the input
+    return pointers + memory(depth, width, style) + Resources(lut=width + 4, ff=width + 2)
+
+
+def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
+    """A width converter between ``wide_in`` and ``wide_out`` elements of ``bits`` bits per beat."""
+    narrow, wide = sorted((wide_in * bits, wide_out * bits))
+    last = end(wide_out * bits, 2)
+    if wide % narrow:  # a shifter by any number of the greatest common parts
+        held = narrow + wide
+        return last + Resources(lut=30 + 3 * held, ff=held + 8)
+    parts = counters(wide // narrow)
+    if wide_in < wide_out:
+        return last + parts + Resources(lut=4, ff=wide - narrow)
+    return last + parts + Resources(lut=4 + wide, ff=wide - narrow)  # loaded or shifted, and the part that leaves first
+
+
+def delay(length: int, width: int, style: str) -> Resources:
+    """A word of ``length`` steps ago: registers for a few, else a ring in a memory."""
+    if length <= 3:
+        return Resources(ff=length * width)
+    return ring_memory(length, width, style) + counters(length) + Resources(lut=(length - 1).bit_length())
+
+
+def ring_memory(depth: int, width: int, style: str) -> Resources:
+    """The memory of a ring, its words in registers when they were read."""
+    if (memory_style(depth, width) if style == "auto" else style) == "lutram":
+        return Resources(lut=ram_luts(depth, width), ff=width)
+    return memory(depth, width, style)
+
+
+def moves(total: int, size: int) -> Resources:
+    """The sums of a serial window's ring of ``size`` words in a frame of ``total``.
+
+    Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move.
+    """
+    number, address = (total + size).bit_length() + 1, (size - 1).bit_length()
+    return Resources(lut=ceil(3.5 * number + 5 * address) + 12, ff=4 * number + 4 * address + 20)

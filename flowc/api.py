@@ -57,6 +57,7 @@ def build(
     batch: int | None = None,
     latency_ms: float | None = None,
     engine: str | os.PathLike[str] | None = None,
+    status: bool = False,
     csim: bool = False,
     rtlsim: bool = False,
     verify: bool = True,
@@ -82,6 +83,7 @@ def build(
         csim: compile the generated C++ with g++, run it and compare with the emulator (needs ``output``).
         rtlsim: simulate the generated SystemVerilog with Verilator and compare every stream with the emulator, and the cycles
             with the model (needs ``output`` and ``backend="rtl"``).
+        status: with a register block that counts what streams do, and resets the accelerator alone, on boards with a processor.
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
         strict: refuse what is otherwise a warning: a host part that the board's processor can't run.
@@ -97,7 +99,8 @@ def build(
     """
     tell = progress or (lambda stage: None)
     request = _request(
-        target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine
+        target, fps, clock_mhz, execution, folding, utilization, backend, batch=batch, latency_ms=latency_ms, engine=engine,
+        status=status,
     )  # fmt: skip
     line = _command("build", model, request, input_type, {
         "output": output, "csim": csim, "rtlsim": rtlsim, "no-verify": not verify, "strict": strict, "dump-passes": dump_passes,
@@ -215,6 +218,7 @@ def _request(
     batch: int | None,
     latency_ms: float | None,
     engine: str | os.PathLike[str] | None,
+    status: bool = False,
 ) -> Request:
     """What is asked of a plan, checked before any work begins."""
     board = target if isinstance(target, Target) else load_target(target)
@@ -230,7 +234,9 @@ def _request(
     ):
         raise UsageError(f"latency_ms must be a finite number above 0, not {latency_ms}")
     limits = Limits.of(utilization)
-    return Request(board, fps, clock_mhz, execution, folding_of(folding), limits, language, batch, latency_ms, engine)
+    return Request(
+        board, fps, clock_mhz, execution, folding_of(folding), limits, language, batch, latency_ms, engine, status
+    )
 
 
 def _command(
@@ -256,6 +262,7 @@ def _command(
         "batch": request.batch,
         "latency": request.latency_ms,
         "engine": request.engine,
+        "status": request.status,
         **more,
     }
     return reports.command_line(name, model, options)

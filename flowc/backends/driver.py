@@ -16,7 +16,7 @@ from flowc.backends.alveo import movers, platform
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.rtl.board import ROOM, has_board
-from flowc.backends.vivado import why_ip_only
+from flowc.backends.vivado import identity, why_ip_only
 from flowc.errors import UsageError
 from flowc.interface.weights import WeightPort, weight_ports
 from flowc.interface.wire import HostPort, boundary
@@ -34,6 +34,8 @@ _COMMON = (
 """Scripts of every driver."""
 _STREAMS = ("emulator.py", "stream.py")
 """Scripts of a driver whose accelerator has streams."""
+_DEVICE = {"board": ("board.py", "status.py"), "card": ("card.py",), "uart": ("uart.py",)}
+"""Scripts of what reaches the accelerator."""
 _32_BIT = frozenset({"zynq-7000"})
 """Families whose processor onnxruntime is not built for."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip entry, so that equal designs give equal bytes
@@ -47,6 +49,7 @@ def generate_driver(
     header: str,
     results: Mapping[str, str],
     host: Mapping[str, bytes] | None = None,
+    status: bool = False,
 ) -> None:
     """Writes the driver: scripts copied as they are, and the description of the streams that they read.
 
@@ -60,6 +63,7 @@ def generate_driver(
         host: "head.onnx" and "tail.onnx" as far as the model has them, with a batch of 1. The head's outputs are
             the tensors of the input ports; the tail's inputs are those of the output ports, the head's outputs or the
             model's inputs, all under their names.
+        status: whether the bitstream has the registers of ``flowc_status.v``.
 
     Raises:
         InfeasibleError: a port is too wide for a DMA engine.
@@ -76,6 +80,7 @@ def generate_driver(
         "outputs": [_entry(p, units[p.name].tensor_shape, target) for p in ports if not p.is_input],
         "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
+        **({"status": list(identity(header))} if status else {}),
     }
     told = {
         key: [{**e, "frame_bytes": e["elements"] / e["per_beat"] * e["beat_bytes"]} for e in described[key]]
@@ -85,7 +90,7 @@ def generate_driver(
     files = {"orders.npz": npz_bytes(orders)}
     if readers:
         files["weights.npz"] = npz_bytes({p.name: p.image for p in readers})
-    texts = {name: copied(f"driver/{name}", header, "#") for name in (*_STREAMS, f"{described['device']}.py")}
+    texts = {name: copied(f"driver/{name}", header, "#") for name in (*_STREAMS, *_DEVICE[described["device"]])}
     readme = about_host(graph.name, host, target) | told | {"weights": readers}
     card = platform(target) is not None
     readme |= {"card": card, "kernels": described.get("kernels", {}), "no_board": None if card else why_ip_only(target)}

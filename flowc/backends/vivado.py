@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.resources
 import tomllib
 from pathlib import Path
@@ -18,7 +19,7 @@ from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 
-__all__ = ["SYSTEM", "catalog", "generate_vivado", "why_ip_only"]
+__all__ = ["SYSTEM", "catalog", "generate_vivado", "identity", "why_ip_only"]
 
 SYSTEM = "flowc_system"
 """Name of the block design and of the project."""
@@ -33,7 +34,14 @@ def catalog() -> dict[str, Any]:
 
 
 def generate_vivado(
-    graph: Dataflow, out: Path, *, target: Target, clock_mhz: float, header: str, backend: str = "hls"
+    graph: Dataflow,
+    out: Path,
+    *,
+    target: Target,
+    clock_mhz: float,
+    header: str,
+    backend: str = "hls",
+    status: bool = False,
 ) -> None:
     """Writes the scripts that make a bitstream of the exported accelerator: ``build.tcl`` and what it sources, README.
 
@@ -48,6 +56,7 @@ def generate_vivado(
         header: what made the files from what, plain text of some lines; written at the top of each.
         backend: which one wrote the accelerator, in the folder of that name beside ``out``: it is the IP
             ``flowc:<backend>:<top>:1.0``. That of "hls" is exported by Vitis HLS, that of "rtl" is packaged by build.tcl.
+        status: with the register block that counts what streams do, and resets the accelerator alone.
 
     Raises:
         InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
@@ -67,6 +76,7 @@ def generate_vivado(
         "board_part": target.board_part,
         "accelerator": f"flowc:{backend}:{names.top}:1.0",
         "rtl": backend == "rtl",
+        "status": identity(header) if status else None,
         "clock_mhz": f"{clock_mhz:g}",
         "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,
@@ -83,10 +93,11 @@ def generate_vivado(
         values["groups"] = groups = [
             readers[i : i + READERS_PER_GROUP] for i in range(0, len(readers), READERS_PER_GROUP)
         ]
-        if len(ports) + len(groups) > most - 2:
+        taken = 3 if status else 2
+        if len(ports) + len(groups) > most - taken:
             raise InfeasibleError(
                 f"the accelerator has {len(ports)} streams, and {len(readers)} layers with weights in the external memory; "
-                f"the block design has room for {most - 2} DMA engines, each {READERS_PER_GROUP} such layers taking the place of one",
+                f"the block design has room for {most - taken} DMA engines, each {READERS_PER_GROUP} such layers taking the place of one",
                 remedy="Merge inputs or outputs of the model by a Concat",
             )
         values["family"] = {**family, "rule": catalog()["ip"][family["processor"]]["rule"]}
@@ -94,12 +105,19 @@ def generate_vivado(
         values["buses"] = shared = buses(graph, target.family)
         values["seats"] = _seats(shared)
         values["length_bits"] = DMA_LENGTH_BITS
-        values["addresses"] = _addresses(ports, readers, family["control_base"])
+        values["addresses"] = _addresses(ports, readers, family["control_base"], status=status)
         write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
         write(out / "system.tcl", render("vivado/system.tcl.j2", **values))
-        for module in catalog()["module"]:
+        for module in (*catalog()["module"], *(catalog()["status"] if status else ())):
             write(out / f"{module}.v", copied(f"vivado/{module}.v", header, "//"))
     write(out / "README.md", render("vivado/README.md.j2", **values))
+
+
+def identity(header: str) -> tuple[int, int]:
+    """Two numbers of 31 bits that tell a build from others: registers of its bitstream, and in its driver."""
+    digest = hashlib.sha256(header.encode()).digest()
+    low, high = (int.from_bytes(digest[i : i + 4], "little") & 0x7FFFFFFF for i in (0, 4))
+    return low, high
 
 
 def _vlnv(name: str) -> str:
@@ -128,8 +146,9 @@ def _seats(shared: list[Bus]) -> dict[str | int, str]:
     return seats
 
 
-def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int) -> list[tuple[str, str]]:
+def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int, *, status: bool) -> list[tuple[str, str]]:
     """(address, segment) of every register block, from `base` on, 64 KiB each."""
     segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{p.name}/S_AXI_LITE/Reg" for p in ports)]
     segments += [f"{reader.reader}/s_axi_control/Reg" for reader in readers]
+    segments += ["status/s_axi/reg0"] if status else []
     return [(f"0x{base + i * _SEGMENT:08X}", segment) for i, segment in enumerate(segments)]

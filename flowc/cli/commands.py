@@ -57,6 +57,7 @@ cli.add_command(synth)
 @model_argument
 @build_options
 @click.option("-o", "--output", type=_PATH, metavar="DIR", help="[default: build/<model>-<target>]")
+@click.option("--status", is_flag=True, default=None, help="Counters and a reset of its own for the accelerator.")
 @click.option("--csim", is_flag=True, default=None, help="Compile the C++ with g++ and check it.")
 @click.option("--rtlsim", is_flag=True, default=None, help="Simulate the RTL (--backend rtl) and check it.")
 @click.option("--no-verify", "verify", flag_value=False, default=None, help="Skip the check against onnxruntime.")
@@ -102,6 +103,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
             batch=request.batch,
             latency_ms=request.latency_ms,
             engine=request.engine,
+            status=request.status,
             csim=request.csim,
             rtlsim=request.rtlsim,
             verify=request.verify,

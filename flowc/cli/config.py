@@ -39,6 +39,7 @@ KEYS = (
     Key("batch", "an integer of at least 1", count(1), required=False),
     Key("latency", "a number above 0, in milliseconds", positive, required=False),
     Key("engine", "a JSON file", _TEXT, required=False),
+    Key("status", "true or false", _flag, required=False),
     Key("csim", "true or false", _flag, required=False),
     Key("rtlsim", "true or false", _flag, required=False),
     Key("verify", "true or false", _flag, required=False),

@@ -135,6 +135,7 @@ class BuildRequest:
     batch: int | None = None
     latency_ms: float | None = None
     engine: Path | None = None
+    status: bool = False
     csim: bool = False
     rtlsim: bool = False
     verify: bool = True

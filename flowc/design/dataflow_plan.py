@@ -14,7 +14,7 @@ from flowc.backends import Backend, Cells, Simulated, find
 from flowc.backends.alveo import generate_alveo, platform
 from flowc.backends.driver import generate_driver
 from flowc.backends.rtl.board import check_board, generate_board, has_board
-from flowc.backends.vivado import generate_vivado
+from flowc.backends.vivado import generate_vivado, why_ip_only
 from flowc.dataflow.allocate import allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
 from flowc.dataflow.figures import figures_of
@@ -48,6 +48,7 @@ class DataflowPlan(Plan):
         backend: the hardware language.
         figures: the plan's part of report.json.
         notes: remarks for the user.
+        status: whether the board's system has the registers of ``flowc_status.v``.
     """
 
     execution: ClassVar[str] = "dataflow"
@@ -56,6 +57,7 @@ class DataflowPlan(Plan):
     backend: Backend
     figures: dict[str, Any]
     notes: tuple[str, ...] = ()
+    status: bool = False
 
     @classmethod
     def make(cls, compiled: Compiled, request: Request) -> Self:
@@ -63,6 +65,11 @@ class DataflowPlan(Plan):
             raise UsageError(
                 "a batch, a latency or an engine can be asked of loopback execution only",
                 remedy="Use --execution loopback, or auto",
+            )
+        if request.status and (reason := why_ip_only(request.target)) is not None:
+            raise UsageError(
+                f"a status block stands in the system around a processor, which {request.target.name} does not get: {reason}",
+                remedy="Leave --status out",
             )
         backend = find(request.backend)
         backend.check(compiled.graph)
@@ -75,7 +82,8 @@ class DataflowPlan(Plan):
             utilization=request.utilization,
         )
         check_board(allocation.graph, request.target, allocation.clock_mhz)
-        return cls(allocation.graph, request.target, backend, figures_of(allocation, request.target), allocation.notes)
+        figures = figures_of(allocation, request.target)
+        return cls(allocation.graph, request.target, backend, figures, allocation.notes, request.status)
 
     @property
     def fits(self) -> bool:
@@ -132,6 +140,7 @@ class DataflowPlan(Plan):
             generate_vivado(
                 self.graph,
                 directory / "vivado",
+                status=self.status,
                 target=target,
                 clock_mhz=clock,
                 header=info.header,
@@ -149,8 +158,9 @@ class DataflowPlan(Plan):
                 backend=self.backend.name,
             )
         generate_driver(
-            self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host
-        )
+            self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host,
+            status=self.status,
+        )  # fmt: skip
 
     def _ends(self, frames: Mapping[str, Array], results: Mapping[str, Array]) -> Any:
         return (frames, self.graph.inputs), (results, self.graph.outputs)
@@ -163,11 +173,12 @@ class DataflowPlan(Plan):
 
     def document(self) -> tuple[dict[str, Any], dict[str, Array]]:
         document, arrays = dataflow_to_json(self.graph)
-        return {"backend": self.backend.name, **document}, arrays
+        return {"backend": self.backend.name, "status": self.status, **document}, arrays
 
     @classmethod
     def read(
         cls, document: Mapping[str, Any], arrays: Mapping[str, Array], report: Mapping[str, Any], target: Target
     ) -> Self:
         figures = {key: report[key] for key in _FIGURES} | {key: report.get(key) for key in _NEWER}
-        return cls(dataflow_from_json(document, arrays), target, find(document.get("backend", "hls")), figures)
+        graph, backend = dataflow_from_json(document, arrays), find(document.get("backend", "hls"))
+        return cls(graph, target, backend, figures, status=document.get("status") is True)

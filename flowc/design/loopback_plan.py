@@ -67,6 +67,11 @@ class LoopbackPlan(Plan):
                 f"the backend '{request.backend}' writes dataflow designs only",
                 remedy="Use --execution dataflow, or --backend hls",
             )
+        if request.status:
+            raise UsageError(
+                "a status block can be asked of dataflow execution only",
+                remedy="Use --execution dataflow, or leave --status out",
+            )
         if request.folding:
             raise UsageError(
                 "a folding fixes PE and SIMD of dataflow units; loopback execution has none",

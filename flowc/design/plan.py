@@ -43,6 +43,7 @@ class Request:
         batch: images that loopback execution computes at a time; None: its choice.
         latency_ms: most milliseconds from a batch's begin to its end; loopback execution only.
         engine: ``engine.json`` of a loopback engine that exists; None: one is chosen.
+        status: with a register block that counts what streams do, and resets the accelerator alone; dataflow execution only.
     """
 
     target: Target
@@ -55,6 +56,7 @@ class Request:
     batch: int | None = None
     latency_ms: float | None = None
     engine: str | os.PathLike[str] | None = None
+    status: bool = False
 
 
 @dataclass(frozen=True, eq=False)

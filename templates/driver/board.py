@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 
 from .device import Device, allocate_halves, fitting_batch
 from .errors import DriverError, InputError
 from .overlay import load_overlay, part_of
+from .status import Status
 from .stream import Stream, Weights, read_streams, read_weights
 
 if TYPE_CHECKING:
@@ -22,12 +24,14 @@ __all__ = ["Board", "open_device"]
 # Registers of a reader, and bits of the first one (UG1399, S_AXILITE Control Register Map).
 _CONTROL, _ADDRESS = 0x00, 0x10
 _START, _AGAIN = 0x01, 0x80
+# Control registers of a DMA engine and their reset bit (PG021, MM2S_DMACR, S2MM_DMACR).
+_SEND_CONTROL, _RECEIVE_CONTROL, _ENGINE_RESET = 0x00, 0x30, 0x04
 
 
 def open_device(folder: Path, description: Mapping[str, Any], bitfile: Path, batch: int) -> Device:
     """The board, for `driver.Accelerator`; arguments as in `driver.device`."""
     inputs, outputs = read_streams(folder, description)
-    return Board(bitfile, inputs, outputs, batch, read_weights(folder, description))
+    return Board(bitfile, inputs, outputs, batch, read_weights(folder, description), description.get("status"))
 
 
 class Board(Device):
@@ -41,6 +45,10 @@ class Board(Device):
         inputs, outputs: the streams.
         batch: frames that are sent at once; fewer where a DMA transfer can't be that long, or the contiguous memory is too small.
         weights: what the accelerator takes from memory besides; it is put there, and sent from then on.
+        identity: numbers of the build that the bitstream must have, where it has a status block.
+
+    Attributes:
+        interrupts: wait for the DMA engines' interrupts, and sleep meanwhile, instead of asking them over and over.
 
     Raises:
         MissingError: the bitstream can't be loaded, is of another design, or the memory is too small for a frame.
@@ -53,11 +61,14 @@ class Board(Device):
         outputs: Sequence[Stream],
         batch: int,
         weights: Sequence[Weights] = (),
+        identity: Optional[Sequence[int]] = None,
     ) -> None:
         pynq, self._overlay = load_overlay(bitfile)
         self._inputs, self._outputs = inputs, outputs
         every = (*inputs, *outputs)
-        engines = {s.name: part_of(self._overlay, "dma_" + s.name) for s in every}
+        self.interrupts = False
+        self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, [s.name for s in every])
+        self._engines = engines = {s.name: part_of(self._overlay, "dma_" + s.name) for s in every}
         self._frames = part_of(self._overlay, "frames")
         self._readers = {w.name: part_of(self._overlay, w.reader) for w in weights}
         self._send = {s.name: engines[s.name].sendchannel for s in inputs}
@@ -66,7 +77,7 @@ class Board(Device):
         fixed = sum(w.copies * w.data.size for w in weights)
         longest = [max(1, engines[name].buffer_max_size // size) for name, size in sizes.items()]
         batch = fitting_batch(batch, sum(sizes.values()), fixed=fixed, longest=longest)
-        self._kept = [(self._readers[w.name], self._load(pynq, w)) for w in weights]
+        self._kept = [(self._readers[w.name], self._load(pynq, w), w.repeats) for w in weights]
         self.batch, self._buffers = allocate_halves(pynq.allocate, sizes, batch)
 
     def _load(self, pynq: Any, weights: Weights) -> Any:
@@ -90,6 +101,8 @@ class Board(Device):
         return counts.pop()
 
     def start(self, half: int, frames: int) -> None:
+        if self._status is not None:
+            self._status.begin(frames)
         self._frames.write(0, 0)
         self._frames.write(0, frames)
         for stream in self._outputs:
@@ -102,9 +115,48 @@ class Board(Device):
         channels += [("output", s, self._receive[s.name]) for s in self._outputs]
         for kind, stream, channel in channels:
             try:
-                channel.wait()
+                if self.interrupts:
+                    _loop().run_until_complete(channel.wait_async())
+                else:
+                    channel.wait()
             except RuntimeError as error:
                 raise DriverError("the DMA engine of the {} '{}' stopped: {}".format(kind, stream.name, error)) from error
+        if self._status is not None:
+            self._status.end()
+
+    def figures(self) -> Dict[str, Any]:
+        return {} if self._status is None else self._status.figures()
+
+    def flush(self) -> None:
+        """Makes the accelerator forget what an aborted run has left in it; the bitstream stays.
+
+        Raises:
+            DriverError: it has no status block, a DMA engine does not answer, or weights are sent to it over and over, which stand at
+                some word or other: then load the bitstream again.
+        """
+        if self._status is None:
+            raise DriverError("the bitstream has no status block (flowc build --status): load it again to empty the accelerator")
+        if any(repeats for _, _, repeats in self._kept):
+            raise DriverError("weights that are sent over and over can't be brought back into step: load the bitstream again")
+        self._status.hold(True)
+        for stream in self._inputs:
+            self._reset(stream.name, _SEND_CONTROL)
+        for stream in self._outputs:
+            self._reset(stream.name, _RECEIVE_CONTROL)
+        self._status.hold(False)
+        for channel in (*self._send.values(), *self._receive.values()):
+            channel.start()
+        for reader, _, _ in self._kept:
+            reader.write(_CONTROL, _START)
+
+    def _reset(self, name: str, control: int) -> None:
+        """Resets a DMA engine, which first ends what it has begun on the bus."""
+        engine = self._engines[name]
+        engine.write(control, _ENGINE_RESET)
+        for _ in range(100000):
+            if not engine.read(control) & _ENGINE_RESET:
+                return
+        raise DriverError("the DMA engine of '{}' does not come out of its reset".format(name))
 
     def read(self, half: int, frames: int) -> Dict[str, Array]:
         results = {}
@@ -121,6 +173,16 @@ class Board(Device):
         for half in self._buffers:
             for buffer in half.values():
                 buffer.freebuffer()
-        for reader, buffer in self._kept:
+        for reader, buffer, _ in self._kept:
             reader.write(_CONTROL, 0)  # no further run; one under way waits for the accelerator and only reads
             buffer.freebuffer()
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The event loop that pynq's interrupts belong to: the thread's own."""
+    try:
+        return asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:  # none yet, outside of the main thread
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        return loop

@@ -72,6 +72,13 @@ class Device(ABC):
         """What the hardware counted in its last run, by name; empty where it counts nothing."""
         return {}
 
+    def flush(self) -> None:
+        """Makes the hardware forget what an aborted run has left in it.
+
+        Raises:
+            DriverError: it can't without being loaded again.
+        """
+
     def run(self, tensors: Mapping[str, Array]) -> Dict[str, Array]:
         """Integer tensors out from integer tensors in, any number of frames; packing and computing overlap.
 

@@ -89,13 +89,75 @@ def slow_decode(data, dtype: IntType, per_beat, beat_bytes):
     return values
 
 
+class Status:
+    """The registers of flowc_status.v, as far as the driver uses them: each look at the cycles takes one."""
+
+    def __init__(self, overlay, identity):
+        self.overlay = overlay
+        self.words = {
+            0: 0x666C6F77,
+            4: 1,
+            8: identity[0],
+            12: identity[1],
+            0x10: 0,
+            0x14: len(overlay.ports),
+            0x18: (1 << 32) - 2,
+        }
+
+    def read(self, offset):
+        if offset == 0x18:
+            self.words[offset] = (self.words[offset] + 1) % (1 << 32)
+        return self.words.get(offset, 0)
+
+    def write(self, offset, value):
+        assert offset == 0x10
+        self.words[offset] = value
+        if value:
+            self.overlay.dirty = False
+            self.words |= {o: 0 for o in self.words if o >= 0x20}
+        else:
+            assert all(e.resets for e in self.overlay.engines), (
+                "the streams run again before the DMA engines were reset"
+            )
+
+    def count(self, frames):
+        """Beats of a run; in each a cycle waited, in every second one none was there."""
+        for i, port in enumerate(self.overlay.ports):
+            for k, share in enumerate((1, 1, 2)):
+                offset = 0x20 + 16 * i + 4 * k
+                self.words[offset] = self.words.get(offset, 0) + frames * port.beats // share
+
+
+class Engine:
+    """Registers of a DMA engine: its reset ends what is under way."""
+
+    def __init__(self, channel, length_bits, **ends):
+        self.channel, self.buffer_max_size, self.resets = channel, (1 << length_bits) - 1, 0
+        self.__dict__.update(ends)
+
+    def write(self, offset, value):
+        assert (offset, value) == (0x00 if self.channel.port.is_input else 0x30, 4)
+        self.channel.pending, self.channel.running = None, False
+        self.resets += 1
+
+    def read(self, offset):
+        return 0
+
+
 class Channel:
     def __init__(self, overlay, port):
         self.overlay, self.port = overlay, port
-        self.pending = None
+        self.pending, self.running = None, True
+
+    def start(self):
+        self.running = True
+
+    async def wait_async(self):
+        self.overlay.interrupts += 1
+        self.wait()
 
     def transfer(self, array, start=0, nbytes=0):
-        if self.pending is not None:
+        if self.pending is not None or not self.running:
             raise RuntimeError("DMA channel not idle")
         nbytes = nbytes or array.nbytes - start
         if nbytes >= 1 << self.overlay.length_bits:
@@ -109,7 +171,7 @@ class Channel:
             raise RuntimeError(f"the transfer of {self.port.name} never ends")
 
 
-def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
+def make_pynq(graph, length_bits=DMA_LENGTH_BITS, identity=None):
     """A module object that stands in for pynq, and the list of its overlays."""
     overlays, buffers = [], []
 
@@ -119,7 +181,8 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             self.bitfile = bitfile
             self.length_bits = length_bits
             self.register = 0
-            self.batches = []
+            self.batches, self.engines = [], []
+            self.dirty, self.interrupts = False, 0
             self.ports = boundary(graph)
             self.readers = [Reader(port, buffers) for port in weight_ports(graph)]
             for reader in self.readers:
@@ -129,8 +192,10 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             for port in self.ports:
                 channel = self.channels[port.name]
                 ends = {"sendchannel": channel} if port.is_input else {"recvchannel": channel}
-                engine = types.SimpleNamespace(buffer_max_size=(1 << length_bits) - 1, **ends)
-                setattr(self, f"dma_{port.name}", engine)
+                self.engines.append(Engine(channel, length_bits, **ends))
+                setattr(self, f"dma_{port.name}", self.engines[-1])
+            if identity is not None:
+                self.status = Status(self, identity)
 
         def write(self, offset, value):
             assert offset == 0
@@ -141,6 +206,7 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             """Runs the accelerator if every channel has a transfer."""
             if any(c.pending is None for c in self.channels.values()):
                 return
+            assert not self.dirty, "what an aborted run left is still in the accelerator"
             assert all(reader.control for reader in self.readers), "the accelerator waits for weights"
             inputs = {}
             names = name_design(graph).ports
@@ -166,6 +232,8 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS):
             for unit in graph.inputs:
                 self.channels[names[unit.name]].pending = None
             self.batches.append(frames)
+            if identity is not None:
+                self.status.count(frames)
 
     def allocate(shape, dtype):
         buffer = np.full(shape, 0xAA, dtype).view(Buffer)

@@ -474,11 +474,12 @@ def test_files_are_the_same_every_time_and_headed(tmp_path):
 
 
 def test_the_readme_says_where_there_is_no_bitstream(tmp_path):
-    for name, expected in (("u250", True), ("pynq-z2", False)):
+    for name, expected in (("arty-a7-100t", True), ("pynq-z2", False), ("u250", False)):
         out = tmp_path / name
         generate_driver(mlp(), out, target=load_target(name), header=HEADER, results={"y": "float32"})
         readme = (out / "README.md").read_text()
         assert ("**On the emulator only:** `../vivado` makes no bitstream" in readme) == expected
+        assert ("**On a card, through XRT:**" in readme) == (name == "u250")
         assert "Not run on a board by the project" in readme
 
 

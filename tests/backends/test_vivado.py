@@ -72,7 +72,7 @@ class Design:
     def _create_bd_cell(self, *args):
         options = dict(zip(args[:-1:2], args[1:-1:2], strict=True))
         if options["-type"] == "module":
-            self.cells[args[-1]] = catalog()["module"][options["-reference"]]
+            self.cells[args[-1]] = {**catalog()["module"], **catalog()["status"]}[options["-reference"]]
             return
         matching = [
             entry
@@ -326,7 +326,7 @@ def test_files_are_headed_and_the_readme_is_honest(tmp_path):
 
 def test_the_catalogue_names_its_sources_and_every_board():
     table = catalog()
-    for kind in ("ip", "module", "family", "board"):
+    for kind in ("ip", "module", "status", "platform", "family", "board"):
         assert all(entry["source"] for entry in table[kind].values())
     for target in known_targets():
         if target.is_open:

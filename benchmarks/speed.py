@@ -1,12 +1,13 @@
 """Speed of the emulator beside other ways to run the same network, measured in one run.
 
-    python -m benchmarks.speed [--nets NAME,...] [--rounds 5] [--json FILE] [--against FILE] [--csim] [--threads 2]
+    python -m benchmarks.speed [--nets NAME,...] [--rounds 5] [--json FILE] [--against FILE] [--csim] [--loopback] [--threads 2]
 
-Sides: the emulator by compiled kernels and in numpy; onnxruntime on the reference model (standard operators, initializers inside the
-graph, all optimizations); qonnx' executor, on few samples, where qonnx is installed; with --csim the generated C++ compiled by g++,
-for the smallest net. Before anything is timed, every integer tensor is compared with the reference, and the kernels with numpy on the
-whole batch. Every round times each side once, one after the other, so that what else the machine does falls on all of them; medians are
-compared. With --against, ratios to onnxruntime are compared with those of a stored run: exit code 1 if one fell by a quarter.
+Sides: the emulator by compiled kernels and in numpy; with --loopback the descriptors of a loopback engine for an Ultra96, by kernels;
+onnxruntime on the reference model (standard operators, initializers inside the graph, all optimizations); qonnx' executor, on few
+samples, where qonnx is installed; with --csim the generated C++ compiled by g++, for the smallest net. Before anything is timed, every
+integer tensor is compared with the reference, and the kernels with numpy on the whole batch. Every round times each side once, one after
+the other, so that what else the machine does falls on all of them; medians are compared. With --against, ratios to onnxruntime are
+compared with those of a stored run: exit code 1 if one fell by a quarter.
 """
 
 from __future__ import annotations
@@ -88,11 +89,13 @@ class Network:
         name: in `benchmarks.models.MODELS`.
         folder: for its ONNX file.
         threads: of each side.
+        loopback: whether the descriptors of a loopback engine are a side.
     """
 
-    def __init__(self, name: str, folder: Path, threads: int) -> None:
+    def __init__(self, name: str, folder: Path, threads: int, *, loopback: bool = False) -> None:
         self.name, self.threads = name, threads
         self.path = write_model(name, folder)
+        self.looped = build(self.path, "ultra96", execution="loopback", verify=False) if loopback else None
         # A device that every network fits: its size does not matter to the emulator.
         self.design: Design = build(self.path, "u250", fps=1, verify=False)
         self.session = runtime_session(self.design.reference, threads)
@@ -114,6 +117,9 @@ class Network:
         fast = emulate(self.design.graph, ports, emulator="native")
         for port, values in right.items():
             assert np.array_equal(fast[port], values), f"{self.name}: the kernels differ from numpy at {port}"
+            if self.looped is not None:
+                looped = self.looped.plan.run(ports)[port]
+                assert np.array_equal(looped, values), f"{self.name}: the descriptors differ from numpy at {port}"
         return {
             "values": found["values"],
             "mismatches": found["mismatches"],
@@ -124,11 +130,15 @@ class Network:
         """What is timed on a batch."""
         x = self.samples(batch)
         ports, graph = self.ports(x), self.design.graph
-        return {
+        sides: dict[str, Side] = {
             "onnxruntime": lambda: self.session.run(None, {self.input: x}),
             "native": lambda: emulate(graph, ports, threads=self.threads, emulator="native"),
             "numpy": lambda: emulate(graph, ports, threads=self.threads, emulator="numpy"),
         }
+        if self.looped is not None:
+            plan = self.looped.plan
+            sides["descriptors"] = lambda: plan.run(ports)
+        return sides
 
 
 def timed(side: Side) -> float:
@@ -259,11 +269,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--csim", action="store_true")
+    parser.add_argument("--loopback", action="store_true")
     options = parser.parse_args()
     record: dict[str, Any] = {"machine": machine(options.threads), "nets": []}
     print(json.dumps(record["machine"], indent=2))
     for name in options.nets.split(","):
-        net = Network(name, options.models, options.threads)
+        net = Network(name, options.models, options.threads, loopback=options.loopback)
         for batch in BATCHES[name]:
             counts = net.check(batch)
             found = entry(net, batch, interleaved(net.sides(batch), options.rounds), counts)

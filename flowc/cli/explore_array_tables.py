@@ -7,7 +7,8 @@ from rich.table import Table
 
 from flowc.arrays import ArrayPoint, ArraySweep, LayerPoint, Setup
 from flowc.arrays.points import METRICS, ratio
-from flowc.cli.tables import new_console, new_table, percent, text
+from flowc.cli.tables import new_console, new_table, percent, roomy, text
+from flowc.report.text import amount
 
 __all__ = ["show"]
 
@@ -21,12 +22,9 @@ def show(found: ArraySweep, chosen: dict[str, tuple[str, int, int]]) -> None:
         points = _interesting(found.points[network.name])
         left_out = len(found.points[network.name]) - len(points)
         console.print(text(f"{network.name}: {network.macs / 1e9:.4g} G multiplications an image"), style="bold")
-        table = new_table(
-            "dataflow", "array>", "cycles>", "/best>", "used>", "buffer>", "/best>", "between>", "/best>", "within>", "/best>",
-            "DRAM>", "energy/best>",
-        )  # fmt: skip
-        _rows(table, points, found.points[network.name])
-        console.print(table)
+        console.print(_points(points, found.points[network.name], roomy(console)))
+        if not roomy(console):
+            console.print(text("buffer, between and within (words moved) and energy: in multiples of the least"))
         if left_out:
             console.print(text(f"{left_out} more points; --csv or --json writes all"))
         _show_layers(console, found, network.name, chosen[network.name])
@@ -49,19 +47,33 @@ def _interesting(points: tuple[ArrayPoint, ...]) -> list[ArrayPoint]:
     return kept
 
 
-def _rows(table: Table, points: list[ArrayPoint], every: tuple[ArrayPoint, ...]) -> None:
+def _points(points: list[ArrayPoint], every: tuple[ArrayPoint, ...], wide: bool) -> Table:
+    """A row per point; where there is little room, what moves is told in comparison with the best alone."""
     least = {metric: min(getattr(p, metric) for p in every) for metric in METRICS}
+    moved = {"buffer": "buffer", "inter_pe": "between", "intra_pe": "within"}
+    heads = [head for name in moved.values() for head in ((f"{name}>", "/best>") if wide else (f"{name}>",))]
+    table = new_table(
+        "dataflow",
+        "array>",
+        "cycles>",
+        "/best>",
+        "used>",
+        *heads,
+        *(["DRAM>"] if wide else []),
+        "energy/best>" if wide else "energy>",
+    )
 
     def pair(point: ArrayPoint, metric: str) -> tuple[str, str]:
         times = ratio(getattr(point, metric), least[metric])
-        return f"{getattr(point, metric):.4g}", "-" if times is None else f"{times:.2f}"
+        value = getattr(point, metric)
+        return f"{value:.4g}" if wide else amount(value), "-" if times is None else f"{times:.2f}"
 
     for p in points:
-        moved = [cell for metric in ("buffer", "inter_pe", "intra_pe") for cell in pair(p, metric)]
-        table.add_row(
-            p.dataflow, f"{p.height}x{p.width}", *pair(p, "cycles"), f"{p.utilization:.1%}", *moved, f"{p.dram:.4g}",
-            f"{p.energy_to_best:.2f}",
-        )  # fmt: skip
+        cells = [cell for metric in moved for cell in pair(p, metric)[0 if wide else 1 :]]
+        dram = [f"{p.dram:.4g}"] if wide else []
+        size, used = f"{p.height}x{p.width}", f"{p.utilization:.1%}"
+        table.add_row(p.dataflow, size, *pair(p, "cycles"), used, *cells, *dram, f"{p.energy_to_best:.2f}")
+    return table
 
 
 def _show_layers(console: Console, found: ArraySweep, network: str, array: tuple[str, int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -164,3 +165,12 @@ def test_progress_is_shown_on_terminals_only(run: Run, monkeypatch: pytest.Monke
     code, _, err = run("own.csv", "--pes", "16", "--dataflow", "ws")
     assert code == 0
     assert "count" in err
+
+
+def test_the_table_fits_80_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "80")):
+        monkeypatch.setenv(name, value)
+    assert main(["explore-array", "alexnet", "--pes", "256", "--workers", "1"]) == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.strip() and len(line.split()) == 1 and len(line.strip()) < 4]

@@ -313,6 +313,8 @@ def test_what_no_stream_can_bring_is_refused(tmp_path):
     wide = mlp(inputs=2048, simd=2048)
     graph = arriving(wide, fc="stream")
     with pytest.raises(InfeasibleError, match="reads 8192 bits of weights per cycle; a stream brings at most 4096"):
+        weight_ports(graph)
+    with pytest.raises(InfeasibleError, match="bits of a row of weights: 8,192, at most 4,096 are possible"):
         generate(graph, tmp_path, part="xczu7ev-ffvc1156-2-e", clock_mhz=200, header="A test")
     folding = {"fc": {"memory": "uram", "pe": 6, "simd": 1024}}
     with pytest.raises(UsageError, match="leaves no folding that can be built"):

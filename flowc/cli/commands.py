@@ -122,7 +122,7 @@ def build(model: Path, config: Path | None, as_json: bool, **given: Any) -> None
     if request.explain:
         show.nodes(design.notes)
     if not session().quiet:
-        show.report(design.report, [("written to", f"{output}/")])
+        show.report(design.report, [("written to", f"{output}/"), ("to look at", f"{output}/report.html")])
 
 
 @cli.command()

@@ -76,7 +76,7 @@ def show(
     elif markdown:
         click.echo(markdown_of(side_by_side, over), nl=False)
     elif not session().quiet and len(found) == 1:
-        tables.report(found[0], [("written to", f"{directories[0]}/")])
+        tables.report(found[0], [("to look at", f"{directories[0]}/report.html")])
     elif not session().quiet:
         show_comparison(side_by_side)
     if over:

@@ -106,6 +106,18 @@ def test_synthesis_stands_beside_the_model(report: dict[str, Any]) -> None:
         assert text in page
 
 
+def test_a_clock_that_was_reached_stands_on_the_first_screen(report: dict[str, Any]) -> None:
+    def clock(**more: Any) -> list[tuple[str, str, bool | None]]:
+        return [(f.text, f.origin, f.good) for f in tell(report | more).facts if f.label == "Clock reached"]
+
+    assert clock() == []
+    place = {"tool": "nextpnr", "part": "85k", "mhz": 96.9, "wanted_mhz": 100.0}
+    assert clock(place=place) == [("96.9 MHz", "measured", False)]
+    assert clock(place=place | {"mhz": None}) == []
+    vendor = {"placed": {"tool": "Vivado", "mhz": 131.0}}
+    assert clock(vendor=vendor) == [("131 MHz", "imported", True)]
+
+
 def large(report: dict[str, Any], units: int) -> dict[str, Any]:
     """A chain of so many units, each with a way around it to the next but five."""
     layers = [report["layers"][0] | {"name": f"unit_{i}", "cycles": 1 + i % 97} for i in range(units)]

@@ -26,7 +26,7 @@ class Fact:
     Attributes:
         label: what it is.
         text: as it is read.
-        origin: modelled, counted, simulated or measured.
+        origin: modelled, counted, simulated, measured, or imported from vendor tools.
         value: as report.json has it.
         more: a few words below.
         good: True or False where it is an answer, None where it is a figure.
@@ -68,8 +68,29 @@ def _facts(report: Report) -> list[Fact]:
              f"{number(report['interval_cycles'])} cycles {per}"),
         Fact("Latency", f"{number(report['latency_ms'])} ms", simulated, report["latency_ms"], of),
         Fact("Bottleneck", report["bottleneck"] or "unknown", "counted", report["bottleneck"], _bound(report)),
+        *_clock(report),
         _checked(report),
     ]  # fmt: skip
+
+
+def _clock(report: Report) -> Iterator[Fact]:
+    """The clock that placing and routing reached, where that was tried: by open tools here, or by the vendor's."""
+    place, vendor = report.get("place"), (report.get("vendor") or {}).get("placed")
+    if place is not None and place["mhz"] is not None:
+        reached, wanted, tool, origin = place["mhz"], place["wanted_mhz"], place["tool"], "measured"
+    elif vendor is not None and vendor["mhz"] is not None:
+        reached, wanted, tool, origin = vendor["mhz"], report["clock_mhz"], vendor["tool"] or "vendor tools", "imported"
+    else:
+        return
+    asked = "" if wanted is None else f"{number(wanted)} asked for; "
+    yield Fact(
+        "Clock reached",
+        f"{number(reached)} MHz",
+        origin,
+        reached,
+        f"{asked}by {tool}",
+        None if wanted is None else reached >= wanted,
+    )
 
 
 def _bound(report: Report) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from flowc.units.graph import Dataflow
 from tests.backends.fake_pyxrt import make_pyxrt
 from tests.backends.graphs import mlp, random_values, two_inputs
 from tests.backends.test_driver import imported
+from tests.backends.test_vivado import needs_tclsh, run
 
 TARGET = load_target("u250")
 HEADER = "made by flowc"
@@ -156,11 +158,45 @@ def test_kernels_are_what_vitis_hls_takes(tmp_path: Path) -> None:
     assert {(f.file, f.rule) for f in lint(folder)} == {("flowc/mover.hpp", "unbounded-loop")}
 
 
+@needs_tclsh
 def test_systemverilog_becomes_a_kernel_that_runs_freely(tmp_path: Path) -> None:
     folder = written(mlp(), tmp_path, "rtl")
-    assert "package_xo -force" in (folder / "package_xo.tcl").read_text()
-    assert "vivado -mode batch -source package_xo.tcl" in (folder / "Makefile").read_text()
     assert not (folder / "csim.cpp").exists()
+    code, err, _, calls = run(folder, boards="", script="package_xo.tcl")
+    assert (code, err) == (0, "")
+    component = str(tmp_path / "rtl" / "ip" / "component.xml")
+    order = [call[0] for call in calls]
+    assert order.index("ipx::package_project") < order.index("ipx::open_core") < order.index("package_xo")
+    assert ["ipx::open_core", component] in calls
+    assert {("sdx_kernel", "true"), ("sdx_kernel_type", "rtl")} <= {
+        tuple(call[1:3]) for call in calls if call[0] == "set_property"
+    }
+    (packaged,) = [call for call in calls if call[0] == "package_xo"]
+    options = dict(zip(packaged[2::2], packaged[3::2], strict=True))
+    assert options == {
+        "-xo_path": str(folder / "build" / "tiny.xo"), "-kernel_name": "tiny", "-ip_directory": str(Path(component).parent),
+        "-ctrl_protocol": "ap_ctrl_none",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed: Makefile not tried")
+@pytest.mark.parametrize(("goal", "target"), [("xclbin", "hw"), ("emulation", "hw_emu")])
+@pytest.mark.parametrize("backend", ["hls", "rtl"])
+def test_all_kernels_are_compiled_for_what_they_are_linked_for(
+    tmp_path: Path, goal: str, target: str, backend: str
+) -> None:
+    folder = written(mlp(), tmp_path, backend)
+    done = subprocess.run(["make", "-n", goal], cwd=folder, capture_output=True, text=True, check=True)
+    commands = [line.split() for line in done.stdout.replace("\\\n", " ").splitlines() if line.startswith("v++")]
+    kernels = [m.kernel for m in movers(mlp())] + (["tiny"] if backend == "hls" else [])
+    assert [c[c.index("--kernel") + 1] for c in commands[:-1]] == kernels
+    assert all(c[c.index("--target") + 1] == target for c in commands)
+    for command in commands[:-1]:
+        sources = [word for word in command if word.endswith(".cpp")]
+        assert sources
+        assert all((folder / source).is_file() for source in sources)
+    linked = [word for word in commands[-1] if word.endswith(".xo")]
+    assert linked == [f"build/{target}/{name}.xo" for name in [*(m.kernel for m in movers(mlp())), "tiny"]]
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ def _dataflow_advice(report: Report) -> Iterator[str]:
         level = sum(c * _CLOSE >= interval for c, _ in cycles)
         yield (
             f"'{slowest}' binds, and {counted(level, 'unit')} {'is' if level == 1 else 'are'} within 5% of it: more rate needs more "
-            "parallelism in all of them."
+            "parallelism in all of them, or a higher clock."
         )
         return
     rate = report["fps"] * interval / second

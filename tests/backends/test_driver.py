@@ -480,7 +480,8 @@ def test_the_readme_says_where_there_is_no_bitstream(tmp_path):
         readme = (out / "README.md").read_text()
         assert ("**On the emulator only:** `../vivado` makes no bitstream" in readme) == expected
         assert ("**On a card, through XRT:**" in readme) == (name == "u250")
-        assert "Not run on a board by the project" in readme
+        assert f"Not run on a {'card' if name == 'u250' else 'board'} by the project" in readme
+        assert ("pynq" in readme) == (name != "u250")
 
 
 def test_the_driver_is_python_3_8(tmp_path):

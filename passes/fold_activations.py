@@ -31,7 +31,8 @@ from flowc.passes.halves import are_halves, join_halves, narrow_halves
 from flowc.passes.integer_ranges import Ranges, node_range, uniform_range
 from flowc.passes.remedies import ONE_SCALE
 from flowc.passes.rename import rename
-from flowc.units.activation import Activation, Requant, Table, Thresholds
+from flowc.units.activation import Activation, Requant, Table
+from flowc.units.thresholds import Thresholds
 
 __all__ = ["FoldActivations", "read_activation", "write_activation"]
 

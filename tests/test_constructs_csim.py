@@ -1,7 +1,7 @@
 """Every construct that becomes hardware, as C++: folded for a board, side by side in a few designs, equal to the emulator.
 
-Once as plain functions, counting cycles; once with every unit in a thread of its own and FIFOs of the depths allocated: no
-deadlock, and the same results.
+Once as plain functions in native integers, counting cycles; once in the widths of synthesis, with every unit in a thread of its own and
+FIFOs of the depths allocated: no deadlock, and the same results.
 """
 
 from __future__ import annotations
@@ -66,4 +66,4 @@ def test_as_cpp(tmp_path: Path, group: int) -> None:
     check(csim.run(plain, graph, inputs))
     counts = csim.count_cycles(plain, graph, inputs)
     assert counts == {unit.name: (FRAMES + 2) * unit.cycles for unit in graph}
-    check(csim.run(csim.compile(tmp_path, threads=True), graph, inputs))
+    check(csim.run(csim.compile(tmp_path, threads=True, exact=True), graph, inputs))

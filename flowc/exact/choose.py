@@ -9,7 +9,8 @@ import numpy as np
 from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps
 from flowc.model.dtypes import BIPOLAR, IntType
-from flowc.units.activation import Activation, Requant, Table, Thresholds
+from flowc.units.activation import Activation, Requant, Table
+from flowc.units.thresholds import Thresholds
 
 __all__ = ["activation_cost", "as_table", "as_thresholds", "choose_activation"]
 

@@ -15,8 +15,9 @@ import numpy as np
 from flowc.exact.choose import as_thresholds
 from flowc.exact.steps import assemble
 from flowc.model.dtypes import IntType
-from flowc.units.activation import Activation, Thresholds
+from flowc.units.activation import Activation
 from flowc.units.base import Array
+from flowc.units.thresholds import Thresholds
 
 __all__ = ["negate_falling"]
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from flowc.exact.walk import Enclose, settle
-from flowc.units.activation import Activation, Requant, Thresholds
+from flowc.units.activation import Activation, Requant
 from flowc.units.base import Array
+from flowc.units.thresholds import Thresholds
 
 __all__ = [
     "Steps",

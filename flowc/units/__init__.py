@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowc.units.activation import Activation, Requant, Table, Thresholds
+from flowc.units.activation import Activation, Requant, Table
 from flowc.units.argmax import ArgMax
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.elementwise import Activate, Join
@@ -12,6 +12,7 @@ from flowc.units.mvtu import Mvtu
 from flowc.units.pool import GlobalSum, Pool
 from flowc.units.port import InputPort, OutputPort
 from flowc.units.routing import Concat, Fork, Permute, PixelPad, Split, Upsample, WidthConverter
+from flowc.units.thresholds import Thresholds
 from flowc.units.vvtu import Vvtu
 from flowc.units.window import Pad, Window
 

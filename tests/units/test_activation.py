@@ -186,3 +186,16 @@ def test_more_than_32767_thresholds() -> None:
     values = np.arange(40000)[None]
     activation = Thresholds(dtype=UInt(16), values=values, base=np.zeros(1, np.int64), step=np.ones((1, 1), np.int64))
     assert activation.apply(np.array([[39999.0], [35000.0]]))[:, 0].tolist() == [40000, 35001]
+
+
+def test_what_one_loop_cannot_compare_is_searched() -> None:
+    values = np.array([[-40_000, 0, 1, 2, 3, 4, 40_000]])
+    step = np.ones((1, 1), np.int64)
+    shared = Thresholds(dtype=UInt(3), values=values, base=np.zeros(1, np.int64), step=step)
+    assert shared.comparable(585, 1024)
+    assert not shared.comparable(586, 1024), "4,102 comparisons"
+    assert shared.searched(1024, 1024, SInt(18))
+    own = Thresholds(dtype=UInt(8), values=np.tile(np.arange(129) * 400, (4, 1)), base=np.zeros(4, np.int64), step=step)
+    assert own.comparable(4, 4), "each lane has its own, wired in"
+    assert not own.comparable(2, 4), "a word of 129 numbers of 32 bits"
+    assert own.select(np.zeros(4, np.int64)).searched(2, 4, SInt(18))

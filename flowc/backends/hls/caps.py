@@ -14,14 +14,12 @@ from flowc.backends.hls.parameters import stored_bits
 from flowc.units import Activate, Concat, GlobalSum, Join, Lookup, Mvtu, Pool, Thresholds, Unit, Vvtu, WidthConverter
 from flowc.units.cost import MAX_PRODUCTS, WIDEST_WORD
 from flowc.units.graph import Dataflow
+from flowc.units.thresholds import MAX_COMPARISONS
 
-__all__ = ["MAX_COPIES", "MAX_PARTS", "Figure", "capped", "exceeded"]
+__all__ = ["MAX_PARTS", "Figure", "capped", "exceeded"]
 
 MAX_PARTS = 1024
 """Most parts of an array."""
-
-MAX_COPIES = 4096
-"""Most comparisons of one pipelined loop with an activation's thresholds."""
 
 
 class Figure(NamedTuple):
@@ -48,7 +46,7 @@ def capped(graph: Dataflow) -> Iterator[Figure]:
             (_words, WIDEST_WORD),
             (_parts, MAX_PARTS),
             (_products, MAX_PRODUCTS),
-            (_compares, MAX_COPIES),
+            (_compares, MAX_COMPARISONS),
         ):
             for what, value in figures(unit):
                 yield Figure(unit.name, what, value, cap)

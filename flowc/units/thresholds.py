@@ -1,0 +1,231 @@
+"""Thresholds: a step up or down at each of a few integers. All compared at once, or found by halving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import ClassVar
+
+import numpy as np
+
+from flowc.model.dtypes import IntType
+from flowc.units import cost
+from flowc.units.activation import Activation
+from flowc.units.base import Array
+from flowc.units.cost import Resources
+from flowc.units.sound import array_faults
+
+__all__ = ["MAX_COMPARISONS", "Search", "Thresholds"]
+
+MAX_COMPARISONS = 4096
+"""Most comparisons of one loop with thresholds: beyond, synthesis takes hours."""
+
+
+NEVER = 1 << 60
+"""A key that no argument reaches."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Thresholds found by halving: step k compares the argument with key number ``path`` of its 2^k and appends the outcome to the path.
+
+    The path behind the last step is the number of keys reached: out = base + step * path, or ``results[c, path]``. It serves any function
+    with so many breakpoints, also one that rises and falls.
+
+    Attributes:
+        steps: comparisons, one after the other; the greatest path is 2^steps - 1.
+        keys: int64 (C, 2^steps - 1), ascending; `NEVER` where there is no threshold.
+        results: int64 (C, 2^steps), or None where each key adds the same.
+        count: keys that are thresholds.
+    """
+
+    steps: int
+    keys: Array
+    results: Array | None
+    count: int
+
+    def at(self, step: int) -> Array:
+        """The keys of a step, (C, 2^step)."""
+        half = 1 << (self.steps - 1 - step)
+        return self.keys[:, half - 1 :: 2 * half]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Thresholds(Activation):
+    """``out[c] = base[c] + sum over k of step[c, k] * (acc[c] >= values[c, k])``.
+
+    Attributes:
+        values: int64 (C, K), ascending along K. A level that a channel never reaches has a threshold beyond its range.
+        base: int64 (C,): the result below every threshold.
+        step: int64 (C, K): what each threshold adds; or (1, 1) where all add the same (1, or 2 for bipolar results).
+        style: compare (a comparator per threshold), search (a comparator per doubling of their number, see `search`) or auto (the
+            cheaper one, see `searched`). The function is the same.
+    The comparison is ``acc >= t``, never ``acc > t``.
+    """
+
+    kind: ClassVar[str] = "thresholds"
+    values: Array
+    base: Array
+    step: Array
+    style: str = "auto"
+
+    @property
+    def stages(self) -> int:
+        """Comparison and count, or one comparison after the other."""
+        return 1 + self.levels.bit_length()
+
+    @property
+    def channels(self) -> int:
+        return int(self.values.shape[0])
+
+    def unsound(self, channels: int) -> list[str]:
+        found = array_faults("base", self.base, [(1, channels)], self.dtype) + self.domain_faults(channels)
+        sets = self.base.shape[0] if not found else 1
+        found += array_faults("values", self.values, [(sets,), tuple(range(1 << 16))])
+        if found:
+            return found
+        levels = self.levels
+        found += array_faults("step", self.step, [(1, sets), (1, levels)])
+        if not found and (np.diff(self.values, axis=1) < 0).any():
+            found.append("thresholds do not ascend")
+        if not found and levels:
+            steps = np.broadcast_to(self.step, (sets, levels)) if self.step.size == 1 else self.step
+            found += array_faults(
+                "a level", self.base[:, None] + np.cumsum(steps, axis=1), [(sets,), (levels,)], self.dtype
+            )
+        return found
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("values", "base", "step")
+
+    @property
+    def uniform_step(self) -> int | None:
+        """The step shared by all thresholds, or None."""
+        return int(self.step[0, 0]) if self.step.size == 1 else None
+
+    @property
+    def levels(self) -> int:
+        """Thresholds per channel (K)."""
+        return int(self.values.shape[1])
+
+    @cached_property
+    def _bases(self) -> tuple[bool, bool]:
+        """Whether some base is not zero, and whether they differ."""
+        return bool(self.base.any()), bool((self.base != self.base[0]).any())
+
+    @cached_property
+    def search(self) -> Search:
+        """The thresholds as a binary search."""
+        count = self.values.shape[1]
+        if self.uniform_step is not None:
+            keys = self.values
+            results = None
+        else:
+            # Thresholds that coincide are one key.
+            sums = self.base[:, None] + np.cumsum(np.broadcast_to(self.step, self.values.shape), axis=1)
+            last = np.concatenate([np.diff(self.values, axis=1) != 0, np.ones((len(self.values), 1), bool)], axis=1)
+            count = int(last.sum(axis=1).max())
+            keys = np.full((len(self.values), count), NEVER, np.int64)
+            results = np.repeat(sums[:, -1:], count + 1, axis=1)
+            results[:, 0] = self.base
+            for row, own in enumerate(last):
+                keys[row, : own.sum()] = self.values[row, own]
+                results[row, 1 : 1 + own.sum()] = sums[row, own]
+        steps = count.bit_length()
+        more = (1 << steps) - 1 - count
+        keys = np.pad(keys, ((0, 0), (0, more)), constant_values=NEVER)
+        return Search(
+            steps, keys, None if results is None else np.pad(results, ((0, 0), (0, more)), mode="edge"), count
+        )
+
+    def comparable(self, lanes: int, channels: int) -> bool:
+        """Whether one loop holds a comparison per threshold and lane, and one word of a memory the thresholds of a lane."""
+        reach = max(abs(int(self.values.min())), abs(int(self.values.max())))
+        stored = max(8, 1 << reach.bit_length().bit_length())  # a word of a power of two of bits
+        wired = self.channels == 1 or channels <= lanes
+        return lanes * self.levels <= MAX_COMPARISONS and (wired or self.levels * stored <= cost.WIDEST_WORD)
+
+    def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
+        """Whether thresholds are searched, not all compared; arguments as of `resources`."""
+        return self._form(lanes, channels, acc)[0]
+
+    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """As `style` says."""
+        return self._form(lanes, channels, acc)[1]
+
+    @cached_property
+    def _forms(self) -> dict[tuple[int, int, IntType], tuple[bool, Resources]]:
+        """What `_form` has answered: allocation asks the same for every style of the product in front."""
+        return {}
+
+    def _form(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
+        """Whether to search, and what the form takes."""
+        key = lanes, channels, acc
+        if key not in self._forms:
+            self._forms[key] = self._cheaper(*key)
+        return self._forms[key]
+
+    def _cheaper(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
+        if self.style == "compare" or (self.style == "auto" and self.levels < 3):
+            return False, self._comparing(lanes, channels, acc)
+        found = self._searching(lanes, channels, acc)
+        if self.style == "search" or not self.comparable(lanes, channels):
+            return True, found
+        compared = self._comparing(lanes, channels, acc)
+        price = [(r.lut or 0) + cost.LUTS_PER_BLOCK * (r.bram18 or 0) for r in (found, compared)]
+        return (True, found) if price[0] < price[1] else (False, compared)
+
+    def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
+        count = cost.popcount_luts(self.levels)
+        if self.uniform_step is None:
+            count = cost.adder_tree_luts(self.levels, self.dtype.bits)
+        any_base, own_base = self._bases
+        per_lane = self.levels * cost.comparator_luts(acc.bits) + count
+        per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
+        stepped = self.levels if self.step.shape[0] > 1 else 0
+        widths = [acc.bits * self.levels, self.dtype.bits * stepped, self.dtype.bits * own_base]
+        params = cost.parameters(self.channels, lanes, channels, widths)
+        return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
+
+    def _searching(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """Per lane and step a comparator and a memory, twice as deep from step to step; a table of results where steps differ."""
+        search, blocks = self.search, ceil(channels / lanes) if self.channels > 1 else 1
+        parts = [cost.memory(blocks << k, acc.bits, "auto", constant=True) for k in range(search.steps)]
+        any_base, own_base = self._bases
+        luts = search.steps * cost.comparator_luts(acc.bits)
+        if search.results is not None:
+            parts.append(cost.memory(blocks << search.steps, self.dtype.bits, "auto", constant=True))
+        else:
+            parts.append(cost.memory(blocks, self.dtype.bits * own_base, "auto", constant=True))
+            luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
+        parts.append(Resources(lut=ceil(luts), ff=search.steps * (acc.bits + search.steps) + self.dtype.bits))
+        return Resources.total(parts).times(lanes)
+
+    def apply(self, acc: Array) -> Array:
+        if acc.dtype.kind != "f":
+            acc = acc.astype(np.int64, copy=False)
+        # Thresholds beyond float32's exact integers must be compared in a type that holds them.
+        values = self.values.astype(acc.dtype)
+        if acc.dtype == np.float32 and not np.array_equal(values.astype(np.int64), self.values):
+            acc, values = acc.astype(np.float64), self.values.astype(np.float64)
+        step = self.uniform_step
+        if step is not None:
+            count = np.zeros(
+                acc.shape, np.int8 if self.levels < 1 << 7 else np.int16 if self.levels < 1 << 15 else np.int32
+            )
+            for k in range(self.levels):
+                count += acc >= values[:, k]
+            out = count.astype(np.float32)
+            if step != 1:
+                out *= step
+            if self.base.any():
+                out += self.base.astype(np.float32)
+            return out
+        out = np.empty(acc.shape, np.float32)
+        out[...] = self.base
+        for k in range(self.levels):
+            out += (acc >= values[:, k]) * self.step[:, k].astype(np.float32)
+        return out

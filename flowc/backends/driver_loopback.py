@@ -24,7 +24,7 @@ from flowc.targets import Target
 __all__ = ["generate_loopback_driver", "standalone"]
 
 _SCRIPTS = ("engine.py", "hoststeps.py", "loopback.py", "places.py")
-_COPIES = {"machine": "execute", "descriptors": "descriptors", "formats": "formats"}
+_COPIES = {"machine": "execute", "results": "results", "descriptors": "descriptors", "formats": "formats"}
 """Module of the driver -> module of ``flowc.loopback`` that it is a copy of."""
 
 

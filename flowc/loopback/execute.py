@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from flowc.loopback.descriptors import (
-    EARLY,
     MAC,
     MAX,
     SEARCH,
@@ -27,7 +26,8 @@ from flowc.loopback.descriptors import (
     Store,
 )
 from flowc.loopback.engine import BEAT_BYTES, Engine
-from flowc.loopback.formats import pack_digits, unpack_digits, unpack_word
+from flowc.loopback.formats import pack_digits, unpack_digits
+from flowc.loopback.results import by_word, joined, searched
 from flowc.units.base import Array
 
 __all__ = ["Machine", "ScheduleError"]
@@ -358,41 +358,16 @@ class Machine:
         if parameters.stop > e.parameter_words or (self._parameter_tags[parameters] != d.weight_tag).any():
             raise ScheduleError(f"a compute of layer {d.layer} reads parameters of another load")
         words = self._parameters[parameters, :rows]
-        result = self._search(d, acc) if r.mode == SEARCH else self._word(d, acc, words)
+        tables = self._table(d)[:, :, :rows]
+        result = searched(r, acc, tables) if r.mode == SEARCH else by_word(r, acc, words, tables)
         if d.layer in self.record:
             self.inner.setdefault(d.layer, []).append(result)
         if skip is not None:
-            result = self._joined(result, skip)
+            result = joined(r, result, skip)
         shifts = e.digit * np.arange(r.out_planes).reshape(-1, 1)
         split = result.reshape(*result.shape[:3], rows // e.columns, 1, e.columns) >> shifts
         packed = pack_digits(split & ((1 << e.digit) - 1), e.digit)
         return packed.reshape(self.lanes, -1, e.word_bytes)
-
-    def _word(self, d: Compute, acc: Array, words: Array) -> Array:
-        r = self._registers
-        mult, add, shift = unpack_word(words)
-        wide = acc * mult + add
-        level = wide >> shift
-        if r.mode == EARLY:
-            index = np.clip(level - r.lo, 0, r.hi - r.lo)
-            tables = self._table(d)[:, :, : acc.shape[3]]
-            entry = tables[np.arange(d.blocks)[:, None], index >> 5, np.arange(acc.shape[3])]
-            early = (entry >> (2 * (index & 31)).astype(np.uint64)).astype(np.int64) & 3
-            inside = (level > r.lo) & (level <= r.hi)
-            level = level - (inside & (wide - (level << shift) < early * np.abs(mult)))
-        return np.clip(level, r.lo, r.hi)
-
-    def _search(self, d: Compute, acc: Array) -> Array:
-        r = self._registers
-        tables = self._table(d)[:, :, : acc.shape[3]]
-        at = (tables & np.uint64(0xFFFFFFFF)).astype(np.uint32).view(np.int32).astype(np.int64)
-        value = (tables >> np.uint64(32)).astype(np.int64)
-        block, row = np.arange(d.blocks)[:, None], np.arange(acc.shape[3])
-        entry = np.zeros(acc.shape, np.int64)
-        for bit in reversed(range(r.depth)):
-            tried = entry | 1 << bit
-            entry = np.where(acc >= at[block, tried, row], tried, entry)
-        return value[block, entry, row]
 
     def _table(self, d: Compute) -> Array:
         """Table words uint64 (blocks, tables_each, rows) of a compute."""
@@ -400,16 +375,7 @@ class Machine:
         first, end = d.parameter * each, (d.parameter + d.blocks) * each
         if end > self.engine.table_words or (self._table_tags[first:end] != d.weight_tag).any():
             raise ScheduleError(f"a compute of layer {d.layer} reads tables of another load")
-        return self._tables[first:end].reshape(d.blocks, each, -1)
-
-    def _joined(self, result: Array, skip: Array) -> Array:
-        r = self._registers
-        if r.join == 1:
-            value = r.left_scale * result + r.right_scale * skip
-        else:
-            value = (result - r.left_offset) * (skip - r.right_offset)
-        mult, add, shift = (int(a[0]) for a in unpack_word(np.array([r.join_word], np.uint64)))
-        return np.clip((value * mult + add) >> shift, r.join_lo, r.join_hi)
+        return self._tables[first:end].reshape(d.blocks, each, self.engine.rows)
 
 
 def _reached(counter: int, wanted: int) -> bool:

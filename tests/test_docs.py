@@ -12,6 +12,7 @@ import pytest
 
 from flowc.backends import render
 from flowc.backends.hls.writers import WRITERS
+from flowc.backends.rtl.writers import WRITERS as RTL_WRITERS
 from flowc.units import UNITS
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,7 @@ def test_the_quick_start_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert accuracy >= 0.97
 
 
-BLOCK = re.compile(r"^```(python|jinja)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(python|jinja|systemverilog)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def prepare_ci(folder: Path) -> None:
@@ -71,7 +72,7 @@ PREPARED = {
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Units that a page registers are forgotten afterwards."""
-    saved = [(registry, dict(registry)) for registry in (UNITS, WRITERS)]
+    saved = [(registry, dict(registry)) for registry in (UNITS, WRITERS, RTL_WRITERS)]
     yield
     for registry, entries in saved:
         registry.clear()
@@ -100,14 +101,16 @@ def test_the_code_of_a_page_runs(
     monkeypatch: pytest.MonkeyPatch,
     installed: Callable[[dict[str, str]], None],
 ) -> None:
-    """Python blocks run in their order, in one namespace; Jinja blocks are installed as the template they name.
+    """Python blocks run in their order, in one namespace; Jinja and SystemVerilog blocks are installed as the template they name.
 
     Tests that a page defines are run, too.
     """
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     if not any(language == "python" for language, _, _ in blocks):
         pytest.skip("no Python on this page")
-    installed({title.removeprefix("templates/"): text for language, title, text in blocks if language == "jinja"})
+    installed(
+        {title.removeprefix("templates/"): text for language, title, text in blocks if language != "python" and title}
+    )
     PREPARED.get(page.name, lambda folder: None)(tmp_path)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": page.stem}

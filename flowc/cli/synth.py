@@ -19,7 +19,7 @@ _SHOWN = ("lut", "ff", "bram18", "dsp")
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--family", default="xcup", show_default=True, metavar="NAME", help="xcup, xc7 or ecp5.")
+@click.option("--family", metavar="NAME", help="xcup, xc7, ecp5 or ice40. [default: the target's; xcup for AMD parts]")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Units at once. [default: one per processor]")
 @click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, metavar="S", help="Seconds per unit."
@@ -27,13 +27,14 @@ _SHOWN = ("lut", "ff", "bram18", "dsp")
 @click.option("--place", "size", metavar="SIZE", help="Place and route the whole design on an ECP5: 25k, 45k or 85k.")
 @json_option
 @debug_option
-def synth(directory: Path, family: str, jobs: int | None, timeout: int, size: str | None, as_json: bool) -> None:
+def synth(directory: Path, family: str | None, jobs: int | None, timeout: int, size: str | None, as_json: bool) -> None:
     """Synthesize the design in DIR (of --backend rtl) with yosys, unit by unit; the report gets the measured figures.
 
     \b
     flowc build net.onnx --target ultra96 --backend rtl -o build/net
     flowc synth build/net
     flowc synth build/net --family ecp5 --place 85k
+    flowc build net.onnx --target ulx3s-85f -o build/net && flowc synth build/net     # and a bitstream
     """
     from flowc.cli import show
     from flowc.design.synthesis import synthesize_design

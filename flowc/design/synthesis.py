@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream
+from flowc.backends.rtl.board import has_board
 from flowc.backends.rtl.place import place
 from flowc.backends.rtl.synthesize import check_family, synthesize
 from flowc.design.design import load
@@ -18,7 +20,7 @@ __all__ = ["synthesize_design"]
 
 def synthesize_design(
     directory: Path,
-    family: str = "xcup",
+    family: str | None = None,
     *,
     jobs: int | None = None,
     timeout: float = 1800,
@@ -28,34 +30,47 @@ def synthesize_design(
     """Synthesizes the design in ``directory`` and writes what was measured into its report.
 
     Args:
-        family: xcup, xc7 or ecp5.
+        family: xcup, xc7, ecp5 or ice40; None: that of the target where open tools route it, else xcup.
         jobs, timeout, progress: see `flowc.backends.rtl.synthesize.synthesize`.
-        size: also places and routes it on an ECP5 of this size (`flowc.backends.rtl.place.PARTS`).
+        size: also places and routes it on an ECP5 of this size (`flowc.backends.rtl.place.PARTS`). Without one, a design for a board
+            that flowc writes a top level for is placed and routed on that.
 
     Returns:
         The entries ``synthesis`` and ``place`` (None where it was not routed) of report.json.
 
     Raises:
         UsageError: the directory holds no design with SystemVerilog, or a tool is missing.
-        InfeasibleError: it does not fit on the part.
+        InfeasibleError: it does not fit on the part, or is slower there than the board's clock: then the report says how fast.
     """
-    check_family(family)
+    if family is not None:
+        check_family(family)
     design = load(directory)
+    target = design.target
+    family = family or (target.family if target.is_open else "xcup")
     folder = directory / "rtl"
     if not folder.is_dir():
         raise UsageError(
             f"'{shown(str(directory))}' holds no SystemVerilog", remedy="Build it with: flowc build ... --backend rtl"
         )
+    on_board = size is None and has_board(target) and family == target.family
+    if on_board:
+        check_tools(target)
     found: dict[str, Any] = {
         "synthesis": synthesize(folder, design.graph, family, jobs=jobs, timeout=timeout, progress=progress),
         "place": None,
     }
     if size is not None:
         found["place"] = place(folder, size=size, clock_mhz=design.plan.clock_mhz, timeout=timeout)
+    elif on_board:
+        biggest = [(unit["name"], unit["lut"]) for unit in found["synthesis"]["units"]]
+        clock = design.plan.clock_mhz
+        found["place"] = make_bitstream(folder, target, clock_mhz=clock, biggest=biggest, timeout=timeout)
     design.report |= found
     write(design.report, directory)
     names = ["report.json", "report.html"]
-    if found["place"] is not None:
+    if found["place"] is not None and found["place"]["bitstream"] is not None:
         names.append(f"rtl/{found['place']['bitstream']}")
     manifest.record(directory, names)
+    if on_board:
+        check_timing(found["place"])
     return found

@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from flowc.dataflow.allocate.fifos import fifo_cost
 from flowc.errors import UsageError, shown
 from flowc.files.cache import cache_folder
 from flowc.interface.names import name_design
+from flowc.targets.target import LUTS_PER_LUT6
 from flowc.units.cost import Resources
 from flowc.units.graph import Dataflow
 
@@ -86,7 +88,8 @@ def synthesize(
             found[running[future].digest] = future.result()
             if progress is not None:
                 progress(done, len(running), running[future].name)
-    units = [_entry(found[piece.digest], *kinds[_key(piece)]) for piece in pieces]
+    luts = LUTS_PER_LUT6.get(family, 1.0)
+    units = [_entry(found[piece.digest], luts, *kinds[_key(piece)]) for piece in pieces]
     total = {key: sum(unit[key] for unit in units) for key in _KEYS}
     return {"tool": tool, "family": family, "resources": total, "units": units}
 
@@ -147,5 +150,9 @@ def _write(path: Path, counted: Mapping[str, int]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _entry(measured: Mapping[str, int], name: str, kind: str, modelled: Resources) -> dict[str, Any]:
-    return {"name": name, "unit": kind, **measured, "model": {key: modelled.as_dict()[key] for key in _KEYS}}
+def _entry(measured: Mapping[str, int], luts: float, name: str, kind: str, modelled: Resources) -> dict[str, Any]:
+    """A unit as measured and as modelled; ``luts``: look-up tables of the family per modelled one."""
+    model = {key: modelled.as_dict()[key] for key in _KEYS}
+    if model["lut"] is not None:
+        model["lut"] = ceil(model["lut"] * luts)
+    return {"name": name, "unit": kind, **measured, "model": model}

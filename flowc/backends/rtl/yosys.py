@@ -17,14 +17,21 @@ from pathlib import Path
 
 from flowc.errors import FlowcError, UsageError
 
-__all__ = ["FAMILIES", "SynthesisError", "count", "reading", "run", "statistics", "version"]
+__all__ = ["FAMILIES", "WITHOUT_LUTRAM", "SynthesisError", "count", "reading", "run", "statistics", "version"]
 
 FAMILIES = {
     "xcup": "synth_xilinx -family xcup -noiopad -flatten",
     "xc7": "synth_xilinx -family xc7 -noiopad -flatten",
     "ecp5": "synth_ecp5",
+    "ice40": "synth_ice40 -device u",
 }
 """Families that can be synthesized for, and yosys' command for each."""
+
+WITHOUT_LUTRAM = (
+    "setattr -unset ram_style a:ram_style=distributed",
+    "setattr -unset ram_style -unset rom_style a:ram_style=logic",
+)
+"""For iCE40, which has no memories in look-up tables: what was meant for them becomes block RAM, or registers where it is small."""
 
 _TABLES = ("xcup", "xc7")
 """Families whose six-input tables the modules ask for by name (``flowc_lut``)."""
@@ -130,14 +137,22 @@ def statistics(
     with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
         out = Path(scratch) / "stat.json"
         read = reading(sources, top, family, Path(scratch), parameters)
-        synthesis = f"{FAMILIES[family]} -top {top}" + ("" if dsp else " -nodsp")
-        run(folder, [read, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
+        synthesis = f"{FAMILIES[family]} -top {top}"
+        if family == "ice40":
+            synthesis += " -dsp" if dsp else ""
+        else:
+            synthesis += "" if dsp else " -nodsp"
+        styles = WITHOUT_LUTRAM if family == "ice40" else ()
+        run(folder, [read, *styles, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
         cells: dict[str, int] = json.loads(out.read_text(encoding="utf-8"))["design"]["num_cells_by_type"]
     return cells
 
 
 def count(cells: Mapping[str, int], family: str) -> dict[str, int]:
-    """lut, ff, bram18 and dsp of cells by type. On ECP5: LUT4, flip-flops, 18 kbit EBR, 18 x 18 multipliers."""
+    """lut, ff, bram18 and dsp of cells by type.
+
+    On ECP5: LUT4, flip-flops, 18 kbit EBR, 18 x 18 multipliers. On iCE40: LUT4, flip-flops, EBR (six of 4 kbit as one), multipliers.
+    """
 
     def total(pattern: str, weight: int = 1) -> int:
         return weight * sum(n for cell, n in cells.items() if re.fullmatch(pattern, cell))
@@ -148,6 +163,13 @@ def count(cells: Mapping[str, int], family: str) -> dict[str, int]:
             "ff": total("TRELLIS_FF"),
             "bram18": total("DP16KD|PDPW16KD"),
             "dsp": total("MULT18X18D"),
+        }
+    if family == "ice40":
+        return {
+            "lut": total("SB_LUT4"),
+            "ff": total("SB_DFF.*"),
+            "bram18": -(-total("SB_RAM40_4K.*") // 6),
+            "dsp": total("SB_MAC16"),
         }
     memories = sum(_RAM_LUTS.get(cell, 0) * n for cell, n in cells.items())
     return {

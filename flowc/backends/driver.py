@@ -185,6 +185,7 @@ def _entry(port: HostPort, shape: tuple[int, ...], target: Target) -> dict[str, 
         "elements": port.elements,
         "per_beat": port.per_beat,
         "beat_bytes": port.stream_bytes if has_board(target) else port.memory_bytes,
+        "ways": port.ways,
     }
 
 

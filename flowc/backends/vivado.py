@@ -15,7 +15,7 @@ from flowc.errors import InfeasibleError
 from flowc.interface.memory import READERS_PER_GROUP, Bus, buses
 from flowc.interface.names import name_design
 from flowc.interface.weights import WeightPort, weight_ports
-from flowc.interface.wire import DMA_LENGTH_BITS, HostPort, boundary
+from flowc.interface.wire import DMA_LENGTH_BITS, DmaEngine, boundary
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 
@@ -89,14 +89,16 @@ def generate_vivado(
     if reason is not None:
         write(out / "build.tcl", render("vivado/ip_only.tcl.j2", **values))
     else:
+        values["engines"] = engines = [engine for port in ports for engine in port.engines]
+        values["shared"] = any(port.ways > 1 for port in ports)
         most = catalog()["ip"]["smartconnect"]["most_ports"]
         values["groups"] = groups = [
             readers[i : i + READERS_PER_GROUP] for i in range(0, len(readers), READERS_PER_GROUP)
         ]
         taken = 3 if status else 2
-        if len(ports) + len(groups) > most - taken:
+        if len(engines) + len(groups) > most - taken:
             raise InfeasibleError(
-                f"the accelerator has {len(ports)} streams, and {len(readers)} layers with weights in the external memory; "
+                f"the accelerator's streams want {len(engines)} DMA engines, {len(readers)} layers have weights in the external memory; "
                 f"the block design has room for {most - taken} DMA engines, each {READERS_PER_GROUP} such layers taking the place of one",
                 remedy="Merge inputs or outputs of the model by a Concat",
             )
@@ -105,10 +107,11 @@ def generate_vivado(
         values["buses"] = shared = buses(graph, target.family)
         values["seats"] = _seats(shared)
         values["length_bits"] = DMA_LENGTH_BITS
-        values["addresses"] = _addresses(ports, readers, family["control_base"], status=status)
+        values["addresses"] = _addresses(engines, readers, family["control_base"], status=status)
         write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
         write(out / "system.tcl", render("vivado/system.tcl.j2", **values))
-        for module in (*catalog()["module"], *(catalog()["status"] if status else ())):
+        modules = [*catalog()["module"], *(catalog()["shared"] if values["shared"] else ())]
+        for module in (*modules, *(catalog()["status"] if status else ())):
             write(out / f"{module}.v", copied(f"vivado/{module}.v", header, "//"))
     write(out / "README.md", render("vivado/README.md.j2", **values))
 
@@ -141,14 +144,16 @@ def _seats(shared: list[Bus]) -> dict[str | int, str]:
     """Where each stream (by name) and each group of readers (by number) is plugged into the memory buses."""
     seats: dict[str | int, str] = {}
     for number, bus in enumerate(shared):
-        users: list[str | int] = [*(port.name for port in bus.ports), *bus.groups]
+        users: list[str | int] = [*(engine.name for engine in bus.engines), *bus.groups]
         seats |= {user: f"memory{number}/S{place:02d}_AXI" for place, user in enumerate(users)}
     return seats
 
 
-def _addresses(ports: list[HostPort], readers: list[WeightPort], base: int, *, status: bool) -> list[tuple[str, str]]:
+def _addresses(
+    engines: list[DmaEngine], readers: list[WeightPort], base: int, *, status: bool
+) -> list[tuple[str, str]]:
     """(address, segment) of every register block, from `base` on, 64 KiB each."""
-    segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{p.name}/S_AXI_LITE/Reg" for p in ports)]
+    segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{e.name}/S_AXI_LITE/Reg" for e in engines)]
     segments += [f"{reader.reader}/s_axi_control/Reg" for reader in readers]
     segments += ["status/s_axi/reg0"] if status else []
     return [(f"0x{base + i * _SEGMENT:08X}", segment) for i, segment in enumerate(segments)]

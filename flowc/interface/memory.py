@@ -1,7 +1,8 @@
 """The processor's ports to the external memory: how many there are, how wide, and which streams share which.
 
 Every port moves one word per clock cycle in each direction, reading and writing at once. A DMA engine, and a group of
-readers of weights, uses one port; the block design uses as many ports as the streams need.
+readers of weights, uses one port; the block design uses as many ports as the streams need. A stream that needs more than one has
+several DMA engines (`flowc.interface.wire`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from flowc.interface.weights import weight_ports
-from flowc.interface.wire import HostPort, boundary
+from flowc.interface.wire import DmaEngine, boundary
 from flowc.units.graph import Dataflow
 
 __all__ = ["MEMORY_PORTS", "READERS_PER_GROUP", "Bus", "MemoryPorts", "buses", "crossing"]
@@ -37,12 +38,12 @@ class Bus:
     """What shares one memory port.
 
     Attributes:
-        ports: boundary streams, each through its DMA engine.
+        engines: DMA engines of boundary streams.
         groups: numbers of the groups of `READERS_PER_GROUP` readers.
         read, written: bytes per frame.
     """
 
-    ports: tuple[HostPort, ...] = ()
+    engines: tuple[DmaEngine, ...] = ()
     groups: tuple[int, ...] = ()
     read: int = 0
     written: int = 0
@@ -53,7 +54,7 @@ class Bus:
 
     def plus(self, other: Bus) -> Bus:
         """What shares the port if both do."""
-        parts = self.ports + other.ports, self.groups + other.groups
+        parts = self.engines + other.engines, self.groups + other.groups
         return Bus(*parts, self.read + other.read, self.written + other.written)
 
 
@@ -81,8 +82,9 @@ def crossing(graph: Dataflow, family: str) -> int:
 def _users(graph: Dataflow) -> list[Bus]:
     """Everything that needs a memory port."""
     users = [
-        Bus((port,), read=port.frame_bytes) if port.is_input else Bus((port,), written=port.frame_bytes)
+        Bus((e,), read=e.frame_bytes) if port.is_input else Bus((e,), written=e.frame_bytes)
         for port in boundary(graph)
+        for e in port.engines
     ]
     readers = weight_ports(graph)
     for number, begin in enumerate(range(0, len(readers), READERS_PER_GROUP)):
@@ -98,4 +100,4 @@ def _shared(users: Sequence[Bus], count: int) -> list[Bus]:
         sums = [port.plus(user) for port in ports]
         best = min(range(count), key=lambda k: (max(sums[k].read, sums[k].written), k))
         ports[best] = sums[best]
-    return [port for port in ports if port.ports or port.groups]
+    return [port for port in ports if port.engines or port.groups]

@@ -2,7 +2,8 @@
 
 The accelerator's AXI4-Stream port carries ``ceil(simd * bits / 8)`` bytes a beat. A DMA engine wants a power of two, so
 in memory each beat is padded with zero bytes to the next one; two small Verilog modules of ``vivado/`` strip and add
-them. Vivado design and driver both take their widths from here.
+them. Vivado design and driver both take their widths from here. A stream that is too much for one memory port is shared by
+several DMA engines: each moves an equal part of every beat.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from flowc.units import InputPort
 from flowc.units.graph import Dataflow
 from flowc.units.port import Port
 
-__all__ = ["DMA_LENGTH_BITS", "HostPort", "boundary", "crossing_cycles"]
+__all__ = ["DMA_LENGTH_BITS", "MOST_WAYS", "DmaEngine", "HostPort", "boundary", "crossing_cycles"]
 
 DMA_LENGTH_BITS = 26
 """Bits of the DMA engine's length register (PG021: 8 to 26): a transfer has at most ``2**26 - 1`` bytes."""
+
+MOST_WAYS = 4
+"""DMA engines of a stream at most: as many as the modules have ports that part and join beats."""
 
 _DMA_BYTES = 128  # widest AXI4-Stream of the AXI DMA: 1024 bits (PG021)
 _STREAM_BYTES = 512  # widest AXI4-Stream of the width converter (PG085) and of an HLS stream: 4096 bits
@@ -36,6 +40,7 @@ class HostPort:
         dtype: element type.
         elements: elements per frame.
         per_beat: elements per beat, element 0 in the least significant bits.
+        ways: DMA engines that share it, each with an equal part of every beat in memory.
     """
 
     name: str
@@ -44,13 +49,20 @@ class HostPort:
     dtype: IntType
     elements: int
     per_beat: int
+    ways: int = 1
 
     @staticmethod
     def of(unit: Port, name: str | None = None) -> HostPort:
         """The boundary stream of a port unit, whatever its width; called as the unit is unless it has a ``name`` of its own."""
         frame, is_input = unit.frame, isinstance(unit, InputPort)
         return HostPort(
-            unit.name if name is None else name, unit.tensor, is_input, frame.dtype, frame.elements, unit.simd
+            unit.name if name is None else name,
+            unit.tensor,
+            is_input,
+            frame.dtype,
+            frame.elements,
+            unit.simd,
+            unit.ways,
         )
 
     @property
@@ -64,9 +76,19 @@ class HostPort:
         return 1 << (self.stream_bytes - 1).bit_length()
 
     @property
+    def part_bytes(self) -> int:
+        """Bytes of a beat that each DMA engine moves."""
+        return self.memory_bytes // self.ways
+
+    @property
     def dma_bytes(self) -> int:
-        """Bytes of TDATA on the DMA engine's port."""
-        return min(self.memory_bytes, _DMA_BYTES)
+        """Bytes of TDATA on a DMA engine's port."""
+        return min(self.part_bytes, _DMA_BYTES)
+
+    @property
+    def engines(self) -> list[DmaEngine]:
+        """Its DMA engines, the first one with the least significant bytes of every beat."""
+        return [DmaEngine(self, k) for k in range(self.ways)]
 
     @property
     def beats(self) -> int:
@@ -79,9 +101,27 @@ class HostPort:
         return self.beats * self.memory_bytes
 
 
+@dataclass(frozen=True)
+class DmaEngine:
+    """The DMA engine of one part of a boundary stream's beats."""
+
+    port: HostPort
+    part: int
+
+    @property
+    def name(self) -> str:
+        """What its cell is called, behind ``dma_``."""
+        return self.port.name if self.port.ways == 1 else f"{self.port.name}_{self.part}"
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame that it moves."""
+        return self.port.frame_bytes // self.port.ways
+
+
 def crossing_cycles(unit: Port, bits: int) -> int:
-    """Cycles per frame in which a memory port of so many bits moves the beats of a port unit."""
-    return -(-8 * HostPort.of(unit).frame_bytes // bits)
+    """Cycles per frame in which memory ports of so many bits, one for each DMA engine, move the beats of a port unit."""
+    return -(-8 * HostPort.of(unit).frame_bytes // (bits * unit.ways))
 
 
 def boundary(graph: Dataflow) -> list[HostPort]:
@@ -100,7 +140,7 @@ def boundary(graph: Dataflow) -> list[HostPort]:
                 f"an AXI4-Stream holds at most {8 * _STREAM_BYTES} bits",
                 remedy="Fold the first and last layer more (a lower --fps, or smaller SIMD and PE in --folding)",
             )
-        if port.frame_bytes >= 1 << DMA_LENGTH_BITS:
+        if port.frame_bytes // port.ways >= 1 << DMA_LENGTH_BITS:
             raise InfeasibleError(
                 f"a frame of stream '{port.name}' takes {port.frame_bytes} bytes; "
                 f"a DMA transfer has at most {(1 << DMA_LENGTH_BITS) - 1}",

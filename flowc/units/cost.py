@@ -33,6 +33,7 @@ __all__ = [
     "block_rams",
     "comparator_luts",
     "converter",
+    "dma_engine",
     "dot_luts",
     "fifo",
     "fifo_memory",
@@ -224,6 +225,11 @@ def weight_reader(width: int) -> Resources:
     beat = min(512, max(32, 1 << (width - 1).bit_length()))
     buffer = memory(256, beat, "bram")
     return buffer + Resources(lut=700 + beat, ff=1000 + 2 * beat + 2 * width)
+
+
+def dma_engine(width: int) -> Resources:
+    """A further DMA engine of a stream, for parts of ``width`` bits of its beats. An estimate, as `weight_reader` is one."""
+    return weight_reader(width)
 
 
 def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> Resources:

@@ -16,8 +16,8 @@ __all__ = ["LONGEST", "LONGEST_PORT", "legal", "numbered", "short"]
 LONGEST = 32
 """Characters of a hardware module's name at most."""
 
-LONGEST_PORT = LONGEST - len("width_")
-"""The same of a port's name, which the block design's cells carry behind ``width_``, ``read_`` and the like."""
+LONGEST_PORT = LONGEST - len("width_") - len("_0")
+"""The same of a port's name, which cells of the block design carry behind ``width_`` and the like, numbered where there are several."""
 
 _MARK = 4
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from flowc.units import pipeline
 from flowc.units.base import Array, Frame, OneToOne
-from flowc.units.cost import CONTROL, Resources
+from flowc.units.cost import CONTROL, Resources, dma_engine
 from flowc.units.sound import number_faults, permutation_faults
 
 __all__ = ["InputPort", "OutputPort", "Port"]
@@ -20,6 +20,7 @@ class Port(OneToOne):
 
     ``tensor`` names the model's integer tensor. ``tensor_shape`` is its ONNX shape, with a batch of 1 in front, and
     ``order`` says where each stream element lies in it: stream element i is ``tensor.flat[order[i]]``; None: the same order.
+    ``ways`` DMA engines, each at a memory port of its own where there are so many, move equal parts of every beat.
     """
 
     is_port: ClassVar[bool] = True
@@ -27,6 +28,7 @@ class Port(OneToOne):
     tensor_shape: tuple[int, ...]
     order: Array | None = None
     simd: int = 1
+    ways: int = 1
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
@@ -38,14 +40,16 @@ class Port(OneToOne):
 
     @property
     def resources(self) -> Resources:
-        """A register slice of two beats and the frame counter."""
+        """A register slice of two beats and the frame counter; of several DMA engines all but the first, and what joins them."""
         bits = self.simd * self.frame.dtype.bits
         if self.structure == "pipeline":
-            return pipeline.end(bits, 2) + pipeline.counters(self.cycles if self.kind == "output" else 1)
-        return Resources(lut=CONTROL + bits, ff=2 * bits + 20)
+            own = pipeline.end(bits, 2) + pipeline.counters(self.cycles if self.kind == "output" else 1)
+        else:
+            own = Resources(lut=CONTROL + bits, ff=2 * bits + 20)
+        return own if self.ways == 1 else own + dma_engine(-(-bits // self.ways)).times(self.ways - 1)
 
     def unsound(self) -> list[str]:
-        found = number_faults(1, simd=self.simd)
+        found = number_faults(1, simd=self.simd, ways=self.ways)
         if any(n < 0 for n in self.tensor_shape) or prod(self.tensor_shape) != self.frame.elements:
             found.append(f"a tensor of {self.tensor_shape} on a frame of {self.frame.elements} elements")
         return found if self.order is None else found + permutation_faults("order", self.order, self.frame.elements)

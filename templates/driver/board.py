@@ -65,15 +65,16 @@ class Board(Device):
     ) -> None:
         pynq, self._overlay = load_overlay(bitfile)
         self._inputs, self._outputs = inputs, outputs
-        every = (*inputs, *outputs)
         self.interrupts = False
-        self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, [s.name for s in every])
-        self._engines = engines = {s.name: part_of(self._overlay, "dma_" + s.name) for s in every}
+        names = [s.name for s in (*inputs, *outputs)]
+        self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, names)
+        sizes = {name: s.frame_bytes // s.ways for s in (*inputs, *outputs) for name in s.engines}
+        self._engines = engines = {name: part_of(self._overlay, "dma_" + name) for name in sizes}
         self._frames = part_of(self._overlay, "frames")
         self._readers = {w.name: part_of(self._overlay, w.reader) for w in weights}
-        self._send = {s.name: engines[s.name].sendchannel for s in inputs}
-        self._receive = {s.name: engines[s.name].recvchannel for s in outputs}
-        sizes = {s.name: s.frame_bytes for s in every}
+        self._sizes = sizes
+        self._send = {name: engines[name].sendchannel for s in inputs for name in s.engines}
+        self._receive = {name: engines[name].recvchannel for s in outputs for name in s.engines}
         fixed = sum(w.copies * w.data.size for w in weights)
         longest = [max(1, engines[name].buffer_max_size // size) for name, size in sizes.items()]
         batch = fitting_batch(batch, sum(sizes.values()), fixed=fixed, longest=longest)
@@ -96,8 +97,8 @@ class Board(Device):
         if len(counts) != 1:
             raise InputError("the inputs have different numbers of frames: {}".format(sorted(counts)))
         for stream in self._inputs:
-            data = stream.encode(tensors[stream.tensor])
-            self._buffers[half][stream.name][: data.size] = data.reshape(-1)
+            for name, part in zip(stream.engines, stream.parts(stream.encode(tensors[stream.tensor]))):
+                self._buffers[half][name][: part.size] = part
         return counts.pop()
 
     def start(self, half: int, frames: int) -> None:
@@ -105,22 +106,20 @@ class Board(Device):
             self._status.begin(frames)
         self._frames.write(0, 0)
         self._frames.write(0, frames)
-        for stream in self._outputs:
-            self._receive[stream.name].transfer(self._buffers[half][stream.name], nbytes=frames * stream.frame_bytes)
-        for stream in self._inputs:
-            self._send[stream.name].transfer(self._buffers[half][stream.name], nbytes=frames * stream.frame_bytes)
+        for name, channel in (*self._receive.items(), *self._send.items()):
+            channel.transfer(self._buffers[half][name], nbytes=frames * self._sizes[name])
 
     def wait(self) -> None:
-        channels = [("input", s, self._send[s.name]) for s in self._inputs]
-        channels += [("output", s, self._receive[s.name]) for s in self._outputs]
-        for kind, stream, channel in channels:
+        channels = [("input", name, channel) for name, channel in self._send.items()]
+        channels += [("output", name, channel) for name, channel in self._receive.items()]
+        for kind, name, channel in channels:
             try:
                 if self.interrupts:
                     _loop().run_until_complete(channel.wait_async())
                 else:
                     channel.wait()
             except RuntimeError as error:
-                raise DriverError("the DMA engine of the {} '{}' stopped: {}".format(kind, stream.name, error)) from error
+                raise DriverError("the DMA engine of the {} '{}' stopped: {}".format(kind, name, error)) from error
         if self._status is not None:
             self._status.end()
 
@@ -139,10 +138,10 @@ class Board(Device):
         if any(repeats for _, _, repeats in self._kept):
             raise DriverError("weights that are sent over and over can't be brought back into step: load the bitstream again")
         self._status.hold(True)
-        for stream in self._inputs:
-            self._reset(stream.name, _SEND_CONTROL)
-        for stream in self._outputs:
-            self._reset(stream.name, _RECEIVE_CONTROL)
+        for name in self._send:
+            self._reset(name, _SEND_CONTROL)
+        for name in self._receive:
+            self._reset(name, _RECEIVE_CONTROL)
         self._status.hold(False)
         for channel in (*self._send.values(), *self._receive.values()):
             channel.start()
@@ -161,8 +160,8 @@ class Board(Device):
     def read(self, half: int, frames: int) -> Dict[str, Array]:
         results = {}
         for stream in self._outputs:
-            data = np.asarray(self._buffers[half][stream.name][: frames * stream.frame_bytes])
-            results[stream.tensor] = stream.decode(data.reshape(frames, stream.frame_bytes))
+            parts = [np.asarray(self._buffers[half][name][: frames * self._sizes[name]]) for name in stream.engines]
+            results[stream.tensor] = stream.decode(stream.whole(parts))
         return results
 
     def random(self, frames: int) -> Dict[str, Array]:

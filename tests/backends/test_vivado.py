@@ -72,7 +72,9 @@ class Design:
     def _create_bd_cell(self, *args):
         options = dict(zip(args[:-1:2], args[1:-1:2], strict=True))
         if options["-type"] == "module":
-            self.cells[args[-1]] = {**catalog()["module"], **catalog()["status"]}[options["-reference"]]
+            self.cells[args[-1]] = {**catalog()["module"], **catalog()["shared"], **catalog()["status"]}[
+                options["-reference"]
+            ]
             return
         matching = [
             entry
@@ -116,13 +118,19 @@ class Design:
         self.addresses[cell] = int(args[1], 16)
 
 
+def shared():
+    """A stream in by four DMA engines, and a stream out by two."""
+    graph = mlp("shared", dtype=SInt(8), inputs=48, simd=48, out=SInt(8), pe=3)
+    return graph.with_units({"x": graph["x"].with_(ways=4), "y": graph["y"].with_(ways=2)})
+
+
 def systems():
     return [t for t in known_targets() if t.family in catalog()["family"]]
 
 
 @needs_tclsh
 @pytest.mark.parametrize("target", systems(), ids=lambda t: t.name)
-@pytest.mark.parametrize("graph", [mlp(), two_inputs()], ids=lambda g: g.name)
+@pytest.mark.parametrize("graph", [mlp(), two_inputs(), shared()], ids=lambda g: g.name)
 def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, target, graph):
     out = generated(tmp_path, graph, target)
     code, err, stdout, calls = run(out, boards=target.board_part)
@@ -140,7 +148,8 @@ def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, tar
     assert max(Counter(sink for _, sink in design.wired).values()) == 1
     assert max(Counter(end for ends in design.joined for end in ends).values()) == 1
     # No clock, reset or interrupt is left open: every listed pin is in some net, but for the DMA channel that is off.
-    off = {p.name: "s2mm" if p.is_input else "mm2s" for p in ports}
+    engines = [e for p in ports for e in p.engines]
+    off = {e.name: "s2mm" if e.port.is_input else "mm2s" for e in engines}
     for cell, entry in design.cells.items():
         for pin in entry["pins"]:
             if cell.startswith("dma_") and off[cell.removeprefix("dma_")] in pin:
@@ -150,31 +159,36 @@ def test_every_name_is_in_the_catalogue_and_every_pin_is_connected(tmp_path, tar
     clocks = {source for source, sink in design.wired if sink.endswith(("clk", "ACLK"))}
     assert clocks == {f"ps/{family['clock']}"}
     # Every stream goes through its fitting module to its own DMA engine and its DRAM.
-    shared = buses(graph, target.family)
-    assert {p.name for bus in shared for p in bus.ports} == {p.name for p in ports}
-    for number in range(len(shared)):
+    used = buses(graph, target.family)
+    assert {e.name for bus in used for e in bus.engines} == {e.name for e in engines}
+    for number in range(len(used)):
         pair = frozenset([f"memory{number}/M00_AXI", f"ps/{family['memory'][number]['interface']}"])
         assert pair in {frozenset(ends) for ends in design.joined}
+    pairs = {frozenset(ends) for ends in design.joined}
     for port in ports:
-        chain = (
-            [f"dma_{port.name}/M_AXIS_MM2S", f"fit_{port.name}/s_axis", f"fit_{port.name}/m_axis"]
-            if port.is_input
-            else [f"dma_{port.name}/S_AXIS_S2MM", f"fit_{port.name}/m_axis", f"fit_{port.name}/s_axis"]
-        )
-        pairs = {frozenset(ends) for ends in design.joined}
-        assert frozenset(chain[:2]) in pairs
-        assert frozenset([chain[2], f"accelerator/{port.name}"]) in pairs
-        memory = f"dma_{port.name}/M_AXI_{'MM2S' if port.is_input else 'S2MM'}"
-        ((number, place),) = (
-            (n, k) for n, bus in enumerate(shared) for k, p in enumerate(bus.ports) if p.name == port.name
-        )
-        assert frozenset([memory, f"memory{number}/S{place:02d}_AXI"]) in pairs
+        outer, inner = ("s_axis", "m_axis") if port.is_input else ("m_axis", "s_axis")
+        assert frozenset([f"fit_{port.name}/{inner}", f"accelerator/{port.name}"]) in pairs
+        if port.ways > 1:
+            way = f"{'join' if port.is_input else 'part'}_{port.name}"
+            assert frozenset([f"{way}/{inner}", f"fit_{port.name}/{outer}"]) in pairs
+            assert design.parameters[way, "WAYS"] == str(port.ways)
+            assert design.parameters[way, "PART_BYTES"] == str(port.part_bytes)
+        for engine in port.engines:
+            stream = f"dma_{engine.name}/{'M_AXIS_MM2S' if port.is_input else 'S_AXIS_S2MM'}"
+            end = f"fit_{port.name}/{outer}" if port.ways == 1 else f"{way}/{outer[0]}{engine.part}_axis"
+            assert frozenset([stream, end]) in pairs
+            memory = f"dma_{engine.name}/M_AXI_{'MM2S' if port.is_input else 'S2MM'}"
+            ((number, place),) = (
+                (n, k) for n, bus in enumerate(used) for k, e in enumerate(bus.engines) if e.name == engine.name
+            )
+            assert frozenset([memory, f"memory{number}/S{place:02d}_AXI"]) in pairs
         assert design.parameters[f"fit_{port.name}", "STREAM_BYTES"] == str(port.stream_bytes)
         assert design.parameters[f"fit_{port.name}", "MEMORY_BYTES"] == str(port.memory_bytes)
         if not port.is_input:
             assert ("frames/gpio_io_o", f"fit_{port.name}/frames") in design.wired
+    assert (out / "flowc_stream_join.v").exists() == (max(p.ways for p in ports) > 1)
     # Registers: one block each, in the window of the control bus.
-    assert set(design.addresses) == {"frames", "interrupts", *(f"dma_{p.name}" for p in ports)}
+    assert set(design.addresses) == {"frames", "interrupts", *(f"dma_{e.name}" for e in engines)}
     assert len(set(design.addresses.values())) == len(design.addresses)
     assert all(0 <= a - family["control_base"] < 0x1000_0000 for a in design.addresses.values())
     assert design.parameters["ps", family["clock_parameter"]] == "100"
@@ -326,7 +340,7 @@ def test_files_are_headed_and_the_readme_is_honest(tmp_path):
 
 def test_the_catalogue_names_its_sources_and_every_board():
     table = catalog()
-    for kind in ("ip", "module", "status", "platform", "family", "board"):
+    for kind in ("ip", "module", "shared", "status", "platform", "family", "board"):
         assert all(entry["source"] for entry in table[kind].values())
     for target in known_targets():
         if target.is_open:

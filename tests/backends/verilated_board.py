@@ -1,6 +1,6 @@
 """A stand-in for the `pynq` package whose FPGA is simulated: the accelerator's RTL, the modules around it, and DMA engines that keep PG021's rules.
 
-The generated SystemVerilog and ``flowc_stream_in``/``flowc_stream_out`` are wired as ``system.tcl`` wires them, and compiled by Verilator into a
+The generated SystemVerilog and ``flowc_stream_in``/``flowc_stream_out`` are joined as ``system.tcl`` joins them, and compiled by Verilator into a
 program that this module talks to. A DMA engine sends a transfer's beats with TLAST on the last one; it takes beats until TLAST,
 and stops with an error where more come than the transfer is long. Both hold back beats at random.
 """
@@ -139,17 +139,35 @@ _LOOK_TAKES = """    ready[{i}] = top->{n}_tready; valid[{i}] = top->{n}_tvalid;
 """
 
 
+def _shared(p):
+    """(pins of the system, body) where several DMA engines share a port: their parts, and what joins or parts beats."""
+    n, size = p.name, 8 * p.part_bytes - 1
+    here, there = ("input", "output") if p.is_input else ("output", "input")
+    way, one, all_ = ("join", "s", "m") if p.is_input else ("part", "m", "s")
+    pins, connected = [], [".aclk, .aresetn"]
+    for e in p.engines:
+        pins += [f"{here} logic [{size}:0] {e.name}_tdata", f"{here} logic {e.name}_tlast, {e.name}_tvalid"]
+        pins += [f"{there} logic {e.name}_tready"]
+        connected += [f".{one}{e.part}_axis_t{w}({e.name}_t{w})" for w in ("data", "last", "valid", "ready")]
+    connected += [f".{all_}_axis_t{w}({n}_t{w})" for w in ("data", "last", "valid", "ready")]
+    body = [f"logic [{8 * p.memory_bytes - 1}:0] {n}_tdata; logic {n}_tlast, {n}_tvalid, {n}_tready;"]
+    sizes = f"#(.WAYS({p.ways}), .PART_BYTES({p.part_bytes}))"
+    body.append(f"flowc_stream_{way} {sizes} shared_{n} ({', '.join(connected)});")
+    return pins, body
+
+
 def _system(graph, ports):
     """The accelerator with a module at each port, as ``system.tcl`` joins them."""
     pins, body, joined = ["input logic aclk, aresetn", "input logic [31:0] frames"], [], []
     for p in ports:
+        more = _shared(p) if p.ways > 1 else ([], [])
+        pins += more[0]
+        body += more[1]
         n, wide, narrow = p.name, 8 * p.memory_bytes - 1, 8 * p.stream_bytes - 1
         here, there = ("input", "output") if p.is_input else ("output", "input")
-        pins += [
-            f"{here} logic [{wide}:0] {n}_tdata",
-            f"{here} logic {n}_tlast, {n}_tvalid",
-            f"{there} logic {n}_tready",
-        ]
+        if p.ways == 1:
+            pins += [f"{here} logic [{wide}:0] {n}_tdata", f"{here} logic {n}_tlast, {n}_tvalid"]
+            pins += [f"{there} logic {n}_tready"]
         body.append(f"logic [{narrow}:0] {n}_d; logic [{p.stream_bytes - 1}:0] {n}_k; logic {n}_l, {n}_v, {n}_r;")
         sizes = f"#(.MEMORY_BYTES({p.memory_bytes}), .STREAM_BYTES({p.stream_bytes}))"
         outer = (
@@ -176,10 +194,12 @@ def compile_board(graph, rtl: Path, build: Path) -> Path:
     ports = boundary(graph)
     build.mkdir()
     (build / "system.sv").write_text(_system(graph, ports))
-    parts = {"engines": "", "before": "", "look": "", "after": "", "count": str(len(ports))}
-    for i, p in enumerate(ports):
-        fields = {"i": i, "n": p.name, "b": p.memory_bytes}
-        parts["engines"] += f"Engine{{{p.memory_bytes}, false, {'true' if p.is_input else 'false'}}}, "
+    engines = [e for p in ports for e in p.engines]
+    parts = {"engines": "", "before": "", "look": "", "after": "", "count": str(len(engines))}
+    for i, e in enumerate(engines):
+        p = e.port
+        fields = {"i": i, "n": e.name, "b": p.part_bytes}
+        parts["engines"] += f"Engine{{{p.part_bytes}, false, {'true' if p.is_input else 'false'}}}, "
         parts["before"] += (_SENDS if p.is_input else _TAKES).format(**fields)
         parts["look"] += (_LOOK_SENDS if p.is_input else _LOOK_TAKES).format(**fields)
         parts["after"] += (_SENT if p.is_input else _TAKEN).format(**fields)
@@ -199,7 +219,9 @@ def compile_board(graph, rtl: Path, build: Path) -> Path:
         "-DFLOWC_COUNTED",
     ]
     command += ["--Mdir", str(build), "--top-module", "system", "-f", "files.f"]
-    command += [str(modules / f"flowc_stream_{way}.v") for way in ("in", "out")] + [str(build / "system.sv")]
+    command += [str(modules / f"flowc_stream_{way}.v") for way in ("in", "out", "join", "part")] + [
+        str(build / "system.sv")
+    ]
     environment = {**os.environ, "VERILATOR_ROOT": str(root)}
     subprocess.run(command, cwd=rtl, check=True, env=environment, capture_output=True)
     (build / "all.cpp").write_text(
@@ -258,10 +280,11 @@ def verilated_pynq(graph, rtl: Path, binary: Path):
             )
             self.registers = []
             self.frames = types.SimpleNamespace(write=self.write)
-            for number, port in enumerate(boundary(graph)):
-                end = "sendchannel" if port.is_input else "recvchannel"
-                engine = types.SimpleNamespace(buffer_max_size=(1 << 26) - 1, **{end: Channel(self, number, port)})
-                setattr(self, f"dma_{port.name}", engine)
+            engines = [engine for port in boundary(graph) for engine in port.engines]
+            for number, engine in enumerate(engines):
+                end = "sendchannel" if engine.port.is_input else "recvchannel"
+                channel = {end: Channel(self, number, engine.port)}
+                setattr(self, f"dma_{engine.name}", types.SimpleNamespace(buffer_max_size=(1 << 26) - 1, **channel))
             module.overlays.append(self)
 
         def ask(self, command):

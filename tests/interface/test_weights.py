@@ -171,7 +171,7 @@ def test_the_block_design_has_a_reader_for_each_such_layer(tmp_path, name, input
     assert frozenset(["read_weights_fc/s_axi_control", "weights_control0/M00_AXI"]) in joined
     shared = buses(graph, target.family)
     (number,) = (n for n, bus in enumerate(shared) if bus.groups == (0,))
-    seat = f"memory{number}/S{len(shared[number].ports):02d}_AXI"
+    seat = f"memory{number}/S{len(shared[number].engines):02d}_AXI"
     assert frozenset(["weights_memory0/M00_AXI", seat]) in joined
     assert frozenset(["weights_control0/S00_AXI", "control/M04_AXI"]) in joined
     assert sum(int(design.parameters[f"memory{n}", "NUM_SI"]) for n in range(len(shared))) == 3
@@ -205,7 +205,7 @@ def test_many_such_layers_share_places_of_the_interconnect(tmp_path):
         [*graph.units.values(), *(u for other in units[1:] for u in side_by_side([other]).units.values())],
         [*graph.streams, *(s for other in units[1:] for s in side_by_side([other]).streams)],
     )
-    with pytest.raises(InfeasibleError, match="40 streams, and 20 layers with weights in the external memory"):
+    with pytest.raises(InfeasibleError, match="want 40 DMA engines, 20 layers have weights in the external memory"):
         generate_vivado(graph, tmp_path, target=load_target("zcu104"), clock_mhz=100, header="A test")
     assert len(weight_ports(graph)) == 20
 

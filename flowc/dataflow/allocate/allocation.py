@@ -108,7 +108,7 @@ def allocate(
     wanted = _checked_interval(fps, clock)
     base = _for_device(remove_whole_windows(remove_width_converters(graph)), target)
     ports = MEMORY_PORTS.get(target.family)
-    layers = find_layers(base, None if ports is None else ports.bits)
+    layers = find_layers(base, *(() if ports is None else (ports.bits, ports.count)))
     layers = fixed_layers(layers, {} if folding is None else folding)
     _check_memories(layers, target)
     search = Search(base, layers, target, limits, least_transfer_cycles(base, layers, target, clock))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from flowc.interface.wire import crossing_cycles
+from flowc.interface.wire import MOST_WAYS, HostPort, crossing_cycles
 from flowc.units import GlobalSum, Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
 from flowc.units.cost import ARRIVING, MAX_PRODUCTS, MAX_STREAM_BITS
@@ -54,7 +54,8 @@ class Layer:
         main: the unit that names the layer.
         window, pads: what stands in front of it, pads in stream order.
         fixed: folding keys that the user fixed.
-        port_bits: of a boundary stream: bits per cycle of the processor's port to the external memory; None where there is none.
+        port_bits: of a boundary stream: bits per cycle of a processor's port to the external memory; None where there is none.
+        port_ways: such ports that it may use at once.
     """
 
     main: Unit
@@ -62,6 +63,7 @@ class Layer:
     pads: tuple[Unit, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     port_bits: int | None = None
+    port_ways: int = 1
 
     @property
     def name(self) -> str:
@@ -125,13 +127,14 @@ class Layer:
             return
         found = 0
         for value in values:
-            unit = self.main.with_(**{key: value})
+            unit = self._shared(self.main.with_(**{key: value}), limit)
             wide = max(w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True))
             if isinstance(unit, GlobalSum):
                 wide = max(wide, unit.pe * unit.acc.bits)
             cycles = self._interval(unit)
             if cycles <= limit and wide <= MAX_STREAM_BITS:
-                yield Fold({self.name: {key: value}}, cycles, unit.in_widths[0], unit.out_widths[0])
+                ways = {"ways": unit.ways} if isinstance(unit, Port) else {}
+                yield Fold({self.name: {key: value} | ways}, cycles, unit.in_widths[0], unit.out_widths[0])
                 found += 1
             if found == 6:  # wider than need be only saves width converters
                 return
@@ -233,8 +236,20 @@ class Layer:
     def intervals(self) -> set[int]:
         """Cycles from frame to frame that a layer without weights, window and lanes of a pool can have."""
         key = "pe" if "pe" in self.main.folding() else "simd"
-        values = self.allowed(key)
-        return {self._interval(self.main.with_(**{key: value})) for value in values} or {self._interval(self.main)}
+        units = [self.main.with_(**{key: value}) for value in self.allowed(key)] or [self.main]
+        return {self._interval(way) for unit in units for way in self._ways(unit)}
+
+    def _ways(self, unit: Unit) -> list[Unit]:
+        """A unit; of a boundary stream, with one DMA engine, two, and so on."""
+        if not isinstance(unit, Port) or self.port_bits is None:
+            return [unit]
+        most = min(self.port_ways, HostPort.of(unit).memory_bytes)
+        return [unit.with_(ways=ways) for ways in (1, 2, 4) if ways <= most]
+
+    def _shared(self, unit: Unit, limit: int) -> Unit:
+        """A boundary stream's unit with as few DMA engines as keep to ``limit`` cycles, or as many as there can be."""
+        ways = self._ways(unit)
+        return next((way for way in ways if self._interval(way) <= limit), ways[-1])
 
     def _interval(self, unit: Unit) -> int:
         """Cycles from frame to frame of the main unit with other fields; of a port, also those in which memory moves them."""
@@ -264,8 +279,8 @@ def _window_cycles(window: Window, simd: int, block: int, parallel: bool, spare:
     return cycles
 
 
-def find_layers(graph: Dataflow, port_bits: int | None = None) -> list[Layer]:
-    """The layers of a graph without width converters, in topological order; ``port_bits`` as of `Layer`."""
+def find_layers(graph: Dataflow, port_bits: int | None = None, port_ways: int = 1) -> list[Layer]:
+    """The layers of a graph without width converters, in topological order; ``port_bits`` and ``port_ways`` as of `Layer`."""
     taken: set[str] = set()
     layers = []
     for unit in graph:
@@ -281,7 +296,11 @@ def find_layers(graph: Dataflow, port_bits: int | None = None) -> list[Layer]:
             pads.insert(0, at)
         layers.append(Layer(unit, window, tuple(pads)))
         taken.update(u.name for u in layers[-1].units)
-    rest = [Layer(u, port_bits=port_bits if isinstance(u, Port) else None) for u in graph if u.name not in taken]
+    rest = [
+        Layer(u, port_bits=port_bits, port_ways=min(port_ways, MOST_WAYS)) if isinstance(u, Port) else Layer(u)
+        for u in graph
+        if u.name not in taken
+    ]
     position = {u.name: i for i, u in enumerate(graph)}
     return sorted(layers + rest, key=lambda layer: position[layer.name])
 

@@ -127,7 +127,8 @@ class Search:
         if floor > wanted:
             why = "as its folding is fixed" if layer.pinned else "even fully unfolded"
             if layer.port_bits is not None:
-                why += f", through a memory port of {layer.port_bits} bits"
+                many = f"{layer.port_ways} memory ports" if layer.port_ways > 1 else "a memory port"
+                why += f", through {many} of {layer.port_bits} bits"
             message = f"layer '{layer.name}' takes {floor:,} cycles per frame {why}"
             raise InfeasibleError(message, remedy="ask for a lower rate, or give the layer a folding that is faster")
         if self.transfer_cycles > wanted:

@@ -1,6 +1,6 @@
 # flowc: golden design residual for kv260 at 100 MHz
 #
-# The block design: processor, one DMA engine per stream, and the accelerator between them. Sourced by build.tcl.
+# The block design: processor, a DMA engine per stream, or several, and the accelerator between them. Sourced by build.tcl.
 
 create_bd_design flowc_system
 
@@ -62,10 +62,6 @@ set_property -dict [list \
 connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_in_x/S_AXI_LITE]
 connect_bd_intf_net [get_bd_intf_pins dma_in_x/M_AXI_MM2S] [get_bd_intf_pins memory0/S00_AXI]
 connect_bd_net [get_bd_pins dma_in_x/mm2s_introut] [get_bd_pins requests/In0]
-create_bd_cell -type module -reference flowc_stream_in fit_in_x
-set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_in_x]
-connect_bd_intf_net [get_bd_intf_pins dma_in_x/M_AXIS_MM2S] [get_bd_intf_pins fit_in_x/s_axis]
-connect_bd_intf_net [get_bd_intf_pins fit_in_x/m_axis] [get_bd_intf_pins accelerator/in_x]
 
 # ---- output out_Gemm_49: 1 x int12 per cycle, 5 cycles per frame; 2 of 2 bytes used
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_out_Gemm_49
@@ -83,6 +79,14 @@ set_property -dict [list \
 connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_out_Gemm_49/S_AXI_LITE]
 connect_bd_intf_net [get_bd_intf_pins dma_out_Gemm_49/M_AXI_S2MM] [get_bd_intf_pins memory0/S01_AXI]
 connect_bd_net [get_bd_pins dma_out_Gemm_49/s2mm_introut] [get_bd_pins requests/In1]
+
+# ---- input in_x: between DMA engine and accelerator
+create_bd_cell -type module -reference flowc_stream_in fit_in_x
+set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_in_x]
+connect_bd_intf_net [get_bd_intf_pins dma_in_x/M_AXIS_MM2S] [get_bd_intf_pins fit_in_x/s_axis]
+connect_bd_intf_net [get_bd_intf_pins fit_in_x/m_axis] [get_bd_intf_pins accelerator/in_x]
+
+# ---- output out_Gemm_49: between DMA engine and accelerator
 create_bd_cell -type module -reference flowc_stream_out fit_out_Gemm_49
 set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_out_Gemm_49]
 connect_bd_net [get_bd_pins frames/gpio_io_o] [get_bd_pins fit_out_Gemm_49/frames]
@@ -93,8 +97,10 @@ connect_bd_intf_net [get_bd_intf_pins fit_out_Gemm_49/m_axis] [get_bd_intf_pins 
 foreach pin {
     ps/maxihpm0_fpd_aclk ps/saxihp0_fpd_aclk memory0/aclk
     sys_reset/slowest_sync_clk control/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
-    dma_in_x/s_axi_lite_aclk dma_in_x/m_axi_mm2s_aclk fit_in_x/aclk
-    dma_out_Gemm_49/s_axi_lite_aclk dma_out_Gemm_49/m_axi_s2mm_aclk fit_out_Gemm_49/aclk
+    dma_in_x/s_axi_lite_aclk dma_in_x/m_axi_mm2s_aclk
+    dma_out_Gemm_49/s_axi_lite_aclk dma_out_Gemm_49/m_axi_s2mm_aclk
+    fit_in_x/aclk
+    fit_out_Gemm_49/aclk
 } {
     connect_bd_net [get_bd_pins ps/pl_clk0] [get_bd_pins $pin]
 }
@@ -104,8 +110,10 @@ foreach pin { control/aresetn memory0/aresetn } {
 }
 foreach pin {
     frames/s_axi_aresetn interrupts/s_axi_aresetn accelerator/ap_rst_n
-    dma_in_x/axi_resetn fit_in_x/aresetn
-    dma_out_Gemm_49/axi_resetn fit_out_Gemm_49/aresetn
+    dma_in_x/axi_resetn
+    dma_out_Gemm_49/axi_resetn
+    fit_in_x/aresetn
+    fit_out_Gemm_49/aresetn
 } {
     connect_bd_net [get_bd_pins sys_reset/peripheral_aresetn] [get_bd_pins $pin]
 }

@@ -1,6 +1,6 @@
 # flowc: golden design two_inputs for pynq-z2 at 100 MHz
 #
-# The block design: processor, one DMA engine per stream, and the accelerator between them. Sourced by build.tcl.
+# The block design: processor, a DMA engine per stream, or several, and the accelerator between them. Sourced by build.tcl.
 
 create_bd_design flowc_system
 
@@ -61,10 +61,6 @@ set_property -dict [list \
 connect_bd_intf_net [get_bd_intf_pins control/M02_AXI] [get_bd_intf_pins dma_a/S_AXI_LITE]
 connect_bd_intf_net [get_bd_intf_pins dma_a/M_AXI_MM2S] [get_bd_intf_pins memory0/S01_AXI]
 connect_bd_net [get_bd_pins dma_a/mm2s_introut] [get_bd_pins requests/In0]
-create_bd_cell -type module -reference flowc_stream_in fit_a
-set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_a]
-connect_bd_intf_net [get_bd_intf_pins dma_a/M_AXIS_MM2S] [get_bd_intf_pins fit_a/s_axis]
-connect_bd_intf_net [get_bd_intf_pins fit_a/m_axis] [get_bd_intf_pins accelerator/a]
 
 # ---- input b: 5 x bipolar per cycle, 6 cycles per frame; 1 of 1 bytes used
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_b
@@ -82,10 +78,6 @@ set_property -dict [list \
 connect_bd_intf_net [get_bd_intf_pins control/M03_AXI] [get_bd_intf_pins dma_b/S_AXI_LITE]
 connect_bd_intf_net [get_bd_intf_pins dma_b/M_AXI_MM2S] [get_bd_intf_pins memory0/S02_AXI]
 connect_bd_net [get_bd_pins dma_b/mm2s_introut] [get_bd_pins requests/In1]
-create_bd_cell -type module -reference flowc_stream_in fit_b
-set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_b]
-connect_bd_intf_net [get_bd_intf_pins dma_b/M_AXIS_MM2S] [get_bd_intf_pins fit_b/s_axis]
-connect_bd_intf_net [get_bd_intf_pins fit_b/m_axis] [get_bd_intf_pins accelerator/b]
 
 # ---- output s: 5 x int4 per cycle, 6 cycles per frame; 3 of 4 bytes used
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma:7.1 dma_s
@@ -103,6 +95,20 @@ set_property -dict [list \
 connect_bd_intf_net [get_bd_intf_pins control/M04_AXI] [get_bd_intf_pins dma_s/S_AXI_LITE]
 connect_bd_intf_net [get_bd_intf_pins dma_s/M_AXI_S2MM] [get_bd_intf_pins memory0/S00_AXI]
 connect_bd_net [get_bd_pins dma_s/s2mm_introut] [get_bd_pins requests/In2]
+
+# ---- input a: between DMA engine and accelerator
+create_bd_cell -type module -reference flowc_stream_in fit_a
+set_property -dict [list CONFIG.MEMORY_BYTES {2} CONFIG.STREAM_BYTES {2}] [get_bd_cells fit_a]
+connect_bd_intf_net [get_bd_intf_pins dma_a/M_AXIS_MM2S] [get_bd_intf_pins fit_a/s_axis]
+connect_bd_intf_net [get_bd_intf_pins fit_a/m_axis] [get_bd_intf_pins accelerator/a]
+
+# ---- input b: between DMA engine and accelerator
+create_bd_cell -type module -reference flowc_stream_in fit_b
+set_property -dict [list CONFIG.MEMORY_BYTES {1} CONFIG.STREAM_BYTES {1}] [get_bd_cells fit_b]
+connect_bd_intf_net [get_bd_intf_pins dma_b/M_AXIS_MM2S] [get_bd_intf_pins fit_b/s_axis]
+connect_bd_intf_net [get_bd_intf_pins fit_b/m_axis] [get_bd_intf_pins accelerator/b]
+
+# ---- output s: between DMA engine and accelerator
 create_bd_cell -type module -reference flowc_stream_out fit_s
 set_property -dict [list CONFIG.MEMORY_BYTES {4} CONFIG.STREAM_BYTES {3}] [get_bd_cells fit_s]
 connect_bd_net [get_bd_pins frames/gpio_io_o] [get_bd_pins fit_s/frames]
@@ -113,9 +119,12 @@ connect_bd_intf_net [get_bd_intf_pins fit_s/m_axis] [get_bd_intf_pins dma_s/S_AX
 foreach pin {
     ps/M_AXI_GP0_ACLK ps/S_AXI_HP0_ACLK memory0/aclk
     sys_reset/slowest_sync_clk control/aclk frames/s_axi_aclk interrupts/s_axi_aclk accelerator/ap_clk
-    dma_a/s_axi_lite_aclk dma_a/m_axi_mm2s_aclk fit_a/aclk
-    dma_b/s_axi_lite_aclk dma_b/m_axi_mm2s_aclk fit_b/aclk
-    dma_s/s_axi_lite_aclk dma_s/m_axi_s2mm_aclk fit_s/aclk
+    dma_a/s_axi_lite_aclk dma_a/m_axi_mm2s_aclk
+    dma_b/s_axi_lite_aclk dma_b/m_axi_mm2s_aclk
+    dma_s/s_axi_lite_aclk dma_s/m_axi_s2mm_aclk
+    fit_a/aclk
+    fit_b/aclk
+    fit_s/aclk
 } {
     connect_bd_net [get_bd_pins ps/FCLK_CLK0] [get_bd_pins $pin]
 }
@@ -125,9 +134,12 @@ foreach pin { control/aresetn memory0/aresetn } {
 }
 foreach pin {
     frames/s_axi_aresetn interrupts/s_axi_aresetn accelerator/ap_rst_n
-    dma_a/axi_resetn fit_a/aresetn
-    dma_b/axi_resetn fit_b/aresetn
-    dma_s/axi_resetn fit_s/aresetn
+    dma_a/axi_resetn
+    dma_b/axi_resetn
+    dma_s/axi_resetn
+    fit_a/aresetn
+    fit_b/aresetn
+    fit_s/aresetn
 } {
     connect_bd_net [get_bd_pins sys_reset/peripheral_aresetn] [get_bd_pins $pin]
 }

@@ -170,3 +170,19 @@ def test_a_fragment_leaves_its_notebook_alone(page: Page, dataflow: dict[str, An
         assert page.complaints == []
     assert seen[0] == seen[1]
     assert page.run("getComputedStyle(document.querySelector('.fact')).borderRadius") == "8px"
+
+
+def test_what_the_other_tests_look_for_would_be_seen(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    for body in ("<script>throw new Error('no')</script>", "<script>console.error('no')</script>"):
+        path.write_text(body)
+        page.open(path, 390)
+        assert len(page.complaints) == 1
+    path.write_text("<img src='http://127.0.0.1:9/x.png'>")
+    page.open(path, 390)
+    assert page.requests == [path.as_uri(), "http://127.0.0.1:9/x.png"]
+    path.write_text(
+        "<!doctype html><meta name='viewport' content='width=device-width'><div style='width: 900px'>wide</div>"
+    )
+    page.open(path, 390)
+    assert page.run("document.documentElement.scrollWidth") > 390

@@ -1,11 +1,11 @@
 """The SystemVerilog units in yosys: LUTs per product, units beside FINN's RTL library and beside the cost model, whole networks.
 
-    python -m benchmarks.synthesis [dots] [finn] [units] [networks] [ecp5] [--write]
+    python -m benchmarks.synthesis [dots] [finn] [matrix] [units] [networks] [--write]
 
 Needs the extra ``rtl`` (tried: pyosys 0.70; counts differ between versions of yosys). Everything is synthesized by ``flowc synth``'s own
 functions for UltraScale+ (`synth_xilinx -family xcup`), so results are remembered in the user's cache folder; without it the whole
-takes half an hour of one processor. With --write the tables go into docs/rtl.md and docs/cost-model.md, and the figures into
-benchmarks/records/synthesis.json.
+takes half an hour of one processor. With --write the tables go into docs/rtl.md and docs/cost-model.md, where these hold their comments
+(``<!-- part -->``), and the figures into benchmarks/records/synthesis.json.
 """
 
 from __future__ import annotations
@@ -90,12 +90,14 @@ def dots(record: dict[str, Any]) -> str:
     return markdown(["bits", "terms>", "LUT>", "LUT per product>", "at most>"], rows)
 
 
-def finn(record: dict[str, Any]) -> str:
-    """Units of the shapes of FINN's RTL library."""
-    units = list(finn_units())
+def finn(record: dict[str, Any], *, matrix: bool) -> str:
+    """Units of the shapes of FINN's RTL library: its matrix units, or its windows and thresholds."""
+    named = [(name, unit) for name, unit in zip(FINN, finn_units(), strict=True) if (unit.kind == "mvtu") == matrix]
+    units = [unit.with_(structure="pipeline") for _, unit in named]
     found = {unit["name"]: unit for unit in pieces(alone(units), {unit.name for unit in units})}
     rows = []
-    for (name, theirs), unit in zip(FINN.items(), units, strict=True):
+    for name, unit in named:
+        theirs = FINN[name]
         ours = record[name] = {key: found[unit.name][key] for key in KEYS}
         both = [(ours["lut"], theirs.lut), (ours["bram18"], theirs.bram18), (ours["dsp"], theirs.dsp)]
         rows.append([name, *(f"{own:,} / {other:,}" for own, other in both)])
@@ -164,7 +166,7 @@ def _sum(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = ("dots", "finn", "units", "networks")
+    parts = ("dots", "finn", "matrix", "units", "networks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(parts)}; by default all")
     parser.add_argument("--write", action="store_true", help="write the tables into the pages, and the record")
     arguments = parser.parse_args()
@@ -176,8 +178,8 @@ def main() -> None:
         found = record[part] = {}
         if part == "dots":
             texts.append(("rtl.md", "dots", dots(found)))
-        elif part == "finn":
-            texts.append(("rtl.md", "finn", finn(found)))
+        elif part in ("finn", "matrix"):
+            texts.append(("rtl.md", part, finn(found, matrix=part == "matrix")))
         elif part == "units":
             texts.append(("cost-model.md", "units", spread(found)))
         else:
@@ -185,7 +187,8 @@ def main() -> None:
             texts += [("rtl.md", "networks", totals), ("cost-model.md", "networks", models)]
     if arguments.write:
         for page, name, text in texts:
-            fill(DOCS / page, name, text)
+            if f"<!-- {name} -->" in (DOCS / page).read_text(encoding="utf-8"):
+                fill(DOCS / page, name, text)
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

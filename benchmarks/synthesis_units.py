@@ -11,18 +11,13 @@ from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import (
     Activate,
     Activation,
-    Fork,
     Frame,
     InputPort,
     Mvtu,
     OutputPort,
-    Pad,
-    Pool,
     Requant,
     Thresholds,
     Unit,
-    Vvtu,
-    WidthConverter,
     Window,
 )
 from flowc.units.graph import Dataflow, Stream
@@ -135,35 +130,10 @@ def model_units() -> Iterator[Unit]:
     yield matrix("mvtu_2x2_logic", s2, u2, u2, (64, 16), (2, 8), memory="lutram")
     yield matrix("mvtu_2x2_1x4_of_512", s2, u2, u2, (256, 512), (1, 4))
     yield matrix("mvtu_4x4_1x2_of_512", s4, u4, u4, (64, 512), (1, 2))
-    yield matrix("mvtu_4x4_requant", s4, u4, u4, (64, 64), (2, 8), scaled=True)
-    yield matrix("mvtu_4x4_dsp", s4, u4, u4, (64, 64), (4, 8), multiplier="dsp")
-    rng = np.random.default_rng(2)
-    frame = Frame(4, 4, 9 * 16, u4)
-    yield Vvtu(
-        name="vvtu_4x4", frame=frame, channels=16, weights=rng.integers(-8, 8, (16, 9)), weight_type=s4, acc=SInt(12),
-        activation=thresholds(rng, SInt(12), u4, 16), pe=4, multiplier="lut", memory="bram",
-    )  # fmt: skip
     yield window("window_32_3_8", 32, 3, 8, 3)
     yield window("window_28_64_2_32", 28, 64, 2, 32)
     yield window("window_14_64_2_4", 14, 64, 2, 4)
     yield window("window_10_128_2_2", 10, 128, 2, 2, kernel=2, stride=2)
-    yield window("window_16_16_4_16", 16, 16, 4, 16, parallel=True)
-    yield window("window_12_8_4_2", 12, 8, 4, 2, stride=2, memory="lutram")
-    yield Pool(name="pool_2_2", frame=Frame(5, 5, 4 * 64, u2), channels=64, op="max", acc=u2, pe=2)
-    yield Pool(name="pool_8_4", frame=Frame(5, 5, 4 * 64, u4), channels=64, op="sum", acc=UInt(6), pe=8)
-    frame = Frame(8, 8, 16, u4)
-    yield Pad(name="pad_4", frame=frame, out=Frame(10, 10, 16, u4), top=1, left=1, value=0, simd=4)
-    for bits, wide_in, wide_out in ((2, 2, 64), (2, 64, 4), (4, 8, 2), (2, 48, 64), (4, 6, 4)):
-        yield WidthConverter(
-            name=f"width_{bits}_{wide_in}_{wide_out}",
-            frame=Frame(1, 1, 192, UInt(bits)),
-            wide_in=wide_in,
-            wide_out=wide_out,
-        )
-    yield Fork(name="fork", frame=Frame(2, 2, 64, u4), simd=8, ways=2)
-    yield activate("thresholds_13_4_4", SInt(13), u4, 64, 4)
-    yield activate("thresholds_13_4_2_compare", SInt(13), u4, 64, 2, "compare")
-    yield activate("thresholds_16_3_1_of_512", SInt(16), UInt(3), 512, 1)
 
 
 def alone(units: Iterable[Unit]) -> Dataflow:

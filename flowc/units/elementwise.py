@@ -47,7 +47,8 @@ class Activate(OneToOne):
         own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
         if self.structure == "pipeline":
             blocks = self.frame.c // self.pe if self.activation.channels > 1 else 1
-            return own + pipeline.end(self.pe * self.activation.dtype.bits) + pipeline.counters(blocks)
+            kept = pipeline.end(self.pe * self.activation.dtype.bits) + pipeline.counters(blocks)
+            return own + kept + Resources(lut=pipeline.CONTROL)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
     def folding(self) -> dict[str, list[int]]:

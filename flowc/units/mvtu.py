@@ -161,8 +161,10 @@ class Mvtu(Unit):
     @property
     def resources(self) -> Resources:
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
-        parts = [cost.weight_rom(*self.weight_memory, self.memory)]
-        parts += self._pipeline if self.structure == "pipeline" else self._loop
+        if self.structure == "pipeline":
+            parts = [pipeline.weight_rom(*self.weight_memory, self.memory), *self._pipeline]
+        else:
+            parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
         if self.activation is not None:
             parts.append(self.activation.resources(self.pe, self.mh, self.acc))
         return Resources.total(parts)

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from math import ceil
 
+from flowc.units import cost
 from flowc.units.cost import Resources, accumulator_luts, memory, memory_style
 from flowc.units.heap import heap_ffs, heap_luts
 from flowc.units.weighted import Weighted
 
 __all__ = [
     "CONTROL", "converter", "counters", "delay", "dot_products", "end", "fifo", "held", "moves", "ram_luts", "ring_memory",
+    "weight_rom",
 ]  # fmt: skip
 
 CONTROL = 12
 """Look-up tables that decide when a unit takes and gives, besides its counters."""
+
+
+def weight_rom(depth: int, width: int, style: str) -> Resources:
+    """A memory of weights. One of more than 32 words in look-up tables takes yosys 4.6 tables per bit and 64 words behind its counter."""
+    kept = memory_style(depth, width, constant=True) if style == "auto" else style
+    if kept == "lutram" and depth > 32:
+        return Resources(lut=ceil(4.6 * width * depth / 64), ff=width)
+    return cost.weight_rom(depth, width, style)
 
 
 def counters(*counts: int) -> Resources:
@@ -107,4 +117,4 @@ def moves(total: int, size: int) -> Resources:
     Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move.
     """
     number, address = (total + size).bit_length() + 1, (size - 1).bit_length()
-    return Resources(lut=ceil(3.5 * number + 5 * address) + 12, ff=4 * number + 4 * address + 20)
+    return Resources(lut=ceil(2.5 * number + 4 * address) + 6, ff=4 * number + 4 * address + 20)

@@ -135,7 +135,8 @@ class Vvtu(Unit):
         folds, beat = self.taps // terms, self.in_widths[0] * self.frame.dtype.bits
         types = (self.weight_type, self.frame.dtype, self.acc)
         products = cost.products(*types, self.multiplier, lanes, terms, folds)
-        parts = [cost.weight_rom(*self.weight_memory, self.memory)]
+        rom = pipeline.weight_rom if self.structure == "pipeline" else cost.weight_rom
+        parts = [rom(*self.weight_memory, self.memory)]
         if self.structure == "pipeline":
             depth, word = self.weight_memory
             blocks = 1 if self.activation is None or self.activation.channels == 1 else self.channels // self.pe

@@ -34,7 +34,7 @@ def synth(directory: Path, family: str | None, jobs: int | None, timeout: int, s
     flowc build net.onnx --target ultra96 --backend rtl -o build/net
     flowc synth build/net
     flowc synth build/net --family ecp5 --place 85k
-    flowc synth build/net-ulx3s-85f     # of a board that open tools route: a bitstream, too
+    flowc synth build/net-ulx3s-85f    # a bitstream, too
     """
     from flowc.cli import show
     from flowc.design.synthesis import synthesize_design

@@ -27,6 +27,7 @@ _INSTALL = "Install it: pip install 'flowc[rtl]'"
 _PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756", "MG285": "CSFBGA285"}
 """Packages in the ordering names of ECP5 parts, and what nextpnr calls them."""
 _UNIT = re.compile(r"\b(?:u|fifo)_([A-Za-z]\w*)")
+_LINE = "system.link."
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,8 @@ def _critical(found: Mapping[str, Any]) -> str | None:
                 names = f"{step['from'].get('cell', '')} {step['to'].get('cell', '')}"
                 if (match := _UNIT.search(names)) is not None:
                     return match[1]
+                if _LINE in names:
+                    return "serial line"
     return None
 
 

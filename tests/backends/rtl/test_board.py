@@ -102,6 +102,24 @@ def test_failures_of_nextpnr_are_told_in_our_words() -> None:
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("cell", "unit"),
+    [
+        ("system.accelerator.u_n5_Conv.columns.last_LUT4_C", "n5_Conv"),
+        ("system.link.left_in_TRELLIS_FF_Q", "serial line"),
+        ("$abc$1", None),
+    ],
+)
+def test_the_longest_path_names_its_unit(cell: str, unit: str | None) -> None:
+    steps = [
+        {"from": {"cell": "system.accelerator.u_other.x"}, "to": {"cell": "$1"}},
+        {"from": {"cell": "$1"}, "to": {"cell": cell}},
+    ]
+    crossing = {"from": "<async>", "to": "posedge clk", "path": steps[:1]}
+    path = {"from": "posedge clk", "to": "posedge clk", "path": steps if unit else steps[1:]}
+    assert bitstream._critical({"critical_paths": [crossing, path]}) == unit
+
+
 @pytest.mark.slow
 @needs_nextpnr
 @pytest.mark.parametrize("name", ["ulx3s-25f", "icebreaker"])

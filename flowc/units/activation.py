@@ -68,7 +68,11 @@ class Activation(ABC):
 
     def domain_faults(self, channels: int) -> list[str]:
         """What is wrong with the domain."""
-        return [] if self.domain is None else array_faults("domain", self.domain, [(1, channels), (2,)])
+        if self.domain is None:
+            return []
+        found = array_faults("domain", self.domain, [(1, channels), (2,)])
+        empty = not found and bool((self.domain[:, 0] > self.domain[:, 1]).any())
+        return [*found, "the domain holds no argument"] if empty else found
 
     @property
     @abstractmethod

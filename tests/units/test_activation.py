@@ -199,3 +199,12 @@ def test_what_one_loop_cannot_compare_is_searched() -> None:
     assert own.comparable(4, 4), "each lane has its own, wired in"
     assert not own.comparable(2, 4), "a word of 129 numbers of 32 bits"
     assert own.select(np.zeros(4, np.int64)).searched(2, 4, SInt(18))
+
+
+@pytest.mark.parametrize(("domain", "text"), [
+    ([[-4, 4]], None), ([[4, 4]], None), ([[4, 3]], "the domain holds no argument"), ([[-4, 4], [0, 1], [2, 1]], "the domain holds no argument"),
+])  # fmt: skip
+def test_domains_hold_an_argument(domain: list[list[int]], text: str | None) -> None:
+    """What is read from an edited file: a probe would draw from an empty range."""
+    activation = Table(dtype=UInt(4), domain=np.array(domain, np.int64), lo=0, values=np.zeros((1, 2), np.int64))
+    assert activation.unsound(3) == ([] if text is None else [text])

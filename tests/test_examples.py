@@ -1,0 +1,55 @@
+"""The examples run as their pages say, and give the answers that the pages promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(name: str, *options: str) -> str:
+    command = [sys.executable, "-m", f"examples.{name}.run", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("tabular", 97), ("residual", 97), ("keywords", 99), ("unet", 95)])
+def test_a_trained_network(name: str, least: float, tmp_path: Path) -> None:
+    told = run(name, "--output", str(tmp_path))
+    assert ": 0 differ" in told
+    shares = dict(re.findall(r"^(emulator|C\+\+) +([\d.]+)%", told, re.MULTILINE))
+    assert shares.keys() == {"emulator", "C++"}
+    assert float(shares["emulator"]) >= least
+    assert (tmp_path / name / "layers.svg").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_quantized_after_training(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the example trains with scikit-learn (extra brevitas)")
+    told = run("onnxruntime_ptq", "--output", str(tmp_path))
+    shares = dict(re.findall(r"^(emulator|onnxruntime) +([\d.]+)%", told, re.MULTILINE))
+    assert shares["emulator"] == shares["onnxruntime"]
+    assert float(shares["emulator"]) >= 94
+
+
+@pytest.mark.slow
+def test_a_design_space(tmp_path: Path) -> None:
+    run("design_space", "--targets", "ultra96", "--output", str(tmp_path))
+    assert (tmp_path / "fronts.svg").exists()
+    assert (tmp_path / "points.csv").read_text().count("\n") > 5
+
+
+def test_every_example_is_listed_and_has_a_picture() -> None:
+    folders = sorted(p.parent.name for p in (ROOT / "examples").glob("*/README.md"))
+    listed = re.findall(r"^\| \[(\w+)\]", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == folders
+    for name in set(folders) - {"digits"}:
+        page = (ROOT / "examples" / name / "README.md").read_text(encoding="utf-8")
+        assert re.search(r"!\[[^\]]+\]\(\w[\w-]*\.(svg|png)\)", page), name

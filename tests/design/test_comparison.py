@@ -130,3 +130,11 @@ def test_the_error_names_the_first_tensor_that_fails() -> None:
     )
     found.tensor("b").not_finite = 0
     assert "first in tensor 'b'. This is a bug" in str(found.error(7))
+
+
+def test_parts_of_a_sum_that_overflows_here_as_there() -> None:
+    parts = [entry(0.0, 1e38), entry(0.0, 1e38)]
+    for value, wrong in ((np.inf, 0), (-np.inf, 1), (np.nan, 1), (3e38, 1)):
+        found = Comparison("y")
+        found.joint([np.array([[2]]), np.array([[3]])], np.array([[value]], np.float32), parts)
+        assert (found.mismatches, found.within) == (wrong, 1), value

@@ -227,3 +227,14 @@ def test_what_differs_in_a_batch_is_counted_as_by_sample(emulator: str, monkeypa
     found = compare(broken, inputs, emulator=emulator).as_dict("onnxruntime")
     assert found["mismatches"] > 0
     assert found == by_sample(broken, inputs, monkeypatch)
+
+
+def test_what_goes_past_the_accelerator_is_compared() -> None:
+    """The host's quantized input is an output as well: the head gives it to the tail."""
+    net = Net([1, 6])
+    x = net.quant(net.x, 0.3)
+    built = design_of(compile_model(net.model(net.linear(x, 6, 4), net.op("Neg", x))))
+    assert built.head is not None
+    found = compare(built, built_inputs(built))
+    assert found.mismatches == 0
+    assert set(built.outputs) <= set(found.tensors)

@@ -224,5 +224,7 @@ def test_pads_that_contradict_themselves() -> None:
     unit = Pad(**fields, out=Frame(8, 8, 3, U4))  # type: ignore[arg-type]
     assert unit.unsound() == []
     assert unit.simd == 1
+    # Two counters and a comparison for each pair of bits; the beat is registered.
+    assert unit.with_(simd=3).resources == Resources(lut=CONTROL + 20 + 6, ff=12 + 40)
     assert unit.with_(out=Frame(8, 9, 3, U4)).unsound() == ["the padded frame is (8, 8, 3), not (8, 9, 3)"]
     assert unit.with_(value=16).unsound() == ["16 is no uint4"]

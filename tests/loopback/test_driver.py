@@ -70,8 +70,10 @@ def compared(accelerator: Any, program: Program, count: int, seed: int = 0) -> N
         np.testing.assert_array_equal(got[name], values, err_msg=name)
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize(("engine", "stripes"), [(FOUR, False), (EIGHT, True)])
+@pytest.mark.parametrize(
+    ("name", "engine", "stripes"),
+    [*((name, FOUR, False) for name in MODELS), ("pieces", EIGHT, True), ("residual", EIGHT, True)],
+)
 def test_the_folder_alone_executes_the_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, engine: Any, stripes: bool
 ) -> None:

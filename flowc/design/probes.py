@@ -30,11 +30,16 @@ _ANYWHERE = 32
 
 @dataclass(frozen=True, eq=False)
 class Probed:
-    """Arguments of an activation, (N, H, W, C), what it gives for them, and what the reference gives."""
+    """Arguments of an activation, (N, H, W, C), what it gives for them, and what the reference gives.
+
+    ``loose`` (None: nowhere) is where the reference's result is not known: the float that it would have computed lies within a rounding
+    of a place where its result changes.
+    """
 
     arguments: Array
     given: Array
     right: Array
+    loose: Array | None = None
 
 
 def probe(design: Assembly, unit: Unit, entry: FloatSum, expected: Mapping[str, Array]) -> Probed | None:
@@ -63,11 +68,19 @@ def probe(design: Assembly, unit: Unit, entry: FloatSum, expected: Mapping[str, 
         return None
     signs = getattr(unit, "signs", None)  # -1 where the unit computes the negated sum
     integers = info.from_stream(arguments if signs is None else arguments * signs)
-    floats = ((integers - entry.zero) * entry.scale).astype(np.float32)
     session = open_session(part, threads=1)
-    levels = [run_session(session, [entry.tensor], {entry.reference: f})[0] for f in floats.reshape(-1, *shape)]
-    right = info.to_stream(np.stack([v.reshape(info.shape) for v in levels]), arguments.shape[1:])
-    return Probed(arguments, activation.apply(arguments), right)
+
+    def levels(frames: Array, side: float) -> Array:
+        floats = ((frames - entry.zero + side * entry.error) * entry.scale).astype(np.float32)
+        found = [run_session(session, [entry.tensor], {entry.reference: f})[0] for f in floats.reshape(-1, *shape)]
+        return info.to_stream(np.stack([v.reshape(info.shape) for v in found]), arguments.shape[1:])
+
+    given, right = activation.apply(arguments), levels(integers, 0.0)
+    differs = (given != right).reshape(len(given), -1).any(axis=1)
+    loose = np.zeros(given.shape, bool)
+    if differs.any():
+        loose[differs] = levels(integers[differs], -1.0) != levels(integers[differs], 1.0)
+    return Probed(arguments, given, right, loose)
 
 
 def _arguments(activation: Activation, frame: tuple[int, int, int]) -> Array | None:

@@ -152,6 +152,8 @@ class _Run:
             windows, frame = self.design.windows.get(stream.tensor or ""), unit.outputs[0]
             if windows is not None and windows_fit(windows, frame):
                 settled = ~in_windows(found.arguments, windows, frame)
+            if found.loose is not None:
+                settled &= ~found.loose
             self.result.tensor(tensor).same(found.given[settled], found.right[settled])
 
     def _watched(self, heads: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> dict[str, Array] | None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +21,9 @@ def run(name: str, *options: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("tabular", 97), ("residual", 97), ("keywords", 99), ("unet", 95)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("tabular", 97), ("residual", 97), ("keywords", 99), ("unet", 95), ("finn", 99)]
+)
 def test_a_trained_network(name: str, least: float, tmp_path: Path) -> None:
     told = run(name, "--output", str(tmp_path))
     assert ": 0 differ" in told
@@ -28,6 +31,21 @@ def test_a_trained_network(name: str, least: float, tmp_path: Path) -> None:
     assert shares.keys() == {"emulator", "C++"}
     assert float(shares["emulator"]) >= least
     assert (tmp_path / name / "layers.svg").stat().st_size > 1000
+
+
+def test_the_file_in_finns_form_is_the_digits_network_streamlined() -> None:
+    from examples.finn.convert import DIGITS, Streamliner
+
+    stored = onnx.load(ROOT / "examples" / "finn" / "model.onnx")
+    assert Streamliner(onnx.load(DIGITS).graph).run() == stored
+    assert {node.op_type for node in stored.graph.node} == {
+        "MultiThreshold",
+        "Conv",
+        "MaxPool",
+        "Flatten",
+        "MatMul",
+        "Mul",
+    }
 
 
 @pytest.mark.slow

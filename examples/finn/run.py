@@ -27,17 +27,13 @@ def main() -> None:
     qonnx = flowc.build(DIGITS / "digits_cnn_w4a4.onnx", target=options.target, fps=RATE)
     answers, expected = finn.run(x), qonnx.run(x)
     print(f"{'QONNX':12} {right(expected, labels):7.2%} of {len(x)} samples right")
-    scale = numpy_helper.to_array(
-        next(c for c in onnx.load(HERE / "model.onnx").graph.initializer if c.name == "scale")
-    )
-    if not np.array_equal(
-        np.rint(answers / scale), np.rint(expected / scale)
-    ):  # as floats, the last scales are rounded apart
+    held = {c.name: numpy_helper.to_array(c) for c in onnx.load(HERE / "model.onnx").graph.initializer}
+    # integers, because as floats the last scales are rounded apart
+    if not np.array_equal(*(np.rint(y / held["scale"]) for y in (answers, expected))):
         raise SystemExit("the FINN file and the QONNX file give different integers")
-    told = ", ".join(
-        f"{d.report['fps']:,.0f} frames/s with {d.report['resources']['lut']:,} LUT" for d in (finn, qonnx)
-    )
-    print(f"all {answers.size:,} integers of the outputs are those of the QONNX file; FINN, QONNX: {told}")
+    print(f"all {answers.size:,} integers of the outputs are those of the QONNX file")
+    for name, report in (("FINN", finn.report), ("QONNX", qonnx.report)):
+        print(f"{name:12} {report['fps']:,.0f} frames/s with {report['resources']['lut']:,} LUT")
 
 
 if __name__ == "__main__":

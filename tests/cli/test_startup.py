@@ -23,7 +23,7 @@ def test_what_is_put_off_loads_when_something_is_taken_from_it() -> None:
     )
 
 
-@pytest.mark.parametrize("module", ["sympy.core", "networkx", "flowc.loopback", "flowc.backends.rtl", "matplotlib"])
+@pytest.mark.parametrize("module", ["sympy.core", "networkx", "flowc.loopback", "matplotlib"])
 def test_a_build_does_not_load(module: str) -> None:
     check(
         "import sys; from flowc.cli.startup import defer_unused; defer_unused()\n"

@@ -7,8 +7,11 @@
 #include "flowc/ap.hpp"
 
 #ifdef FLOWC_KERNEL
-extern "C"  // v++ finds a kernel by its plain name
+#define FLOWC_TOP extern "C"  // v++ finds a kernel by its plain name
+#else
+#define FLOWC_TOP
 #endif
-void net(hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49);
+
+FLOWC_TOP void net(hls::stream<flowc::Axis<1>>& in_x, hls::stream<flowc::Axis<2>>& out_Gemm_49);
 
 #endif

@@ -7,8 +7,11 @@
 #include "flowc/ap.hpp"
 
 #ifdef FLOWC_KERNEL
-extern "C"  // v++ finds a kernel by its plain name
+#define FLOWC_TOP extern "C"  // v++ finds a kernel by its plain name
+#else
+#define FLOWC_TOP
 #endif
-void two_inputs(hls::stream<flowc::Axis<2>>& a, hls::stream<flowc::Axis<1>>& b, hls::stream<flowc::Axis<3>>& s);
+
+FLOWC_TOP void two_inputs(hls::stream<flowc::Axis<2>>& a, hls::stream<flowc::Axis<1>>& b, hls::stream<flowc::Axis<3>>& s);
 
 #endif

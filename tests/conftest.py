@@ -1,7 +1,7 @@
 """Options of the test suite.
 
 Property-based tests draw the same examples every time, so that a run says something about the change under test alone;
-`HYPOTHESIS_PROFILE=search` draws new ones, and more of them.
+`HYPOTHESIS_PROFILE=search` draws new ones, and more of them. No test is timed.
 """
 
 import os
@@ -9,8 +9,8 @@ import os
 import pytest
 from hypothesis import settings
 
-settings.register_profile("fixed", derandomize=True)
-settings.register_profile("search", max_examples=1000, print_blob=True)
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=1000, print_blob=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 

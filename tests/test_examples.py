@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -55,6 +56,22 @@ def test_quantized_after_training(tmp_path: Path) -> None:
     shares = dict(re.findall(r"^(emulator|onnxruntime) +([\d.]+)%", told, re.MULTILINE))
     assert shares["emulator"] == shares["onnxruntime"]
     assert float(shares["emulator"]) >= 94
+
+
+@pytest.mark.slow
+def test_the_published_network_reaches_its_rates(tmp_path: Path) -> None:
+    told = run("cnv", "--no-csim", "--output", str(tmp_path))
+    assert ": 0 differ" in told
+    if all(importlib.util.find_spec(name) for name in ("torch", "brevitas", "brevitas_examples")):
+        assert "Brevitas gives the same 80 outputs" in told
+    else:
+        assert "a network of the same layers and bits" in told
+    rows = re.findall(r"^ *([\d,]+) +flowc +([\d,]+) +([\d,]+) ", told, re.MULTILINE)
+    figures = [[int(cell.replace(",", "")) for cell in row] for row in rows]
+    assert [wanted for wanted, _, _ in figures] == [1_000, 3_000, 10_000]
+    assert all(fps >= wanted for wanted, fps, _ in figures)
+    assert figures[0][2] < figures[1][2] < figures[2][2]
+    assert (tmp_path / "cnv" / "rates.svg").stat().st_size > 1000
 
 
 @pytest.mark.slow

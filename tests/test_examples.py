@@ -59,6 +59,15 @@ def test_quantized_after_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_quantized_by_torch_ao(tmp_path: Path) -> None:
+    told = run("torch_ao", "--output", str(tmp_path))
+    shares = dict(re.findall(r"^(emulator|onnxruntime|C\+\+) +([\d.]+)%", told, re.MULTILINE))
+    assert shares.keys() == {"emulator", "onnxruntime", "C++"}
+    assert shares["emulator"] == shares["onnxruntime"]
+    assert float(shares["emulator"]) >= 98
+
+
+@pytest.mark.slow
 def test_the_published_network_reaches_its_rates(tmp_path: Path) -> None:
     told = run("cnv", "--no-csim", "--output", str(tmp_path))
     assert ": 0 differ" in told

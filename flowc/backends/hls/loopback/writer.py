@@ -12,7 +12,7 @@ from flowc.backends.hls.text import comment
 from flowc.backends.render import commented, copied, render, write
 from flowc.loopback.descriptors import DESCRIPTORS, bits_of
 from flowc.loopback.engine import Engine
-from flowc.loopback.registers import ARGUMENTS
+from flowc.loopback.registers import ARGUMENTS, BUNDLES
 
 __all__ = ["ENGINE_FLAGS", "THREAD_FLAGS", "write_engine"]
 
@@ -109,6 +109,7 @@ def write_engine(engine: Engine, out: Path, *, part: str, header: str) -> None:
             streams=wires,
             calls=_CALLS,
             arguments=ARGUMENTS,
+            bundles=BUNDLES,
             depth=_COSIM_BEATS,
             store_depth=_COSIM_BEATS * 16 // engine.store_bytes,
         ),

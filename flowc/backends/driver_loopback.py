@@ -16,9 +16,10 @@ import numpy as np
 
 from flowc.backends.driver import about_host, npz_bytes, write_package
 from flowc.backends.render import commented, copied, render
+from flowc.backends.vivado_loopback import why_engine_only
 from flowc.loopback.hoststeps import host_program
 from flowc.loopback.program import Program
-from flowc.loopback.registers import REGISTERS
+from flowc.loopback.registers import CELL, REGISTERS
 from flowc.targets import Target
 
 __all__ = ["generate_loopback_driver", "standalone"]
@@ -74,6 +75,7 @@ def generate_loopback_driver(
     texts = {name: copied(f"loopback/driver/{name}", header, "#") for name in _SCRIPTS}
     texts |= {f"{name}.py": commented(header, "#") + standalone(source) for name, source in _COPIES.items()}
     readme = about_host(graph.name, host, target) | {"described": described, "engine": program.engine}
+    readme |= {"cell": CELL, "no_board": why_engine_only(target)}
     texts["README.md"] = render("loopback/driver/README.md.j2", **readme)
     files = {
         "descriptors.bin": program.table.astype("<u4").tobytes(),

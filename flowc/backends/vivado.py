@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.resources
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from flowc.interface.wire import DMA_LENGTH_BITS, DmaEngine, boundary
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 
-__all__ = ["SYSTEM", "catalog", "generate_vivado", "identity", "why_ip_only"]
+__all__ = ["SYSTEM", "catalog", "common", "generate_vivado", "identity", "processor", "segments", "why_ip_only"]
 
 SYSTEM = "flowc_system"
 """Name of the block design and of the project."""
@@ -64,31 +65,19 @@ def generate_vivado(
     """
     ports, readers = boundary(graph), weight_ports(graph)
     names = name_design(graph)
-    family = catalog()["family"].get(target.family)
     reason = why_ip_only(target)
-    values: dict[str, Any] = {
-        "heading": commented(header, "#"),
+    values = common(target, clock_mhz, header, reason, ip=f"flowc:{backend}:{names.top}:1.0") | {
         "graph": comment(graph.name),
-        "target": target.description,
-        "version": catalog()["vivado"]["version"],
-        "system": SYSTEM,
-        "part": target.part,
-        "board_part": target.board_part,
-        "accelerator": f"flowc:{backend}:{names.top}:1.0",
         "rtl": backend == "rtl",
         "status": identity(header) if status else None,
-        "clock_mhz": f"{clock_mhz:g}",
-        "period_ns": f"{1000 / clock_mhz:.3f}",
         "ports": ports,
         "readers": readers,
-        "ip_only": reason is not None,
-        "reason": reason,
-        "note": f"**IP only:** {reason}" if reason else f"Block design and bitstream scripts for part `{target.part}`.",
         "addresses": [],
     }
     if reason is not None:
         write(out / "build.tcl", render("vivado/ip_only.tcl.j2", **values))
     else:
+        family = catalog()["family"][target.family]
         values["engines"] = engines = [engine for port in ports for engine in port.engines]
         values["shared"] = any(port.ways > 1 for port in ports)
         most = catalog()["ip"]["smartconnect"]["most_ports"]
@@ -102,18 +91,57 @@ def generate_vivado(
                 f"the block design has room for {most - taken} DMA engines, each {READERS_PER_GROUP} such layers taking the place of one",
                 remedy="Merge inputs or outputs of the model by a Concat",
             )
-        values["family"] = {**family, "rule": catalog()["ip"][family["processor"]]["rule"]}
-        values["ip"] = {name: _vlnv(name) for name in catalog()["ip"]} | {"processor": _vlnv(family["processor"])}
         values["buses"] = shared = buses(graph, target.family)
+        values |= processor(target, memory_ports=len(shared))
         values["seats"] = _seats(shared)
         values["length_bits"] = DMA_LENGTH_BITS
         values["addresses"] = _addresses(engines, readers, family["control_base"], status=status)
+        values["masters"] = "the DMA engines' and readers'" if readers else "the DMA engines'"
+        modules = [*catalog()["module"], *(catalog()["shared"] if values["shared"] else ())]
+        values["modules"] = [*modules, *(catalog()["status"] if status else ())]
         write(out / "build.tcl", render("vivado/build.tcl.j2", **values))
         write(out / "system.tcl", render("vivado/system.tcl.j2", **values))
-        modules = [*catalog()["module"], *(catalog()["shared"] if values["shared"] else ())]
-        for module in (*modules, *(catalog()["status"] if status else ())):
+        for module in values["modules"]:
             write(out / f"{module}.v", copied(f"vivado/{module}.v", header, "//"))
     write(out / "README.md", render("vivado/README.md.j2", **values))
+
+
+def common(target: Target, clock_mhz: float, header: str, reason: str | None, *, ip: str) -> dict[str, Any]:
+    """What the templates of all scripts want.
+
+    Args:
+        reason: why there is no complete system; None if there is one.
+        ip: name of the accelerator's IP, vendor:library:name:version.
+    """
+    return {
+        "heading": commented(header, "#"),
+        "target": target.description,
+        "version": catalog()["vivado"]["version"],
+        "system": SYSTEM,
+        "part": target.part,
+        "board_part": target.board_part,
+        "accelerator": ip,
+        "clock_mhz": f"{clock_mhz:g}",
+        "period_ns": f"{1000 / clock_mhz:.3f}",
+        "ip_only": reason is not None,
+        "reason": reason,
+        "note": f"**IP only:** {reason}" if reason else f"Block design and bitstream scripts for part `{target.part}`.",
+    }
+
+
+def processor(target: Target, *, memory_ports: int) -> dict[str, Any]:
+    """What templates want of a target's processor: its names, those of all IPs, and the memory ports in use, the first ones."""
+    family = catalog()["family"][target.family]
+    return {
+        "family": {**family, "rule": catalog()["ip"][family["processor"]]["rule"]},
+        "ip": {name: _vlnv(name) for name in catalog()["ip"]} | {"processor": _vlnv(family["processor"])},
+        "memory": family["memory"][:memory_ports],
+    }
+
+
+def segments(names: Sequence[str], base: int) -> list[tuple[str, str]]:
+    """(address, segment) of register blocks, from `base` on, 64 KiB each."""
+    return [(f"0x{base + i * _SEGMENT:08X}", name) for i, name in enumerate(names)]
 
 
 def identity(header: str) -> tuple[int, int]:
@@ -152,8 +180,7 @@ def _seats(shared: list[Bus]) -> dict[str | int, str]:
 def _addresses(
     engines: list[DmaEngine], readers: list[WeightPort], base: int, *, status: bool
 ) -> list[tuple[str, str]]:
-    """(address, segment) of every register block, from `base` on, 64 KiB each."""
-    segments = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{e.name}/S_AXI_LITE/Reg" for e in engines)]
-    segments += [f"{reader.reader}/s_axi_control/Reg" for reader in readers]
-    segments += ["status/s_axi/reg0"] if status else []
-    return [(f"0x{base + i * _SEGMENT:08X}", segment) for i, segment in enumerate(segments)]
+    """(address, segment) of every register block."""
+    names = ["frames/S_AXI/Reg", "interrupts/S_AXI/Reg", *(f"dma_{e.name}/S_AXI_LITE/Reg" for e in engines)]
+    names += [f"{reader.reader}/s_axi_control/Reg" for reader in readers]
+    return segments(names + (["status/s_axi/reg0"] if status else []), base)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from flowc.backends.base import Cells, Simulated
 from flowc.backends.driver_loopback import generate_loopback_driver
 from flowc.backends.hls.loopback import simulate_engine, write_engine, write_golden
+from flowc.backends.vivado_loopback import generate_engine_vivado, why_engine_only
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.emulator import unfolded
 from flowc.dataflow.observer import Observer
@@ -22,6 +23,7 @@ from flowc.loopback.engine import Engine
 from flowc.loopback.figures import figures_of
 from flowc.loopback.program import Program, compile_program
 from flowc.loopback.ranges import fit_all
+from flowc.loopback.registers import TOP
 from flowc.loopback.run import run_program
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
@@ -29,8 +31,6 @@ from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
 __all__ = ["LoopbackPlan"]
-
-_TOP = "loopback_engine"
 
 _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits", "layers", "fifos",
@@ -155,6 +155,7 @@ class LoopbackPlan(Plan):
         code = directory / "hls"
         write_engine(self.engine, code, part=self.target.part, header=info.header)
         write_golden(code / "vectors", self.program, info.samples)
+        generate_engine_vivado(self.engine, directory / "vivado", target=self.target, header=info.header)
         folder = directory / "loopback"
         folder.mkdir()
         program = self.program
@@ -165,7 +166,7 @@ class LoopbackPlan(Plan):
         )
 
     def cells(self) -> Cells:
-        return Cells(_TOP)  # its layers have no hardware of their own
+        return Cells(TOP)  # its layers have no hardware of their own
 
     def report(self) -> dict[str, Any]:
         return dict(self.figures)
@@ -195,5 +196,7 @@ def _notes(figures: Mapping[str, Any], request: Request) -> tuple[str, ...]:
         notes.append(
             "the target says nothing of its external memory, so every port is taken to move 16 bytes per cycle"
         )
+    if (reason := why_engine_only(request.target)) is not None:
+        notes.append(f"vivado/ implements the engine alone, and makes no bitstream: {reason}")
     notes += [f"unit '{step['unit']}' runs on the host: {step['reason']}" for step in figures["host"]]
     return tuple(notes)

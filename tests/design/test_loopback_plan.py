@@ -58,6 +58,10 @@ def test_what_a_build_leaves(saved: Path) -> None:
     table = np.fromfile(saved / "loopback" / "descriptors.bin", "<u4").reshape(-1, 16)
     assert len(table) == report["descriptors"]
     assert (saved / "loopback" / "weights.bin").stat().st_size <= report["external_memory_bytes"]
+    assert "flowc:hls:loopback_engine:1.0" in (saved / "vivado" / "build.tcl").read_text()
+    assert "m_axi_gmem3" in (saved / "vivado" / "system.tcl").read_text()
+    assert "which `../vivado` makes, once" in (saved / "driver" / "README.md").read_text()
+    assert not any("makes no bitstream" in note for note in report["notes"])
     page = (saved / "report.html").read_text()
     assert "A batch over time" in page
     for layer in report["layers"]:
@@ -70,6 +74,14 @@ def test_what_a_build_leaves(saved: Path) -> None:
     assert report["roofline"]["reached_gops"] <= report["roofline"]["attainable_gops"] * 1.001
     assert report["fits"]
     assert all(report["resources"][k] <= report["available"][k] for k in report["resources"])
+
+
+def test_without_a_processor_the_engine_is_alone_and_the_build_says_so(tmp_path: Path) -> None:
+    design = build(mlp((30, 20, 5)), "arty-a7-100t", execution="loopback", verify=False, output=tmp_path / "out")
+    (note,) = (note for note in design.report["notes"] if "makes no bitstream" in note)
+    assert "parts of the family artix-7 have no processor" in note
+    assert "**On the emulator only:**" in (tmp_path / "out" / "driver" / "README.md").read_text()
+    assert not (tmp_path / "out" / "vivado" / "system.tcl").exists()
 
 
 def test_another_model_on_the_same_engine(saved: Path) -> None:

@@ -69,7 +69,6 @@ def generate_loopback_driver(
         "weight_bytes": len(program.weights),
         "memory_bytes": max(program.memory.size, len(program.weights)),
         "registers": REGISTERS,
-        "missing": steps.missing,
         "steps": steps.steps,
     }
     texts = {name: copied(f"loopback/driver/{name}", header, "#") for name in _SCRIPTS}

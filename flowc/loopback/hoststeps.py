@@ -10,11 +10,12 @@ run         commands ``first`` to ``first + count`` of the table
 read        a value from its place
 gather      ``concatenation of the sources, then the constants``, picked by ``index``
 matrix      integer products with a matrix, then ``activation``
+depthwise   integer products of each channel's taps with its own weights, then ``activation``
+reduce      maximum or sum of every ``taps`` elements in a row, then ``activation``
 activate    ``activation`` alone
 join        two values, scaled and added, or multiplied; then ``activation``
 argmax      index of the greatest channel
 lookup      a row of a table for each integer
-missing     a unit that no such step computes: the driver says so
 ==========  ===========================================================================================
 
 Values are numbered; each is int64 (frames, elements).
@@ -30,7 +31,21 @@ import numpy as np
 
 from flowc.loopback.layers import HostStep, Layer, View
 from flowc.loopback.program import Program
-from flowc.units import Activate, ArgMax, InputPort, Join, Lookup, Mvtu, Pool, Requant, Table, Thresholds, Unit
+from flowc.units import (
+    Activate,
+    ArgMax,
+    GlobalSum,
+    InputPort,
+    Join,
+    Lookup,
+    Mvtu,
+    Pool,
+    Requant,
+    Table,
+    Thresholds,
+    Unit,
+    Vvtu,
+)
 from flowc.units.activation import Activation
 from flowc.units.base import Array
 from flowc.units.graph import Stream
@@ -50,14 +65,12 @@ class HostProgram:
         outputs: value of each output port's tensor, in its ONNX order.
         steps: in order; see above.
         arrays: what the steps name.
-        missing: units that no step computes, for people.
     """
 
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     arrays: dict[str, Array] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)
 
 
 def host_program(program: Program) -> HostProgram:
@@ -204,13 +217,20 @@ class _Walk:
         shaped = [x.reshape(frame.shape) for x, frame in zip(ins, unit.inputs, strict=True)]
         if unit.moves and not isinstance(unit, Pool):  # a maximum picks by value
             return [np.asarray(y)[0] for y in unit.emulate(*(x[None] for x in shaped))]
+        if isinstance(unit, Pool | GlobalSum | Vvtu):
+            shaped = [_by_taps(unit, shaped[0])]
         sources = [self._gathered(x) for x in shaped]
         out = [self._value(frame.elements) for frame in unit.outputs]
         what, fields = _computing(unit)
-        if what == "missing":
-            self.result.missing.append(f"{unit.name} ({unit.kind})")
         self._step(what, value=out[0], sources=sources, **fields)
         return [self._numbers(v).reshape(f.shape) for v, f in zip(out, unit.outputs, strict=True)]
+
+
+def _by_taps(unit: Pool | GlobalSum | Vvtu, x: Array) -> Array:
+    """A frame with the elements that are reduced together in a row: (H, W, channels, taps)."""
+    if isinstance(unit, GlobalSum):
+        return x.reshape(-1, x.shape[-1]).T[None, None]
+    return x.reshape(*x.shape[:2], -1, unit.taps, unit.pe).swapaxes(3, 4)
 
 
 def _computing(unit: Unit) -> tuple[str, dict[str, Any]]:
@@ -219,19 +239,23 @@ def _computing(unit: Unit) -> tuple[str, dict[str, Any]]:
         return "argmax", {"channels": unit.frame.c}
     if isinstance(unit, Lookup):
         return "lookup", {"table": unit.table, "first": int(unit.first)}
-    if isinstance(unit, Mvtu | Activate | Join):
-        activation = unit.activation
-        described = _activation(activation, unit.outputs[0].c)
-        if activation is None or described is not None:
-            fields: dict[str, Any] = {"channels": unit.outputs[0].c, "activation": described}
-            if isinstance(unit, Activate):
-                return "activate", fields
-            if isinstance(unit, Join):
-                names = ("op", "left_scale", "right_scale", "left_offset", "right_offset")
-                return "join", fields | {name: getattr(unit, name) for name in names}
-            matrix = _matrix(unit)
-            return "matrix", fields | {"weights": matrix}
-    return "missing", {"name": f"{unit.name} ({unit.kind})"}
+    assert isinstance(unit, Activate | GlobalSum | Join | Mvtu | Pool | Vvtu), unit.kind
+    fields: dict[str, Any] = {"channels": unit.outputs[0].c, "activation": _activation(unit.activation)}
+    match unit:
+        case Activate():
+            return "activate", fields
+        case Join():
+            names = ("op", "left_scale", "right_scale", "left_offset", "right_offset")
+            return "join", fields | {name: getattr(unit, name) for name in names}
+        case Mvtu():
+            return "matrix", fields | {"weights": _matrix(unit)}
+        case Vvtu():
+            weights = unit.weights.reshape(unit.channels, unit.depth_multiplier, unit.taps)
+            return "depthwise", fields | {"weights": weights}
+        case Pool():
+            return "reduce", fields | {"op": unit.op, "taps": unit.taps}
+        case GlobalSum():
+            return "reduce", fields | {"op": "sum", "taps": unit.frame.pixels}
 
 
 def _matrix(unit: Mvtu) -> Array:
@@ -245,17 +269,14 @@ def _matrix(unit: Mvtu) -> Array:
     return whole.T.copy()
 
 
-def _activation(activation: Activation | None, channels: int) -> dict[str, Any] | None:
-    """An activation's fields; None where it is none, or has parameters of its own for positions."""
-    if activation is None or any(
-        len(a) not in (1, channels) for n in activation.parameters if (a := getattr(activation, n)) is not None
-    ):
+def _activation(activation: Activation | None) -> dict[str, Any] | None:
+    """An activation's fields; None where there is none."""
+    if activation is None:
         return None
     if isinstance(activation, Thresholds):
         return {"kind": "thresholds", "at": activation.values, "step": activation.step, "base": activation.base}
     if isinstance(activation, Table):
         return {"kind": "table", "lo": activation.lo, "values": activation.values}
-    if isinstance(activation, Requant):
-        names = ("mult", "add", "shift", "lo", "hi", "half_even", "late")
-        return {"kind": "requant"} | {name: getattr(activation, name) for name in names}
-    return None
+    assert isinstance(activation, Requant), activation.kind
+    names = ("mult", "add", "shift", "lo", "hi", "half_even", "late")
+    return {"kind": "requant"} | {name: getattr(activation, name) for name in names}

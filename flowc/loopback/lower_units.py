@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flowc.errors import InfeasibleError
 from flowc.loopback.engine import Engine
 from flowc.loopback.layers import MAX, SUM, Layer, Network, Placement, Products, View, Window
 from flowc.loopback.lower import Lowering, OnHost, PendingJoin, Value
@@ -43,6 +44,9 @@ def lower(graph: Dataflow, engine: Engine, fits: Mapping[str, Fit | None]) -> Ne
         graph: unfolded: windows of whole pixels, no width converters.
         engine: whose rows, columns, digit and accumulators are meant.
         fits: of `flowc.loopback.ranges.fit_all`.
+
+    Raises:
+        InfeasibleError: the engine has a form for no layer; says why, for each that computes.
     """
     low = Lowering(graph, engine, fits)
     order = {u.name: i for i, u in enumerate(graph)}
@@ -54,6 +58,12 @@ def lower(graph: Dataflow, engine: Engine, fits: Mapping[str, Fit | None]) -> Ne
     for unit in graph:
         if unit.name not in low.merged:
             _lower(low, unit)
+    if not low.network.layers:
+        reasons = "; ".join(f"'{step.unit.name}': {step.reason}" for step in low.network.host)
+        raise InfeasibleError(
+            f"no layer of the model runs on the engine{f' ({reasons})' if reasons else ''}",
+            remedy="Use --execution dataflow, or an engine with what they lack",
+        )
     return low.network
 
 

@@ -17,6 +17,7 @@ import pytest
 import flowc
 from flowc.backends.driver_loopback import generate_loopback_driver
 from flowc.backends.hls.loopback import compile_engine, run_engine
+from flowc.errors import InfeasibleError
 from flowc.loopback.program import Program
 from flowc.loopback.registers import REGISTERS
 from flowc.loopback.run import run_program
@@ -108,6 +109,40 @@ def test_steps_of_the_processor_between_runs(tmp_path: Path, monkeypatch: pytest
         compared(accelerator, program, 5)
         kinds |= {step["do"] for step in accelerator.device._steps}
     assert kinds >= {"write", "run", "read", "gather", "matrix", "argmax"}
+
+
+def reduced() -> Any:
+    """Depthwise products, pools and sums over everything, of numbers that accumulators of 8 bits are too narrow for."""
+    net = Net([1, 6, 8, 8], seed=5)
+    x = net.quant(net.x, 0.02, bits=8)
+    x = net.quant(net.relu(net.conv(x, 6, 12, group=6, pads=[1] * 4, bits=8)), 0.05, bits=8, signed=False)
+    x = net.quant(net.avgpool(net.maxpool(x), 3, 1), 0.03, bits=8, signed=False)
+    narrow = net.quant(net.op("GlobalAveragePool", x), 0.5, bits=2, signed=False)
+    return net.model(net.linear(net.flatten(narrow), 12, 4, bits=2))
+
+
+HOSTED = [reduced, *(MODELS[name] for name in ("residual", "signs", "pieces", "functions"))]
+
+
+@pytest.mark.parametrize("build", HOSTED, ids=lambda build: build.__name__)
+def test_layers_with_wide_accumulators_are_steps_of_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, build: Any
+) -> None:
+    program = program_of(unfolded_graph(build()), replace(FOUR, acc_bits=8))
+    assert len(program.network.host) > 1
+    package = package_of(written(program, tmp_path / "driver"), f"narrow_{build.__name__}", monkeypatch)
+    accelerator = package.Accelerator(emulate=True)
+    compared(accelerator, program, 5)
+    if build is reduced:
+        steps = accelerator.device._steps
+        assert {step["do"] for step in steps} >= {"depthwise", "run"}
+        assert [step["op"] for step in steps if step["do"] == "reduce"] == ["max", "sum", "sum"]
+
+
+def test_where_nothing_runs_on_the_engine_there_is_no_program() -> None:
+    message = "no layer of the model runs on the engine .*accumulators take more than the engine's 8 bits"
+    with pytest.raises(InfeasibleError, match=message):
+        program_of(unfolded_graph(MODELS["perceptron"]()), replace(FOUR, acc_bits=8))
 
 
 def fake_pynq(program: Program, binary: Path, buffers: list[Any]) -> types.ModuleType:

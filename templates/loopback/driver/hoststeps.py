@@ -38,6 +38,18 @@ def _matrix(step: Mapping[str, Any], sources: Any, arrays: Arrays) -> Array:
     return _activated(step, sums.reshape(len(sources[0]), -1), arrays)
 
 
+def _depthwise(step: Mapping[str, Any], sources: Any, arrays: Arrays) -> Array:
+    weights = arrays[step["weights"]]  # (channels, outputs of each, taps)
+    taps = sources[0].reshape(len(sources[0]), -1, weights.shape[0], weights.shape[2])
+    sums = np.einsum("fpct,cmt->fpcm", taps, weights)
+    return _activated(step, sums.reshape(len(taps), -1), arrays)
+
+
+def _reduce(step: Mapping[str, Any], sources: Any, arrays: Arrays) -> Array:
+    taps = sources[0].reshape(len(sources[0]), -1, step["taps"])
+    return _activated(step, taps.max(axis=2) if step["op"] == "max" else taps.sum(axis=2), arrays)
+
+
 def _activate(step: Mapping[str, Any], sources: Any, arrays: Arrays) -> Array:
     return _activated(step, sources[0], arrays)
 
@@ -107,6 +119,8 @@ _ACTIVATIONS: Dict[str, Callable[[Mapping[str, Any], Array, Arrays], Array]] = {
 COMPUTES: Dict[str, Callable[[Mapping[str, Any], Any, Arrays], Array]] = {
     "gather": _gather,
     "matrix": _matrix,
+    "depthwise": _depthwise,
+    "reduce": _reduce,
     "activate": _activate,
     "join": _join,
     "argmax": _argmax,

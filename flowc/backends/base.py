@@ -44,11 +44,13 @@ class Cells:
         top: function or module of the whole.
         inside: unit to its instances in it, without what a tool adds to a name.
         alone: function or module of a project for one instance alone to its unit.
+        cell: the whole in a system around it, where no unit in it tells which cell that is.
     """
 
     top: str
     inside: Mapping[str, Sequence[str]] = field(default_factory=dict)
     alone: Mapping[str, str] = field(default_factory=dict)
+    cell: str | None = None
 
 
 class Backend(ABC):

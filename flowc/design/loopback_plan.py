@@ -23,7 +23,7 @@ from flowc.loopback.engine import Engine
 from flowc.loopback.figures import figures_of
 from flowc.loopback.program import Program, compile_program
 from flowc.loopback.ranges import fit_all
-from flowc.loopback.registers import TOP
+from flowc.loopback.registers import CELL, TOP
 from flowc.loopback.run import run_program
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
@@ -166,7 +166,7 @@ class LoopbackPlan(Plan):
         )
 
     def cells(self) -> Cells:
-        return Cells(TOP)  # its layers have no hardware of their own
+        return Cells(TOP, cell=CELL)  # its layers have no hardware of their own
 
     def report(self) -> dict[str, Any]:
         return dict(self.figures)

@@ -27,7 +27,7 @@ def import_reports(folder: Path, given: Sequence[Path] = ()) -> Report:
     """
     design, content = read_assembly(folder)
     cells = design.plan.cells()
-    content["vendor"] = join(collect(folder, given), content, cells.top, cells.inside, cells.alone)
+    content["vendor"] = join(collect(folder, given), content, cells.top, cells.inside, cells.alone, cells.cell)
     report = Report(content)
     update(report, folder)
     return report

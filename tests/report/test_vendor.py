@@ -108,6 +108,26 @@ def test_figures_come_back_per_layer_and_whole(design: Path, capsys: pytest.Capt
     assert found["notes"] == ["'vivado/power.rpt' is neither of utilization nor of timing: not read"]
 
 
+def test_the_engine_of_a_loopback_design_is_told_from_the_system_around_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save(cnn(), tmp_path / "net.onnx")
+    command = ["build", str(tmp_path / "net.onnx"), "--target", "pynq-z2", "--execution", "loopback"]
+    assert main([*command, "-o", str(tmp_path / "out"), "--no-verify", "-q"]) == 0
+    rows = [
+        (0, "flowc_system_wrapper", "(top)", drawn(1)),
+        (1, "flowc_system_i", "flowc_system", drawn(2)),
+        (2, "engine", "flowc_system_engine_0", drawn(3)),
+        (3, "inst", "flowc_system_engine_0_loopback_engine", drawn(4)),
+        (2, "memory0", "flowc_system_memory0_0", drawn(5)),
+    ]
+    put(tmp_path / "out" / "vivado" / "utilization.rpt", files.hierarchical(rows))
+    vendor = imported(tmp_path / "out", capsys)
+    assert vendor["placed"]["resources"] == drawn(3)
+    assert vendor["placed"]["system"] == drawn(1)
+    assert vendor["notes"] == []
+
+
 def test_the_error_per_unit_kind_is_that_of_its_sums(design: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = everywhere(design)
     layers = layers_of(design)

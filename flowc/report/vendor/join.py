@@ -22,8 +22,9 @@ _REST = "rest"
 
 
 def join(
-    found: Collected, report: Mapping[str, Any], top: str, cells: Mapping[str, Sequence[str]], alone: Mapping[str, str]
-) -> dict[str, Any]:
+    found: Collected, report: Mapping[str, Any], top: str, cells: Mapping[str, Sequence[str]], alone: Mapping[str, str],
+    cell: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The part ``vendor`` of report.json (docs/report-json.md).
 
     Args:
@@ -32,6 +33,7 @@ def join(
         top: name of the top function, or module.
         cells: unit to the names of its instances in the top module.
         alone: top function of a project for a unit alone to the unit.
+        cell: the accelerator's in a system around it, where it has no units to be told by.
 
     Raises:
         UsageError: a report is of another device.
@@ -39,7 +41,7 @@ def join(
     notes = list(found.skipped)
     _same_part(found, report["part"])
     owner = {cell: unit for unit, names in cells.items() for cell in names}
-    whole, units = _whole(found, top, owner, notes)
+    whole, units = _whole(found, top, owner, cell, notes)
     for path, estimate in found.estimates:
         if estimate.top in alone:
             units["estimated"].setdefault(alone[estimate.top], estimate.resources)
@@ -75,7 +77,7 @@ def join(
 
 
 def _whole(
-    found: Collected, top: str, owner: Mapping[str, str], notes: list[str]
+    found: Collected, top: str, owner: Mapping[str, str], cell: str | None, notes: list[str]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Counts]]]:
     """(figures of the whole accelerator per stage, resources of units per stage)."""
     whole: dict[str, Any] = dict.fromkeys(STAGES)
@@ -91,13 +93,13 @@ def _whole(
         if stage is None:
             notes.append(f"'{shown(report.path.name)}' does not say whether it is of a placed design: not used")
         elif whole[stage] is None:
-            inside = _accelerator(report, owner)
+            inside = _accelerator(report, owner, cell)
             timing = next((t.timing for t in found.timings if _goes_with(t.heading, report.heading)), None)
             at = report.root if inside is None else inside
             system = None if at is report.root else report.root.resources
             whole[stage] = _implemented(report.heading.tool, at.resources, system, timing)
             if inside is not None:
-                _sum(units[stage], owner, ((cell.name, cell.resources) for cell in inside.children))
+                _sum(units[stage], owner, ((child.name, child.resources) for child in inside.children))
             elif report.root.children and owner:
                 notes.append(
                     f"'{shown(report.path.name)}' names none of the design's units: was the hierarchy flattened?"
@@ -108,8 +110,10 @@ def _whole(
     return whole, units
 
 
-def _accelerator(report: Implemented, owner: Mapping[str, str]) -> Cell | None:
-    """The cell that has the most of the design's units in it; None where none has any."""
+def _accelerator(report: Implemented, owner: Mapping[str, str], name: str | None) -> Cell | None:
+    """The cell of a name, or that which has the most of the design's units in it; None where there is none."""
+    if name is not None:
+        return next((cell for cell in report.root.walk() if cell.name == name), None)
     best = max(
         report.root.walk(), key=lambda cell: sum(_unit(child.name, owner) is not None for child in cell.children)
     )

@@ -193,8 +193,9 @@ def _notes(figures: Mapping[str, Any], request: Request) -> tuple[str, ...]:
             "25 MHz; no synthesis stands behind it"
         )
     if request.target.ddr_gbps is None:
+        moved = memory_of(request.target, figures["clock_mhz"]).port_bytes
         notes.append(
-            "the target says nothing of its external memory, so every port is taken to move 16 bytes per cycle"
+            f"the target says nothing of its external memory, so every port is taken to move {moved} bytes per cycle"
         )
     if (reason := why_engine_only(request.target)) is not None:
         notes.append(f"vivado/ implements the engine alone, and makes no bitstream: {reason}")

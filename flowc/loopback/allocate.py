@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flowc.errors import InfeasibleError, TooLargeError
+from flowc.interface.memory import MEMORY_PORTS
 from flowc.loopback.blocks import Blocks
 from flowc.loopback.cost import LayerCost, costs_of
-from flowc.loopback.engine import MOST_LANES, Engine
+from flowc.loopback.engine import BEAT_BYTES, MOST_LANES, Engine
 from flowc.loopback.layers import Network
 from flowc.loopback.lower_units import lower
 from flowc.loopback.memory import MemoryFullError
@@ -96,10 +97,11 @@ def engine_clock(target: Target) -> float:
 
 
 def memory_of(target: Target, clock_mhz: float) -> Memory:
-    """The target's external memory, in bytes per cycle of a clock."""
-    if target.ddr_gbps is None:
-        return Memory(None, target.ddr_bytes)
-    return Memory(target.ddr_gbps * target.ddr_efficiency * 1e3 / clock_mhz, target.ddr_bytes)
+    """The target's external memory, in bytes per cycle of a clock, through ports that may be narrower than the engine's."""
+    ports = MEMORY_PORTS.get(target.family)
+    port_bytes = BEAT_BYTES if ports is None else min(BEAT_BYTES, ports.bits // 8)
+    rate = None if target.ddr_gbps is None else target.ddr_gbps * target.ddr_efficiency * 1e3 / clock_mhz
+    return Memory(rate, target.ddr_bytes, port_bytes)
 
 
 def allocate(
@@ -166,9 +168,7 @@ def _programmed(
                 raise
             batch = _smaller(batch, engine)
             continue
-        costs = tuple(
-            costs_of(program.segments, program.blocks, engine, memory.rate if memory.bytes_per_cycle else None)
-        )
+        costs = tuple(costs_of(program.segments, program.blocks, engine, memory.bytes_per_cycle, memory.port_bytes))
         found = Allocation(program, costs, resources_of(engine, target), memory)
         if wish.latency_ms is None or found.latency_ms <= wish.latency_ms or wish.batch is not None or batch == 1:
             return found

@@ -50,6 +50,7 @@ class _Clock:
     """Times of the engine's parts, in cycles."""
 
     rate: float | None
+    load_bytes: int
     store_bytes: int
     free: float = 0.0
     ports: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
@@ -65,7 +66,7 @@ class _Clock:
         return end
 
     def _load(self, port: int, ready: float, size: int) -> float:
-        beats = size / BEAT_BYTES
+        beats = size / self.load_bytes
         if self.rate is None:
             self.ports[port] = max(self.ports[port], ready) + beats
             return self.ports[port]
@@ -98,7 +99,11 @@ class _Clock:
 
 
 def costs_of(
-    segments: Sequence[Segment], blocks: Sequence[Blocks], engine: Engine, rate: float | None
+    segments: Sequence[Segment],
+    blocks: Sequence[Blocks],
+    engine: Engine,
+    rate: float | None,
+    port_bytes: int = BEAT_BYTES,
 ) -> list[LayerCost]:
     """The cost of each layer.
 
@@ -106,8 +111,9 @@ def costs_of(
         segments: of a program, in order.
         blocks: of the same layers.
         rate: bytes per cycle of the external memory; None: every load port moves a beat per cycle and nothing else takes time.
+        port_bytes: bytes per cycle that a port of the engine moves at most.
     """
-    clock = _Clock(rate, engine.store_bytes)
+    clock = _Clock(rate, port_bytes, min(engine.store_bytes, port_bytes))
     retired, acts, weights = [0.0], [0.0], [0.0]
     now, found = 0.0, []
     fixed = (TILE_CYCLES, FENCE_CYCLES) if rate is not None else (0, 0)
@@ -131,7 +137,7 @@ def costs_of(
                 clock.store(computing, size)
                 written += size
         now = max(computing, clock.drain(), clock.loaded) + fixed[1]
-        moved = clock.worked - before if rate is not None else (read + written) / BEAT_BYTES
+        moved = clock.worked - before if rate is not None else (read + written) / port_bytes
         found.append(LayerCost(now - begin, busy, read, written, moved))
     return found
 

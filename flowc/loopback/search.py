@@ -34,10 +34,12 @@ class Memory:
     Attributes:
         bytes_per_cycle: of the engine's clock; None: not known, then every port moves a beat per cycle.
         size: bytes; None: not known.
+        port_bytes: that one port of the engine moves per cycle at most: what both it and the processor's port are wide enough for.
     """
 
     bytes_per_cycle: float | None
     size: int | None = None
+    port_bytes: int = BEAT_BYTES
 
     @property
     def rate(self) -> float:
@@ -152,16 +154,16 @@ def tiling_of(blocks: Blocks, groups: int, memory: Memory, *, lane_rows: int | N
     )
     moved = np.minimum(outer_weights, outer_acts) + stored + skipped
     compute = groups * lane_h * layer.w * blocks.count * blocks.cycles_each
-    rate = min(memory.rate, 3.0 * 16)
+    rate = min(memory.rate, 3.0 * memory.port_bytes)
     edges = (
         act_words * e.word_bytes * e.lanes
         + gb * th * tw * nb * blocks.out_planes * blocks.words_per_block * e.word_bytes * e.lanes
     )
-    works = np.maximum(compute + TILE_CYCLES * tiles * parts, stored / e.store_bytes)
+    works = np.maximum(compute + TILE_CYCLES * tiles * parts, stored / min(e.store_bytes, memory.port_bytes))
     cycles = np.maximum(works, moved / rate) + edges / rate + FENCE_CYCLES
     # Second operands of joins that have no room for two parts are waited for.
     waits = (parts > 1) & (outer_acts < outer_weights) & (act_words + skip_words > half)
-    cycles += np.where(waits, skipped / BEAT_BYTES, 0)
+    cycles += np.where(waits, skipped / memory.port_bytes, 0)
     cycles = np.where(possible, cycles, np.inf)
     near = cycles <= cycles.min() * _SLACK
     best = np.unravel_index(int(np.argmin(np.where(near, moved, np.inf))), cycles.shape)

@@ -141,6 +141,16 @@ def test_rules_of_synthesis(tmp_path: Path, engine: Engine) -> None:
     assert found == KNOWN
 
 
+def test_a_memory_port_of_two_processes_is_found(tmp_path: Path) -> None:
+    top = engine_code(TINY, tmp_path) / "top.cpp"
+    top.write_text(top.read_text().replace("bundle = gmem1", "bundle = gmem0"))
+    (found,) = (f for f in lint(tmp_path) if f.rule not in {rule for rule, _, _ in KNOWN})
+    assert (found.rule, found.message) == (
+        "shared-bundle",
+        "table, weights of loopback_engine share the bundle 'gmem0'",
+    )
+
+
 @pytest.mark.slow
 def test_stripes_and_digits_of_eight_bits(tmp_path: Path) -> None:
     binary = compile_engine(engine_code(EIGHT, tmp_path))

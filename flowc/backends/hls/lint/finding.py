@@ -26,6 +26,7 @@ RULES = {
     "pragma-variable": "what a pragma names is declared before it and visible",
     "missing-dataflow": "a function with streams of its own is a dataflow region: its processes run side by side",
     "missing-interface": "every port of a top function, and its return, has an INTERFACE",
+    "shared-bundle": "processes side by side read, or write, through m_axi ports of their own (Vitis HLS refuses else)",
     "stream-ends": "a stream of a dataflow region has one process that writes it and one that reads it (UG1399)",
     "stream-value": "streams are passed by reference",
     "stream-probe": "no empty, full, read_nb and write_nb: results must not depend on timing",

@@ -23,10 +23,12 @@ Ends = dict[tuple[int, int], set[str]]
 def flow_findings(program: Program, tops: frozenset[str]) -> Iterator[Finding]:
     """Violations of the rules about processes, streams and the top function's ports."""
     ends = _ends(program)
+    side_by_side = any(f.part.has(s, "dataflow") for f in program.functions for s in f.scope.walk())
     for function in program.functions:
         yield from _region(function, program, ends)
         if function.scope.name in tops and function.scope.path == (function.scope.name,):
             yield from _ports(function)
+            yield from _bundles(function) if side_by_side else ()
     for part in program.parts:
         yield from _by_value(part)
 
@@ -131,6 +133,21 @@ def _ports(function: Function) -> Iterator[Finding]:
         if port not in stated:
             where = function.where
             yield Finding(where.file, where.line, "missing-interface", f"{function.scope.name}: none for port={port}")
+
+
+def _bundles(function: Function) -> Iterator[Finding]:
+    """Memory ports of a top function whose processes run side by side: one pointer to read, and one to write, through each."""
+    written = {v.name: all(t.text != "const" for t in v.type) for v in function.parameters if v is not None}
+    users: dict[tuple[str, bool], list[str]] = {}
+    for name, options, flags in function.part.directives.get(id(function.scope), []):
+        port = options.get("port", "")
+        if name == "interface" and "m_axi" in (options.get("mode"), *flags) and port in written:
+            users.setdefault((options.get("bundle", "gmem"), written[port]), []).append(port)
+    where = function.where
+    for (bundle, _), ports in users.items():
+        if len(ports) > 1:
+            message = f"{', '.join(ports)} of {function.scope.name} share the bundle '{bundle}'"
+            yield Finding(where.file, where.line, "shared-bundle", message)
 
 
 def _by_value(part: Part) -> Iterator[Finding]:

@@ -230,6 +230,16 @@ void second(hls::stream<int>& x, int n) {  // ! missing-interface missing-interf
 #pragma HLS INTERFACE mode=axis port=x
 }
 """,
+    "shared-bundle": """
+void second(const int* a, const int* b, int* c, const int* d, const int* e) {  // ! shared-bundle shared-bundle
+#pragma HLS INTERFACE mode=m_axi port=a bundle=one
+#pragma HLS INTERFACE m_axi port=b bundle=one
+#pragma HLS INTERFACE mode=m_axi port=c bundle=one
+#pragma HLS INTERFACE mode=m_axi port=d
+#pragma HLS INTERFACE mode=m_axi port=e
+#pragma HLS INTERFACE mode=s_axilite port=return
+}
+""",
     "stream-ends": """
 void q2(hls::stream<int>& in, hls::stream<int>& out, hls::stream<int>& unused) {  // ! stream-ends
 #pragma HLS DATAFLOW

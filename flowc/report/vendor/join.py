@@ -10,7 +10,7 @@ from typing import Any
 from flowc.errors import UsageError, shown
 from flowc.report.vendor.collect import Collected, Exported, Implemented
 from flowc.report.vendor.csynth import Estimate
-from flowc.report.vendor.source import RESOURCES, Counts
+from flowc.report.vendor.source import LONGEST_PATH, RESOURCES, Counts
 from flowc.report.vendor.vivado import Cell, Heading, Timing
 
 __all__ = ["STAGES", "join"]
@@ -229,7 +229,7 @@ def _same_part(found: Collected, part: str) -> None:
     for path, device in named:
         if device and not (_plain(device).startswith(_plain(part)) or _plain(part).startswith(_plain(device))):
             raise UsageError(
-                f"report '{shown(str(path))}' is of the part {shown(device)}; the design is for {part}",
+                f"report '{shown(str(path), LONGEST_PATH)}' is of the part {shown(device)}; the design is for {part}",
                 remedy="Import the reports of this build",
             )
 

@@ -12,7 +12,7 @@ from typing import NoReturn
 from flowc.errors import UsageError, shown
 from flowc.files.read import read_file
 
-__all__ = ["RESOURCES", "Counts", "Source", "Table"]
+__all__ = ["LONGEST_PATH", "RESOURCES", "Counts", "Source", "Table"]
 
 RESOURCES = ("lut", "ff", "bram18", "uram", "dsp")
 Counts = dict[str, int | None]
@@ -22,6 +22,9 @@ _LARGEST = 200_000_000
 _UNKNOWN = frozenset({"", "-", "?", "undef", "N/A", "NA", "n/a", "inf"})
 _COUNT = re.compile(r"([0-9][0-9,]{0,14})(?:\s*\(~?[0-9.]+%?\))?")
 _BORDER = re.compile(r"\+[-+]*\+")
+LONGEST_PATH = 4096
+"""Characters of a path that messages show: its end says which report it is."""
+
 _AGAIN = "Run the step that writes it again, or remove it"
 
 
@@ -59,12 +62,12 @@ class Source:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UsageError(f"report '{shown(str(path))}' is no text", remedy=_AGAIN) from error
+            raise UsageError(f"report '{shown(str(path), LONGEST_PATH)}' is no text", remedy=_AGAIN) from error
         return cls(path, text, data)
 
     def wrong(self, message: str) -> NoReturn:
         """Raises the error that says what is wrong with the file."""
-        raise UsageError(f"report '{shown(str(self.path))}' {message}", remedy=_AGAIN)
+        raise UsageError(f"report '{shown(str(self.path), LONGEST_PATH)}' {message}", remedy=_AGAIN)
 
     def count(self, text: str, what: str) -> int | None:
         """A count: ``1234``, ``1,234`` or ``1234 (5%)``; None for the signs of an unknown one."""

@@ -15,7 +15,7 @@ from flowc.units.activation import Activation
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Packing, Resources
 from flowc.units.schedule import Schedule, every, grid
-from flowc.units.sound import array_faults, number_faults
+from flowc.units.sound import array_faults, number_faults, sign_faults
 from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
@@ -217,7 +217,7 @@ class Mvtu(Unit):
             found.append(f"groups, taps and block do not divide weights of {self.mh} x {self.mw}")
         if self.frame.c != self.groups * self.mw:
             found.append(f"{self.frame.c} channels against {self.groups} groups of {self.mw} inputs")
-        found += unknown_styles(self)
+        found += unknown_styles(self) + sign_faults(self.signs, self.mh)
         return found or ([] if self.activation is None else self.activation.unsound(self.mh))
 
     def faults(self) -> list[str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flowc.model.dtypes import IntType
+from flowc.model.dtypes import BIPOLAR, IntType
 
-__all__ = ["MOST_ELEMENTS", "MOST_PORTS", "array_faults", "number_faults", "permutation_faults"]
+__all__ = ["MOST_ELEMENTS", "MOST_PORTS", "array_faults", "number_faults", "permutation_faults", "sign_faults"]
 
 MOST_ELEMENTS = 1 << 27
 """Elements of the largest frame or array, as of models that are imported."""
@@ -40,6 +40,11 @@ def array_faults(
         return []
     outside = ~np.isin(array, (-1, 1)) if dtype.bipolar else (array < dtype.lo) | (array > dtype.hi)
     return [f"{name} holds values beyond {dtype}"] if outside.any() else []
+
+
+def sign_faults(signs: object, rows: int) -> list[str]:
+    """What is wrong with the signs of negated rows; None: there are none."""
+    return [] if signs is None else array_faults("signs", signs, [(rows,)], BIPOLAR)
 
 
 def number_faults(least: int, **numbers: int) -> list[str]:

@@ -14,7 +14,7 @@ from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
-from flowc.units.sound import array_faults, number_faults
+from flowc.units.sound import array_faults, number_faults, sign_faults
 from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Vvtu"]
@@ -176,7 +176,7 @@ class Vvtu(Unit):
             found.append(f"{rows} rows of weights for {self.channels} channels")
         if self.frame.c != self.taps * self.channels:
             found.append(f"{self.frame.c} inputs against {self.channels} channels of {self.taps} taps")
-        found += unknown_styles(self)
+        found += unknown_styles(self) + sign_faults(self.signs, rows)
         return found or ([] if self.activation is None else self.activation.unsound(rows))
 
     def faults(self) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu, Pad, Requant, Thresholds, Vvtu, Window, divisors
+from flowc.units.sound import sign_faults
 from tests.units.operators import Array, nchw, nhwc, run_op
 
 
@@ -210,3 +211,10 @@ def test_folding_changes_nothing() -> None:
         results.append(mvtu.emulate(seen)[0])
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+def test_signs_are_one_per_row() -> None:
+    assert sign_faults(None, 3) == []
+    assert sign_faults(np.array([1, -1, 1]), 3) == []
+    assert "shape" in sign_faults(np.array([1, -1]), 3)[0]
+    assert "beyond" in sign_faults(np.array([1, 0, 1]), 3)[0]

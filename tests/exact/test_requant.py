@@ -198,7 +198,8 @@ def test_sets_whose_slopes_lie_far_apart_have_words(seed: int, sets: int, fallin
     assert words is not None
     assert within(words.mult, words.add, WORD)
     q = rng.integers(-20_000, 20_001, (sets, 500))
-    q[:, :6] = np.clip(np.concatenate([steps.at - 1, steps.at, steps.at], axis=1)[:, :6], lo[0], hi[0])
+    edges = np.concatenate([steps.at - 1, steps.at], axis=1)[:, :500]
+    q[:, : edges.shape[1]] = np.clip(edges, lo[0], hi[0])
     np.testing.assert_array_equal(words.apply(q.T).T, steps(q))
     np.testing.assert_array_equal(by_words(words, q), steps(q))
 

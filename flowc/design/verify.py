@@ -154,6 +154,7 @@ class _Run:
                 settled = ~in_windows(found.arguments, windows, frame)
             if found.loose is not None:
                 settled &= ~found.loose
+                self.result.tensor(tensor).skipped += int(found.loose.sum())
             self.result.tensor(tensor).same(found.given[settled], found.right[settled])
 
     def _watched(self, heads: Mapping[str, Array], expected: Sequence[Mapping[str, Array]]) -> dict[str, Array] | None:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx_ir as ir
 
+from flowc import progress
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
 from flowc.exact.intervals import level_bounds, levels_of
@@ -50,6 +51,7 @@ class FoldActivations(ModelPass):
         changed = False
         for node in list(graph):
             if is_op(node, "Quantize", DOMAIN):
+                progress.at(f"{self.name} of {label(node)}")
                 reason = self._fold(editor, node, ranges)
                 if reason is None:
                     changed = True

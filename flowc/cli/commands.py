@@ -238,11 +238,10 @@ def verify(
     with progress() as tell:
         try:
             tell("comparing with onnxruntime")
-            told = tell.samples("compared")
             if source is None:
-                verified = design.verify(samples=count, seed=start, emulator=emulator, progress=told)
+                verified = design.verify(samples=count, seed=start, emulator=emulator, progress=tell.done)
             else:
-                verified = verify_dataset(design, source, emulator=emulator, progress=told)
+                verified = verify_dataset(design, source, emulator=emulator, progress=tell.done)
             found["verification"] = verified
             if csim:
                 tell("compiling and running the generated C++")

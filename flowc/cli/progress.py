@@ -1,4 +1,7 @@
-"""What is being done, shown on stderr: a line that changes on a terminal, a line per stage with ``--verbose``, else nothing."""
+"""What is being done, shown on stderr: a line that changes on a terminal, a line per stage with ``--verbose``, else nothing.
+
+The line names the stage, then samples done and their rate, then the layer, pass or file in hand (`flowc.progress`).
+"""
 
 from __future__ import annotations
 
@@ -10,29 +13,26 @@ from collections.abc import Callable, Iterator
 import click
 
 from flowc.cli.options import session
+from flowc.errors import shown
+from flowc.progress import listening
 
 __all__ = ["Teller", "progress"]
 
 
 class Teller:
-    """Called with every stage as it begins; `detail` adds how far it is."""
+    """Called with every stage as it begins."""
 
     def __call__(self, stage: str) -> None:
         """A stage begins."""
 
-    def detail(self, text: str) -> None:
-        """How far it is, for instance ``40 of 1,000 samples``."""
+    def at(self, what: str) -> None:
+        """What of the stage is being worked on: a layer, a pass, a file."""
 
-    def samples(self, verb: str) -> Callable[[int, int], None]:
-        """A function that is told how many of how many samples are done, and adds the rate."""
-        start = time.perf_counter()
+    def done(self, samples: int, count: int) -> None:
+        """So many of ``count`` samples of the stage are through."""
 
-        def tell(done: int, count: int) -> None:
-            seconds = time.perf_counter() - start
-            rate = f", {done / seconds:,.0f}/s" if done and seconds > 0 else ""
-            self.detail(f"{verb} {done:,} of {count:,} samples{rate}")
 
-        return tell
+_LONGEST = 60
 
 
 @contextlib.contextmanager
@@ -66,25 +66,43 @@ class _Timed(Teller):
             click.echo(f"flowc: {stage}: {time.perf_counter() - start:.2f} s", err=True)
 
 
+class _Live(Teller):
+    """One line of all that it is told: ``verify: 2 of 4 samples, 31/s: conv3``."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show = show
+        self("starting")
+
+    def __call__(self, stage: str) -> None:
+        self._stage, self._samples, self._what, self._start = stage, "", "", time.perf_counter()
+        self._tell()
+
+    def at(self, what: str) -> None:
+        self._what = shown(what, _LONGEST)
+        self._tell()
+
+    def done(self, samples: int, count: int) -> None:
+        seconds = time.perf_counter() - self._start
+        rate = samples / seconds if seconds > 0 else 0.0
+        told = f", {rate:,.0f}/s" if rate >= 10 else f", {rate:.2g}/s" if rate else ""
+        self._samples = f"{samples:,} of {count:,} samples{told}"
+        self._tell()
+
+    def _tell(self) -> None:
+        self._show(": ".join(part for part in (self._stage, self._samples, self._what) if part))
+
+
 @contextlib.contextmanager
 def _live() -> Iterator[Teller]:
-    """A line with the stage, how far it is, and the seconds so far."""
+    """A line that changes, with the seconds so far."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-
-        class Live(Teller):
-            stage = ""
-
-            def __call__(self, stage: str) -> None:
-                self.stage = stage
-                bar.update(task, description=escape(stage))
-
-            def detail(self, text: str) -> None:
-                bar.update(task, description=escape(f"{self.stage}: {text}"))
-
-        yield Live()
+    text = TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    with Progress(SpinnerColumn(), TimeElapsedColumn(), text, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        teller = _Live(lambda line: bar.update(task, description=escape(line)))
+        with listening(teller):
+            yield teller

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from flowc import progress as told
 from flowc.dataflow.emulator import unfolded
 from flowc.dataflow.observer import Observer
 from flowc.design.assembly import Assembly
@@ -52,7 +53,7 @@ def compare(
     run = _Run(design, emulator)
     with np.errstate(all="ignore"):
         for chunk in [inputs] if isinstance(inputs, Mapping) else inputs:
-            run.compare(chunk, progress or (lambda done, count: None))
+            run.compare(chunk, progress or told.done)
         run.finish()
     return run.result
 
@@ -173,6 +174,7 @@ class _Run:
 
         def watch(stream: Stream, frames: Array, acc: Array | None) -> Array:
             name = stream.tensor or ""
+            told.at(stream.src)
             if name in self.sums:
                 self._count_sums(trial, stream, self.sums[name], right, frames if acc is None else acc)
             if name in compared:
@@ -203,6 +205,7 @@ class _Run:
 
         def seen(stream: Stream, frames: Array) -> Array:
             name = stream.tensor
+            told.at(stream.src)
             if name in self.sums:
                 self._inner_sum(stream, self.sums[name], expected, before)
             if name is None or name not in compared:

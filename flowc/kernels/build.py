@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flowc import progress
 from flowc.errors import UsageError
 from flowc.files.cache import UnsafeCacheError, private_folder
 
@@ -158,6 +159,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _compile(command: list[str], path: Path, accept: Callable[[Path], None]) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as scratch:
         made = Path(scratch) / path.name
+        progress.at("compiling the emulator, once on this machine")
         try:
             done = subprocess.run(
                 [*command, str(SOURCES / "kernels.cpp"), "-o", str(made)],

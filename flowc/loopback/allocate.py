@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from flowc import progress
 from flowc.errors import InfeasibleError, TooLargeError
 from flowc.interface.memory import MEMORY_PORTS
 from flowc.loopback.blocks import Blocks
@@ -232,6 +233,7 @@ class _Candidate:
         total = 0.0
         for layer in self.network.layers:
             rows = -(-layer.h // self.engine.lanes) if stripes else None
+            progress.at(f"tiles of {layer.name}")
             total += tiling_of(Blocks(layer, self.engine), groups, memory, lane_rows=rows).cycles
         return max(1.0, total)
 
@@ -242,6 +244,7 @@ def _candidates(
 ) -> Iterator[_Candidate]:  # fmt: skip
     for digit, shapes in _SHAPES.items():
         for rows, columns in shapes:
+            progress.at(f"engines of {rows} x {columns}")
             probe = Engine(
                 rows=rows, columns=columns, dsp_lanes=2, digit=digit, results=rows, acc_bits=_WIDEST_ACC, clock_mhz=clock_mhz
             )  # fmt: skip

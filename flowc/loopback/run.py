@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from flowc import progress
 from flowc.loopback.layers import HostStep, Layer
 from flowc.loopback.native import machine
 from flowc.loopback.program import Program
@@ -142,6 +143,7 @@ class _Run:
 
     def _execute(self, number: int) -> None:
         segment = self.program.segments[number]
+        progress.at(segment.layer.name)
         self.machine.reads, self.machine.writes = self.program.may_touch(segment.layer)
         self.machine.run(segment.descriptors)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from flowc import progress
 from flowc.exact.certificate import Certificate
 from flowc.model.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
@@ -86,6 +87,7 @@ def _runs(model: ir.Model) -> Iterator[ModelPass]:
             again = False
             for kind in group:
                 step = kind()
+                progress.at(step.name)
                 step.changed = step(model).modified
                 if step.changed:
                     remove_dead(model.graph)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from flowc import progress
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.errors import FlowcError, MismatchError, UsageError
+from flowc.errors import FlowcError, MismatchError, UsageError, counted
 from flowc.interface.names import name_design
 from flowc.interface.packing import pack_rows, unpack_rows
 from flowc.interface.weights import weight_ports
@@ -128,7 +129,10 @@ def compile(  # noqa: A001 - csim.compile reads well
         command = [gxx, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
         job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         jobs.append((job, target))
-    messages = [job.communicate()[0] for job, _ in jobs]
+    messages: list[str] = []
+    for job, _ in jobs:
+        progress.at(f"compiled {len(messages)} of {len(jobs)} parts")
+        messages.append(job.communicate()[0])
     for (job, _), text in zip(jobs, messages, strict=True):
         if job.returncode != 0:
             _check_installation(gxx, text)
@@ -226,6 +230,7 @@ def run(binary: Path, graph: Dataflow, inputs: Sequence[Array]) -> list[Array]:
     Raises:
         MismatchError: beats are missing or left over, TLAST is wrong, or units deadlock.
     """
+    progress.at(f"running {counted(len(inputs[0]), 'frame')}")
     return _simulate(binary, graph, inputs)[0]
 
 

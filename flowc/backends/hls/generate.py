@@ -8,6 +8,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from flowc import progress
 from flowc.backends.hls.alone import unit_files
 from flowc.backends.hls.caps import exceeded
 from flowc.backends.hls.layer import Layer, word
@@ -218,6 +219,7 @@ class _Project:
         heading = commented(self.header, "//")
         for layer in self.layers:
             unit = layer.unit
+            progress.at(unit.name)
             origin = comment(", ".join(unit.origin)) if unit.origin else "no ONNX node of its own"
             files[f"layers/{layer.name}.cpp"] = render(
                 f"hls/units/{layer.template}",

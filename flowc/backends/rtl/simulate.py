@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowc import progress
 from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_port_vectors
 from flowc.backends.rtl.tools import compiler, verilator_root
 from flowc.backends.rtl.wiring import wires
-from flowc.errors import FlowcError, MismatchError
+from flowc.errors import FlowcError, MismatchError, counted
 from flowc.interface.names import name_design
 from flowc.units import Array
 from flowc.units.graph import Dataflow, Stream
@@ -126,6 +127,7 @@ def compile(  # noqa: A001 - simulate.compile reads well
     command = [str(root / "bin" / "verilator_bin"), *_VERILATE, "--Mdir", str(build), "--top-module", top]
     command += [] if tables else ["-DFLOWC_COUNTED"]
     command += [] if primitives is None else ["-DFLOWC_LUT6_2", str(primitives.resolve())]
+    progress.at("translating by Verilator")
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
     include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
@@ -145,7 +147,8 @@ def compile(  # noqa: A001 - simulate.compile reads well
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         library = pool.submit(_library, root, cxx)
-        list(pool.map(translate, jobs, objects))
+        for made, _ in enumerate(pool.map(translate, jobs, objects), 1):
+            progress.at(f"compiled {made} of {len(jobs)} parts")
         objects += library.result()
     binary = build / "bench"
     _run([cxx, "-o", str(binary), *map(str, objects), "-pthread"], folder, cxx)
@@ -179,6 +182,7 @@ def run(
         MismatchError: the simulation itself fails.
     """
     count = len(inputs[0])
+    progress.at(f"running {counted(count, 'frame')}" + (", streams held back" if stalls else ""))
     folder = binary.parent.parent
     with tempfile.TemporaryDirectory(prefix="flowc-rtlsim-") as scratch:
         results = Path(scratch) / "results"

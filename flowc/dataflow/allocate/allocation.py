@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flowc import progress
 from flowc.dataflow.allocate.check import check
 from flowc.dataflow.allocate.fifos import fifo_cost, place_fifos, size_fifos
 from flowc.dataflow.allocate.foldfile import fixed_layers
@@ -218,6 +219,7 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
     frames = max(1, min(filled, _SIMULATED_BEATS // max(1, beats)))
+    progress.at(f"simulating {counted(frames, 'frame')}")
     seen = simulate(graph, frames, settled=slowest.interval)
     # The depths are proven to keep the slowest unit's interval; fewer frames need not show it yet.
     interval = seen.interval if frames == filled and seen.interval is not None else slowest.interval

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from flowc import progress
 from flowc.dataflow.allocate.loops import LEAST_DEPTH
 from flowc.dataflow.allocate.timing import Bounds, Pipeline, fifo_price, stream_bits
 from flowc.units import pipeline
@@ -40,6 +41,7 @@ def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
     the steps at which a FIFO gets cheaper, dearest FIFO first, then beat by beat. Where a few passes over the pipeline
     already take as much, the first safe depths stay.
     """
+    progress.at("depths of FIFOs")
     line = Pipeline(graph)
     depths = line.first_depths()
     if sum(loop.at.size for loop in line.loops.values()) * _PASSES <= work:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowc import progress
 from flowc.dataflow.allocate.layers import Layer, fold_cycles
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
 from flowc.dataflow.allocate.options import Option, OptionTable
@@ -73,6 +74,7 @@ class Search:
         Cost is the root of the sum of the squares of the shares of the device: it uses no resource up while another lies idle. Its
         slope at the last choice gives the prices for the next, a few times.
         """
+        progress.at(f"{limit:,} cycles per frame")
         problem, options = self.table.problem(limit)
         budgets = np.maximum(self.budgets - self.reserve, 0.0)
         share = _COUNTED / np.linalg.norm(_COUNTED)

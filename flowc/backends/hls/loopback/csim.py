@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flowc import progress
 from flowc.backends.base import Simulated
 from flowc.backends.hls.csim import GeneratedCodeError, ap_include, compiler
 from flowc.backends.hls.loopback.vectors import write_vectors
@@ -71,6 +72,7 @@ def compile_engine(folder: Path, *, threads: bool = False, exact: bool = False, 
         if sanitize
         else []
     )
+    progress.at("compiling the engine")
     sources = [str(folder / name) for name in ("top.cpp", "testbench.cpp")]
     command = [gxx, *flags, "-isystem", str(include), "-o", str(binary), *sources]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
@@ -176,6 +178,7 @@ def simulate_engine(
     compiled = time.perf_counter()
 
     def execute(ddr: Array, first: int, end: int) -> None:
+        progress.at(f"layers {first + 1} to {end} of {len(program.segments)}")
         start, behind = program.starts[first], program.starts[end]
         ddr[:] = run_engine(engine, program, ddr, first=start, count=behind - start).memory
 

@@ -137,8 +137,9 @@ def _sums(design: Assembly) -> Iterator[str]:
             yield f"the accumulator '{shown(found.tensor)}' leaves no port"
         else:
             yield from _sum(f"the accumulator '{shown(found.tensor)}'", found, leaving[found.tensor], shapes)
+    flowing = {"", *(stream.tensor for stream in design.graph.streams)}
     for found in design.sums:
-        if found.tensor not in design.tensors:
+        if found.tensor not in design.tensors or found.stream not in flowing:
             yield f"the sums of tensor '{shown(found.tensor)}' lie on no stream"
         else:
             elements = math.prod(design.tensors[found.tensor].shape)

@@ -140,6 +140,12 @@ def _shape(sizes: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def _text(name: Any) -> str:
+    if not isinstance(name, str):
+        raise DamagedError(f"a name is {shown(repr(name))}")
+    return name
+
+
 def _integers(array: Array) -> Array:
     if array.dtype.kind not in "iu":
         raise DamagedError(f"an array of integers holds {array.dtype}")
@@ -156,12 +162,12 @@ def _infos(entries: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str,
 def _sums(kind: str, entries: list[dict[str, str]], arrays: Mapping[str, Array]) -> list[FloatSum]:
     return [
         FloatSum(
-            e["tensor"],
-            e["reference"],
+            _text(e["tensor"]),
+            _text(e["reference"]),
             arrays[f"{kind}.{i}.scale"],
             arrays[f"{kind}.{i}.zero"],
             arrays.get(f"{kind}.{i}.error", np.zeros(1)),
-            e.get("stream", ""),
+            _text(e.get("stream", "")),
         )
         for i, e in enumerate(entries)
     ]

@@ -106,7 +106,8 @@ def dequantize(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike
     and the zero point any real number.
     """
     scale = np.asarray(scale)
-    if scale.dtype == np.float64:
-        return np.asarray((np.asarray(q, np.float64) - np.asarray(zero_point)) * scale, np.float32)
-    difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
-    return np.multiply(difference, scale.astype(np.float32), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite or no number is told of where it is used
+        if scale.dtype == np.float64:
+            return np.asarray((np.asarray(q, np.float64) - np.asarray(zero_point)) * scale, np.float32)
+        difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
+        return np.multiply(difference, scale.astype(np.float32), dtype=np.float32)

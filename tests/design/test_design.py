@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -180,6 +181,15 @@ def drop(key: str) -> Callable[[Path], None]:
     return damage
 
 
+def sums_lie(where: Any) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        document = json.loads((folder / "design.json").read_text())
+        document["sums"][0]["stream"] = where
+        (folder / "design.json").write_text(json.dumps(document))
+
+    return damage
+
+
 def cut(name: str) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         whole = (folder / name).read_bytes()
@@ -204,6 +214,7 @@ def without_array(folder: Path) -> None:
         lambda folder: (folder / "weights.npz").unlink(),
         lambda folder: (folder / "design.json").write_text("[1, 2]"),
         lambda folder: (folder / "design.json").write_text(""),
+        *(sums_lie(where) for where in ({"a": 1}, ["h"], 3, "nowhere")),
         without_array,
         lambda folder: shutil.rmtree(folder),
     ],

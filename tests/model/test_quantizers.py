@@ -107,3 +107,10 @@ def test_dequantize_rounds_once(q: int, zero: int, scale: float) -> None:
 def test_dequantize_by_a_float64_scale() -> None:
     scale = np.asarray(1 / 3)
     assert dequantize(np.asarray([3, 7]), scale, np.asarray(1)).tolist() == [np.float32(2 / 3), np.float32(2.0)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_no_float32_holds_is_infinite_without_a_warning(dtype: type[np.floating]) -> None:
+    np.testing.assert_array_equal(dequantize([-4, 0, 4], dtype(2.0**127), 0), np.float32([-np.inf, 0, np.inf]))
+    assert np.isnan(dequantize([0], dtype(np.inf), 0)).all()

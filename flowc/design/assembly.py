@@ -126,10 +126,12 @@ class Assembly:
             shape = (count, *spec.shape)
             if np.dtype(spec.dtype).kind in "iu":
                 arrays[name] = rng.integers(int(lo), int(hi), shape, dtype=spec.dtype, endpoint=True)
-            elif step is None:
-                arrays[name] = rng.uniform(lo, hi, shape).astype(spec.dtype)
             else:
-                arrays[name] = (rng.integers(0, round((hi - lo) / step), shape, endpoint=True) * step + lo).astype(
-                    spec.dtype
+                drawn = (
+                    rng.uniform(lo, hi, shape)
+                    if step is None
+                    else rng.integers(0, round((hi - lo) / step), shape, endpoint=True) * step + lo
                 )
+                ends = np.finfo(spec.dtype)
+                arrays[name] = drawn.clip(ends.min, ends.max).astype(spec.dtype)
         return arrays

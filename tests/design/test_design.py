@@ -241,3 +241,11 @@ def test_csim_needs_files() -> None:
     design = build(mlp(), "ultra96", verify=False)
     with pytest.raises(UsageError, match="save it first"):
         design.csim(np.zeros((1, 12), np.float32))
+
+
+def test_samples_are_numbers_where_the_quantizer_reaches_beyond_them() -> None:
+    net = Net([1, 6])
+    design = build(net.model(net.linear(net.quant(net.x, 1e38), 6, 3)), "ultra96", verify=False)
+    x = design.samples(50, 0)["x"]
+    assert np.isfinite(x).all()
+    assert x.min() == np.finfo(np.float32).min

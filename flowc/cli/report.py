@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flowc.cli.options import debug_option, json_option, session
-from flowc.errors import InfeasibleError, UsageError
+from flowc.errors import InfeasibleError, UsageError, shown
 
 __all__ = ["report"]
 
@@ -79,6 +79,8 @@ def show(
         tables.report(found[0], [("to look at", f"{directories[0]}/report.html")])
     elif not session().quiet:
         show_comparison(side_by_side)
+    if html is not None and not (as_json or markdown or session().quiet):
+        click.echo(f"written to {shown(str(html), 1000)}")
     if over:
         raise InfeasibleError("over budget: " + "; ".join(over), remedy="Change the design, or the budget")
 

@@ -191,7 +191,7 @@ def _check(found: Allocation, wish: Wish) -> None:
         where = f"; {what} binds in layer '{binding[0].name}', which takes {binding[1].cycles / found.cycles:.0%} of the time"
     if wish.fps is not None and found.fps < wish.fps:
         raise InfeasibleError(
-            f"{wish.fps:g} fps are out of reach of loopback execution: the fastest engine found gives {found.fps:,.1f}{where}",
+            f"{wish.fps:,.10g} fps are out of reach of loopback execution: the fastest engine found gives {found.fps:,.1f}{where}",
             remedy="Ask for a lower rate, a higher clock or utilization limit, or take a larger target",
         )
     if wish.latency_ms is not None and found.latency_ms > wish.latency_ms:

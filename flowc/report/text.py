@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["amount", "breakable", "common_prefix", "number", "percent", "short", "visible"]
+__all__ = ["amount", "breakable", "common_prefix", "number", "options", "percent", "short", "size", "visible"]
 
 _LONGEST = 2000
 _WORTH_CUTTING = 6
@@ -40,6 +40,12 @@ def amount(value: float | None) -> str:
         if abs(value) >= size:
             return f"{value / size:.3g} {name}"
     return f"{value:.3g}"
+
+
+def size(value: float | None) -> str:
+    """Bytes: ``392 B``, ``15.2 kB``."""
+    text = amount(value)
+    return text if value is None else f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
 def percent(part: float | None, digits: int = 3) -> str:
@@ -76,6 +82,12 @@ def breakable(name: str) -> Markup:
     """A name as HTML that may break behind its underscores, slashes and dots."""
     text = str(escape(visible(name)))
     return Markup(re.sub(r"([_/.:])(?=[^_/.:])", r"\1<wbr>", text))  # noqa: S704 - escaped above
+
+
+def options(text: str) -> Markup:
+    """A sentence as HTML in which no option of the command line breaks behind its dashes."""
+    escaped = str(escape(visible(text)))
+    return Markup(re.sub(r"(?<!\w)(--[a-z][a-z-]*)", r'<span class="option">\1</span>', escaped))  # noqa: S704 - escaped above
 
 
 def common_prefix(names: Sequence[str]) -> str:

@@ -295,4 +295,7 @@ def explanations(compiled: Compiled) -> list[tuple[str, str]]:
     ):
         if host is not None:
             lines += [(node.output[0], f"{place}: {node.op_type}") for node in host.model.graph.node]
-    return [*lines, *((note.node, note.text) for note in compiled.notes)]
+    # A product waits for the quantizers in front of it: what was said of it before they came holds only where none did.
+    left = {label(node) for node in compiled.model.graph if node.domain == ""}
+    notes = (note for note in compiled.notes if note.text != NOT_QUANTIZED or note.node in left)
+    return [*lines, *((note.node, note.text) for note in notes)]

@@ -42,3 +42,12 @@ def test_info_of_a_model_that_cannot_be_compiled(run: Run, tmp_path: Path) -> No
     assert found["weights"] == 72 + 144 + 320
     table = run("info", tmp_path / "bad.onnx")
     assert "refused: its input is not quantized" in table.out
+
+
+def test_info_says_nothing_of_what_a_layer_lacked_before_its_quantizers_came(run: Run, tmp_path: Path) -> None:
+    net = Net([1, 2, 8, 8])
+    pooled = net.op("AveragePool", net.quant(net.x, 0.25, bits=4), kernel_shape=[8, 8])
+    onnx.save(net.model(net.linear(net.flatten(pooled), 2, 5)), tmp_path / "waits.onnx")
+    done = run("info", tmp_path / "waits.onnx")
+    assert "mvtu" in done.out
+    assert "not quantized" not in done.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 from typing import Any
 
@@ -14,7 +15,7 @@ import flowc
 from flowc.report.page import render_html
 from flowc.report.page.graph import BOX_H, BOX_W, draw_graph
 from flowc.report.page.words import tell
-from flowc.report.text import breakable, common_prefix, number, short, visible
+from flowc.report.text import breakable, common_prefix, number, options, short, size, visible
 from tests.netbuild import cnn
 
 
@@ -36,9 +37,11 @@ def test_figures_and_names_as_they_are_read() -> None:
         "1,234",
         "yes",
     ]
+    assert [size(v) for v in (None, 392, 15_249, 3.2e9)] == ["unknown", "392 B", "15.2 kB", "3.2 GB"]
     assert visible("a\x00\x1b\x7f\u202e\ud800é") == "a␀␛␡\\u202e\\ud800é"
     assert len(visible("x" * 10_000)) == 2000
     assert short("a_very_long_name_of_a_layer", 11) == "a_ver…layer"
+    assert options("a <b> --max-lut") == 'a &lt;b&gt; <span class="option">--max-lut</span>'
     assert breakable("a_b/<i>_.") == "a_<wbr>b/<wbr>&lt;i&gt;_."
     assert common_prefix(["features_a_x", "features_a_y", "features_b", "output"]) == "features_"
     assert common_prefix(["conv_1", "conv_2", "pool"]) == ""
@@ -46,8 +49,11 @@ def test_figures_and_names_as_they_are_read() -> None:
 
 
 def test_the_first_screen_in_words(report: dict[str, Any]) -> None:
-    values = report["verification"]["values"]
-    assert f"Every one of {values:,} integers equals onnxruntime's." in said(report)
+    found = report["verification"]
+    values, bounded = found["values"], found["compared_within_bound"]
+    assert f"Every one of {values - bounded:,} integers equals onnxruntime's." in said(report)
+    sums = report | {"verification": found | {"compared_within_bound": 7}}
+    assert f"Every one of {values - 7:,} integers equals onnxruntime's. 7 more are sums in floats" in said(sums)
     assert "not compared" in said(report | {"verification": None}).lower() or "Nothing was compared" in said(
         report | {"verification": None}
     )
@@ -56,17 +62,39 @@ def test_the_first_screen_in_words(report: dict[str, Any]) -> None:
     wrong = report | {"verification": report["verification"] | {"mismatches": 3, "explained_by_ambiguous": 1}}
     assert "2 of" in said(wrong)
     assert [f.good for f in tell(wrong).facts if f.label == "Equal to onnxruntime?"] == [False]
-    assert "The external memory binds" in said(report | {"bottleneck": "external memory"})
+    for outside in ("external memory", "serial line"):
+        bound = report | {"bottleneck": outside}
+        assert f"The {outside} binds" in said(bound)
+        assert "PE" not in said(bound), "no unit has them there"
+        (fact,) = (f for f in tell(bound).facts if f.label == "Bottleneck")
+        assert fact.more == "moves a frame more slowly than any unit"
 
 
 def test_one_unit_that_binds_is_told_from_many(report: dict[str, Any]) -> None:
     layers = [layer | {"cycles": 100} for layer in report["layers"]]
-    name = layers[0]["name"]
+    name, others = layers[0]["name"], sorted(layer["name"] for layer in layers[1:])
     shared = report | {"layers": layers, "interval_cycles": 100, "bottleneck": name}
-    assert f"'{name}' binds, and {len(layers) - 1} units are within 5% of it" in said(shared)
+    assert f"'{name}' binds, and {len(others)} units ('{others[-1]}', ...) are within 5% of it" in said(shared)
+    assert "--fps" not in said(shared).split("The board")[0], "no unit is faster than those that bind"
     alone = shared | {"layers": [layers[0] | {"cycles": 400}, *layers[1:]], "interval_cycles": 400, "fps": 250.0}
     assert f"'{name}' alone binds" in said(alone)
-    assert "would allow 1,000 frames/s" in said(alone)
+    assert f"--fps 1000 asks for as much as '{others[-1]}', the next slowest, gives as it is" in said(alone)
+
+
+def test_the_rate_that_is_advised_is_reached(report: dict[str, Any]) -> None:
+    (wanted,) = re.findall(r"--fps (\d+) asks for as much as '([^']+)'", said(report))
+    cycles = next(layer["cycles"] for layer in report["layers"] if layer["name"] == wanted[1])
+    again = flowc.estimate(cnn(), target="ultra96", fps=int(wanted[0]))
+    assert report["interval_cycles"] > again["interval_cycles"]
+    assert again["interval_cycles"] <= cycles
+
+
+def test_the_layer_that_takes_longest_is_named_in_loopback() -> None:
+    report = flowc.estimate(cnn(), target="ultra96", execution="loopback")
+    total = sum(layer["cycles"] for layer in report["layers"])
+    slowest = next(layer for layer in report["layers"] if layer["name"] == report["bottleneck"])
+    share = f"{100 * slowest['cycles'] / total:.3g}%"
+    assert f"'{slowest['name']}' takes {share} of the time, and the " in said(report)
 
 
 def test_reports_of_earlier_versions_are_shown(report: dict[str, Any]) -> None:

@@ -74,7 +74,7 @@ def draw_graph(report: Report) -> Drawing | None:
     layers = {layer["name"]: layer for layer in report["layers"]}
     names = list(dict.fromkeys([*(s["from"] for s in streams), *layers, *(s["to"] for s in streams)]))
     if len(names) > MOST_UNITS:
-        return Drawing(0, 0, [], [], len(names), len(streams))
+        return Drawing(0, 0, [], [], len(layers), len(streams))
     edges = [(s["from"], s["to"]) for s in streams]
     rows = rows_of(names, edges)
     grid, chains = arrange(rows, edges, BOX_W, _BEND, _GAP)
@@ -83,7 +83,7 @@ def draw_graph(report: Report) -> Drawing | None:
     prefix = common_prefix(names)
     boxes = [_box(report, places[n], layers.get(n), n, edges, prefix) for n in names]
     lines = _lines(streams, chains, lefts)
-    return Drawing(math.ceil(lefts[-1]), int(deepest * _ROW + 2 * _TOP), boxes, lines, len(names), len(streams))
+    return Drawing(math.ceil(lefts[-1]), int(deepest * _ROW + 2 * _TOP), boxes, lines, len(layers), len(streams))
 
 
 def _label(name: str, prefix: str) -> str:

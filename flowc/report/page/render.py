@@ -18,7 +18,7 @@ from flowc.report.page.stairs import draw_stairs
 from flowc.report.page.timeline import draw_timeline
 from flowc.report.page.units import folding_text, unit_rows
 from flowc.report.page.words import tell
-from flowc.report.text import amount, breakable, number, percent, short, visible
+from flowc.report.text import amount, breakable, number, options, percent, short, size, visible
 
 __all__ = ["render_fragment", "render_html", "render_page"]
 
@@ -57,6 +57,8 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "number": number,
         "amount": amount,
+        "options": options,
+        "size": size,
         "percent": percent,
         "short": short,
         "breakable": breakable,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowc.report.text import amount
+from flowc.report.text import amount, size
 
 __all__ = ["Timeline", "draw_timeline"]
 
@@ -72,8 +72,8 @@ def draw_timeline(report: Mapping[str, Any]) -> Timeline | None:
                 layer["name"],
                 width >= _NAMED,
                 layer["binds"],
-                f"{amount(length)} cycles, {amount(layer['compute_cycles'])} in the array; reads {amount(layer['ddr_read_bytes'])}B, "
-                f"writes {amount(layer['ddr_write_bytes'])}B; {layer['binds']} binds",
+                f"{amount(length)} cycles, {amount(layer['compute_cycles'])} in the array; reads {size(layer['ddr_read_bytes'])}, "
+                f"writes {size(layer['ddr_write_bytes'])}; {layer['binds']} binds",
             )
         )
         start += length

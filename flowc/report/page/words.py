@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,9 +97,8 @@ def _clock(report: Report) -> Iterator[Fact]:
 def _bound(report: Report) -> str:
     if report["execution"] == "loopback":
         return "the layer that takes longest"
-    return (
-        "sets the interval" if report["bottleneck"] != "external memory" else "moves a frame more slowly than any unit"
-    )
+    units = {layer["name"] for layer in report["layers"]}
+    return "sets the interval" if report["bottleneck"] in units else "moves a frame more slowly than any unit"
 
 
 def _checked(report: Report) -> Fact:
@@ -137,7 +137,7 @@ def _compared(found: Report) -> Iterator[str]:
     values, wrong, open_ = found["values"], found["mismatches"], found["explained_by_ambiguous"]
     bounded = found.get("compared_within_bound") or 0
     if not wrong:
-        yield f"Every one of {number(values)} integers equals onnxruntime's."
+        yield f"Every one of {number(values - bounded)} integers equals onnxruntime's."
     elif wrong == open_:
         yield (
             f"{number(values - wrong)} of {number(values)} integers equal onnxruntime's; the other {number(wrong)} lie where the "
@@ -147,7 +147,8 @@ def _compared(found: Report) -> Iterator[str]:
         yield f"{number(wrong - open_)} of {number(values)} integers differ from onnxruntime's and nothing explains it."
     if bounded:
         yield (
-            f"{number(bounded)} of them are sums in floats, which were compared within the bound that any order of additions keeps."
+            f"{number(bounded)}{' more' if not wrong else ' of them'} are sums in floats, each within the bound that any order of "
+            "additions keeps."
         )
     for entry in found.get("explanations") or []:
         yield str(entry["text"])
@@ -205,34 +206,38 @@ def _advice(report: Report) -> Iterator[str]:
 
 def _dataflow_advice(report: Report) -> Iterator[str]:
     interval, slowest = report["interval_cycles"], report["bottleneck"]
-    if slowest == "external memory":
+    names = {layer["name"] for layer in report["layers"]}
+    if slowest not in names:
         yield (
-            "The external memory binds: inputs, outputs and streamed weights take longer to move than any unit to compute. Keep weights on "
+            f"The {slowest} binds: inputs, outputs and streamed weights take longer to move than any unit to compute. Keep weights on "
             "the chip, or narrow inputs and outputs."
         )
         return
     cycles = sorted((layer["cycles"], layer["name"]) for layer in report["layers"] if layer["name"] != slowest)
-    if not cycles:
-        return
-    second, name = cycles[-1]
-    if second <= 0 or interval / second < _CLOSE:
-        level = sum(c * _CLOSE >= interval for c, _ in cycles)
+    level = [name for count, name in reversed(cycles) if count * _CLOSE >= interval]
+    slower = [(count, name) for count, name in cycles if 0 < count * _CLOSE < interval]
+    step = ""
+    if slower:
+        count, name = slower[-1]
+        rate = math.floor(report["fps"] * interval / count)
+        step = f" --fps {rate} asks for as much as '{name}', the next slowest, gives as it is."
+    if level:
+        named = f"'{level[0]}' is" if len(level) == 1 else f"{counted(len(level), 'unit')} ('{level[0]}', ...) are"
         yield (
-            f"'{slowest}' binds, and {counted(level, 'unit')} {'is' if level == 1 else 'are'} within 5% of it: more rate needs more "
-            "parallelism in all of them, or a higher clock."
+            f"'{slowest}' binds, and {named} within 5% of it: more rate needs more PE or SIMD in all of them, or a higher --clock.{step}"
         )
-        return
-    rate = report["fps"] * interval / second
-    yield (
-        f"'{slowest}' alone binds: with more PE or SIMD there, the next slowest, '{name}', would allow {number(rate)} frames/s at this "
-        "clock. Put it into folding.json, or ask for that --fps."
-    )
+    else:
+        yield f"'{slowest}' alone binds: more PE or SIMD there gives more rate.{step}"
 
 
 def _loopback_advice(report: Report) -> Iterator[str]:
     total = sum(layer["cycles"] for layer in report["layers"]) or 1
     memory = sum(layer["cycles"] for layer in report["layers"] if layer["binds"] == "memory")
     share = memory / total
+    slowest = max(report["layers"], key=lambda layer: layer["cycles"], default=None)
+    if slowest is not None:
+        what = "external memory" if slowest["binds"] == "memory" else "array"
+        yield f"'{slowest['name']}' takes {percent(slowest['cycles'] / total)} of the time, and the {what} binds there."
     if share > _ROOM:
         yield (
             f"The external memory binds for {percent(share)} of the time. A larger --batch reads weights less often; fewer bits move "

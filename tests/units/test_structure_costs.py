@@ -1,0 +1,360 @@
+"""Costs of every unit as literal numbers, worked out by hand, for both structures; and of activations, for every form.
+
+``end(b, d)`` is ``b + 5`` tables and ``(2 + d)(b + 1)`` registers; a counter of n places takes 1.5 tables and a register per bit, and a
+register more above two places (docs/cost-model.md). Sums of tables are rounded up once per part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.units import (
+    Activate,
+    ArgMax,
+    Concat,
+    Fork,
+    Frame,
+    GlobalSum,
+    Join,
+    Mvtu,
+    Pad,
+    Permute,
+    PixelPad,
+    Pool,
+    Requant,
+    Split,
+    Table,
+    Unit,
+    Upsample,
+    Vvtu,
+    WidthConverter,
+    Window,
+    cost,
+)  # fmt: skip
+from flowc.units.cost import Resources
+from flowc.units.pipeline import dot_products
+
+U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
+S12, S20 = IntType(12, True), IntType(20, True)
+F = Frame(3, 5, 12, U4)
+ONES = np.ones(1, np.int64)
+MAX = Pool(name="p", frame=Frame(3, 5, 24, U4), channels=6, op="max", acc=U4, pe=3)
+SUMS = Pool(name="p", frame=Frame(3, 5, 36, U4), channels=4, op="sum", acc=U8, pe=2, parallel=True)
+PAD = Pad(name="p", frame=Frame(4, 5, 3, U4), out=Frame(8, 8, 3, U4), top=1, bottom=3, left=2, right=1, simd=3)
+RING = Window(name="w", frame=Frame(6, 7, 12, U4), kernel=(3, 2), block=4, simd=2)
+TAPS = RING.with_(kernel=(3, 3), dilation=(1, 2), block=12, simd=12, parallel=True)
+FORK = Fork(name="f", frame=F, ways=3, simd=2)
+TURN = Permute(name="t", frame=Frame(3, 5, 4, U4), out=Frame(3, 5, 4, U4), order=np.arange(60)[::-1])
+JOIN = Join(name="j", left=F, right=Frame(3, 5, 12, S8), op="add", acc=S12, left_scale=ONES, right_scale=4 * ONES, pe=2)
+EACH = np.array([-5, 5, 3, 1, 2, 4] * 2)
+FEW = Requant(dtype=U4, mult=3 * ONES, add=0 * ONES, shift=2, lo=0, hi=15)
+
+
+@pytest.mark.parametrize(("unit", "expected"), [
+    # A beat is registered: eight bits.
+    (FORK, Resources(lut=60, ff=8 + 20)), (Split(name="s", frame=F, starts=(0, 4), sizes=(2, 6), simd=2), Resources(lut=60, ff=28)),
+    (PixelPad(name="p", frame=F, out=Frame(5, 9, 12, U4), stride_h=2, stride_w=2, simd=4), Resources(lut=60, ff=36)),
+    # Half a table per bit (12) and input (3).
+    (Concat(name="c", frames=(F, F, F), out=Frame(3, 5, 36, U4), simd=3), Resources(lut=60 + 18, ff=12 + 20)),
+    # A row: 15 words of 16 bits, four tables for six of them: 12.
+    (Upsample(name="u", frame=F, simd=4, factor_h=2, factor_w=2), Resources(lut=12 + 60 + 30, ff=16 + 40)),
+    # Twice 60 words of four bits: two banks of eight tables, a table per bit to choose; 60 addresses of six bits.
+    (TURN, Resources(lut=20 + 6 + 60 + 30, ff=4 + 6 + 40)),
+    # 5 places up or down are four bits: 1.9 * 4 * 4 - 2 = 28.4, and 12 of the sum, per lane; six words of four bits per lane.
+    (JOIN.with_(left_scale=EACH), Resources(lut=60 + 81 + 8, ff=2 * (4 + 8 + 12) + 20 + 8)),
+    # By -3, of three bits: 1.9 * 3 * 4 - 2 = 20.8, wired in; by -4: wires.
+    (JOIN.with_(left_scale=-3 * ONES), Resources(lut=60 + 66, ff=68)), (JOIN.with_(left_scale=-4 * ONES), Resources(lut=60 + 24, ff=68)),
+    # A product of four and eight bits, 58.8, and a subtraction on either side.
+    (JOIN.with_(op="mul", right_scale=ONES), Resources(lut=60 + 118, ff=68)),
+    (JOIN.with_(op="mul", right_scale=ONES, left_offset=1, right_offset=-2), Resources(lut=60 + 142, ff=68)),
+    (GlobalSum(name="s", frame=F, acc=U8, pe=3), Resources(lut=60 + 24 + 24, ff=4 * 24 + 2 * 24 + 20)),
+    # 0.65 * 8 + 8 + 4 per lane of three; twice the best of eight and the index of four bits.
+    (ArgMax(name="a", frame=Frame(3, 5, 12, S8), pe=3), Resources(lut=60 + 52, ff=24 + 20)),
+    # A kernel of one tap drops pixels: neither lines nor delays.
+    (RING.with_(kernel=(1, 1)), Resources(lut=60, ff=8 + 40)),
+    # 104 words of eight bits: two banks of 12 tables and a table per bit; 100 and eight per bit of the address.
+    (RING, Resources(lut=32 + 100 + 8 * 7, ff=8 + 8 + 150)),
+    # Two delays of 3 words of 48 bits (32 tables each), and two words of six cells: registers, with a multiplexer per bit.
+    (TAPS, Resources(lut=2 * 32 + 288 + 60, ff=2 * 48 + 576 + 48 + 40)),
+    # Two counters of eight places and a comparison for each pair of bits.
+    (PAD, Resources(lut=60 + 20 + 6, ff=12 + 40)),
+])  # fmt: skip
+def test_loops(unit: Unit, expected: Resources) -> None:
+    assert unit.resources == expected
+
+
+@pytest.mark.parametrize(("unit", "expected"), [
+    # Three ends of eight bits behind two registers, and eight tables for who has taken its copy.
+    (FORK, Resources(lut=3 * 13 + 8, ff=3 * 4 * 9)),
+    # Counters of 8 and 8; an end of 12 bits behind two registers; 12 tables and one for two bits.
+    (PAD, Resources(lut=9 + 17 + 12 + 6, ff=6 + 2 + 4 * 13)),
+    # Counted: one word of four channels, rows and columns: nothing for the one word.
+    (PAD.with_(out=Frame(8, 8, 3, U8), value=200), Resources(lut=9 + 29 + 18, ff=8 + 4 * 25)),
+    # Three lanes of 6.6 tables, an end of 12 bits, four taps counted.
+    (MAX, Resources(lut=20 + 4 + 17 + 3, ff=24 + 4 + 26 + 3)),
+    # Nine adders of eight bits for two lanes less one pair; ends of 16 bits; nothing is counted.
+    (SUMS, Resources(lut=17 * 8 + 4 + 21, ff=112 + 4 + 34)),
+    # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places.
+    (RING, Resources(lut=40 + 39 + 13 + 59, ff=8 + 26 + 6 + 18 + 88)),
+    # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits.
+    (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 2 * 433)),
+    # Two channels a word more: 16 words between rows are a ring in 32 tables, with a counter of 16 places.
+    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 42 + 12 + 10 + 437, ff=2 * 53 + 576 + 10 + 866)),
+    (WidthConverter(name="w", frame=F, wide_in=3, wide_out=6), Resources(lut=29 + 2 + 4, ff=4 * 25 + 1 + 12)),
+])  # fmt: skip
+def test_pipelines(unit: Unit, expected: Resources) -> None:
+    assert unit.with_(structure="pipeline").resources == expected
+
+
+def product(kind: str, **fields: Any) -> Any:
+    """Six rows of eight; or six channels of nine taps, two results each."""
+    shape = (6, 8) if kind == "mvtu" else (12, 9)
+    weights = np.random.default_rng(0).integers(-7, 8, shape)
+    common = {"name": "m", "weights": weights, "weight_type": S4, "acc": S12, "multiplier": "lut", "pe": 2} | fields
+    if kind == "mvtu":
+        return Mvtu(**{"frame": Frame(3, 5, 8, U4), "block": 8, "simd": 4} | common)
+    return Vvtu(**{"frame": Frame(3, 5, 54, U4), "channels": 6} | common)
+
+
+def test_products_in_loops() -> None:
+    """A product of four bits by four takes 28.4 tables, an accumulator 12."""
+    # 27 words of 16 bits; four lanes of 40.4 tables; a beat of 8 bits in, 48 out.
+    assert product("vvtu").resources == Resources(lut=16 + 162 + 60, ff=16 + 162 + 8 + 48 + 30)
+    # Three words of 144 bits; per lane nine products and 4 adders of 9 bits, 2 of 10, 11, 12: 334.6 tables; nothing is accumulated.
+    parallel = product("vvtu", parallel=True)
+    assert parallel.resources == Resources(lut=144 + 1339 + 60, ff=144 + 1339 + 72 + 48 + 30)
+    # Six words of 32 bits; two words of 16 held; two lanes of four products (113.6), adders (28) and an accumulator: 153.6.
+    assert product("mvtu").resources == Resources(lut=32 + 16 + 308 + 60, ff=32 + 32 + 308 + 16 + 24 + 40)
+    for unit in (product("vvtu"), parallel, product("mvtu")):
+        spared = unit.with_(acc=S20, activation=FEW).resources
+        assert (spared.dsp, unit.resources.dsp) == (unit.out_widths[0], 0)
+
+
+def test_products_in_pipelines() -> None:
+    # Folds of 9, depth of 27: nine bits; an end of 48 bits; 12 tables of control, two beats and a word of registers.
+    unit = product("vvtu", structure="pipeline")
+    assert unit.resources == dot_products(unit, 4, 1, 9) + Resources(
+        lut=16 + 14 + 53 + 12, ff=16 + 11 + 98 + 2 * 8 + 16 + 20
+    )
+    unit = unit.with_(parallel=True)
+    assert unit.resources == dot_products(unit, 4, 9, 1) + Resources(
+        lut=144 + 3 + 53 + 12, ff=144 + 3 + 98 + 144 + 144 + 20
+    )
+    # Each channel's own parameters: three blocks are counted besides. Two results of four channels of four bits leave.
+    own = replace(FEW, mult=np.full(12, 3))
+    spent = own.resources(4, 12, S12)
+    unit = unit.with_(parallel=False, activation=own)
+    assert unit.resources == dot_products(unit, 4, 1, 9) + spent + Resources(
+        lut=16 + 17 + 21 + 12, ff=16 + 14 + 34 + 52
+    )
+    shared = unit.with_(activation=FEW)
+    assert shared.resources == dot_products(unit, 4, 1, 9) + FEW.resources(4, 12, S12) + Resources(
+        lut=16 + 14 + 21 + 12, ff=16 + 11 + 34 + 52
+    )
+    # 2 column folds, 3 row folds, 6 words: six bits; two words of 16 bits in 16 tables; an end of 24 bits.
+    unit = product("mvtu", structure="pipeline")
+    assert unit.resources == dot_products(unit, 2, 4, 2) + Resources(
+        lut=32 + 16 + 9 + 29 + 12, ff=32 + 8 + 50 + 16 + 32 + 20
+    )
+    own = replace(FEW, mult=np.full(6, 3))
+    spent = own.resources(2, 6, S12)
+    unit = unit.with_(activation=own)
+    assert unit.resources == dot_products(unit, 2, 4, 2) + spent + Resources(
+        lut=32 + 16 + 12 + 13 + 12, ff=32 + 11 + 18 + 68
+    )
+    shared = unit.with_(activation=FEW)
+    assert shared.resources == dot_products(unit, 2, 4, 2) + FEW.resources(2, 6, S12) + Resources(
+        lut=32 + 16 + 9 + 13 + 12, ff=32 + 8 + 18 + 68
+    )
+    # In slices: as in a loop, but for what stands around the products.
+    slices = unit.with_(activation=None, multiplier="dsp")
+    spent = cost.products(S4, U4, S12, "dsp", 2, 4, 2)
+    assert slices.resources == spent + Resources(lut=32 + 16 + 9 + 29 + 12, ff=32 + 8 + 50 + 68)
+
+
+def test_standalone_activations_in_pipelines() -> None:
+    """An end of 16 bits; three words of parameters are counted where channels have their own."""
+    own = Requant(dtype=U4, mult=EACH, add=0 * ONES, shift=2, lo=0, hi=15)
+    unit = Activate(name="a", frame=Frame(3, 5, 12, S8), activation=own, pe=4, structure="pipeline")
+    assert unit.resources == own.resources(4, 12, S8) + Resources(lut=21 + 3 + 12, ff=34 + 3)
+    assert unit.with_(activation=FEW).resources == FEW.resources(4, 12, S8) + Resources(lut=21 + 12, ff=34)
+
+
+SIX = np.array([3, -5, 1, 2, 5, 4])
+LATE = np.array([[0, 1, 2, 3, 4, 5, 0]] * 6)
+
+
+@pytest.mark.parametrize(("changes", "acc", "expected"), [
+    # Factors of four bits with a sign, addends of eight: 12 + 3 + 1 = 16 bits; 6 above the result are tested, 4 chosen: 7 tables a lane.
+    # Three words of each per lane: 12 tables and registers.
+    ({}, S12, Resources(lut=14 + 24, ff=2 * 20 + 24, dsp=2)),
+    # Rounding: 6 / 5 for what is dropped, an adder of 10: 18.2.
+    ({"half_even": True}, S12, Resources(lut=37 + 24, ff=64, dsp=2)),
+    # Nothing is dropped: 12 bits above the result, no rounding.
+    ({"half_even": True, "shift": 0}, S12, Resources(lut=20 + 24, ff=64, dsp=2)),
+    # By one: 12 bits and the addend's eight in 13, an adder: 13 + 1.5 + 4.
+    ({"mult": ONES}, S12, Resources(lut=37 + 16, ff=2 * 17 + 16)), ({"mult": -ONES}, S12, Resources(lut=37 + 16, ff=2 * 17 + 16)),
+    ({"mult": ONES, "add": 100 * ONES}, S12, Resources(lut=37, ff=34)), ({"mult": ONES, "add": 0 * ONES}, S12, Resources(lut=11, ff=34)),
+    # An addend longer than the product: 18 bits, 18 + 4 + 4.
+    ({"mult": ONES, "add": 100_000 * ONES}, S12, Resources(lut=52, ff=2 * 22)),
+    # 20 x 20 bits are two slices, which are added up: 40 + 15 + 4 tables.
+    ({"mult": (1 << 18) * ONES, "add": ONES}, S20, Resources(lut=118, ff=2 * 44, dsp=4)),
+    # Of the levels, seven for each of three channels: 21 words of three bits per lane; 3 x 4 bits (20.8), 0.65 * 6, 4 more.
+    ({"hi": 7, "late": LATE}, S12, Resources(lut=72 + 24 + 6, ff=64 + 6, dsp=2)),
+    ({"hi": 7, "late": LATE[:1]}, S12, Resources(lut=72 + 24 + 6, ff=64 + 6, dsp=2)),
+    # 16 channels to a lane are 112 words, two tables a bit; all alike they were seven.
+    ({"hi": 7, "late": np.tile(LATE[:1], (32, 1)), "mult": 3 * ONES, "add": ONES}, S12, Resources(lut=50 + 12, ff=2 * 19 + 6, dsp=2)),
+])  # fmt: skip
+def test_requantizers(changes: dict[str, Any], acc: IntType, expected: Resources) -> None:
+    fields = {"dtype": U4, "mult": SIX, "add": np.array([100, -7, 1, 2, 3, 4]), "shift": 6, "lo": 0, "hi": 15}
+    unit = Requant(**fields | changes)
+    channels = 32 if unit.channels == 32 else 6
+    assert unit.resources(2, channels, acc) == expected
+    assert unit.stages == (5 if "late" in changes else 3)
+    assert unit.unsound(channels) == []
+
+
+def test_channels_of_requantizers_are_those_of_any_parameter() -> None:
+    unit = Requant(dtype=U4, mult=ONES, add=ONES, shift=3, lo=0, hi=7)
+    assert unit.channels == 1
+    assert [replace(unit, **{name: a}).channels for name, a in (("mult", SIX), ("add", SIX), ("late", LATE))] == [
+        6,
+        6,
+        6,
+    ]
+
+
+@pytest.mark.parametrize(("changes", "text"), [
+    ({"shift": -1}, "shift = -1"), ({"shift": 63}, "shift = 63"), ({"lo": 8}, "the results 8 to 7"), ({"lo": -1}, "the results -1 to 7"),
+    ({"hi": 16, "late": None}, "the results 0 to 16"), ({"half_even": True}, "half_even and late"), ({"mult": SIX[:5]}, "mult has"),
+    ({"late": LATE[:, :6]}, "late has"), ({"late": LATE + 27}, "late holds"), ({"domain": np.array([[3, 2]])}, "no argument"),
+])  # fmt: skip
+def test_requantizers_that_contradict_themselves(changes: dict[str, Any], text: str) -> None:
+    fields = {
+        "dtype": U4,
+        "mult": SIX,
+        "add": ONES,
+        "shift": 62,
+        "lo": 0,
+        "hi": 7,
+        "late": LATE + 26,
+        "domain": np.array([[2, 2]]),
+    }
+    assert Requant(**fields).unsound(6) == []
+    assert Requant(**fields | {"shift": 0, "lo": 7, "late": np.zeros((1, 0), np.int64)}).unsound(6) == []
+    assert any(text in found for found in Requant(**fields | changes).unsound(6))
+
+
+@pytest.mark.parametrize(("lo", "values", "expected"), [
+    # Nine words of four bits in each of three lanes; where the first is not at zero, a subtraction.
+    (0, (1, 9), Resources(lut=12, ff=12)), (-2, (1, 9), Resources(lut=12 + 36, ff=12)),
+    # 33 channels to three lanes: 11 of nine words; two tables a bit.
+    (0, (33, 9), Resources(lut=24, ff=12)),
+    # 4,096 words of four bits are a block, which serves two lanes.
+    (0, (1, 4096), Resources(bram18=2)),
+])  # fmt: skip
+def test_tables(lo: int, values: tuple[int, int], expected: Resources) -> None:
+    table = Table(dtype=U4, lo=lo, values=np.zeros(values, np.int64))
+    assert table.resources(3, 33, S12) == expected
+    assert table.stages == 2
+
+
+@pytest.mark.parametrize(("unit", "stages"), [
+    (MAX, 3), (SUMS, 5), (GlobalSum(name="s", frame=F, acc=U8), 3), (JOIN, 3), (FORK, 3), (RING, 3), (product("vvtu"), 6),
+    (product("vvtu", parallel=True), 8), (product("mvtu"), 6), (product("mvtu", simd=1), 5), (product("mvtu", simd=8), 7),
+])  # fmt: skip
+def test_stages(unit: Unit, stages: int) -> None:
+    """Registers from beat to result: one for every two levels of a tree, of 9 taps two."""
+    assert unit.stages == stages
+    assert (unit.drain, unit.interval) == (0, unit.cycles)
+    again = unit.with_(overlap=False)
+    assert (again.drain, again.interval) == (stages + 2, unit.cycles + stages + 2)
+    if "activation" in vars(unit):
+        assert unit.with_(activation=FEW).stages == stages + 3
+    if "memory" in vars(unit) and not isinstance(unit, Window):
+        assert unit.with_(memory="uram").drain == stages + 2
+        assert unit.with_(memory="uram", structure="pipeline").drain == 0
+        assert unit.with_(memory="stream").drain == 0
+
+
+def test_chains_of_slices_are_stages() -> None:
+    """Six products in chains of 4: two chains, of which a tree makes one."""
+    unit = product("mvtu", weight_type=S8, frame=Frame(3, 5, 8, U8), multiplier="packed", dsp_port=27, simd=8)
+    assert unit.packing is not None
+    assert unit.packing.chain == 4
+    assert unit.stages == 4 + 4 + 1
+    assert unit.stages_of(2) == 4 + 2 + 0
+    assert product("mvtu", multiplier="dsp").packing is None
+
+
+def test_limits_are_the_documented_ones() -> None:
+    """What synthesis and its guides allow: a change of one of these is a decision."""
+    limits = (
+        cost.MAX_STREAM_BITS,
+        cost.WIDEST_WORD,
+        cost.MAX_PRODUCTS,
+        cost.MAX_CHAIN,
+        cost.LUTS_PER_BLOCK,
+        cost.CONTROL,
+        cost.RING_CONTROL,
+    )
+    assert limits == (4096, 4096, 2048, 16, 160, 60, 100)
+
+
+@pytest.mark.parametrize(
+    ("width", "beat"), [(1, 32), (32, 32), (33, 64), (65, 128), (512, 512), (513, 512), (4096, 512)]
+)
+def test_weights_that_arrive(width: int, beat: int) -> None:
+    """256 beats of read buffer are a block per 36 bits; 700 tables and 1,000 registers besides what the widths ask for."""
+    expected = Resources(lut=700 + beat, ff=1000 + 2 * beat + 2 * width, bram18=-(-beat // 36))
+    assert cost.weight_reader(width) == cost.dma_engine(width) == cost.weight_rom(99, width, "stream") == expected
+
+
+@pytest.mark.parametrize(("depth", "width", "style", "expected"), [
+    # Eight bits of 16 words in four tables; pointers of four bits.
+    (16, 8, "srl", Resources(lut=4 + 6 + 8, ff=8 + 4)), (2, 8, "srl", Resources(lut=4 + 6 + 2, ff=2 + 4)),
+    (17, 8, "srl", Resources(lut=8 + 6 + 10, ff=10 + 4)), (1, 8, "srl", Resources(lut=4 + 6 + 2, ff=2 + 4)),
+    (64, 9, "lutram", Resources(lut=12 + 12 + 24, ff=9 + 24 + 9)), (512, 36, "bram", Resources(lut=12 + 36, ff=36 + 36, bram18=1)),
+    (4096, 72, "uram", Resources(lut=12 + 48, ff=48 + 72, uram=1)),
+])  # fmt: skip
+def test_fifos(depth: int, width: int, style: str, expected: Resources) -> None:
+    assert cost.fifo(depth, width, style) == expected
+
+
+@pytest.mark.parametrize(("w", "a", "n", "luts"), [
+    (BIPOLAR, BIPOLAR, 4, 12.4),
+    # 1.15 tables per bit, and a tree of numbers a bit longer: 2 * 6 + 7; the other way round alike.
+    (BIPOLAR, U4, 4, 18.4 + 2 * 6 + 7), (S4, BIPOLAR, 4, 18.4 + 2 * 6 + 7),
+    # Half a table per bit; up to six bits in all 1.75 each; 2.1 per bit by two; 1.9 per pair of bits, less two.
+    (IntType(1), U4, 1, 2.0), (U3, U3, 1, 10.5), (IntType(2), U8, 1, 16.8), (IntType(2, True), U4, 1, 10.5), (U3, U4, 1, 20.8), (S8, U8, 1, 119.6),
+])  # fmt: skip
+def test_dot_products(w: IntType, a: IntType, n: int, luts: float) -> None:
+    assert cost.dot_luts(n, w, a) == pytest.approx(luts, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("w", "a", "dsp"),
+    [(S4, U8, False), (S8, U4, False), (S4, IntType(9), True), (S8, U8, True), (BIPOLAR, IntType(40), False)],
+)
+def test_products_of_more_than_32_bits_go_to_slices(w: IntType, a: IntType, dsp: bool) -> None:
+    assert cost.prefers_dsp(w, a) == dsp
+    assert ((cost.products(w, a, S20, "auto", 1, 1, 1).dsp or 0) > 0) == dsp
+    assert (
+        product(
+            "vvtu", weight_type=w, frame=Frame(3, 5, 54, a), multiplier="auto", weights=np.ones((12, 9), np.int64)
+        ).resources.dsp
+        == 4 * dsp
+    )
+
+
+def test_reading_a_column_of_resources() -> None:
+    one = Resources(1, 2, 3, 4, 5)
+    assert one.as_dict() == {"lut": 1, "ff": 2, "bram18": 3, "uram": 4, "dsp": 5}
+    assert one.times(3) == one + one + one == Resources(3, 6, 9, 12, 15)
+    assert Resources(lut=None).times(2) == Resources(lut=None)
+    assert Resources() == Resources(0, 0, 0, 0, 0)

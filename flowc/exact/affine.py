@@ -92,9 +92,9 @@ def trace_affine(value: ir.Value | None) -> Affine | None:
     if (sides[0] is None) == (sides[1] is None):
         return None
     moving = 0 if sides[0] is None else 1
-    if op == "Div" and moving == 1:
-        return None
     constant = _aligned(np.asarray(sides[1 - moving]), rank)
+    if op == "Div" and (moving == 1 or not constant.all()):
+        return None
     other = node.inputs[moving]
     below = trace_affine(other) if other is not None and shape_of(other) == shape_of(value) else None
     if below is None:

@@ -132,6 +132,7 @@ def test_every_beat_has_its_iteration(unit: Unit) -> None:
     ports += [*zip(schedule.writes, unit.outputs, unit.out_widths, strict=True)]
     for beats, frame, width in ports:
         assert beats.size * width == frame.elements
+        assert beats.dtype == np.int64
         assert (np.diff(beats) > 0).all()
         assert beats[0] >= 0
         assert beats[-1] < schedule.cycles

@@ -37,6 +37,7 @@ from flowc.units import (
     cost,
 )  # fmt: skip
 from flowc.units.cost import Resources
+from flowc.units.mvtu import exact_float
 from flowc.units.pipeline import dot_products
 
 U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
@@ -290,6 +291,30 @@ def test_chains_of_slices_are_stages() -> None:
     assert unit.stages == 4 + 4 + 1
     assert unit.stages_of(2) == 4 + 2 + 0
     assert product("mvtu", multiplier="dsp").packing is None
+
+
+def test_weights_as_they_are_read() -> None:
+    """Row by row, a word is what one cycle multiplies: of a matrix [row fold][column fold], each [pe][simd]; of channels [block][tap]."""
+    matrix = product("mvtu", weights=np.arange(48).reshape(6, 8) - 24, weight_type=S8)
+    assert matrix.weight_rows.shape == (6, 8)
+    assert (matrix.weight_rows[0] + 24).tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert (matrix.weight_rows[1] + 24).tolist() == [4, 5, 6, 7, 12, 13, 14, 15]
+    assert (matrix.weight_rows[2] + 24).tolist() == [16, 17, 18, 19, 24, 25, 26, 27]
+    depthwise = product("vvtu", weights=np.arange(108).reshape(12, 9), weight_type=S8)
+    assert depthwise.weight_rows.shape == (27, 4)
+    assert depthwise.weight_rows[0].tolist() == [0, 9, 18, 27]
+    assert depthwise.weight_rows[1].tolist() == [1, 10, 19, 28]
+    assert depthwise.weight_rows[9].tolist() == [36, 45, 54, 63]
+    whole = depthwise.with_(parallel=True)
+    assert whole.weight_rows.shape == (3, 36)
+    assert whole.weight_rows[0, :5].tolist() == [0, 9, 18, 27, 1]
+    assert (depthwise.products, whole.products, depthwise.with_(pe=3).products) == (4, 36, 6)
+    assert (depthwise.weight_memory, whole.weight_memory) == ((27, 32), (3, 288))
+    assert (matrix.weight_memory, matrix.macs, depthwise.macs) == ((6, 64), 15 * 48, 15 * 108)
+
+
+def test_floats_that_hold_every_integer() -> None:
+    assert [exact_float(bound) for bound in (0, (1 << 24) - 1, 1 << 24)] == [np.float32, np.float32, np.float64]
 
 
 def test_limits_are_the_documented_ones() -> None:

@@ -7,6 +7,7 @@ and VVTU, which apply them to the accumulator, and in the standalone activation 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -47,6 +48,11 @@ class Activation(ABC):
     def stages(self) -> int:
         """Clock cycles from an argument to its result."""
         return 2
+
+    @property
+    @abstractmethod
+    def likeness(self) -> Hashable:
+        """All that `stages` and `resources` depend on: equal for activations of one kind that cost the same everywhere."""
 
     @abstractmethod
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
@@ -141,6 +147,12 @@ class Requant(Activation):
         addend = IntType.for_range(int(self.add.min()), int(self.add.max())).bits if self.add.any() else 0
         return 0 if factor == 1 else factor.bit_length() + 1, addend
 
+    @property
+    def likeness(self) -> Hashable:
+        late = None if self.late is None else (self.late.shape[0], int(self.late.max()).bit_length())
+        own = self.mult.shape[0] > 1, self.add.shape[0] > 1
+        return self.dtype, self.channels, self.shift, self.lo, self.hi, self.half_even, self._widths, own, late
+
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A DSP multiply-add (an adder where the multiplier is one), the clipping, a memory of multipliers and addends."""
         factor, addend = self._widths
@@ -203,6 +215,10 @@ class Table(Activation):
     @property
     def channels(self) -> int:
         return int(self.values.shape[0])
+
+    @property
+    def likeness(self) -> Hashable:
+        return self.dtype, self.values.shape
 
     def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A memory per lane with the tables of the lane's channels (a block RAM has two ports and serves two lanes)."""

@@ -71,6 +71,8 @@ class Unit(ABC):
     """Whether the unit reads the pixels under a kernel; it folds with the sliding window in front of it."""
     is_width_converter: ClassVar[bool] = False
     """Whether the unit only cuts the same elements into other beats."""
+    by_shape: ClassVar[frozenset[str]] = frozenset()
+    """Arrays of which no more than the shape decides cycles, schedule and cost."""
     name: str
     origin: tuple[str, ...] = ()
     overlap: bool = True

@@ -51,6 +51,7 @@ class Mvtu(Unit):
 
     kind: ClassVar[str] = "mvtu"
     takes_window: ClassVar[bool] = True
+    by_shape: ClassVar[frozenset[str]] = frozenset({"weights", "signs"})
     frame: Frame
     weights: Array
     weight_type: IntType

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -140,12 +141,23 @@ class Thresholds(Activation):
             steps, keys, None if results is None else np.pad(results, ((0, 0), (0, more)), mode="edge"), count
         )
 
+    @cached_property
+    def _stored(self) -> int:
+        """Bits of a threshold in memory: a power of two."""
+        reach = max(abs(int(self.values.min())), abs(int(self.values.max())))
+        return max(8, 1 << reach.bit_length().bit_length())
+
+    @property
+    def likeness(self) -> Hashable:
+        step, search = self.step.shape[0] > 1, self.search
+        counted = self.uniform_step is None
+        shape = self.values.shape, step, counted, self._bases, self._stored if self.levels else 0
+        return self.dtype, self.style, shape, search.steps, search.results is None
+
     def comparable(self, lanes: int, channels: int) -> bool:
         """Whether one loop holds a comparison per threshold and lane, and one word of a memory the thresholds of a lane."""
-        reach = max(abs(int(self.values.min())), abs(int(self.values.max())))
-        stored = max(8, 1 << reach.bit_length().bit_length())  # a word of a power of two of bits
         wired = self.channels == 1 or channels <= lanes
-        return lanes * self.levels <= MAX_COMPARISONS and (wired or self.levels * stored <= cost.WIDEST_WORD)
+        return lanes * self.levels <= MAX_COMPARISONS and (wired or self.levels * self._stored <= cost.WIDEST_WORD)
 
     def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
         """Whether thresholds are searched, not all compared; arguments as of `resources`."""

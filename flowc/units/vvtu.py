@@ -37,6 +37,7 @@ class Vvtu(Unit):
 
     kind: ClassVar[str] = "vvtu"
     takes_window: ClassVar[bool] = True
+    by_shape: ClassVar[frozenset[str]] = frozenset({"weights", "signs"})
     frame: Frame
     channels: int
     weights: Array

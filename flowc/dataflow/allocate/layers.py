@@ -6,9 +6,10 @@ of it; every other unit is a layer of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from flowc.interface.wire import MOST_WAYS, HostPort, crossing_cycles
@@ -16,6 +17,7 @@ from flowc.units import GlobalSum, Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
 from flowc.units.cost import ARRIVING, MAX_PRODUCTS, MAX_STREAM_BITS
 from flowc.units.graph import Dataflow
+from flowc.units.likeness import likeness
 from flowc.units.port import Port
 
 __all__ = ["MAX_LANES", "Fold", "Layer", "find_layers", "fold_cycles"]
@@ -79,6 +81,12 @@ class Layer:
     def first(self) -> Unit:
         """The unit that the layer's input streams enter."""
         return self.units[0]
+
+    @cached_property
+    def likeness(self) -> Hashable:
+        """Equal for layers that have the same folds at the same cost: all but names and stored numbers."""
+        fixed = json.dumps(dict(self.fixed), sort_keys=True)
+        return tuple(likeness(u) for u in self.units), fixed, self.port_bits, self.port_ways
 
     def allowed(self, key: str) -> list[Any]:
         """Every legal value of a folding key; empty where the layer has no such key."""

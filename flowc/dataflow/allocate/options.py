@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
@@ -49,6 +49,16 @@ class _Style:
     use: Floats
 
 
+@dataclass(frozen=True)
+class _Choices:
+    """A layer's options at an interval, the widths at its ends, ascending, and both as a node of the selection problem."""
+
+    options: list[Option]
+    enters: tuple[int, ...]
+    leaves: tuple[int, ...]
+    node: Node
+
+
 def vector(resources: Resources) -> Floats:
     """The figures in the order of `RESOURCES`; what is unknown counts as nothing here and is named in the notes."""
     return np.array([float(getattr(resources, name) or 0) for name in RESOURCES])
@@ -63,6 +73,8 @@ def on_device(resources: Resources, target: Target) -> Resources:
 class OptionTable:
     """Options of every layer, computed once for each fold, and the selection problem at an interval.
 
+    Layers that are alike share the options of the first of them (`own` gives them to another).
+
     ``target``: whose look-up tables are counted.
     ``uram``: line buffers may lie in UltraRAM; ``uram_weights``: weights too, which something must then bring after reset.
     """
@@ -74,6 +86,8 @@ class OptionTable:
         self._uram = uram
         self._uram_weights = uram_weights
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
+        firsts: dict[Hashable, Layer] = {}
+        self._first = [firsts.setdefault(layer.likeness, layer) for layer in layers]
         self._styled_folds: dict[tuple[Any, ...], list[Option]] = {}
         self._known: dict[tuple[Any, ...], list[_Style]] = {}
         self._pairs: dict[tuple[int, int, int], Floats] = {}
@@ -97,34 +111,56 @@ class OptionTable:
             for name, changes in option.changes.items()
         )
 
-    def problem(self, limit: int) -> tuple[Problem, list[list[Option]]]:
-        """The selection problem for an interval of ``limit`` cycles. Raises InfeasibleError for a layer that can't keep up."""
-        options = []
-        for layer in self.layers:
-            found = self.options(layer, limit)
-            if not found:
-                message = f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame"
-                raise InfeasibleError(message, remedy="ask for a lower rate, or leave its folding to flowc")
-            options.append(found)
-        enters = [sorted({o.fold.in_width for o in found}) for found in options]
-        leaves = [sorted({o.fold.out_width for o in found}) for found in options]
-        nodes = [
-            Node(
-                np.array([o.use for o in found]),
-                np.array([enter.index(o.fold.in_width) for o in found]),
-                np.array([leave.index(o.fold.out_width) for o in found]),
-                (len(enter), len(leave)),
-            )
-            for found, enter, leave in zip(options, enters, leaves, strict=True)
-        ]
+    def problem(self, limit: int) -> tuple[Problem, list[_Choices]]:
+        """The selection problem for an interval of ``limit`` cycles, and the options of each layer.
+
+        Layers that are alike have the very same node, and edges between such layers the same uses.
+
+        Raises:
+            InfeasibleError: a layer can't keep up.
+        """
+        firsts = {first.name: first for first in self._first}
+        known = {name: self._choices(first, limit) for name, first in firsts.items()}
+        choices = [known[first.name] for first in self._first]
+        uses: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Floats] = {}
         edges = []
         for stream in self._graph.streams:
             src, dst = self._at[stream.src], self._at[stream.dst]
             if src != dst:
-                bits = self._graph.frame(stream).dtype.bits
-                use = np.array([[self._pair(bits, a, b) for b in enters[dst]] for a in leaves[src]])
-                edges.append(Edge(src, dst, use))
-        return Problem(nodes, edges), options
+                key = self._graph.frame(stream).dtype.bits, choices[src].leaves, choices[dst].enters
+                if key not in uses:
+                    uses[key] = np.array([[self._pair(key[0], a, b) for b in key[2]] for a in key[1]])
+                edges.append(Edge(src, dst, uses[key]))
+        return Problem([c.node for c in choices], edges), choices
+
+    def _choices(self, layer: Layer, limit: int) -> _Choices:
+        found = self.options(layer, limit)
+        if not found:
+            message = f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame"
+            raise InfeasibleError(message, remedy="ask for a lower rate, or leave its folding to flowc")
+        enters = tuple(sorted({o.fold.in_width for o in found}))
+        leaves = tuple(sorted({o.fold.out_width for o in found}))
+        node = Node(
+            np.array([o.use for o in found]),
+            np.array([enters.index(o.fold.in_width) for o in found]),
+            np.array([leaves.index(o.fold.out_width) for o in found]),
+            (len(enters), len(leaves)),
+        )
+        return _Choices(found, enters, leaves, node)
+
+    def own(self, i: int, option: Option) -> Option:
+        """An option of the first layer like layer ``i`` as one of layer ``i``: its changes are those of units with other names."""
+        layer, first = self.layers[i], self._first[i]
+        if layer is first:
+            return option
+        name = {theirs.name: unit.name for theirs, unit in zip(first.units, layer.units, strict=True)}
+
+        def renamed(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+            return {name[unit]: change for unit, change in changes.items()}
+
+        return replace(
+            option, fold=replace(option.fold, changes=renamed(option.fold.changes)), changes=renamed(option.changes)
+        )
 
     def _pair(self, bits: int, wide_in: int, wide_out: int) -> Floats:
         """The FIFO between two layers; where the widths differ, a converter and a second FIFO."""
@@ -146,7 +182,7 @@ class OptionTable:
             width = self._in_width(unit, fold.changes.get(unit.name, {}))
             extra = extra + self._pair(unit.inputs[0].dtype.bits, width, width)
         return [
-            Option(fold, {s.unit: s.changes for s in combo}, np.sum([s.use for s in combo], axis=0) + extra)
+            Option(fold, {s.unit: s.changes for s in combo}, sum((s.use for s in combo), extra))
             for combo in product(*per_unit)
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,11 @@ class Search:
         self.available = np.array([max(1.0, float(target.available[name])) for name in RESOURCES])
         self.reserve = np.zeros(len(RESOURCES))
         self._shares: Floats | None = None
-        self._cycles = [_possible(layer) for layer in layers]
+        possible: dict[Hashable, list[int]] = {}
+        for layer in layers:
+            if layer.likeness not in possible:
+                possible[layer.likeness] = _possible(layer)
+        self._cycles = [possible[layer.likeness] for layer in layers]
 
     def rating(self, use: Floats) -> tuple[float, float]:
         """By how much ``use`` exceeds the budgets, and what it costs (see `at`): less is better."""
@@ -75,7 +80,7 @@ class Search:
         slope at the last choice gives the prices for the next, a few times.
         """
         progress.at(f"{limit:,} cycles per frame")
-        problem, options = self.table.problem(limit)
+        problem, choices = self.table.problem(limit)
         budgets = np.maximum(self.budgets - self.reserve, 0.0)
         share = _COUNTED / np.linalg.norm(_COUNTED)
         found: list[tuple[tuple[float, float], Selection]] = []
@@ -88,7 +93,8 @@ class Search:
                 break  # nothing fits: what it costs does not matter
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())
         best = min(found, key=lambda f: f[0])[1]
-        return Chosen(limit, best, [o[i] for o, i in zip(options, best.choice, strict=True)])
+        picked = [c.options[i] for c, i in zip(choices, best.choice, strict=True)]
+        return Chosen(limit, best, [self.table.own(i, option) for i, option in enumerate(picked)])
 
     def slowest_least(self) -> tuple[int, Layer]:
         """The least interval that every layer can reach regardless of cost, and the layer that sets it."""

@@ -93,6 +93,9 @@ class Problem:
     def __init__(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
         self.nodes = list(nodes)
         self.edges = list(edges)
+        # Nodes and uses that several layers and streams share are priced once.
+        self._nodes = {id(node): node for node in nodes}
+        self._uses = {id(edge.use): edge.use for edge in edges}
         self._into: list[list[Edge]] = [[] for _ in nodes]
         self._out: list[list[Edge]] = [[] for _ in nodes]
         self._last = list(range(len(nodes)))
@@ -117,20 +120,22 @@ class Problem:
         labels: dict[int, Ints] = {}
         settled: dict[int, int] = {}  # streams that have one width left: they need no axis
         steps = []
+        tables = {key: node.by_widths(node.use @ prices) for key, node in self._nodes.items()}
+        priced = {key: (use @ prices).T for key, use in self._uses.items()}
         for i, node in enumerate(self.nodes):
             state = _thin(state, axes, labels)
             single = [k for k, a in enumerate(axes) if labels[a].size == 1]
             settled |= {axes[k]: int(labels[axes[k]][0]) for k in single}
             state = state.squeeze(axis=tuple(single))
             axes = [a for k, a in enumerate(axes) if k not in single]
-            table, best = node.by_widths(node.use @ prices)
+            table, best = tables[id(node)]
             pairs = np.zeros((node.widths[0], *([1] * len(axes))))
             for edge in self._into[i]:
                 shape = [node.widths[0], *([1] * len(axes))]
                 width: int | Ints = settled.get(edge.src, labels[edge.src])
                 if edge.src not in settled:
                     shape[1 + axes.index(edge.src)] = labels[edge.src].size
-                pairs = pairs + (edge.use @ prices)[width].T.reshape(shape)
+                pairs = pairs + priced[id(edge.use)][:, width].reshape(shape)
             joint = pairs[:, None] + table.reshape(*table.shape, *([1] * len(axes)))
             enter = joint.argmin(axis=0)
             cost = joint.min(axis=0) + state

@@ -15,6 +15,7 @@ import pytest
 
 from flowc.dataflow.allocate import Limits, allocate, check, chosen_folding, read_folding, simulate
 from flowc.dataflow.allocate.check import faults
+from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.emulator import emulate
 from flowc.errors import InfeasibleError, UsageError
 from flowc.interface.memory import buses
@@ -51,6 +52,19 @@ def test_wanted_rate_is_reached_and_everything_adds_up(fps: float) -> None:
     parts = [*found.unit_resources.values(), *found.fifo_resources.values()]
     assert found.resources == Resources.total(parts)
     assert simulate(found.graph, 3).interval == found.interval_cycles
+
+
+@pytest.mark.parametrize("fps", [None, 3_000])
+def test_layers_that_are_alike_share_options_and_get_what_they_would_alone(
+    fps: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, limits = residual(2, 8, 8), Limits(lut=0.2)
+    assert len({layer.likeness for layer in find_layers(graph)}) < len(find_layers(graph))
+    together = allocate(graph, ULTRA96, fps=fps, utilization=limits)
+    monkeypatch.setattr(Layer, "likeness", property(id))
+    alone = allocate(graph, ULTRA96, fps=fps, utilization=limits)
+    assert together.unit_resources == alone.unit_resources
+    assert chosen_folding(together.graph) == chosen_folding(alone.graph)
 
 
 def test_slower_is_cheaper() -> None:

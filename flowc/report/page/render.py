@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from flowc.files.compiled import compiled_templates
 from flowc.report.page.bars import cycle_bars, energy_bars, fifo_bars, stage_bars
 from flowc.report.page.graph import draw_graph
 from flowc.report.page.resources import stack_resources
@@ -46,7 +47,10 @@ def _source(name: str) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
+    """Not optimized: kept templates hold no results of `finalize` and filters, which may be others in another version."""
     environment = jinja2.Environment(
+        optimized=False,
+        bytecode_cache=compiled_templates("page"),
         loader=jinja2.FunctionLoader(_source),
         undefined=jinja2.StrictUndefined,
         autoescape=True,

@@ -295,6 +295,7 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
     inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None])
     if not inside.any():
         return None
+    first, any_inside = inside.argmax(axis=1), inside.any(axis=1)
     p = int(inside.sum(axis=1).argmax())
     ats = steps.at[p][inside[p]]
     gap = (ats[-1] - ats[0]) / max(1, len(ats) - 1)
@@ -302,13 +303,9 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
         if shift < 1:
             continue
         one = 1 << shift
-        add = np.zeros(sets, np.int64)
-        for r in range(sets):
-            where = np.flatnonzero(inside[r])
-            if len(where):
-                # Level L is entered at (L - 1/2) * 2^shift - add, or one later where the tie goes down.
-                level = steps.base[r] + 1 + where[0]
-                add[r] = level * one - one // 2 - steps.at[r][where[0]]
+        # Level L is entered at (L - 1/2) * 2^shift - add, or one later where the tie goes down.
+        level = steps.base + 1 + first
+        add = np.where(any_inside, level * one - one // 2 - steps.at[np.arange(sets), first], 0)
         for bump in (0, 1):
             candidate = Requant(
                 dtype=dtype, mult=np.ones(1, np.int64), add=add + bump, shift=shift, lo=lo, hi=hi, half_even=True

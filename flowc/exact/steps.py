@@ -6,6 +6,7 @@ is small, by bisection per threshold where it is large and the operations are mo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +38,7 @@ _THRESHOLDS = 1 << 23
 """Thresholds held at most, all parameter sets together: some hundred megabytes with all that is computed from them."""
 _CHUNK = 1 << 20
 _LEAF = 64
+_FAR = 1 << 40
 
 Levels = Callable[[Array, Any], Array]
 """Levels of integers (rows, n) for some parameter sets, a slice or an index per row: int64 (rows, n)."""
@@ -101,30 +103,51 @@ class Steps:
 
     def __call__(self, q: Array) -> Array:
         """Values (P, n) at integers (P, n)."""
-        out = np.empty(q.shape, np.int64)
-        step = np.broadcast_to(self.step, self.at.shape)
-        for p in range(len(self.base)):
-            walk = np.concatenate([[self.base[p]], self.base[p] + np.cumsum(step[p])])
-            out[p] = walk[np.searchsorted(self.at[p], q[p], side="right")]
-        return out
+        passed = _counted(self.at, q)
+        if self.step.size == 1:
+            return self.base[:, None] + passed * self.step
+        levels = self.base[:, None] + np.cumsum(np.broadcast_to(self.step, self.at.shape), axis=1)
+        values: Array = np.take_along_axis(np.concatenate([self.base[:, None], levels], axis=1), passed, axis=1)
+        return values
 
 
-def bisect(reached: Callable[[Array], Array], lo: Array, hi: Array) -> Array:
+def _counted(at: Array, q: Array) -> Array:
+    """How many of its own ascending integers ``at`` (P, K) each of ``q`` (P, n) has reached."""
+    if not at.size or not q.size:
+        return np.zeros(q.shape, np.int64)
+    # All rows end to end, each lifted above the one before it, so that one search does.
+    low, high = min(int(at.min()), int(q.min())), max(int(at.max()), int(q.max()))
+    if (high - low + 1) * len(at) >= 1 << 62:
+        return np.stack([np.searchsorted(a, x, side="right") for a, x in zip(at, q, strict=True)])
+    lift = (high - low + 1) * np.arange(len(at))[:, None] - low
+    found = np.searchsorted((at + lift).reshape(-1), (q + lift).reshape(-1), side="right")
+    counts: Array = found.reshape(q.shape) - at.shape[1] * np.arange(len(at))[:, None]
+    return counts
+
+
+def bisect(reached: Callable[[Array], Array], lo: Array, hi: Array, guess: Array | None = None) -> Array:
     """Per element the smallest integer of [lo, hi] at which a nondecreasing predicate holds, ``hi + 1`` where it never does.
 
     Args:
         reached: maps int64 integers to booleans, elementwise (vectorized).
         lo, hi: int64 arrays of one shape.
+        guess: where to look first, then ever farther away: few rounds where the results lie near it. None: halving from the start.
     """
     low, high = lo.astype(np.int64).copy(), hi.astype(np.int64) + 1
-    while True:
+    reach = 1
+    for count in itertools.count():
         open_ = low < high
         if not open_.any():
-            return low
+            break
         middle = np.minimum((low + high) >> 1, hi)
+        if guess is not None and reach < _FAR:
+            near = np.clip(middle, guess - reach, guess + (reach - 1))
+            middle = np.minimum(np.maximum(np.minimum(near, high - 1), low), hi)
+            reach <<= count > 0  # the integer before the guess, and the guess itself, come first
         holds = reached(middle)
         high = np.where(open_ & holds, middle, high)
         low = np.where(open_ & ~holds, middle + 1, low)
+    return low
 
 
 def steps_of(

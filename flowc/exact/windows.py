@@ -163,7 +163,8 @@ class Windows:
             hits = np.array([sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, wide)])
             return np.concatenate([hits[:, :, :count].any(axis=0), hits[:, :, count:].all(axis=0)], axis=1)
 
-        found = bisect(crossed, np.tile(first, 2), np.tile(last, 2))
+        at = self.thresholds.at[:, columns]
+        found = bisect(crossed, np.tile(first, 2), np.tile(last, 2), np.tile(at, 2))
         return found[:, :count], found[:, count:]
 
     def _by_settling(self) -> Found:

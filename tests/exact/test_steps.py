@@ -130,3 +130,51 @@ def test_large_ranges_are_searched_only_where_monotone() -> None:
 def test_thresholds_beyond_the_range_are_not_reached() -> None:
     steps = Steps(np.array([0]), np.array([10]), np.array([0]), np.array([[-3, 4, 11]]), np.ones((1, 1), np.int64))
     assert steps.reached == (1, 2)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_a_search_from_a_guess_finds_what_halving_finds(data: st.DataObject) -> None:
+    numbers = st.integers(-(1 << 33), 1 << 33)
+    ends = data.draw(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5))
+    lo, hi = (np.array([pick(pair) for pair in ends]) for pick in (min, max))
+    near = st.integers(-3, 3) | numbers
+    edge = np.array([data.draw(st.sampled_from(pair)) + data.draw(near) for pair in ends])
+    guess = edge + np.array([data.draw(near) for _ in ends])
+    probed: list[np.ndarray] = []
+
+    def reached(q: np.ndarray) -> np.ndarray:
+        probed.append(q)
+        return np.asarray(q >= edge)
+
+    found = bisect(reached, lo, hi, guess)
+    np.testing.assert_array_equal(found, np.clip(edge, lo, hi + 1))
+    assert all((q >= lo).all() and (q <= hi).all() for q in probed)
+
+
+def test_a_search_from_a_right_guess_asks_twice() -> None:
+    asked = []
+    edge = np.array([5, 900, 77])
+    found = bisect(lambda q: bool(asked.append(q)) | (q >= edge), np.zeros(3, np.int64), np.full(3, 1000), edge)
+    np.testing.assert_array_equal(found, edge)
+    assert len(asked) == 2
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_values_of_steps_are_those_of_their_definition(data: st.DataObject) -> None:
+    sets, levels = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 5))
+    far = data.draw(st.sampled_from((10, 1 << 30, 1 << 60)))
+    numbers = st.integers(-far, far)
+    draw = lambda shape, of: np.array(  # noqa: E731
+        data.draw(st.lists(of, min_size=int(np.prod(shape)), max_size=int(np.prod(shape)))), np.int64
+    ).reshape(shape)
+    at = np.sort(draw((sets, levels), numbers), axis=1)
+    step = (
+        draw((1, 1), st.sampled_from((1, 2))) if data.draw(st.booleans()) else draw((sets, levels), st.integers(-2, 2))
+    )
+    base, q = draw((sets,), st.integers(-9, 9)), draw((sets, 6), numbers)
+    q[:, :levels] = at[:, :6]
+    steps = Steps(at[:, 0] if levels else base, at[:, -1] if levels else base, base, at, step)
+    wanted = base[:, None] + ((q[:, :, None] >= at[:, None]) * np.broadcast_to(step, at.shape)[:, None]).sum(axis=2)
+    np.testing.assert_array_equal(steps(q), wanted)

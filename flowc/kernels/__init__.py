@@ -6,11 +6,12 @@ The library knows nothing of units; `flowc.dataflow.native` plans its programs.
 from __future__ import annotations
 
 from flowc.kernels.build import KernelsUnavailableError
-from flowc.kernels.library import Activation, Library, Operation, OperationKind
+from flowc.kernels.library import Activation, ActivationKind, Library, Operation, OperationKind
 from flowc.kernels.loading import load, unavailable
 
 __all__ = [
     "Activation",
+    "ActivationKind",
     "KernelsUnavailableError",
     "Library",
     "Operation",

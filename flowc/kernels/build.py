@@ -27,7 +27,7 @@ __all__ = ["SOURCES", "KernelsUnavailableError", "compiler", "library_path"]
 SOURCES = Path(__file__).parent / "src"
 _FLAGS = (
     "-std=c++17",
-    "-O3",
+    "-O2",
     "-ffp-contract=off",
     "-fno-exceptions",
     "-fno-rtti",
@@ -70,7 +70,8 @@ def library_path(accept: Callable[[Path], None], *, flags: tuple[str, ...] | Non
     Raises:
         KernelsUnavailableError: there is no compiler, it fails, the library is not accepted, or the cache folder isn't safe.
     """
-    command = [compiler(), *_FLAGS, *(_native_flags() if flags is None else flags)]
+    chosen = compiler()
+    command = [chosen, *_FLAGS, *_vectorizing(chosen), *(_native_flags() if flags is None else flags)]
     folder = _private_folder()
     path = folder / f"kernels-{_key(command)}.so"
     refused = path.with_suffix(".refused")
@@ -85,6 +86,11 @@ def library_path(accept: Callable[[Path], None], *, flags: tuple[str, ...] | Non
             _write(refused, error.message.removeprefix("the compiled emulator is not available: "))
             raise
     return path
+
+
+def _vectorizing(chosen: str) -> tuple[str, ...]:
+    """What makes GCC vectorize as with -O3, whose other passes spill the registers of the products' tiles; clang does so at -O2."""
+    return () if "clang" in _output([chosen, "--version"]) else ("-fvect-cost-model=dynamic",)
 
 
 def _native_flags() -> tuple[str, ...]:

@@ -33,6 +33,7 @@ class ActivationKind(enum.IntEnum):
     SEARCH = 4
     TABLE = 5
     GUESS = 6
+    COMPARE_HALF = 7
 
 
 class OperationKind(enum.IntEnum):

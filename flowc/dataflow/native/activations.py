@@ -13,7 +13,7 @@ from flowc.kernels.library import ActivationKind
 from flowc.units import Activation, Requant, Table, Thresholds
 from flowc.units.base import Array
 
-__all__ = ["Accumulators", "Lowered", "lower_activation", "lower_table", "pointer"]
+__all__ = ["Accumulators", "Lowered", "halved", "lower_activation", "lower_table", "pointer"]
 
 _FEW_LEVELS = 7
 """Up to so many thresholds, comparing with each is the fastest."""
@@ -169,7 +169,7 @@ def _lined(lowered: Lowered, acc: Accumulators, raw: Array, low: Array, high: Ar
 
 
 def _shifted(activation: Requant, acc: Accumulators, out: Code) -> Lowered:
-    """Multiply-add-shift in float64, exact while every product and sum is below 2^53; else by bisection over its steps."""
+    """Multiply-add-shift in float64, exact while every product and sum is below 2^53 and int32 holds the result; else by bisection."""
     steps = steps_of(activation)
     levels = activation.hi - activation.lo
     if activation.late is None and not activation.half_even and out.step == 1 and levels < INT32:
@@ -178,7 +178,8 @@ def _shifted(activation: Requant, acc: Accumulators, out: Code) -> Lowered:
         low = np.broadcast_to(activation.add, shape) - (activation.lo << activation.shift)
         bound = np.maximum(np.abs(acc.low), np.abs(acc.high)).astype(np.float64) * np.abs(mult) + np.abs(low)
         raw_add = mult.astype(np.float64) * acc.offset + low
-        if max(bound.max(initial=0), np.abs(raw_add).max(initial=0)) * 2 < _EXACT_DOUBLE:
+        largest = max(bound.max(initial=0), np.abs(raw_add).max(initial=0)) * 2
+        if largest < min(_EXACT_DOUBLE, INT32 << activation.shift):
             lowered = Lowered()
             lowered.act.kind = ActivationKind.AFFINE64
             lowered.act.levels, lowered.act.low = levels, int(out.of(np.array([activation.lo]))[0])
@@ -190,6 +191,18 @@ def _shifted(activation: Requant, acc: Accumulators, out: Code) -> Lowered:
         raise NotNativeError("a requantizer of many levels that no line makes")
     height = steps.base[:, None] + steps.step * np.arange(steps.thresholds.shape[1] + 1)
     return _searched(steps.thresholds, height, acc, out, steps.sign)
+
+
+def halved(lowered: Lowered, lanes: int) -> None:
+    """Comparisons of int32 as comparisons of int16, for sums of lookups, which come by vectors of ``lanes``, even channels first.
+
+    Thresholds, and the sums, are below 2^15.
+    """
+    (thresholds,) = lowered.arrays
+    by_vector = thresholds.astype(np.int16).reshape(len(thresholds), -1, lanes // 2, 2)
+    lowered.arrays.clear()
+    lowered.act.kind = ActivationKind.COMPARE_HALF
+    lowered.act.first = lowered.keep(by_vector.transpose(1, 0, 3, 2))
 
 
 def _searched(thresholds: Array, values: Array, acc: Accumulators, out: Code, sign: Array | None = None) -> Lowered:

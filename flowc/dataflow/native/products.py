@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowc.dataflow.native.activations import Accumulators, lower_activation
+from flowc.dataflow.native.activations import Accumulators, halved, lower_activation
 from flowc.dataflow.native.codes import INT32, Code, NotNativeError
 from flowc.dataflow.native.geometry import Geometry
 from flowc.dataflow.native.program import Buffer, Call, Value, sized
-from flowc.kernels import Library, OperationKind
+from flowc.kernels import ActivationKind, Library, OperationKind
 from flowc.kernels.layout import blocked
 from flowc.units import Mvtu
 from flowc.units.base import Array
@@ -227,7 +227,8 @@ def _lookup(product: _Product, out: Buffer) -> list[Call] | None:
         return None
     steps = weights.shape[2] * weights.shape[3] // tables.group
     limit = 255 // max(1, int(tables.entries.max()))
-    if (int(product.bounds[1].max()) - steps * tables.least) // tables.unit > 65535 or limit < 1:
+    largest = (int(product.bounds[1].max()) - steps * tables.least) // tables.unit
+    if largest > 65535 or limit < 1:
         return None
     packed = Buffer(g.h * g.w * g.c // tables.group)
     pack = Call(
@@ -248,6 +249,8 @@ def _lookup(product: _Product, out: Buffer) -> list[Call] | None:
     offset = np.full(product.unit.mh, tables.least * steps)
     acc = product.accumulators(block, tables.unit, offset)
     call.act = lower_activation(product.unit.activation, acc, product.out)
+    if call.act.act.kind == ActivationKind.COMPARE and largest < _INT16 and not product.out.wide:
+        halved(call.act, library.narrow)
     return [pack, call]
 
 

@@ -22,6 +22,8 @@ _MOST_THRESHOLDS = 1 << 20
 _MOST_LEVELS = 255
 """Of a table that is turned into steps."""
 _NEVER = 1 << 40
+_CONVERTED = float(1 << 30)
+"""Bound of what a line gives before it is cut off."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _slopes(thresholds: Array, low: Array, high: Array) -> Array:
 
 
 def _makes(found: tuple[Array, ...], thresholds: Array, low: Array, high: Array, late: int) -> Array:
-    """Where (C,) the kernel's arithmetic on the lines gives the right level at each threshold and one below, within the range."""
+    """Where (C,) the kernel's arithmetic gives the right level at each threshold and one below, and int32 holds it, within the range."""
     slope, intercept = found
     levels = np.arange(1, thresholds.shape[1] + 1)
 
@@ -147,5 +149,7 @@ def _makes(found: tuple[Array, ...], thresholds: Array, low: Array, high: Array,
 
     reached = (at(thresholds) >= levels - late) | (thresholds > high[:, None])
     below = (at(thresholds - 1) < levels) | (thresholds <= low[:, None])
+    ends = at(np.stack([low, high], axis=1))
+    held = np.all(np.abs(ends) < _CONVERTED, axis=1)
     right: Array = np.all(reached & below, axis=1)
-    return right & (slope >= 0) & np.isfinite(slope) & np.isfinite(intercept)
+    return right & held & (slope >= 0) & np.isfinite(slope) & np.isfinite(intercept)

@@ -68,10 +68,32 @@ inline bool row(const char* from, int64_t count, int64_t stride, const Frames& f
     return wide_row<Value>(from, count, stride, f, codes);
 }
 
+// One image row whose pixels lie one behind the other and its channels apart (as in NCHW).
+template <class Value, class Code>
+inline bool by_channel(const char* from, const Frames& f, Code* codes) {
+    constexpr int64_t kAtOnce = 256;
+    Code part[kAtOnce];
+    bool wrong = false;
+    const int64_t channels = f.shape[3];
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t x = 0; x < f.shape[2]; x += kAtOnce) {
+            const int64_t count = f.shape[2] - x < kAtOnce ? f.shape[2] - x : kAtOnce;
+            wrong |= row<Value>(from + c * f.strides[3] + x * (int64_t)sizeof(Value), count, sizeof(Value), f, part);
+            for (int64_t i = 0; i < count; i++) codes[(x + i) * channels + c] = part[i];
+        }
+    return wrong;
+}
+
 // Every element; 1 if one of them is no integer from low to high of which the type has a code, else 0.
 template <class Value, class Code>
 inline int all(const Frames& f, Code* codes) {
     bool wrong = false;
+    if (f.shape[3] > 1 && f.strides[2] == (int64_t)sizeof(Value) && f.strides[3] != f.strides[2]) {
+        for (int64_t n = 0; n < f.shape[0]; n++)
+            for (int64_t y = 0; y < f.shape[1]; y++, codes += f.shape[2] * f.shape[3])
+                wrong |= by_channel<Value>(f.values + n * f.strides[0] + y * f.strides[1], f, codes);
+        return wrong;
+    }
     // Channels one behind the other, and pixels too, are one row.
     const bool joined = f.strides[2] == f.shape[3] * f.strides[3];
     const int64_t length = joined ? f.shape[2] * f.shape[3] : f.shape[3], rows = joined ? 1 : f.shape[2];

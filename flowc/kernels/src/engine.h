@@ -97,13 +97,16 @@ void sums(const uint8_t* const* taps, int64_t stride, int64_t places, const Part
     const int64_t end = std::min(places, first + flush);
     for (int64_t s = first; s < end; s++) {
       const uint8_t* x[kTogether];
+#pragma GCC unroll 8
       for (int n = 0; n < kTogether; n++) x[n] = taps[n * stride + s];
       for (int64_t c = 0; c < columns; c++, w += R) {
         V weight;
         std::memcpy(&weight, w, sizeof weight);
+#pragma GCC unroll 8
         for (int n = 0; n < kTogether; n++) part[n] += weight * (Part)x[n][c];
       }
     }
+#pragma GCC unroll 8
     for (int n = 0; n < kTogether; n++) total[n] += __builtin_convertvector(part[n], U);
   }
   std::memcpy(out, total, sizeof total);

@@ -88,18 +88,11 @@ void run_product(const Operation& op, const uint8_t* in, uint8_t* out, int64_t s
     const int64_t element = op.kind == kPairs ? 2 : op.kind == kWords ? 4 : 1;
     const int64_t positions = samples * op.oh * op.ow;
     switch (op.kind) {
-        case kBytes:
-            products::product(op, in, out, positions, share, element, s.starts, products::kBlock, products::choose<products::Bytes>);
-            break;
-        case kPairs:
-            products::product(op, in, out, positions, share, element, s.starts, products::kBlock, products::choose<products::Pairs>);
-            break;
+        case kBytes: return products::product<products::Dots<products::Bytes>>(op, in, out, positions, share, element, s.starts);
+        case kPairs: return products::product<products::Dots<products::Pairs>>(op, in, out, positions, share, element, s.starts);
         case kLookup:
-            if (op.factor == 1)
-                products::product(op, in, out, positions, share, element, s.starts, kBytesOfVector, products::choose_lookup<1>);
-            else
-                products::product(op, in, out, positions, share, element, s.starts, products::kLookupBlock, products::choose_lookup<kColumns>);
-            break;
+            if (op.factor == 1) return products::product<products::Lookups<1>>(op, in, out, positions, share, element, s.starts);
+            return products::product<products::Lookups<kColumns>>(op, in, out, positions, share, element, s.starts);
         default: products::words(op, (const int32_t*)in, out, share.of(positions), s.starts, (uint32_t*)s.acc);
     }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "program.h"
+#include "vectors.h"
 
 #include <algorithm>
 #include <cstring>
@@ -78,15 +79,31 @@ inline void permute(const Operation& op, const T* in, T* out, int64_t samples) {
         for (int64_t i = 0; i < given; i++) out[i] = in[order[i]];
 }
 
+// Four codes of `bits` bits in every lane as one number.
+inline i32v joined(const uint8_t* in, int bits) {
+    const u32v x = load<u32v>(in);
+    return (i32v)((x | x >> (8 - bits) | x >> 2 * (8 - bits) | x >> 3 * (8 - bits)) & 255);
+}
+
 // `value` codes of `factor` bits to the number of their lookup table.
 inline void pack(const Operation& op, const uint8_t* in, uint8_t* out, int64_t samples) {
     const int64_t groups = samples * op.h * op.w * op.c / op.value;
+    const int b = op.factor;
+    int64_t i = 0;
     if (op.value == 4) {
-        const int b = op.factor;
-        for (int64_t i = 0; i < groups; i++)
+        for (; i + kBytesOfVector <= groups; i += kBytesOfVector) {
+            const uint8_t* x = in + 4 * i;
+            constexpr int n = kBytesOfVector;
+            store_bytes(out + i, out + i + n / 2, joined(x, b), joined(x + n, b), joined(x + 2 * n, b), joined(x + 3 * n, b), 255, 0);
+        }
+        for (; i < groups; i++)
             out[i] = (uint8_t)(in[4 * i] | in[4 * i + 1] << b | in[4 * i + 2] << 2 * b | in[4 * i + 3] << 3 * b);
     } else {
-        for (int64_t i = 0; i < groups; i++) out[i] = (uint8_t)(in[2 * i] | in[2 * i + 1] << op.factor);
+        for (; i + kBytesOfVector / 2 <= groups; i += kBytesOfVector / 2) {
+            const u16v x = load<u16v>(in + 2 * i);
+            store(out + i, __builtin_convertvector((x | x >> (8 - b)) & 255, u8half));
+        }
+        for (; i < groups; i++) out[i] = (uint8_t)(in[2 * i] | in[2 * i + 1] << b);
     }
 }
 

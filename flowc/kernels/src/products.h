@@ -60,9 +60,26 @@ constexpr int kLookupBlock = kColumns * kBytesOfVector;  // channels of a tile o
 template <class Dot, int P>
 inline void tile(const Operation& op, const uint8_t* const* pixels, const uint8_t* weights, int32_t* out) {
     typename Dot::Acc acc[P][kColumns] = {};
-    i32v sums[P][kColumns] = {};
     const uint8_t* from[P];
     int room = op.limit;
+    bool empty = true;
+    const auto each = [&](auto put) {
+#pragma GCC unroll 8
+        for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
+            for (int v = 0; v < kColumns; v++) {
+                put(out + p * kBlock + v * kLanes, Dot::wide(acc[p][v]));
+                acc[p][v] = typename Dot::Acc{};
+            }
+    };
+    const auto flush = [&] {
+        if (empty)
+            each([](int32_t* sum, i32v part) { store(sum, part); });
+        else
+            each([](int32_t* sum, i32v part) { store(sum, load<i32v>(sum) + part); });
+        empty = false;
+        room = op.limit;
+    };
     for (int s = 0; s < op.segments; s++) {
         for (int p = 0; p < P; p++) from[p] = pixels[p] + op.offsets[s];
         int left = op.length;
@@ -71,7 +88,10 @@ inline void tile(const Operation& op, const uint8_t* const* pixels, const uint8_
             for (int k = 0; k < steps; k++) {
                 i32v w[kColumns];
 #pragma GCC unroll 4
-                for (int v = 0; v < kColumns; v++) w[v] = load<i32v>(weights + v * kBytesOfVector);
+                for (int v = 0; v < kColumns; v++) {
+                    w[v] = load<i32v>(weights + v * kBytesOfVector);
+                    in_register(w[v]);
+                }
 #pragma GCC unroll 8
                 for (int p = 0; p < P; p++) {
                     const i32v a = broadcast(from[p] + (int64_t)k * Dot::kStep);
@@ -83,38 +103,30 @@ inline void tile(const Operation& op, const uint8_t* const* pixels, const uint8_
             for (int p = 0; p < P; p++) from[p] += (int64_t)steps * Dot::kStep;
             left -= steps;
             room -= steps;
-            if (room == 0) {
-                for (int p = 0; p < P; p++)
-                    for (int v = 0; v < kColumns; v++) {
-                        sums[p][v] += Dot::wide(acc[p][v]);
-                        acc[p][v] = typename Dot::Acc{};
-                    }
-                room = op.limit;
-            }
+            if (room == 0 && (left > 0 || s + 1 < op.segments)) flush();
         }
     }
-    for (int p = 0; p < P; p++)
-        for (int v = 0; v < kColumns; v++) store(out + p * kBlock + v * kLanes, sums[p][v] + Dot::wide(acc[p][v]));
+    flush();
 }
 
 // One tile of lookups: a group of inputs chooses a table of sixteen sums, four bits of weights the entry.
 // Entries are added in bytes, `limit` of them, then in uint16: exact while limit * max(entry) <= 255 and the whole sum <= 65535.
+// Sums lie as [P][V][2]: those of the even channels of a vector, then those of the odd ones.
 template <int P, int V>
-inline void lookup_tile(const Operation& op, const uint8_t* const* pixels, const uint8_t* weights, int32_t* out) {
-    constexpr int kHalf = kBytesOfVector / 2;
+inline void lookup_tile(const Operation& op, const uint8_t* const* pixels, const uint8_t* weights, u16v* sums) {
     const uint8_t* entries = (const uint8_t*)op.table;
     u8v acc[P][V] = {};
-    alignas(64) uint16_t sums[P][V][kBytesOfVector] = {};
     const uint8_t* from[P];
+    for (int i = 0; i < 2 * P * V; i++) sums[i] = u16v{};
     int room = op.limit;
     const auto flush = [&] {
+#pragma GCC unroll 8
         for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
             for (int v = 0; v < V; v++) {
-                for (int part = 0; part < 2; part++) {
-                    const u8half bytes = load<u8half>((const uint8_t*)&acc[p][v] + part * kHalf);
-                    uint16_t* at = sums[p][v] + part * kHalf;
-                    store(at, load<u16v>(at) + __builtin_convertvector(bytes, u16v));
-                }
+                u16v* sum = sums + 2 * (p * V + v);
+                sum[0] += (u16v)acc[p][v] & 255;
+                sum[1] += (u16v)acc[p][v] >> 8;
                 acc[p][v] = u8v{};
             }
         room = op.limit;
@@ -127,7 +139,10 @@ inline void lookup_tile(const Operation& op, const uint8_t* const* pixels, const
             for (int k = 0; k < steps; k++) {
                 u8v w[V];
 #pragma GCC unroll 4
-                for (int v = 0; v < V; v++) w[v] = load<u8v>(weights + v * kBytesOfVector);
+                for (int v = 0; v < V; v++) {
+                    w[v] = load<u8v>(weights + v * kBytesOfVector);
+                    in_register(w[v]);
+                }
 #pragma GCC unroll 8
                 for (int p = 0; p < P; p++) {
                     const u8v sixteen = broadcast16(entries + 16 * (size_t)from[p][k]);
@@ -143,32 +158,68 @@ inline void lookup_tile(const Operation& op, const uint8_t* const* pixels, const
         }
     }
     flush();
-    for (int p = 0; p < P; p++)
-        for (int c = 0; c < V * kBytesOfVector; c++) out[p * V * kBytesOfVector + c] = sums[p][c / kBytesOfVector][c % kBytesOfVector];
 }
 
-using Tile = void (*)(const Operation&, const uint8_t* const*, const uint8_t*, int32_t*);
+// Sums of lookups of one row as int32, channel by channel.
+inline void spread(const u16v* sums, int vectors, int32_t* out) {
+    constexpr int kHalf = kBytesOfVector / 2;
+    for (int v = 0; v < vectors; v++, out += kBytesOfVector)
+        for (int i = 0; i < kHalf; i++) {
+            out[2 * i] = sums[2 * v][i];
+            out[2 * i + 1] = sums[2 * v + 1][i];
+        }
+}
 
+template <class Out>
+using Tile = void (*)(const Operation&, const uint8_t* const*, const uint8_t*, Out*);
+
+// Products by a dot product of bytes or of pairs.
 template <class Dot>
-inline Tile choose(int pixels) {
-    static const Tile tiles[] = {tile<Dot, 1>, tile<Dot, 2>, tile<Dot, 3>, tile<Dot, 4>, tile<Dot, 5>, tile<Dot, 6>
-#if defined(FLOWC_AVX512) || defined(FLOWC_NEON)
-                                 , tile<Dot, 7>, tile<Dot, 8>
-#endif
-    };
-    return tiles[pixels - 1];
-}
+struct Dots {
+    using Sum = int32_t;
+    static constexpr int kChannels = kBlock;
+    static constexpr int kBytesPerStep = 4 * kBlock;
 
-template <int V>
-inline Tile choose_lookup(int pixels) {
-    static const Tile tiles[] = {lookup_tile<1, V>, lookup_tile<2, V>, lookup_tile<3, V>, lookup_tile<4, V>, lookup_tile<5, V>,
-                                 lookup_tile<6, V>
+    static Tile<Sum> choose(int pixels) {
+        static const Tile<Sum> tiles[] = {tile<Dot, 1>, tile<Dot, 2>, tile<Dot, 3>, tile<Dot, 4>, tile<Dot, 5>, tile<Dot, 6>
 #if defined(FLOWC_AVX512) || defined(FLOWC_NEON)
-                                 , lookup_tile<7, V>, lookup_tile<8, V>
+                                          , tile<Dot, 7>, tile<Dot, 8>
 #endif
-    };
-    return tiles[pixels - 1];
-}
+        };
+        return tiles[pixels - 1];
+    }
+
+    static void emit(const Operation& op, void* out, int64_t position, int column, int32_t* sums, activation::Block b) {
+        b.acc = sums;
+        activation::emit(op, out, position, column, b);
+    }
+};
+
+// Products by lookups, for V vectors of channels.
+template <int V>
+struct Lookups {
+    using Sum = u16v;
+    static constexpr int kChannels = V * kBytesOfVector;
+    static constexpr int kBytesPerStep = kChannels;
+
+    static Tile<Sum> choose(int pixels) {
+        static const Tile<Sum> tiles[] = {lookup_tile<1, V>, lookup_tile<2, V>, lookup_tile<3, V>, lookup_tile<4, V>, lookup_tile<5, V>,
+                                          lookup_tile<6, V>
+#if defined(FLOWC_AVX512) || defined(FLOWC_NEON)
+                                          , lookup_tile<7, V>, lookup_tile<8, V>
+#endif
+        };
+        return tiles[pixels - 1];
+    }
+
+    static void emit(const Operation& op, void* out, int64_t position, int column, u16v* sums, activation::Block b) {
+        if (op.act.kind == kCompareHalf) return activation::emit_half(op, out, position, column, sums, V, b);
+        alignas(64) int32_t acc[kPixels * kChannels];
+        for (int r = 0; r < b.rows; r++) spread(sums + 2 * V * r, V, acc + r * kChannels);
+        b.acc = acc;
+        activation::emit(op, out, position, column, b);
+    }
+};
 
 // Where the windows of some output positions, counted over all samples, begin, in bytes.
 inline void window_starts(const Operation& op, Range positions, int64_t element, int64_t* starts) {
@@ -184,12 +235,12 @@ inline void window_starts(const Operation& op, Range positions, int64_t element,
 
 // The tiles of a share of a product. Blocks of channels are the outer loop: their weights stay in the cache while windows pass.
 // Shares are of windows, or, where these are few, of blocks.
-template <class Choose>
-inline void product(const Operation& op, const uint8_t* in, void* out, int64_t positions, Share share, int64_t element, int64_t* starts,
-                    int block, Choose choose_tile) {
-    alignas(64) int32_t acc[kPixels * kLookupBlock];
+template <class Kernel>
+inline void product(const Operation& op, const uint8_t* in, void* out, int64_t positions, Share share, int64_t element, int64_t* starts) {
+    constexpr int block = Kernel::kChannels;
+    alignas(64) typename Kernel::Sum sums[kPixels * 4 * block / sizeof(typename Kernel::Sum)];
     const int64_t blocks = (op.rows + block - 1) / block, all = op.groups * blocks;
-    const int64_t block_bytes = (int64_t)op.segments * op.length * (op.kind == kLookup ? block : 4 * block);
+    const int64_t block_bytes = (int64_t)op.segments * op.length * Kernel::kBytesPerStep;
     const bool by_window = positions >= 2 * kPixels * share.count;
     const Range windows = by_window ? share.of(positions, kPixels) : Range{0, positions};
     window_starts(op, windows, element, starts);
@@ -202,8 +253,8 @@ inline void product(const Operation& op, const uint8_t* in, void* out, int64_t p
             const int pixels = (int)(windows.to - m < kPixels ? windows.to - m : kPixels);
             const uint8_t* first[kPixels];
             for (int p = 0; p < pixels; p++) first[p] = in + starts[m - windows.from + p] + g * op.group_step;
-            choose_tile(pixels)(op, first, weights, acc);
-            activation::emit(op, out, m, (int)(g * op.rows + b * block), {acc, block, pixels, count, (int)(at * block)});
+            Kernel::choose(pixels)(op, first, weights, sums);
+            Kernel::emit(op, out, m, (int)(g * op.rows + b * block), sums, {nullptr, block, pixels, count, (int)(at * block)});
         }
     }
 }

@@ -17,6 +17,7 @@ enum ActivationKind : int32_t {
     kSearch = 4,    // values[number of thresholds that scale * acc + offset reaches], by bisection
     kTable = 5,     // values[scale * acc + offset - low]
     kGuess = 6,     // as kAffine32, but the line may be one level late: one more where acc reaches the next threshold
+    kCompareHalf = 7,  // kCompare of a lookup's sums, these and the thresholds below 2^15, results bytes
 };
 
 // An elementwise function of the accumulators of a channel. Parameters are spread over padded channels: a kernel that
@@ -29,7 +30,7 @@ struct Activation {
     int64_t stride;        // compare: padded channels, the distance of two levels
     const int32_t* scale;  // [padded channels]; null: one
     const int32_t* offset; // [padded channels]; null: zero
-    const void* first;     // compare: int32 [levels][stride]; affine, guess: slopes; search: int32 [channels][levels]
+    const void* first;     // compare: int32 [levels][stride]; half: int16 [vector of channels][levels][even, odd][]; affine, guess: slopes; search: int32 [channels][levels]
     const void* second;    // affine, guess: intercepts; search: int32 [channels][levels + 1]; table: int32 [channels][levels]
     const int32_t* third;  // guess: thresholds [channels][levels + 1], the last beyond all accumulators
 };

@@ -58,6 +58,20 @@ inline void store(void* to, V value) {
     std::memcpy(to, &value, sizeof value);
 }
 
+// Tells the compiler that a value is best kept in a register: it would read it from memory again at every use.
+template <class V>
+inline void in_register(V& value) {
+#if defined(FLOWC_AVX512)
+    asm("" : "+v"(value));
+#elif defined(FLOWC_AVX2)
+    asm("" : "+x"(value));
+#elif defined(FLOWC_NEON)
+    asm("" : "+w"(value));
+#else
+    (void)value;
+#endif
+}
+
 // The low byte of every lane.
 inline void store_bytes(uint8_t* to, i32v value) {
 #if defined(FLOWC_AVX512)
@@ -69,6 +83,40 @@ inline void store_bytes(uint8_t* to, i32v value) {
     _mm_storel_epi64((__m128i*)to, _mm_or_si128(_mm256_castsi256_si128(parts), _mm256_extracti128_si256(parts, 1)));
 #else
     for (int i = 0; i < kLanes; i++) to[i] = (uint8_t)value[i];
+#endif
+}
+
+// Cut off at zero and at `top`.
+inline i32v between(i32v value, i32v top) {
+    value = value > 0 ? value : i32v{};
+    return value < top ? value : top;
+}
+
+// Bytes of two vectors, cut off at 0 and 255, at most `top`, plus `low`.
+inline void store_bytes(uint8_t* to, i32v a, i32v b, uint8_t top, uint8_t low) {
+#if defined(FLOWC_AVX2)
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)a, (__m256i)b), 0xd8);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i*)to, _mm_add_epi8(_mm_min_epu8(bytes, _mm_set1_epi8((char)top)), _mm_set1_epi8((char)low)));
+#else
+    const i32v most = i32v{} + top, addend = i32v{} + low;
+    store_bytes(to, between(a, most) + addend);
+    store_bytes(to + kLanes, between(b, most) + addend);
+#endif
+}
+
+// The same of two rows: a and b to `first`, c and d to `second`.
+inline void store_bytes(uint8_t* first, uint8_t* second, i32v a, i32v b, i32v c, i32v d, uint8_t top, uint8_t low) {
+#if defined(FLOWC_AVX2)
+    const __m256i words = _mm256_packs_epi32((__m256i)a, (__m256i)b), more = _mm256_packs_epi32((__m256i)c, (__m256i)d);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(words, more), order);
+    bytes = _mm256_add_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8((char)top)), _mm256_set1_epi8((char)low));
+    _mm_storeu_si128((__m128i*)first, _mm256_castsi256_si128(bytes));
+    _mm_storeu_si128((__m128i*)second, _mm256_extracti128_si256(bytes, 1));
+#else
+    store_bytes(first, a, b, top, low);
+    store_bytes(second, c, d, top, low);
 #endif
 }
 

@@ -6,10 +6,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flowc.dataflow import native
 from flowc.kernels import load
-from flowc.kernels.library import OperationKind
+from flowc.kernels.library import ActivationKind, OperationKind
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import (
     ACTIVATIONS,
@@ -156,6 +158,49 @@ def test_each_kernel_is_used_where_its_condition_holds() -> None:
     if load().int16_sums:
         assert OperationKind.LOOKUP in kinds_used(same(alone(dense(UInt(2), ternary))))
         assert OperationKind.PAIRS in kinds_used(same(alone(dense(UInt(8), byte))))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from([BIPOLAR, UInt(1), UInt(2)]), ends=st.sampled_from([(-1, 1, 2), (0, 1, 1), (-2, 1, 1)]),
+    rows=st.integers(1, 150), columns=st.integers(2, 40), levels=st.integers(1, 7), pixels=st.integers(1, 30), seed=st.integers(0, 999),
+)  # fmt: skip
+def test_comparisons_of_the_sums_of_lookups(
+    kind: IntType, ends: tuple[int, int, int], rows: int, columns: int, levels: int, pixels: int, seed: int
+) -> None:
+    """In int16, where the sums are below 2^15; any number of channels, of pixels and of thresholds, in and out of reach."""
+    rng = np.random.default_rng(seed)
+    low, high, step = ends
+    w = rng.integers(0, (high - low) // step + 1, (rows, 4 * columns)) * step + low
+    acc = accumulator(w, kind)
+    values = np.sort(rng.integers(acc.lo - 3, acc.hi + 4, (rows, levels)), axis=1)
+    activation = Thresholds(dtype=UInt(8), values=values, base=np.full(rows, 3), step=np.array([[1]]))
+    unit = replace(dense(kind, w, activation=activation), frame=Frame(1, pixels, 4 * columns, kind))
+    forms = {c.act.act.kind for s in same(alone(unit)).steps for c in s.calls if c.act is not None}
+    if load().int16_sums and rows > 100:
+        assert forms == {ActivationKind.COMPARE_HALF}
+
+
+def test_sums_of_lookups_beyond_int16() -> None:
+    """33,000 products of ones: comparisons in int32."""
+    values = np.array([[32766], [32767], [32768], [33000]])
+    activation = Thresholds(dtype=UInt(1), values=values, base=np.zeros(4, np.int64), step=np.array([[1]]))
+    w = np.ones((4, 33000), np.int64)
+    w[:, 0] = 0
+    unit = replace(dense(UInt(1), w, activation=activation), frame=Frame(1, 1, 33000, UInt(1)))
+    for ones in (32766, 32767, 32768, 33000):
+        x = (np.arange(33000) <= ones).astype(np.int64).reshape(1, 1, 1, -1)
+        found = native.run(alone(unit), {"m_x0": x}, threads=1)["m_y0"]
+        np.testing.assert_array_equal(found, unit.emulate(x.astype(np.float64))[0])
+
+
+def test_lines_that_int32_does_not_hold_are_not_used() -> None:
+    """Thresholds one apart in accumulators of 31 bits: a line through them leaves int32 at the ends."""
+    values = np.arange(-20, 20)[None]
+    activation = Thresholds(dtype=UInt(8), values=values, base=np.array([0]), step=np.array([[1]]))
+    unit = Activate(name="a", frame=Frame(1, 8, 1, SInt(31)), activation=activation)
+    x = np.array([-(1 << 30), -(1 << 29), -21, -20, 0, 19, 1 << 29, (1 << 30) - 1]).reshape(1, 1, 8, 1)
+    np.testing.assert_array_equal(native.run(alone(unit), {"a_x0": x}, threads=1)["a_y0"], unit.emulate(x)[0])
 
 
 def test_what_no_kernel_holds_runs_in_numpy() -> None:

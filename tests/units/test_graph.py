@@ -78,3 +78,31 @@ def test_cycles_are_an_error() -> None:
     units = [Fork(name=n, frame=FRAME, ways=1) for n in ("a", "b")]
     with pytest.raises(Exception, match=r"(?i)cycle"):
         Dataflow("loop", units, [Stream("a", "b"), Stream("b", "a")])
+
+
+def test_of_units_that_are_free_the_first_comes_first() -> None:
+    """Two branches, given in turn: names follow each other as they were given wherever the streams allow it."""
+    names = ["d", "b", "c", "a", "e"]
+    units = [Fork(name=n, frame=FRAME, ways=2) for n in names]
+    streams = [Stream("a", "b"), Stream("a", "c", 1), Stream("b", "e"), Stream("c", "e", 0, 1)]
+    graph = Dataflow("g", units, streams)
+    assert [u.name for u in graph] == ["d", "a", "b", "c", "e"]
+    assert list(graph.units) == names
+    assert graph.ancestors("e") == {"a", "b", "c"}
+    assert graph.ancestors("a") == graph.descendants("e") == graph.descendants("d") == set()
+    assert graph.descendants("a") == {"b", "c", "e"}
+    assert graph.descendants("b") == {"e"}
+
+
+def test_units_are_put_in_front_of_what_reads_them() -> None:
+    graph = diamond()
+    added = {
+        s: WidthConverter(name=f"w{i}", frame=FRAME, wide_in=1, wide_out=2) for i, s in enumerate(graph.into("join"))
+    }
+    longer = graph.insert(added)
+    assert list(longer.units) == ["out", "w0", "w1", "join", "turn", "fork", "in"]
+    assert [(s.src, s.src_port, s.dst_port) for s in longer.into("join")] == [("w0", 0, 0), ("w1", 0, 1)]
+    assert [(s.src, s.src_port) for s in longer.out_of("fork")] == [("fork", 0), ("fork", 1)]
+    assert longer.into("w0")[0].dst_port == longer.into("w1")[0].dst_port == 0
+    assert [s.tensor for s in longer.into("w0") + longer.into("w1")] == ["x", None]
+    assert Stream("a", "b") == Stream("a", "b", 0, 0, None, None, None)

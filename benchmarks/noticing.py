@@ -28,9 +28,9 @@ from benchmarks.mutants import GROUPS, ROOT, Mutant
 __all__ = ["TESTS", "Noticed", "copied", "measure", "passes", "preload", "test_files", "tests_of"]
 
 CACHE = ROOT / ".cache" / "mutation"
-BUDGET = 30.0
+BUDGET = 12.0
 """Processor seconds of tests (as measured, with coverage.py at work) that one mutant is tried with."""
-_FAST = 8.0
+_FAST = 6.0
 """Processor seconds above which a test is left out."""
 _PATIENCE = 900.0
 """Seconds after which tests that wait for something have failed."""

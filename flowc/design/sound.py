@@ -87,13 +87,16 @@ def _tensors(design: Assembly) -> Iterator[str]:
         yield from _layout(name, info)
         if name in shapes and _bare(shapes[name]) != _bare(info.shape):
             yield f"tensor '{shown(name)}' has the shape {info.shape}, in the reference {shapes[name]}"
-    for stream in design.graph.streams:
+    graph = design.graph
+    for stream in graph.streams:
         if stream.tensor is None:
             continue
         if stream.tensor in shapes and stream.tensor not in design.tensors:
             yield f"tensor '{shown(stream.tensor)}' of a stream is not described"
         elif stream.tensor in design.tensors:
-            elements, frame = math.prod(design.tensors[stream.tensor].shape), design.graph.frame(stream)
+            src = graph[stream.src]
+            whole = src.unfolded(graph[stream.dst]) if src.is_padding else src  # without what fills its rows up
+            elements, frame = math.prod(design.tensors[stream.tensor].shape), whole.outputs[stream.src_port]
             if elements != frame.elements:
                 yield f"tensor '{shown(stream.tensor)}' has {elements} elements, its stream {frame.elements}"
 

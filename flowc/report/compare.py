@@ -57,6 +57,7 @@ _PER_LAYER = (
     "cycles",
     "pe",
     "simd",
+    "pixels",
     "weight_bits",
     "input_bits",
     "output_bits",

@@ -163,6 +163,8 @@ class Unit(ABC):
 
     def frame_faults(self) -> list[str]:
         """What is wrong with the frames at the ports of a unit that is not `unsound`."""
+        if getattr(self, "pixels", 1) < 1:
+            return [f"pixels = {getattr(self, 'pixels', 1)} is below 1"]
         frames = [*self.inputs, *self.outputs]
         wrong = [f for f in frames if min(f.shape) < 1 or f.elements > MOST_ELEMENTS]
         return [f"a frame of {f.h} x {f.w} x {f.c} elements" for f in wrong]
@@ -220,6 +222,7 @@ class Unit(ABC):
             "bops": None,
             "pe": getattr(self, "pe", None),
             "simd": getattr(self, "simd", None),
+            "pixels": getattr(self, "pixels", None),
             "cycles": self.cycles,
             "weights": None,
             "weight_bits": None,

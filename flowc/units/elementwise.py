@@ -13,6 +13,7 @@ from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
+from flowc.units.pixels import lane_counts, lane_faults
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import array_faults
 
@@ -21,7 +22,7 @@ __all__ = ["Activate", "Join"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Activate(OneToOne):
-    """A standalone activation: (H, W, C) -> (H, W, C), ``pe`` channels per beat.
+    """A standalone activation: (H, W, C) -> (H, W, C), ``pe`` elements per beat: channels of a pixel, or whole pixels.
 
     The activation's parameter set of the element at channel c is c, or 0 where the activation has one set.
     """
@@ -44,21 +45,21 @@ class Activate(OneToOne):
 
     @property
     def resources(self) -> Resources:
-        own = self.activation.resources(self.pe, self.frame.c, self.frame.dtype)
+        own = self.activation.resources(self.pe, max(self.pe, self.frame.c), self.frame.dtype)
         if self.structure == "pipeline":
-            blocks = self.frame.c // self.pe if self.activation.channels > 1 else 1
+            blocks = max(1, self.frame.c // self.pe) if self.activation.channels > 1 else 1
             kept = pipeline.end(self.pe * self.activation.dtype.bits) + pipeline.counters(blocks)
             return own + kept + Resources(lut=pipeline.CONTROL)
         return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
     def folding(self) -> dict[str, list[int]]:
-        return {"pe": divisors(self.frame.c)}
+        return {"pe": [*divisors(self.frame.c), *lane_counts(self.frame)]}
 
     def unsound(self) -> list[str]:
         return self.activation.unsound(self.frame.c)
 
     def faults(self) -> list[str]:
-        return self.divides("pe", self.frame.c, "the channels")
+        return lane_faults("pe", self.pe, self.frame)
 
     def accumulate(self, *xs: Array) -> Array:
         """What the activation is applied to: the input."""
@@ -77,6 +78,7 @@ class Join(Unit):
 
     Attributes:
         left, right: frames of one shape.
+        pe: elements per beat: channels of a pixel, or whole pixels.
         left_scale, right_scale: int64 (C,) or (1,).
     """
 
@@ -139,13 +141,14 @@ class Join(Unit):
             luts += cost.multiplier_luts(left, right)
             luts += (left if self.left_offset else 0) + (right if self.right_offset else 0)
         total = Resources(lut=cost.CONTROL + ceil(self.pe * luts), ff=self.pe * (left + right + self.acc.bits) + 20)
-        total += cost.parameters(self.left.c if any(widths) else 1, self.pe, self.left.c, widths)
+        channels = max(self.pe, self.left.c)
+        total += cost.parameters(self.left.c if any(widths) else 1, self.pe, channels, widths)
         if self.activation is not None:
-            total += self.activation.resources(self.pe, self.left.c, self.acc)
+            total += self.activation.resources(self.pe, channels, self.acc)
         return total
 
     def folding(self) -> dict[str, list[int]]:
-        return {"pe": divisors(self.left.c)}
+        return {"pe": [*divisors(self.left.c), *lane_counts(self.left)]}
 
     def unsound(self) -> list[str]:
         found = [] if self.op in ("add", "mul") else [f"there is no join '{self.op}'"]
@@ -156,7 +159,7 @@ class Join(Unit):
         return found or ([] if self.activation is None else self.activation.unsound(self.left.c))
 
     def faults(self) -> list[str]:
-        return self.divides("pe", self.left.c, "the channels")
+        return lane_faults("pe", self.pe, self.left)
 
     def accumulate(self, *xs: Array) -> Array:
         """The sums or products (N, H, W, C), before the activation."""

@@ -16,7 +16,7 @@ from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Packing, Resources
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
-from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
+from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
 
@@ -42,11 +42,13 @@ class Mvtu(Unit):
         signs: int64 (mh,): -1 where weights and activation are those of the negated product (`flowc.exact.rising`), or None.
         pe: output rows computed in parallel; divides mh / groups.
         simd: inputs consumed per cycle; divides mw.
+        pixels: positions computed per cycle, each by lanes of its own that share the weights; more than one only where ``pe`` and
+            ``simd`` are all of mh and mw, and positions alone bound the rate.
         memory: where weights are kept: auto, lutram, bram; or, from the external memory, in uram (once) or nowhere (stream,
             see `weights_arrive`).
         multiplier: one of auto, lut, dsp, or packed: a DSP slice for several rows of ``pe``, and chains of slices (`packing`).
         dsp_port: bits of a DSP slice's wide operand, which decide how much is packed: 25 on 7 series, 27 on UltraScale.
-    Cycles (FINN-R, ACM TRETS 2018): positions * groups * (mh / groups / pe) * (mw / simd).
+    Cycles (FINN-R, ACM TRETS 2018): positions / pixels * groups * (mh / groups / pe) * (mw / simd).
     """
 
     kind: ClassVar[str] = "mvtu"
@@ -66,6 +68,7 @@ class Mvtu(Unit):
     memory: str = "auto"
     multiplier: str = "auto"
     dsp_port: int = 25
+    pixels: int = 1
 
     @property
     def packing(self) -> Packing | None:
@@ -99,15 +102,15 @@ class Mvtu(Unit):
 
     @property
     def in_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
+        return (self.simd * self.pixels,)
 
     @property
     def out_widths(self) -> tuple[int, ...]:
-        return (self.pe,)
+        return (self.pe * self.pixels,)
 
     @property
     def cycles(self) -> int:
-        return self.frame.pixels * (self.mh // self.pe) * (self.mw // self.simd)
+        return self.frame.pixels // self.pixels * (self.mh // self.pe) * (self.mw // self.simd)
 
     @property
     def stages(self) -> int:
@@ -155,7 +158,7 @@ class Mvtu(Unit):
     def schedule(self) -> Schedule:
         """Loops over positions, groups, row folds, column folds: the first row fold takes inputs, the last column fold gives."""
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
-        blocks = self.frame.pixels * self.groups
+        blocks = self.frame.pixels // self.pixels * self.groups
         reads = grid((blocks, rows * columns), (columns, 1))
         return Schedule(self.cycles, (reads,), (every(blocks * rows, columns, columns - 1),))
 
@@ -167,25 +170,27 @@ class Mvtu(Unit):
         else:
             parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
         if self.activation is not None:
-            parts.append(self.activation.resources(self.pe, self.mh, self.acc))
+            parts.append(self.activation.resources(self.pe * self.pixels, self.mh * self.pixels, self.acc))
         return Resources.total(parts)
 
     @property
     def _loop(self) -> list[Resources]:
-        control = Resources(lut=cost.CONTROL, ff=self.simd * self.frame.dtype.bits + self.pe * self.out_type.bits + 40)
+        beats = self.in_widths[0] * self.frame.dtype.bits + self.out_widths[0] * self.out_type.bits
+        control = Resources(lut=cost.CONTROL, ff=beats + 40)
         return [cost.held(*self.input_memory), self._products, control]
 
     @property
     def _pipeline(self) -> list[Resources]:
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
         own_rows = 1 if self.activation is None or self.activation.channels == 1 else self.mh // self.pe
-        beat, word = self.simd * self.frame.dtype.bits, self.weight_memory[1]
+        beat, word = self.in_widths[0] * self.frame.dtype.bits, self.weight_memory[1]
         heap = self.packing is None and not uses_dsp(self)
+        on_heap = pipeline.dot_products(self, self.pe, self.simd, columns).times(self.pixels) if heap else None
         return [
             pipeline.held(self.input_memory[0], beat),
-            pipeline.dot_products(self, self.pe, self.simd, columns) if heap else self._products,
+            self._products if on_heap is None else on_heap,
             pipeline.counters(columns, rows, self.weight_memory[0], own_rows),
-            pipeline.end(self.pe * self.out_type.bits),
+            pipeline.end(self.out_widths[0] * self.out_type.bits),
             Resources(lut=pipeline.CONTROL, ff=beat + word + 20),
         ]
 
@@ -193,7 +198,8 @@ class Mvtu(Unit):
     def _products(self) -> Resources:
         style = "dsp" if self.multiplier == "packed" else self.multiplier
         types = (self.weight_type, self.frame.dtype, self.acc)
-        return cost.products(*types, style, self.pe, self.simd, self.mw // self.simd, self.packing)
+        one = cost.products(*types, style, self.pe, self.simd, self.mw // self.simd, self.packing)
+        return one.times(self.pixels)
 
     @property
     def macs(self) -> int:
@@ -224,6 +230,7 @@ class Mvtu(Unit):
     def faults(self) -> list[str]:
         found = self.divides("pe", self.mh // self.groups, "the outputs per group")
         found += self.divides("simd", self.mw, "the inputs per output") + style_faults(self)
+        found += several_faults(self, self.frame, (self.pe, self.simd) == (self.mh, self.mw) and self.groups == 1)
         return found + self.divides("block", self.mw // self.taps, "the channels per group")
 
     def order_faults(self, window: Unit) -> list[str]:
@@ -236,7 +243,7 @@ class Mvtu(Unit):
         return channels // self.groups
 
     def behind(self, block: int) -> Mvtu:
-        return replace(self, block=block)
+        return replace(self, block=block, pixels=1)
 
     @cached_property
     def stream_weights(self) -> Array:

@@ -15,6 +15,7 @@ from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import number_faults
+from flowc.units.weighted import several_faults
 
 __all__ = ["GlobalSum", "Pool"]
 
@@ -24,8 +25,9 @@ class Pool(OneToOne):
     """Maximum or sum over the taps of a window with ``block = pe``: (H, W, taps * C) -> (H, W, C).
 
     ``op`` is "max" or "sum"; ``acc`` is the type of the result (the input's for max). The activation, if any, follows.
-    With ``parallel`` the window delivers all taps of a block in one beat (see Window.parallel).
-    Cycles: positions * C / pe * (1 if parallel else taps).
+    With ``parallel`` the window delivers all taps of a block in one beat (see Window.parallel). ``pixels`` positions leave per cycle;
+    more than one only where each is computed whole (``pe`` all channels, ``parallel``).
+    Cycles: positions / pixels * C / pe * (1 if parallel else taps).
     """
 
     kind: ClassVar[str] = "pool"
@@ -36,6 +38,7 @@ class Pool(OneToOne):
     activation: Activation | None = None
     pe: int = 1
     parallel: bool = False
+    pixels: int = 1
 
     @property
     def taps(self) -> int:
@@ -49,7 +52,7 @@ class Pool(OneToOne):
 
     @property
     def lanes(self) -> int:
-        return self.pe
+        return self.pe * self.pixels
 
     @property
     def terms(self) -> int:
@@ -58,11 +61,11 @@ class Pool(OneToOne):
 
     @property
     def in_widths(self) -> tuple[int, ...]:
-        return (self.pe * self.terms,)
+        return (self.lanes * self.terms,)
 
     @property
     def cycles(self) -> int:
-        return self.frame.elements // (self.pe * self.terms)
+        return self.frame.elements // (self.lanes * self.terms)
 
     @property
     def tree(self) -> int:
@@ -82,15 +85,15 @@ class Pool(OneToOne):
     @property
     def resources(self) -> Resources:
         """A comparator and multiplexer, or an adder, per lane and pair of taps, then the activation."""
-        pairs = max(1, self.terms - 1) * self.pe
+        pairs = max(1, self.terms - 1) * self.lanes
         per_pair = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
-        held = self.pe * self.acc.bits * (2 + ceil(self.terms / 2) * min(1, self.tree))
+        held = self.lanes * self.acc.bits * (2 + ceil(self.terms / 2) * min(1, self.tree))
         total = Resources(lut=cost.CONTROL + ceil(pairs * per_pair), ff=held + 20)
         if self.structure == "pipeline":
-            results = pipeline.end(self.pe * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
+            results = pipeline.end(self.lanes * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
             total = results + Resources(lut=ceil((pairs + (self.terms > 1)) * per_pair) + 4, ff=held + 4)
         if self.activation is not None:
-            total += self.activation.resources(self.pe, self.channels, self.acc)
+            total += self.activation.resources(self.lanes, self.channels * self.pixels, self.acc)
         return total
 
     @property
@@ -110,7 +113,8 @@ class Pool(OneToOne):
         return found or ([] if self.activation is None else self.activation.unsound(self.channels))
 
     def faults(self) -> list[str]:
-        return self.divides("pe", self.channels, "the channels")
+        whole = self.pe == self.channels and self.parallel
+        return self.divides("pe", self.channels, "the channels") + several_faults(self, self.frame, whole)
 
     def order_faults(self, window: Unit) -> list[str]:
         block, parallel = getattr(window, "block", self.pe), getattr(window, "parallel", self.parallel)
@@ -120,7 +124,7 @@ class Pool(OneToOne):
         )
 
     def behind(self, block: int) -> Pool:
-        return replace(self, pe=block, parallel=False)
+        return replace(self, pe=block, parallel=False, pixels=1)
 
     def accumulate(self, *xs: Array) -> Array:
         """The reductions (N, H, W, C), before the activation."""

@@ -7,8 +7,9 @@ from math import prod
 from typing import ClassVar
 
 from flowc.units import pipeline
-from flowc.units.base import Array, Frame, OneToOne
+from flowc.units.base import Array, Frame, OneToOne, divisors
 from flowc.units.cost import CONTROL, Resources, dma_engine
+from flowc.units.pixels import lane_counts
 from flowc.units.sound import number_faults, permutation_faults
 
 __all__ = ["InputPort", "OutputPort", "Port"]
@@ -53,6 +54,9 @@ class Port(OneToOne):
         if any(n < 0 for n in self.tensor_shape) or prod(self.tensor_shape) != self.frame.elements:
             found.append(f"a tensor of {self.tensor_shape} on a frame of {self.frame.elements} elements")
         return found if self.order is None else found + permutation_faults("order", self.order, self.frame.elements)
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"simd": [*divisors(self.frame.c), *lane_counts(self.frame)]}
 
     def faults(self) -> list[str]:
         return self.divides("simd", self.frame.elements, "the frame's elements")

@@ -11,6 +11,7 @@ import numpy as np
 from flowc.units import cost, pipeline
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
+from flowc.units.pixels import lane_counts, lane_faults
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import MOST_PORTS, number_faults, permutation_faults
 
@@ -41,7 +42,7 @@ class _Moving(OneToOne):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fork(_Moving):
-    """Copies a stream to ``ways`` outputs."""
+    """Copies a stream to ``ways`` outputs; a beat holds channels of a pixel, or whole pixels."""
 
     kind: ClassVar[str] = "fork"
     ways: int
@@ -53,6 +54,12 @@ class Fork(_Moving):
     def unsound(self) -> list[str]:
         most = [f"{self.ways} copies"] if self.ways > MOST_PORTS else []
         return number_faults(1, ways=self.ways) + most
+
+    def folding(self) -> dict[str, list[int]]:
+        return {"simd": [*divisors(self.frame.c), *lane_counts(self.frame)]}
+
+    def faults(self) -> list[str]:
+        return lane_faults("simd", self.simd, self.frame)
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         return (xs[0],) * self.ways

@@ -15,7 +15,7 @@ from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import array_faults, number_faults, sign_faults
-from flowc.units.weighted import style_faults, unknown_styles, uses_dsp, weight_figures
+from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Vvtu"]
 
@@ -32,7 +32,8 @@ class Vvtu(Unit):
         pe: input channels in parallel; divides C. All m results of a channel leave together (m * pe results a beat).
         parallel: the window delivers all taps of a block in one beat (see Window.parallel).
         memory: where weights are kept, as in an MVTU.
-    Cycles: positions * (C / pe) * (1 if parallel else taps).
+        pixels: positions computed per cycle; more than one only where each is computed whole (``pe`` all channels, ``parallel``).
+    Cycles: positions / pixels * (C / pe) * (1 if parallel else taps).
     """
 
     kind: ClassVar[str] = "vvtu"
@@ -49,6 +50,7 @@ class Vvtu(Unit):
     parallel: bool = False
     memory: str = "auto"
     multiplier: str = "auto"
+    pixels: int = 1
 
     @property
     def taps(self) -> int:
@@ -75,15 +77,15 @@ class Vvtu(Unit):
 
     @property
     def in_widths(self) -> tuple[int, ...]:
-        return (self.pe * (self.taps if self.parallel else 1),)
+        return (self.pe * (self.taps if self.parallel else 1) * self.pixels,)
 
     @property
     def out_widths(self) -> tuple[int, ...]:
-        return (self.pe * self.depth_multiplier,)
+        return (self.pe * self.depth_multiplier * self.pixels,)
 
     @property
     def cycles(self) -> int:
-        return self.frame.pixels * (self.channels // self.pe) * (1 if self.parallel else self.taps)
+        return self.frame.pixels // self.pixels * (self.channels // self.pe) * (1 if self.parallel else self.taps)
 
     @property
     def stages(self) -> int:
@@ -94,7 +96,7 @@ class Vvtu(Unit):
     @property
     def products(self) -> int:
         """Products per cycle."""
-        return self.pe * self.depth_multiplier * (self.taps if self.parallel else 1)
+        return self.pixels * self.pe * self.depth_multiplier * (self.taps if self.parallel else 1)
 
     @property
     def weight_memory(self) -> tuple[int, int]:
@@ -135,22 +137,24 @@ class Vvtu(Unit):
         lanes = self.pe * self.depth_multiplier
         folds, beat = self.taps // terms, self.in_widths[0] * self.frame.dtype.bits
         types = (self.weight_type, self.frame.dtype, self.acc)
-        products = cost.products(*types, self.multiplier, lanes, terms, folds)
+        products = cost.products(*types, self.multiplier, lanes, terms, folds).times(self.pixels)
+        results = self.out_widths[0] * self.out_type.bits
         rom = pipeline.weight_rom if self.structure == "pipeline" else cost.weight_rom
         parts = [rom(*self.weight_memory, self.memory)]
         if self.structure == "pipeline":
             depth, word = self.weight_memory
             blocks = 1 if self.activation is None or self.activation.channels == 1 else self.channels // self.pe
             parts += [
-                products if uses_dsp(self) else pipeline.dot_products(self, lanes, terms, folds),
+                products if uses_dsp(self) else pipeline.dot_products(self, lanes, terms, folds).times(self.pixels),
                 pipeline.counters(folds, depth, blocks),
-                pipeline.end(lanes * self.out_type.bits),
+                pipeline.end(results),
                 Resources(lut=pipeline.CONTROL, ff=2 * beat + word + 20),
             ]
         else:
-            parts += [products, Resources(lut=cost.CONTROL, ff=beat + lanes * self.out_type.bits + 30)]
+            parts += [products, Resources(lut=cost.CONTROL, ff=beat + results + 30)]
         if self.activation is not None:
-            parts.append(self.activation.resources(lanes, int(self.weights.shape[0]), self.acc))
+            outputs = int(self.weights.shape[0])
+            parts.append(self.activation.resources(lanes * self.pixels, outputs * self.pixels, self.acc))
         return Resources.total(parts)
 
     @property
@@ -181,7 +185,8 @@ class Vvtu(Unit):
         return found or ([] if self.activation is None else self.activation.unsound(rows))
 
     def faults(self) -> list[str]:
-        return self.divides("pe", self.channels, "the channels") + style_faults(self)
+        found = self.divides("pe", self.channels, "the channels") + style_faults(self)
+        return found + several_faults(self, self.frame, self.pe == self.channels and self.parallel)
 
     def order_faults(self, window: Unit) -> list[str]:
         block, parallel = getattr(window, "block", self.pe), getattr(window, "parallel", self.parallel)
@@ -192,7 +197,7 @@ class Vvtu(Unit):
         )
 
     def behind(self, block: int) -> Vvtu:
-        return replace(self, pe=block, parallel=False)
+        return replace(self, pe=block, parallel=False, pixels=1)
 
     def accumulate(self, *xs: Array) -> Array:
         """The integer products (N, H, W, C * m), before the activation, as the model has them (`signs`)."""

@@ -8,7 +8,7 @@ from flowc.model.dtypes import Array, IntType
 from flowc.units import cost
 from flowc.units.base import Frame
 
-__all__ = ["Weighted", "style_faults", "unknown_styles", "uses_dsp", "weight_figures"]
+__all__ = ["Weighted", "several_faults", "style_faults", "unknown_styles", "uses_dsp", "weight_figures"]
 
 
 class Weighted(Protocol):
@@ -61,6 +61,16 @@ def unknown_styles(unit: Weighted) -> list[str]:
     found = [] if unit.memory in cost.WEIGHT_MEMORIES else [f"there is no memory '{unit.memory}'"]
     known = unit.multiplier in (*cost.MULTIPLIERS, "packed")
     return found if known else [*found, f"there is no multiplier '{unit.multiplier}'"]
+
+
+def several_faults(unit: Any, frame: Frame, unfolded: bool) -> list[str]:
+    """What is wrong with the ``pixels`` of a unit that computes several positions of ``frame`` per cycle, all of each at once."""
+    if unit.pixels == 1:
+        return []
+    found = [] if unfolded else ["several pixels per cycle, but not all of each at once"]
+    found += [] if not getattr(unit, "weights_arrive", False) else ["several pixels per cycle, but weights that arrive"]
+    whole = frame.pixels % unit.pixels == 0
+    return found if whole else [*found, f"pixels = {unit.pixels} does not divide {frame.pixels} positions"]
 
 
 def style_faults(unit: Weighted) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from flowc.units import cost, pipeline
 from flowc.units.base import Array, Frame, OneToOne, Unit
 from flowc.units.cost import Resources
+from flowc.units.pixels import beats_of_row, filled
 from flowc.units.schedule import Ring, Schedule, every, grid
 from flowc.units.sound import number_faults
 
@@ -21,7 +22,8 @@ __all__ = ["Pad", "Window"]
 class Pad(OneToOne):
     """Surrounds the frame with ``value`` (an integer of the output type).
 
-    (H, W, C) -> (top + H + bottom, left + W + right, C), ``simd`` channels per beat (divides C).
+    (H, W, C) -> (top + H + bottom, left + W + right, C), ``simd`` channels per beat (divides C); or, with ``pixels`` above 1, so many
+    whole pixels (they divide W, and simd is C). Rows then leave in whole beats: the last one is filled up, as the window behind knows.
     """
 
     kind: ClassVar[str] = "pad"
@@ -33,29 +35,47 @@ class Pad(OneToOne):
     right: int = 0
     value: int = 0
     simd: int = 1
+    pixels: int = 1
 
     @property
     def outputs(self) -> tuple[Frame, ...]:
-        return (self.out,)
+        return (filled(self.out, self.pixels),)
 
     @property
     def lanes(self) -> int:
-        return self.simd
+        return self.simd * self.pixels
 
     def schedule(self) -> Schedule:
-        """Every iteration gives a beat, inside the frame the one that it takes."""
-        words, width = self.frame.c // self.simd, self.out.w * self.frame.c // self.simd
-        start = self.top * width + self.left * words
-        reads = grid((self.frame.h, width), (self.frame.w * words, 1), start=start)
+        """Every iteration gives a beat, inside the frame the one that it takes.
+
+        Several pixels of a beat lie in two beats that leave, where the left edge is no whole beat: the first of them takes it.
+        """
+        words, width = self.frame.c // self.simd, self.outputs[0].w // self.pixels * (self.frame.c // self.simd)
+        start = self.top * width + self.left // self.pixels * words
+        reads = grid((self.frame.h, width), (self.frame.w // self.pixels * words, 1), start=start)
         return Schedule(self.cycles, (reads,), (every(self.cycles),))
 
     @property
     def resources(self) -> Resources:
-        bits = self.simd * self.frame.dtype.bits
+        """The counters, the choice of the filler, and pixels that wait for the next beat."""
+        bits = self.lanes * self.frame.dtype.bits
+        kept = Resources(ff=self.left % self.pixels * self.simd * self.out.dtype.bits)
         if self.structure == "pipeline":
-            counters = pipeline.counters(self.frame.c // self.simd, self.out.w, self.out.h)
-            return counters + pipeline.end(self.simd * self.out.dtype.bits, 2) + Resources(lut=12 + ceil(bits / 2))
-        return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40)
+            counters = pipeline.counters(self.frame.c // self.simd, self.outputs[0].w // self.pixels, self.out.h)
+            parts = [counters, pipeline.end(self.lanes * self.out.dtype.bits, 2), Resources(lut=12 + ceil(bits / 2))]
+            return Resources.total([*parts, kept])
+        return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40) + kept
+
+    def unfolded(self, reader: Unit) -> Pad:  # noqa: ARG002
+        return replace(self, pixels=1) if self.pixels > 1 else self
+
+    def faults(self) -> list[str]:
+        found = super().faults()
+        if self.pixels > 1 and (self.simd != self.frame.c or self.frame.w % self.pixels):
+            found.append(
+                f"pixels = {self.pixels} asks for simd = {self.frame.c} and does not divide rows of {self.frame.w}"
+            )
+        return found
 
     def unsound(self) -> list[str]:
         found = number_faults(0, top=self.top, left=self.left, bottom=self.bottom, right=self.right)
@@ -68,7 +88,7 @@ class Pad(OneToOne):
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
-        out = np.full((x.shape[0], *self.out.shape), self.value, x.dtype)
+        out = np.full((x.shape[0], *self.outputs[0].shape), self.value, x.dtype)
         out[:, self.top : self.top + self.frame.h, self.left : self.left + self.frame.w] = x
         return (out,)
 
@@ -91,6 +111,9 @@ class Window(Unit):
     ``parallel``, a block's whole window, KH * KW * block elements (then simd == block).
     A serial window whose ring holds ``spare`` rows more takes pixels also while it can give none: with one less than the stride, a window
     that gives no more words than it takes accepts a word in nearly every cycle.
+    With ``pixels`` P above 1 a beat brings P whole pixels of a row and takes away the windows of the P / horizontal stride positions that
+    a beat stands for (`given`): rows are whole beats, filled up at their end where W is not, as are rows of positions; ``parallel``, and
+    block = C.
     Buffers (KH - 1) * dilation rows and (KW - 1) * dilation + 1 pixels of the input, in ``memory``: auto, lutram, bram or uram.
     """
 
@@ -105,10 +128,27 @@ class Window(Unit):
     parallel: bool = False
     memory: str = "auto"
     spare: int = 0
+    pixels: int = 1
 
     @property
     def inputs(self) -> tuple[Frame, ...]:
-        return (self.frame,)
+        return (filled(self.frame, self.pixels),)
+
+    @property
+    def given(self) -> int:
+        """Output positions per beat."""
+        return max(1, self.pixels // self.stride[1])
+
+    @property
+    def row_beats(self) -> int:
+        """Beats of ``pixels`` in an input row, per word of a pixel."""
+        return beats_of_row(self.frame.w, self.pixels)
+
+    @property
+    def behind_beats(self) -> int:
+        """Beats, before the one that completes them, that hold pixels of the same output positions' rows; for several pixels per beat."""
+        last = (self.given - 1) * self.stride[1] + (self.kernel[1] - 1) * self.dilation[1]
+        return last // self.pixels
 
     @property
     def out_h(self) -> int:
@@ -127,11 +167,11 @@ class Window(Unit):
 
     @property
     def in_widths(self) -> tuple[int, ...]:
-        return (self.simd,)
+        return (self.simd * self.pixels,)
 
     @property
     def out_widths(self) -> tuple[int, ...]:
-        return (self.simd * (self.kernel[0] * self.kernel[1] if self.parallel else 1),)
+        return (self.simd * (self.kernel[0] * self.kernel[1] if self.parallel else 1) * self.given,)
 
     @property
     def buffer_pixels(self) -> int:
@@ -151,6 +191,11 @@ class Window(Unit):
         if self.ring is not None:
             return self.ring.schedule()
         words = self.frame.c // self.simd
+        if self.pixels > 1:
+            row, beats = self.row_beats, self.out_w // self.given
+            first = (self.kernel[0] - 1) * self.dilation[0] * row + self.behind_beats
+            writes = grid((self.out_h, self.stride[0] * row), (beats, 1), start=first)
+            return Schedule(self.cycles, (every(self.cycles),), (writes,))
         row = self.frame.w * words
         first = (self.kernel[0] - 1) * self.dilation[0] * row + (self.kernel[1] - 1) * self.dilation[1] * words
         writes = grid((self.out_h, self.stride[0] * row), (self.out_w, self.stride[1] * words), (words, 1), start=first)
@@ -159,10 +204,12 @@ class Window(Unit):
     @property
     def line_memory(self) -> tuple[int, int, int]:
         """(memories, words, bits per word) of the line buffer: one ring, or with ``parallel`` a delay per kernel row but one."""
-        bits = self.simd * self.frame.dtype.bits
+        bits = self.in_widths[0] * self.frame.dtype.bits
         if self.ring is not None:
             return (1, self.ring.size, bits)
         (kh, kw), (dh, dw) = self.kernel, self.dilation
+        if self.pixels > 1:
+            return (kh - 1, dh * self.row_beats - self.behind_beats, bits)
         return (kh - 1, (dh * self.frame.w - (kw - 1) * dw) * self.frame.c // self.simd, bits)
 
     @property
@@ -176,13 +223,21 @@ class Window(Unit):
             parts.append(Resources(lut=cost.RING_CONTROL + 8 * depth.bit_length(), ff=bits + 150))
         else:
             cells = self.kernel[0] * (self.kernel[1] - 1)
-            parts.append(cost.held(self.dilation[1] * self.frame.c // self.simd, cells * bits))
+            if self.pixels > 1:
+                parts.append(Resources(ff=self.behind_beats * self.kernel[0] * bits))
+            else:
+                parts.append(cost.held(self.dilation[1] * self.frame.c // self.simd, cells * bits))
             parts.append(Resources(lut=cost.CONTROL, ff=bits + 40))
         return Resources.total(parts)
 
     def _pipeline(self, depth: int, bits: int) -> Resources:
         """As SystemVerilog has it: the ring with its counters, moves and sums, or chains of delays."""
         words, (h, w), (kh, kw) = self.frame.c // self.simd, (self.frame.h, self.frame.w), self.kernel
+        if self.pixels > 1:
+            row = pipeline.delay(depth, bits, self.memory).times(kh - 1)
+            beats = Resources(ff=self.behind_beats * kh * bits)
+            grid = pipeline.counters(self.row_beats, h) + Resources(lut=10)
+            return Resources.total([row, beats, grid, pipeline.end(self.out_widths[0] * self.frame.dtype.bits)])
         if self.ring is None:
             pixel = pipeline.delay(self.dilation[1] * words, bits, self.memory).times(kh * (kw - 1))
             row = pipeline.delay((self.dilation[0] * w - (kw - 1) * self.dilation[1]) * words, bits, self.memory)
@@ -196,7 +251,7 @@ class Window(Unit):
 
     @property
     def cycles(self) -> int:
-        return self.frame.elements // self.simd if self.ring is None else self.ring.cycles
+        return self.inputs[0].elements // self.in_widths[0] if self.ring is None else self.ring.cycles
 
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         (x,) = xs
@@ -232,8 +287,16 @@ class Window(Unit):
         found = self.divides("block", self.frame.c, "the channels") + self.divides("simd", self.block, "the block")
         if self.parallel and self.simd != self.block:
             found.append(f"a parallel window has simd = block, not {self.simd} and {self.block}")
+        if self.pixels > 1:
+            if not self.parallel or self.block != self.frame.c:
+                found.append("several pixels per cycle, but not all of each at once")
+            if self.pixels % self.stride[1] or self.out_w % self.given:
+                found.append(
+                    f"pixels = {self.pixels} is no multiple of the stride = {self.stride[1]}, or gives rows of {self.out_w} positions in "
+                    "no whole beats"
+                )
         return found
 
     def unfolded(self, reader: Unit) -> Window:
         block = reader.window_block(self.frame.c)
-        return replace(self, block=block, simd=block, parallel=False)
+        return replace(self, block=block, simd=block, parallel=False, pixels=1)

@@ -11,7 +11,20 @@ from math import gcd
 from typing import NamedTuple
 
 from flowc.backends.hls.parameters import stored_bits
-from flowc.units import Activate, Concat, GlobalSum, Join, Lookup, Mvtu, Pool, Thresholds, Unit, Vvtu, WidthConverter
+from flowc.units import (
+    Activate,
+    Concat,
+    GlobalSum,
+    Join,
+    Lookup,
+    Mvtu,
+    Pool,
+    Thresholds,
+    Unit,
+    Vvtu,
+    WidthConverter,
+    Window,
+)
 from flowc.units.cost import MAX_PRODUCTS, WIDEST_WORD
 from flowc.units.graph import Dataflow
 from flowc.units.thresholds import MAX_COMPARISONS
@@ -67,6 +80,8 @@ def _words(unit: Unit) -> Iterator[tuple[str, int]]:
         yield "bits of a row of weights", row
     if isinstance(unit, GlobalSum):
         yield "bits of a word of sums", unit.pe * unit.acc.bits
+    if isinstance(unit, Window) and unit.pixels > 1:
+        yield "bits of a beat of every row of taps", unit.kernel[0] * unit.line_memory[2]
     compared = _compared(unit)
     if compared is not None and compared[0] < unit.outputs[0].c:  # a single block is wired in
         _, activation = compared
@@ -84,7 +99,7 @@ def _parts(unit: Unit) -> Iterator[tuple[str, int]]:
 def _products(unit: Unit) -> Iterator[tuple[str, int]]:
     """Operations of the unit's loop."""
     if isinstance(unit, Mvtu):
-        yield "products in a cycle", unit.pe * unit.simd
+        yield "products in a cycle", unit.pixels * unit.pe * unit.simd
     if isinstance(unit, Vvtu):
         yield "products in a cycle", unit.products
 

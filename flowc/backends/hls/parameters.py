@@ -123,7 +123,7 @@ class ActivationCode:
 
 
 def activation_code(
-    layer: str, activation: Activation | None, source: IntType, blocks: int, lanes: int
+    layer: str, activation: Activation | None, source: IntType, blocks: int, lanes: int, pixels: int = 1
 ) -> ActivationCode:
     """The C++ object of an activation.
 
@@ -132,8 +132,11 @@ def activation_code(
         activation: what is applied, or None: values pass.
         source: type of its argument.
         blocks: beats per position.
-        lanes: channels per beat.
+        lanes: channels per beat, of one pixel.
+        pixels: pixels per beat: their lanes follow one another, with the parameters of the first's again.
     """
+    if activation is not None and pixels > 1:
+        activation, lanes = activation.select(np.tile(np.arange(blocks * lanes), pixels)), lanes * pixels
     if activation is None:
         cpp_type = f"flowc::Identity<{element(source)}>"
         return ActivationCode(f"{cpp_type}()", cpp_type)

@@ -28,13 +28,15 @@ class Bundle(Unit):
 
     Attributes:
         part: frame of each of the ``ways`` inputs.
-        lanes: elements per beat of each input.
+        lanes: elements per beat of each input, of one pixel.
+        pixels: pixels per beat, each of them put together from its parts.
     """
 
     kind: ClassVar[str] = "bundle"
     part: Frame
     ways: int
     lanes: int
+    pixels: int = 1
 
     @property
     def inputs(self) -> tuple[Frame, ...]:
@@ -46,15 +48,15 @@ class Bundle(Unit):
 
     @property
     def in_widths(self) -> tuple[int, ...]:
-        return (self.lanes,) * self.ways
+        return (self.lanes * self.pixels,) * self.ways
 
     @property
     def out_widths(self) -> tuple[int, ...]:
-        return (self.lanes * self.ways,)
+        return (self.lanes * self.ways * self.pixels,)
 
     @property
     def cycles(self) -> int:
-        return self.part.elements // self.lanes
+        return self.part.elements // (self.lanes * self.pixels)
 
     def schedule(self) -> Schedule:
         beats = every(self.cycles)
@@ -75,7 +77,7 @@ def split_large(graph: Dataflow) -> Dataflow:
     Weights that arrive come in one stream, for one unit: allocation keeps to the cap there.
     """
     for unit in list(graph):
-        if isinstance(unit, Mvtu) and unit.pe * unit.simd > MAX_PRODUCTS and not unit.weights_arrive:
+        if isinstance(unit, Mvtu) and unit.pixels * unit.pe * unit.simd > MAX_PRODUCTS and not unit.weights_arrive:
             graph = _split(graph, unit)
     return graph
 
@@ -86,12 +88,13 @@ def whole_unit(graph: Dataflow, part: str) -> str:
 
 
 def _split(graph: Dataflow, unit: Mvtu) -> Dataflow:
-    fitting = (n for n in range(2, unit.pe + 1) if unit.pe % n == 0 and unit.pe // n * unit.simd <= MAX_PRODUCTS)
+    per_row = unit.simd * unit.pixels
+    fitting = (n for n in range(2, unit.pe + 1) if unit.pe % n == 0 and unit.pe // n * per_row <= MAX_PRODUCTS)
     ways = next(fitting, None)
     if ways is None:
         raise InfeasibleError(
-            f"'{unit.name}' has {unit.simd} products per row; one loop holds at most {MAX_PRODUCTS}",
-            remedy="Fold it to a smaller SIMD",
+            f"'{unit.name}' has {per_row} products per row; one loop holds at most {MAX_PRODUCTS}",
+            remedy="Fold it to a smaller SIMD" if unit.pixels == 1 else "Give it fewer pixels per cycle",
         )
     pe = unit.pe // ways
     # Row b * PE + l of the whole is lane l of beat b.
@@ -106,8 +109,10 @@ def _split(graph: Dataflow, unit: Mvtu) -> Dataflow:
         )
         for i in range(ways)
     ]
-    fork = Fork(name=f"{unit.name}_fork", origin=unit.origin, frame=unit.frame, ways=ways, simd=unit.simd)
-    bundle = Bundle(name=unit.name, origin=unit.origin, part=parts[0].outputs[0], ways=ways, lanes=pe)
+    fork = Fork(name=f"{unit.name}_fork", origin=unit.origin, frame=unit.frame, ways=ways, simd=per_row)
+    bundle = Bundle(
+        name=unit.name, origin=unit.origin, part=parts[0].outputs[0], ways=ways, lanes=pe, pixels=unit.pixels
+    )
     streams = [replace(s, dst=fork.name) if s.dst == unit.name else s for s in graph.streams]
     streams += [Stream(fork.name, part.name, src_port=i, depth=2, memory="srl") for i, part in enumerate(parts)]
     streams += [Stream(part.name, bundle.name, dst_port=i, depth=2, memory="srl") for i, part in enumerate(parts)]

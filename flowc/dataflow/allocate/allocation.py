@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
 from flowc.dataflow.allocate.options import Option, on_device, vector
+from flowc.dataflow.allocate.pixels import counts, window_counts
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
@@ -112,7 +113,10 @@ def allocate(
     layers = find_layers(base, *(() if ports is None else (ports.bits, ports.count)))
     layers = fixed_layers(layers, {} if folding is None else folding)
     _check_memories(layers, target)
-    search = Search(base, layers, target, limits, least_transfer_cycles(base, layers, target, clock))
+    least = least_transfer_cycles(base, layers, target, clock)
+    search = Search(base, layers, target, limits, least)
+    if wanted is not None and search.slowest_least()[0] > wanted:
+        search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(_FIFO_ROUNDS):
         chosen = _choose(search, wanted, fps, clock, pinned)
@@ -139,7 +143,19 @@ def allocate(
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
     found = _allocation(sized, search, clock, target)
-    return found if wanted is not None or pinned else replace(found, notes=(*found.notes, _tenth(found, search)))
+    if wanted is None and not pinned:
+        found = replace(found, notes=(*found.notes, *_bound(found, search), _tenth(found, search)))
+    return found
+
+
+def _bound(found: Allocation, search: Search) -> Iterator[str]:
+    """What the user is told whose rate ends where a layer takes a pixel per cycle: nobody asked for more."""
+    least, layer = search.slowest_least()
+    if least == found.interval_cycles and (window_counts(layer) or counts(layer)) and not layer.pinned:
+        yield (
+            f"'{layer.name}' takes one pixel of a row per cycle, which bounds the rate; --fps above {found.fps:.0f}, or \"pixels\" in a "
+            "folding file, lets it take several"
+        )
 
 
 def _tenth(found: Allocation, search: Search) -> str:
@@ -152,7 +168,8 @@ def _tenth(found: Allocation, search: Search) -> str:
 
 
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:
-    """The graph with what units know of the device: the width of its DSP slices."""
+    """The graph, one pixel per cycle as yet, with what units know of the device: the width of its DSP slices."""
+    graph = graph.with_units({u.name: u.with_(pixels=1) for u in graph if getattr(u, "pixels", 1) > 1})
     return graph.with_units({u.name: u.with_(dsp_port=target.dsp_port) for u in graph if isinstance(u, Mvtu)})
 
 

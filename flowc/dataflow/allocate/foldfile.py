@@ -8,7 +8,8 @@
 
 Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram,
 stream), ``multiplier`` (auto, lut, dsp, packed), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle
-into the window), ``parallel`` (the window leaves in one beat). ``defaults`` holds styles for every layer that has them.
+into the window), ``parallel`` (the window leaves in one beat), ``window_pixels`` (pixels of a row per cycle into the window), ``pixels``
+(positions that the main unit computes per cycle). ``defaults`` holds styles for every layer that has them.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from pathlib import Path
 from typing import Any
 
 from flowc.dataflow.allocate.layers import Layer, find_layers
+from flowc.dataflow.allocate.pixels import pixel_conflict, pixel_reason
 from flowc.errors import UsageError, shown
 from flowc.files.read import read_file
 from flowc.passes.insert_width_converters import remove_width_converters
+from flowc.units import Mvtu, Pool, Vvtu
 from flowc.units.graph import Dataflow
 
 __all__ = ["KEYS", "chosen_folding", "fixed_layers", "folding_of", "read_folding"]
 
-KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel")
+KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel", "pixels", "window_pixels")
 _STYLES = ("memory", "multiplier", "window_memory")
 _LARGEST_FILE = 10_000_000
 
@@ -98,6 +101,11 @@ def fixed_layers(layers: Sequence[Layer], folding: Mapping[str, Any]) -> list[La
             _check_value(layer, key, value, "defaults")
         fixed = {k: v for k, v in {**styles, **own}.items() if v != "auto"}
         result.append(layer.with_fixed(fixed) if fixed else layer)
+        conflict = pixel_conflict(result[-1])
+        if conflict is not None:
+            raise UsageError(
+                f"folding '{layer.name}': {conflict}", remedy="Leave one of them out, or ask for one pixel per cycle"
+            )
     return result
 
 
@@ -110,6 +118,8 @@ def chosen_folding(graph: Dataflow) -> dict[str, dict[str, Any]]:
         if window is not None:
             values |= {"window_memory": window.memory, "parallel": window.parallel}
             values |= {} if window.parallel else {"window_simd": window.simd}
+        values |= {"pixels": main.pixels} if isinstance(main, Mvtu | Vvtu | Pool) and main.pixels > 1 else {}
+        values |= {"window_pixels": window.pixels} if window is not None and window.pixels > 1 else {}
         kept = {key: value for key, value in values.items() if value in layer.allowed(key) and value != "auto"}
         if kept:
             found[layer.name] = kept
@@ -136,7 +146,14 @@ def _check_value(layer: Layer, key: str, value: Any, where: str | None = None) -
             f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}"
         )
     if value not in allowed:
-        raise UsageError(f"{label}: '{key}' can't be {json.dumps(value)}; allowed are {_listed(allowed)}")
+        raise UsageError(
+            f"{label}: '{key}' can't be {json.dumps(value)}; allowed are {_listed(allowed)}",
+            remedy=_capital(pixel_reason(layer)) if key in ("pixels", "window_pixels") else None,
+        )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _listed(values: Sequence[Any]) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from flowc.dataflow.allocate.fold import MAX_LANES, Fold
+from flowc.dataflow.allocate.pixels import counts, pixel_cycles, pixel_folds, window_counts
 from flowc.interface.wire import MOST_WAYS, HostPort, crossing_cycles
 from flowc.units import GlobalSum, Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
@@ -20,32 +22,7 @@ from flowc.units.graph import Dataflow
 from flowc.units.likeness import likeness
 from flowc.units.port import Port
 
-__all__ = ["MAX_LANES", "Fold", "Layer", "find_layers", "fold_cycles"]
-
-
-MAX_LANES = 1024
-"""Most lanes of one unit (limit of HLS array partitioning)."""
-
-Changes = Mapping[str, Mapping[str, Any]]
-"""Unit name -> field -> value."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One way to fold a layer, without its memory and multiplier styles.
-
-    Attributes:
-        changes: unit name -> field -> value.
-        cycles: from frame to frame, of the layer's slowest unit.
-        in_width, out_width: elements per beat at the layer's ends.
-        converter: (element bits, wide in, wide out) of a width converter inside the layer, in front of its main unit.
-    """
-
-    changes: Changes
-    cycles: int
-    in_width: int
-    out_width: int
-    converter: tuple[int, int, int] | None = None
+__all__ = ["Layer", "find_layers", "fold_cycles"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +35,7 @@ class Layer:
         fixed: folding keys that the user fixed.
         port_bits: of a boundary stream: bits per cycle of a processor's port to the external memory; None where there is none.
         port_ways: such ports that it may use at once.
+        several: whether it may take several pixels per cycle, which nobody fixed, where one is too slow.
     """
 
     main: Unit
@@ -66,6 +44,7 @@ class Layer:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     port_bits: int | None = None
     port_ways: int = 1
+    several: bool = False
 
     @property
     def name(self) -> str:
@@ -93,11 +72,20 @@ class Layer:
         main = self.main
         if key in ("pe", "simd"):
             limited = key == "pe" or isinstance(main, Mvtu)
-            return [d for d in main.folding().get(key, []) if d <= MAX_LANES or not limited]
+            values = [d for d in main.folding().get(key, []) if d <= MAX_LANES or not limited]
+            return (
+                values
+                if main.structure == "loop"
+                else [d for d in values if isinstance(main, Mvtu) or d <= self._one_pixel]
+            )
+        if key == "pixels":
+            return [1, *counts(self)] if isinstance(main, Mvtu | Vvtu | Pool) else []
         if key in ("memory", "multiplier"):
             return main.styles().get(key, [])
         if self.window is None:
             return []
+        if key == "window_pixels":
+            return [1, *window_counts(self)]
         if key == "window_memory":
             return ["auto", "lutram", "bram", "uram"]
         if key == "window_simd" and isinstance(main, Mvtu):
@@ -108,10 +96,37 @@ class Layer:
     def pinned(self) -> bool:
         """Whether the user fixed all that decides the main unit's cycles."""
         keys = [k for k in ("pe", "simd") if self.allowed(k)]
-        return bool(keys) and all(k in self.fixed for k in keys)
+        return (bool(keys) and all(k in self.fixed for k in keys)) or self.fixed.get("pixels", 1) > 1
+
+    @property
+    def _pixels(self) -> list[int]:
+        """Numbers of pixels per cycle that are fixed, as output and as input of the window."""
+        return [self.fixed[key] for key in ("pixels", "window_pixels") if key in self.fixed]
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether several pixels per cycle are an option: fixed, or allowed where nothing fixed says one."""
+        return max(self._pixels, default=1) > 1 or (self.several and not self.pinned)
+
+    @property
+    def _one_pixel(self) -> int:
+        """Most elements of one pixel in a beat of the main unit."""
+        return max(self.main.inputs[0].c, self.main.outputs[0].c)
 
     def folds(self, limit: int) -> Iterator[Fold]:
-        """Folds worth a look of at most ``limit`` cycles: for every lane count the least parallel inputs, and a few more."""
+        """Folds worth a look of at most ``limit`` cycles: for every lane count the least parallel inputs, and a few more.
+
+        Several pixels per cycle are taken where they are fixed, and where one is too slow.
+        """
+        found = False
+        if max(self._pixels, default=1) == 1:
+            for fold in self._single_folds(limit):
+                found = True
+                yield fold
+        if not found and self.takes_several:
+            yield from pixel_folds(self, limit)
+
+    def _single_folds(self, limit: int) -> Iterator[Fold]:
         if isinstance(self.main, Mvtu):
             yield from self._matrix_folds(self.main, limit)
         elif isinstance(self.main, Vvtu | Pool):
@@ -124,17 +139,19 @@ class Layer:
         """Whether the user wants the weights to come from the external memory."""
         return self.fixed.get("memory") in ARRIVING
 
-    def _wanted(self, key: str, values: Iterable[Any]) -> list[Any]:
+    def wanted(self, key: str, values: Iterable[Any]) -> list[Any]:
         return [self.fixed[key]] if key in self.fixed else list(values)
 
     def _plain_folds(self, limit: int) -> Iterator[Fold]:
         key = "pe" if "pe" in self.main.folding() else "simd"
-        values = self._wanted(key, self.allowed(key))
+        values = self.wanted(key, [v for v in self.allowed(key) if v <= self._one_pixel or self.several])
         if not values:
             yield Fold({}, self._interval(self.main), self.main.in_widths[0], self.main.out_widths[0])
             return
         found = 0
         for value in values:
+            if found and value > self._one_pixel:
+                return  # one pixel is enough
             unit = self._shared(self.main.with_(**{key: value}), limit)
             wide = max(w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True))
             if isinstance(unit, GlobalSum):
@@ -163,9 +180,9 @@ class Layer:
         return changes, cycles
 
     def _depthwise_folds(self, main: Vvtu | Pool, limit: int) -> Iterator[Fold]:
-        for parallel in self._wanted("parallel", self.allowed("parallel") or [False]):
+        for parallel in self.wanted("parallel", self.allowed("parallel") or [False]):
             found = 0
-            for pe in self._wanted("pe", self.allowed("pe")):
+            for pe in self.wanted("pe", self.allowed("pe")):
                 changes, cycles = self._front(pe, pe, parallel, limit)
                 changes[main.name] = {"pe": pe, "parallel": parallel}
                 unit = main.with_(**changes[main.name])
@@ -185,11 +202,11 @@ class Layer:
     def _matrix_folds(self, main: Mvtu, limit: int) -> Iterator[Fold]:
         bits, channels = main.frame.dtype.bits, main.mw // main.taps
         work = main.frame.pixels * main.mh * main.mw
-        for pe in self._wanted("pe", self.allowed("pe")):
+        for pe in self.wanted("pe", self.allowed("pe")):
             if pe * main.out_type.bits > MAX_STREAM_BITS:
                 continue
             found = 0
-            for simd in self._wanted("simd", self.allowed("simd")):
+            for simd in self.wanted("simd", self.allowed("simd")):
                 cycles = work // (pe * simd) + _drain(main, simd)
                 weight_bits = simd * main.weight_type.bits
                 if (
@@ -214,7 +231,7 @@ class Layer:
             yield Fold({}, 0, simd, 0)
             return
         bits = main.frame.dtype.bits
-        allowed = self._wanted("parallel", [False, True])
+        allowed = self.wanted("parallel", [False, True])
         if True in allowed and simd % main.taps == 0 and channels % (simd // main.taps) == 0 and main.taps > 1:
             block = simd // main.taps
             changes, cycles = self._front(block, block, True, limit)
@@ -222,7 +239,7 @@ class Layer:
         if False not in allowed:
             return
         found = 0
-        for width in self._wanted("window_simd", self._window_widths(simd, channels)):
+        for width in self.wanted("window_simd", self._window_widths(simd, channels)):
             changes, cycles = self._front(width, channels, False, limit)
             if cycles > limit:
                 continue
@@ -244,7 +261,8 @@ class Layer:
     def intervals(self) -> set[int]:
         """Cycles from frame to frame that a layer without weights, window and lanes of a pool can have."""
         key = "pe" if "pe" in self.main.folding() else "simd"
-        units = [self.main.with_(**{key: value}) for value in self.allowed(key)] or [self.main]
+        values = [v for v in self.allowed(key) if v <= self._one_pixel or self.several or v == self.fixed.get(key)]
+        units = [self.main.with_(**{key: value}) for value in values] or [self.main]
         return {self._interval(way) for unit in units for way in self._ways(unit)}
 
     def _ways(self, unit: Unit) -> list[Unit]:
@@ -340,6 +358,8 @@ def fold_cycles(layer: Layer) -> list[int]:
             if block % simd == 0:
                 found |= {_window_cycles(window, simd, block, False, spare) for spare in {0, _spare(window)}}
             found.add(_window_cycles(window, simd, simd, True, 0))
+    if layer.takes_several:
+        found |= pixel_cycles(layer)
     ascending = sorted(found)
     while ascending and next(layer.folds(ascending[0]), None) is None:
         del ascending[0]

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from flowc.dataflow.allocate.layers import Fold, Layer
+from flowc.dataflow.allocate.fold import Fold
+from flowc.dataflow.allocate.layers import Layer
 from flowc.dataflow.allocate.limits import RESOURCES
 from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
@@ -188,7 +189,7 @@ class OptionTable:
 
     @staticmethod
     def _in_width(unit: Unit, changes: Mapping[str, Any]) -> int:
-        if isinstance(unit, Vvtu):
+        if isinstance(unit, Vvtu) or changes.get("pixels", 1) > 1:
             return unit.with_(**changes).in_widths[0]
         return int(changes.get("simd", changes.get("pe", unit.in_widths[0])))
 
@@ -205,7 +206,7 @@ class OptionTable:
             elif isinstance(unit, Mvtu | Vvtu):
                 _, width = folded.weight_memory
                 arriving = self._uram_weights and width <= MAX_STREAM_BITS
-                arriving = arriving and width // unit.weight_type.bits <= MAX_PRODUCTS
+                arriving = arriving and width // unit.weight_type.bits <= MAX_PRODUCTS and folded.pixels == 1
                 memories = ["lutram", "bram", *(["uram"] if arriving else [])]
                 memories = [fixed["memory"]] if "memory" in fixed else memories
                 types = unit.weight_type, unit.frame.dtype

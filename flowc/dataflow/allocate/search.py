@@ -12,6 +12,7 @@ from flowc import progress
 from flowc.dataflow.allocate.layers import Layer, fold_cycles
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
 from flowc.dataflow.allocate.options import Option, OptionTable
+from flowc.dataflow.allocate.pixels import pixel_reason
 from flowc.dataflow.allocate.select import Floats, Selection
 from flowc.errors import InfeasibleError, TooLargeError, UsageError
 from flowc.targets import Target
@@ -137,6 +138,8 @@ class Search:
             if layer.port_bits is not None:
                 many = f"{layer.port_ways} memory ports" if layer.port_ways > 1 else "a memory port"
                 why += f", through {many} of {layer.port_bits} bits"
+            if layer.several and not layer.pinned and layer.allowed("pixels") == [1]:
+                why += f" ({pixel_reason(layer)})"
             message = f"layer '{layer.name}' takes {floor:,} cycles per frame {why}"
             raise InfeasibleError(message, remedy="ask for a lower rate, or give the layer a folding that is faster")
         if self.transfer_cycles > wanted:

@@ -110,6 +110,7 @@ def _box(
     interval = report["interval_cycles"] or 1
     load = min(1.0, layer["cycles"] / interval)
     folding = " ".join(f"{k.upper()} {layer[k]}" for k in ("pe", "simd") if layer.get(k) is not None)
+    folding += f" x {layer['pixels']} pixels" if (layer.get("pixels") or 1) > 1 else ""
     binds = name == report["bottleneck"]
     title = f"{name} ({layer['unit']}): {number(layer['cycles'])} of {number(interval)} cycles" + (
         "; the bottleneck" if binds else ""

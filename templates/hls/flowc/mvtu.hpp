@@ -208,6 +208,51 @@ inline void mvtu(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   }
 }
 
+// The same for PIXELS positions per cycle, each computed whole: the word of weights, PE rows of SIMD, is all that there is, and all
+// positions share it. Layer holds the types Input, Weight, Multiplier and the numbers POSITIONS, PIXELS, PE, SIMD. Lane q * PE + p of
+// the activation is row p of position q.
+template <class Layer, class Activation, class Weights>
+inline void mvtu_pixels(hls::stream<Beat<typename Layer::Input, Layer::PIXELS * Layer::SIMD>>& in,
+                        hls::stream<Beat<typename Activation::Output, Layer::PIXELS * Layer::PE>>& out, Weights& weights,
+                        const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned PE = Layer::PE;
+  constexpr unsigned LANES = Layer::PIXELS * PE;
+  using Input = typename Layer::Input;
+  using Output = typename Activation::Output;
+  using Products = DotProducts<Input, typename Layer::Weight, typename Layer::Multiplier, PE, Layer::SIMD>;
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+  constexpr int BITS = static_cast<int>(Layer::SIMD * Input::BITS);
+  static_assert(HasRows<Weights, 1>::value, "one row of weights");
+  static_assert(LANES <= MAX_LANES && Layer::PIXELS * Layer::SIMD <= MAX_LANES, "arrays of so many parts can't be partitioned");
+  static_assert(LANES * Layer::SIMD <= MAX_PRODUCTS, "one loop can't be scheduled with so many products");
+  static_assert(Layer::POSITIONS % Layer::PIXELS == 0, "beats hold whole positions");
+
+  for (unsigned step = 0; step < Layer::POSITIONS / Layer::PIXELS; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp rewind
+    FLOWC_STEP();
+    const Beat<Input, Layer::PIXELS * Layer::SIMD> beat = in.read();
+    using WeightRow = typename Products::template Weights<HasRows<Weights, 1>::SLICES>;
+    WeightRow weight_row;
+#pragma HLS ARRAY_PARTITION variable = weight_row.words type = complete
+    weight_row.read(weights, 0U);
+    typename Activation::Result results[LANES];
+#pragma HLS ARRAY_PARTITION variable = results type = complete
+    for (unsigned q = 0; q < Layer::PIXELS; ++q) {
+#pragma HLS UNROLL
+      const Beat<Input, Layer::SIMD> position = beat.range(static_cast<int>(q + 1) * BITS - 1, static_cast<int>(q) * BITS);
+      Sum sums[PE];
+#pragma HLS ARRAY_PARTITION variable = sums type = complete
+      Products::compute(position, weight_row, sums);
+      for (unsigned p = 0; p < PE; ++p) {
+#pragma HLS UNROLL
+        results[q * PE + p] = activation(sums[p], 0, q * PE + p);
+      }
+    }
+    out.write(pack<Output, LANES>(results));
+  }
+}
+
 }  // namespace flowc
 
 #endif

@@ -76,6 +76,42 @@ inline void pixel_pad(hls::stream<Beat<typename Layer::Input, Layer::SIMD>>& in,
   }
 }
 
+// As `pad`, PIXELS pixels of SIMD channels per beat. WIDTH is whole beats; an output row is ROW_BEATS beats, filled up at its end. Where
+// the left edge is no whole beat, the last pixels of a beat wait for the next one.
+template <class Layer>
+inline void pad_pixels(hls::stream<Beat<typename Layer::Input, Layer::PIXELS * Layer::SIMD>>& in,
+                       hls::stream<Beat<typename Layer::Output, Layer::PIXELS * Layer::SIMD>>& out,
+                       const Beat<typename Layer::Output, Layer::PIXELS * Layer::SIMD>& filler) {
+#pragma HLS INLINE
+  constexpr unsigned LANES = Layer::PIXELS * Layer::SIMD;
+  constexpr unsigned FIRST = Layer::LEFT / Layer::PIXELS;
+  constexpr unsigned END = FIRST + Layer::WIDTH / Layer::PIXELS;
+  constexpr int KEPT = static_cast<int>(Layer::LEFT % Layer::PIXELS * Layer::SIMD * Layer::Output::BITS);
+  constexpr int BITS = static_cast<int>(LANES * Layer::Output::BITS);
+  static_assert(Layer::WIDTH % Layer::PIXELS == 0, "a row is whole beats");
+  static_assert(Layer::ROW_BEATS * Layer::PIXELS >= Layer::LEFT + Layer::WIDTH, "a row holds all pixels");
+  Count<Layer::ROW_BEATS> x = 0;
+  Count<Layer::OUT_H> y = 0;
+  Beat<typename Layer::Output, LANES> before = filler;
+  for (unsigned step = 0; step < Layer::OUT_H * Layer::ROW_BEATS; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp rewind
+    FLOWC_STEP();
+    const bool rows = y + 1 > Layer::TOP && y < Layer::TOP + Layer::HEIGHT;
+    const bool columns = x + 1 > FIRST && x < END;
+    Beat<typename Layer::Output, LANES> taken = filler;
+    if (rows && columns) taken = convert<typename Layer::Input, typename Layer::Output, LANES>(in.read());
+    Beat<typename Layer::Output, LANES> beat = taken;
+    if (KEPT > 0) {
+      beat = taken << KEPT;
+      beat.range(KEPT > 0 ? KEPT - 1 : 0, 0) = before.range(BITS - 1, KEPT > 0 ? BITS - KEPT : 0);
+    }
+    before = taken;
+    out.write(beat);
+    if (x == Layer::ROW_BEATS - 1) y = next<Layer::OUT_H>(y);
+    x = next<Layer::ROW_BEATS>(x);
+  }
+}
+
 }  // namespace flowc
 
 #endif

@@ -91,6 +91,39 @@ inline void pool_parallel(hls::stream<Beat<typename Layer::Input, Layer::TAPS * 
   }
 }
 
+// The same for PIXELS positions per cycle, [PIXELS][TAPS][PE], PE being all channels. Lane q * PE + p of the activation is channel p of
+// position q.
+template <class Layer, class Activation>
+inline void pool_pixels(hls::stream<Beat<typename Layer::Input, Layer::PIXELS * Layer::TAPS * Layer::PE>>& in,
+                        hls::stream<Beat<typename Activation::Output, Layer::PIXELS * Layer::PE>>& out, const Activation& activation) {
+#pragma HLS INLINE
+  constexpr unsigned PE = Layer::PE;
+  constexpr unsigned INPUTS = Layer::TAPS * PE;
+  constexpr unsigned LANES = Layer::PIXELS * PE;
+  static_assert(Layer::POSITIONS % Layer::PIXELS == 0, "beats hold whole positions");
+  using Sum = Number<Activation::Input::VALUE_BITS, Activation::Input::SIGNED>;
+  for (unsigned step = 0; step < Layer::POSITIONS / Layer::PIXELS; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp rewind
+    FLOWC_STEP();
+    typename Layer::Input::Value x[Layer::PIXELS * INPUTS];
+    typename Activation::Result results[LANES];
+#pragma HLS ARRAY_PARTITION variable = x type = complete
+#pragma HLS ARRAY_PARTITION variable = results type = complete
+    unpack<typename Layer::Input, Layer::PIXELS * INPUTS>(in.read(), x);
+    for (unsigned lane = 0; lane < LANES; ++lane) {
+#pragma HLS UNROLL
+      const unsigned first = lane / PE * INPUTS + lane % PE;
+      Sum sum = Sum(x[first]);
+      for (unsigned k = 1; k < Layer::TAPS; ++k) {
+#pragma HLS UNROLL
+        sum = Layer::Reduction::combine(sum, Sum(x[first + k * PE]));
+      }
+      results[lane] = activation(sum, 0, lane);
+    }
+    out.write(pack<typename Activation::Output, LANES>(results));
+  }
+}
+
 // The sum over all positions of a frame, per channel; then the activation. Layer holds the types Input and Sum (the element type
 // of the accumulators) and the numbers POSITIONS, BLOCKS (beats per position), PE. `sums` is the memory of the accumulators, a word
 // of PE sums per block. One cycle per input beat.

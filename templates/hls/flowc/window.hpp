@@ -299,6 +299,83 @@ inline void window_parallel(hls::stream<Word>& in, hls::stream<ap_uint<Word::wid
   }
 }
 
+// Parallel window over beats of PIXELS pixels, all channels of each: the windows of GIVEN positions per cycle, each [KERNEL_H][KERNEL_W]
+// [channel].
+//
+// Layer holds, besides kernel, stride and dilation: HEIGHT, ROW_BEATS, OUT_BEATS (beats of input and output rows), PIXELS, GIVEN and
+// BEHIND: the pixels of a beat of positions lie in BEHIND + 1 beats of each row of taps. `columns` keeps the BEHIND last ones, of all
+// rows of taps in one word, the latest first. The last of a row's goes on to the row above, the rest of DILATION_H rows later
+// (`rows`). One cycle per input beat; positions leave when their last beat has come.
+template <class Layer, class Word, class Columns, unsigned COLUMNS, class Rows, unsigned ROW_DELAY>
+inline void window_pixels(hls::stream<Word>& in,
+                          hls::stream<ap_uint<Word::width / Layer::PIXELS * Layer::GIVEN * Layer::KERNEL_H * Layer::KERNEL_W>>& out,
+                          Columns (&columns)[COLUMNS], Rows (&rows)[ROW_DELAY]) {
+#pragma HLS INLINE
+  constexpr unsigned KH = Layer::KERNEL_H;
+  constexpr unsigned KW = Layer::KERNEL_W;
+  constexpr unsigned BEHIND = Layer::BEHIND;
+  constexpr int BEAT = Word::width;
+  constexpr int BITS = BEAT / static_cast<int>(Layer::PIXELS);
+  constexpr unsigned FIRST_Y = (KH - 1) * Layer::DILATION_H;
+  constexpr unsigned LAST = (Layer::GIVEN - 1) * Layer::STRIDE_W + (KW - 1) * Layer::DILATION_W;
+  static_assert(Layer::GIVEN * Layer::STRIDE_W == Layer::PIXELS, "a beat stands for whole positions");
+  static_assert(BEHIND == LAST / Layer::PIXELS, "beats that hold the pixels of a beat of positions");
+  static_assert(COLUMNS == (BEHIND == 0 ? 1 : BEHIND), "a word for each beat before");
+  static_assert(ROW_DELAY == (KH == 1 ? 1 : Layer::DILATION_H * Layer::ROW_BEATS - BEHIND), "a row's delay");
+  static_assert(Columns::width == BEAT * static_cast<int>(KH), "a beat of every row of taps");
+  static_assert(Rows::width == BEAT * static_cast<int>(KH == 1 ? 1 : KH - 1), "the delays of all rows");
+  Count<Layer::ROW_BEATS> x = 0;
+  Count<Layer::HEIGHT> y = 0;
+  Count<Layer::STRIDE_H> phase_y = 0;
+  Count<ROW_DELAY> row_at = 0;
+  for (unsigned step = 0; step < Layer::HEIGHT * Layer::ROW_BEATS; ++step) {
+#pragma HLS PIPELINE II = 1 style = flp rewind
+#pragma HLS DEPENDENCE variable = rows type = inter direction = RAW distance = ROW_DELAY dependent = true
+    FLOWC_STEP();
+    const Rows delayed_rows = rows[row_at];
+    Rows moved_rows = 0;
+    Columns arrived = 0;
+    ap_uint<Word::width / Layer::PIXELS * Layer::GIVEN * KH * KW> taps = 0;
+    Word moving = in.read();
+    for (unsigned i = 0; i < KH; ++i) {
+#pragma HLS UNROLL
+      const unsigned ky = KH - 1 - i;
+      const int row = static_cast<int>(ky) * BEAT;
+      arrived.range(row + BEAT - 1, row) = moving;
+      for (unsigned tap = 0; tap < Layer::GIVEN * KW; ++tap) {
+#pragma HLS UNROLL
+        const unsigned column = tap / KW * Layer::STRIDE_W + tap % KW * Layer::DILATION_W;
+        const unsigned past = BEHIND - column / Layer::PIXELS;  // 0: in the beat that has just come
+        const int from = static_cast<int>(column % Layer::PIXELS) * BITS;
+        const int to = static_cast<int>((tap / KW * KH + ky) * KW + tap % KW) * BITS;
+        const Columns source = past == 0 ? arrived : columns[past == 0 ? 0 : past - 1];
+        taps.range(to + BITS - 1, to) = source.range(row + from + BITS - 1, row + from);
+      }
+      if (ky != 0) {
+        const int at = static_cast<int>(ky - 1) * BEAT;
+        const Columns oldest = BEHIND == 0 ? arrived : columns[COLUMNS - 1];
+        moved_rows.range(at + BEAT - 1, at) = oldest.range(row + BEAT - 1, row);
+        moving = delayed_rows.range(at + BEAT - 1, at);
+      }
+    }
+    rows[row_at] = moved_rows;
+    for (unsigned i = 1; i < COLUMNS; ++i) {
+#pragma HLS UNROLL
+      columns[COLUMNS - i] = columns[COLUMNS - 1 - i];
+    }
+    columns[0] = arrived;
+    const bool below = y + 1 > FIRST_Y;
+    if (below && phase_y == 0 && x + 1 > BEHIND && x < BEHIND + Layer::OUT_BEATS) out.write(taps);
+
+    row_at = next<ROW_DELAY>(row_at);
+    if (x == Layer::ROW_BEATS - 1) {
+      if (below) phase_y = next<Layer::STRIDE_H>(phase_y);
+      y = next<Layer::HEIGHT>(y);
+    }
+    x = next<Layer::ROW_BEATS>(x);
+  }
+}
+
 }  // namespace flowc
 
 #endif

@@ -124,6 +124,26 @@ def window(rng: Random, name: str, *, block: str, parallel: bool = False) -> Win
     )  # fmt: skip
 
 
+def several(rng: Random) -> int:
+    return pick(rng, [2, 2, 3, 4, 6])
+
+
+def window_of_pixels(rng: Random, name: str) -> Window:
+    """A window that takes several pixels per cycle, of rows that need not be whole beats."""
+    pixels = several(rng)
+    kernel = pick(rng, [(3, 3), (2, 2), (1, 3), (3, 1), (1, 1), (2, 3), (5, 4)])
+    stride = (int(rng.integers(1, 4)), pick(rng, [s for s in (1, 2, 3) if pixels % s == 0]))
+    dilation = pick(rng, [(1, 1), (1, 1), (2, 1), (1, 2), (2, 5)])
+    h = (kernel[0] - 1) * dilation[0] + int(rng.integers(1, 8))
+    positions = pixels // stride[1] * int(rng.integers(1, 5))
+    w = (kernel[1] - 1) * dilation[1] + (positions - 1) * stride[1] + 1 + int(rng.integers(0, stride[1]))
+    c = pick(rng, [1, 2, 3])
+    return Window(
+        name=name, frame=Frame(h, w, c, element_type(rng)), kernel=kernel, stride=stride, dilation=dilation, block=c,
+        simd=c, parallel=True, pixels=pixels,
+    )  # fmt: skip
+
+
 def make_window(rng: Random, name: str) -> Window:
     return window(rng, name, block=pick(rng, ["all", "some"]), parallel=bool(rng.random() < 0.4))
 
@@ -332,6 +352,65 @@ MAKERS: dict[str, Callable[[Random, str], Unit]] = {
     "width_converter": make_width_converter,
     "window": make_window,
 }
+
+
+def pixel_mvtu(rng: Random, name: str) -> Mvtu:
+    unit = make_mvtu(rng, name)
+    while unit.groups > 1:
+        unit = make_mvtu(rng, name)
+    pixels = several(rng)
+    frame = Frame(2, pixels * int(rng.integers(1, 3)), unit.frame.c, unit.frame.dtype)
+    return unit.with_(frame=frame, pixels=pixels, pe=unit.mh, simd=unit.mw)
+
+
+def pixel_vvtu(rng: Random, name: str) -> Vvtu:
+    unit, pixels = make_vvtu(rng, name), several(rng)
+    frame = Frame(2, pixels * int(rng.integers(1, 3)), unit.frame.c, unit.frame.dtype)
+    return unit.with_(frame=frame, pixels=pixels, pe=unit.channels, parallel=True)
+
+
+def pixel_pool(rng: Random, name: str) -> Pool:
+    unit, pixels = make_pool(rng, name), several(rng)
+    frame = Frame(2, pixels * int(rng.integers(1, 3)), unit.frame.c, unit.frame.dtype)
+    return unit.with_(frame=frame, pixels=pixels, pe=unit.channels, parallel=True)
+
+
+def pixel_activate(rng: Random, name: str) -> Activate:
+    unit, pixels = make_activate(rng, name), several(rng)
+    frame = Frame(2, pixels * 2, unit.frame.c, unit.frame.dtype)
+    return unit.with_(frame=frame, pe=pixels * unit.frame.c)
+
+
+def pixel_join(rng: Random, name: str) -> Join:
+    unit, pixels = make_join(rng, name), several(rng)
+    left, right = (Frame(2, pixels * 2, f.c, f.dtype) for f in (unit.left, unit.right))
+    return unit.with_(left=left, right=right, pe=pixels * left.c)
+
+
+def pixel_fork(rng: Random, name: str) -> Fork:
+    unit, pixels = make_fork(rng, name), several(rng)
+    return unit.with_(frame=Frame(2, pixels * 2, 6, unit.frame.dtype), simd=pixels * 6)
+
+
+def pixel_pad(rng: Random, name: str) -> Pad:
+    unit, pixels = make_pad(rng, name), several(rng)
+    left = int(rng.integers(0, 2 * pixels))
+    frame = Frame(unit.frame.h, pixels * int(rng.integers(1, 4)), unit.frame.c, unit.frame.dtype)
+    out = Frame(unit.out.h, left + frame.w + unit.right, frame.c, unit.out.dtype)
+    return unit.with_(frame=frame, out=out, left=left, pixels=pixels, simd=frame.c)
+
+
+PIXEL_MAKERS: dict[str, Callable[[Random, str], Unit]] = {
+    "activate": pixel_activate,
+    "fork": pixel_fork,
+    "join": pixel_join,
+    "mvtu": pixel_mvtu,
+    "pad": pixel_pad,
+    "pool": pixel_pool,
+    "vvtu": pixel_vvtu,
+    "window": window_of_pixels,
+}
+"""The kinds that can take several pixels per cycle, doing so."""
 
 
 def side_by_side(units: Sequence[Unit]) -> Dataflow:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from flowc.backends.hls import csim, generate
+from flowc.backends.hls.lint import lint
+from flowc.dataflow.allocate.check import faults
 from flowc.units import Array
 from flowc.units.graph import Dataflow
-from tests.backends.hls.random_units import MAKERS, emulate, integers, side_by_side
+from tests.backends.hls.random_units import MAKERS, PIXEL_MAKERS, emulate, integers, side_by_side
 
 FRAMES = 5
 WIDE = ("activate", "join", "mvtu", "pool", "vvtu", "window")
 """The kinds with most of the variety."""
 
 
-def design(kinds: list[str], seed: int, out: Path) -> tuple[Dataflow, list[Array]]:
+def design(kinds: list[str], seed: int, out: Path, makers: dict[str, Any] = MAKERS) -> tuple[Dataflow, list[Array]]:
     """A generated design with one random unit of each kind, and frames for it: random ones, all least, all greatest."""
     rng = np.random.default_rng(seed)
-    graph = side_by_side([MAKERS[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)])
+    graph = side_by_side([makers[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)])
     generate(graph, out, part="xczu3eg-sbva484-1-e", clock_mhz=200, header="A test")
     frames = [
         np.concatenate([
@@ -37,8 +40,9 @@ def check(graph: Dataflow, results: list[Array], frames: list[Array]) -> None:
         np.testing.assert_array_equal(result, expected, err_msg=port.name)
 
 
-def check_counted(kinds: list[str], seed: int, out: Path) -> None:
-    graph, frames = design(kinds, seed, out)
+def check_counted(kinds: list[str], seed: int, out: Path, makers: dict[str, Any] = MAKERS) -> None:
+    graph, frames = design(kinds, seed, out, makers)
+    assert faults(graph) == []
     binary = csim.compile(out, cycles=True)
     check(graph, csim.run(binary, graph, frames), frames)
     counts = csim.count_cycles(binary, graph, frames)
@@ -52,6 +56,17 @@ def test_every_kind_computes_its_function_in_its_cycles(tmp_path: Path) -> None:
 def test_the_widths_of_synthesis_hold_every_value(tmp_path: Path) -> None:
     graph, frames = design([*WIDE, "global_sum", "argmax"], 1, tmp_path)
     check(graph, csim.run(csim.compile(tmp_path, exact=True), graph, frames), frames)
+
+
+def test_units_that_take_several_pixels_per_cycle(tmp_path: Path) -> None:
+    check_counted([*PIXEL_MAKERS, "window", "pad"], 0, tmp_path, PIXEL_MAKERS)
+
+
+@pytest.mark.slow
+def test_units_of_several_pixels_in_the_widths_of_synthesis_and_threads(tmp_path: Path) -> None:
+    graph, frames = design([*PIXEL_MAKERS, "window"], 11, tmp_path, PIXEL_MAKERS)
+    assert [str(f) for f in lint(tmp_path)] == []
+    check(graph, csim.run(csim.compile(tmp_path, exact=True, threads=True), graph, frames), frames)
 
 
 @pytest.mark.slow

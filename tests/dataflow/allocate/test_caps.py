@@ -6,7 +6,7 @@ import pytest
 
 from flowc.backends.hls.split import split_large
 from flowc.dataflow.allocate.allocation import allocate
-from flowc.dataflow.allocate.layers import MAX_LANES
+from flowc.dataflow.allocate.fold import MAX_LANES
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.targets import load_target
 from flowc.units import Mvtu, Vvtu

@@ -8,25 +8,37 @@ from flowc.backends.hls.layer import Constant, Layer, element
 from flowc.backends.hls.parameters import activation_code, lane_memories, stored_type
 from flowc.backends.hls.text import decimal_rows
 from flowc.model.dtypes import IntType
-from flowc.units import Activate, Join
+from flowc.units import Activate, Frame, Join
 
 __all__ = ["write_activate", "write_join"]
+
+
+def _beat(lanes: int, frame: Frame) -> tuple[int, int, int]:
+    """Pixels per beat, beats per pixel (1 where there are several), and lanes of a pixel."""
+    return max(1, lanes // frame.c), max(1, frame.c // lanes), min(lanes, frame.c)
+
+
+def _counts(lanes: int, frame: Frame) -> list[tuple[str, int, str]]:
+    """Numbers of a unit's struct: beats of so many lanes in a frame."""
+    pixels, blocks, _ = _beat(lanes, frame)
+    several = f", {pixels} pixels at a time" if pixels > 1 else ""
+    return [
+        ("POSITIONS", frame.pixels // pixels, f"{frame.h} x {frame.w}{several}"),
+        ("BLOCKS", blocks, f"{frame.c} channels / PE" if pixels == 1 else ""),
+        ("PE", lanes, "channels in parallel" if pixels == 1 else f"{pixels} pixels of {frame.c} channels"),
+    ]
 
 
 def write_activate(unit: Activate) -> Layer:
     """C++ of a standalone activation."""
     frame = unit.frame
-    blocks = frame.c // unit.pe
-    activation = activation_code(unit.name, unit.activation, frame.dtype, blocks, unit.pe)
+    pixels, blocks, lanes = _beat(unit.pe, frame)
+    activation = activation_code(unit.name, unit.activation, frame.dtype, blocks, lanes, pixels)
     return Layer(
         unit,
         "activate.cpp.j2",
         ("elementwise.hpp",),
-        numbers=(
-            ("POSITIONS", frame.pixels, f"{frame.h} x {frame.w}"),
-            ("BLOCKS", blocks, f"{frame.c} channels / PE"),
-            ("PE", unit.pe, "channels in parallel"),
-        ),
+        numbers=(*_counts(unit.pe, frame),),
         constants=activation.constants,
         pragmas=activation.pragmas,
         values={"activation": activation.expression},
@@ -41,16 +53,15 @@ def write_join(unit: Join) -> Layer:
     """C++ of a join."""
     name = unit.name
     frame = unit.left
-    blocks = frame.c // unit.pe
-    activation = activation_code(name, unit.activation, unit.acc, blocks, unit.pe)
+    pixels, blocks, lanes = _beat(unit.pe, frame)
+    activation = activation_code(name, unit.activation, unit.acc, blocks, lanes, pixels)
     constants = list(activation.constants)
     pragmas = list(activation.pragmas)
     if unit.op == "add":
         shared = unit.left_scale.size == unit.right_scale.size == 1
         shape = (1, 1) if shared else (blocks, unit.pe)
-        scales = [
-            np.broadcast_to(s, (shape[0] * shape[1],)).reshape(shape) for s in (unit.left_scale, unit.right_scale)
-        ]
+        both = [s if s.size == 1 else np.tile(s, pixels) for s in (unit.left_scale, unit.right_scale)]
+        scales = [np.broadcast_to(s, (shape[0] * shape[1],)).reshape(shape) for s in both]
         operation = f"flowc::ScaledSum<{stored_type(np.stack(scales))}, {shape[0]}, {shape[1]}>"
         about = "factors of the left, then of the right operand, [block][lane]"
         constants.append(Constant(operation, f"{name}_scales", (), ",\n".join(map(decimal_rows, scales)), about))
@@ -72,9 +83,7 @@ def write_join(unit: Join) -> Layer:
         ("elementwise.hpp",),
         types=(("Left", element(unit.left.dtype)), ("Right", element(unit.right.dtype))),
         numbers=(
-            ("POSITIONS", frame.pixels, f"{frame.h} x {frame.w}"),
-            ("BLOCKS", blocks, f"{frame.c} channels / PE"),
-            ("PE", unit.pe, "channels in parallel"),
+            *_counts(unit.pe, frame),
             ("WIDE", wide, "bits of the operation"),
         ),
         constants=tuple(constants),

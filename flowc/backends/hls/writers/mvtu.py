@@ -25,11 +25,32 @@ def write_mvtu(unit: Mvtu) -> Layer:
     dtype = unit.frame.dtype
     row_folds = unit.mh // unit.groups // unit.pe
     column_folds = unit.mw // unit.simd
-    activation = activation_code(name, unit.activation, unit.acc, unit.mh // unit.pe, unit.pe)
+    activation = activation_code(name, unit.activation, unit.acc, unit.mh // unit.pe, unit.pe, unit.pixels)
     store = weight_store(
         name, unit.weight_rows, unit.weight_type, unit.memory, unit.simd,
         "rows ordered [group][row fold][column fold], each [PE][SIMD]; columns in the stream order of the window",
     )  # fmt: skip
+    types = (
+        ("Input", element(dtype)),
+        ("Weight", element(unit.weight_type)),
+        ("Multiplier", _multiplier(unit)),
+    )
+    if unit.pixels > 1:
+        return Layer(
+            unit,
+            "mvtu_pixels.cpp.j2",
+            ("mvtu.hpp",),
+            types=types,
+            numbers=(
+                ("POSITIONS", unit.frame.pixels, f"{unit.frame.h} x {unit.frame.w}"),
+                ("PIXELS", unit.pixels, "positions in parallel"),
+                ("PE", unit.pe, "output rows of a position: all"),
+                ("SIMD", unit.simd, "inputs of a position: all"),
+            ),
+            constants=(*store.constants, *activation.constants),
+            pragmas=(*store.pragmas, *activation.pragmas),
+            values={"activation": activation.expression, "store": store},
+        )
     bits = unit.simd * dtype.bits
     about = "inputs of a position, read again for every row fold but the first"
     held = Memory("held", word(bits), bits, (column_folds if row_folds > 1 else 1,), column_folds, about=about)
@@ -37,11 +58,7 @@ def write_mvtu(unit: Mvtu) -> Layer:
         unit,
         "mvtu.cpp.j2",
         ("mvtu.hpp",),
-        types=(
-            ("Input", element(dtype)),
-            ("Weight", element(unit.weight_type)),
-            ("Multiplier", _multiplier(unit)),
-        ),
+        types=types,
         numbers=(
             ("POSITIONS", unit.frame.pixels, f"{unit.frame.h} x {unit.frame.w}"),
             ("GROUPS", unit.groups, ""),

@@ -12,7 +12,9 @@ __all__ = ["write_global_sum", "write_pool"]
 def write_pool(unit: Pool) -> Layer:
     """C++ of a pool over window taps."""
     blocks = unit.channels // unit.pe
-    activation = activation_code(unit.name, unit.activation, unit.acc, blocks, unit.pe)
+    activation = activation_code(unit.name, unit.activation, unit.acc, blocks, unit.pe, unit.pixels)
+    several = (("PIXELS", unit.pixels, "positions in parallel"),) if unit.pixels > 1 else ()
+    function = "pool_pixels" if several else "pool_parallel" if unit.parallel else "pool"
     return Layer(
         unit,
         "pool.cpp.j2",
@@ -26,10 +28,11 @@ def write_pool(unit: Pool) -> Layer:
             ("BLOCKS", blocks, f"{unit.channels} channels / PE"),
             ("TAPS", unit.taps, ""),
             ("PE", unit.pe, "channels in parallel"),
+            *several,
         ),
         constants=activation.constants,
         pragmas=activation.pragmas,
-        values={"activation": activation.expression, "function": "pool_parallel" if unit.parallel else "pool"},
+        values={"activation": activation.expression, "function": function},
     )
 
 

@@ -20,7 +20,19 @@ def _filler(value: int, dtype: IntType) -> int:
 
 def write_pad(unit: Pad) -> Layer:
     """C++ of a padding unit."""
-    frame = unit.frame
+    frame, rows = unit.frame, unit.outputs[0].w // unit.pixels
+    beats = (
+        ("PIXELS", unit.pixels, "per beat"),
+        (
+            "ROW_BEATS",
+            rows,
+            f"per output row: {unit.out.w} pixels, {rows * unit.pixels - unit.out.w} more to fill them up",
+        ),
+    )
+    words = (
+        ("OUT_W", unit.out.w, ""),
+        ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
+    )
     return Layer(
         unit,
         "pad.cpp.j2",
@@ -32,13 +44,12 @@ def write_pad(unit: Pad) -> Layer:
             ("TOP", unit.top, ""),
             ("LEFT", unit.left, ""),
             ("OUT_H", unit.out.h, ""),
-            ("OUT_W", unit.out.w, ""),
-            ("WORDS", frame.c // unit.simd, f"beats per pixel: {frame.c} channels / {unit.simd}"),
-            ("SIMD", unit.simd, "channels per beat"),
+            *(words if unit.pixels == 1 else beats),
+            ("SIMD", unit.simd, "channels per beat" if unit.pixels == 1 else "channels per pixel"),
         ),
         values={
-            "function": "pad",
-            "lanes": unit.simd,
+            "function": "pad" if unit.pixels == 1 else "pad_pixels",
+            "lanes": unit.lanes,
             "bits": unit.out.dtype.bits,
             "filler": _filler(unit.value, unit.out.dtype),
         },
@@ -74,6 +85,8 @@ def write_window(unit: Window) -> Layer:
     """C++ of a sliding window."""
     frame = unit.frame
     (kh, kw), (sh, sw), (dh, dw) = unit.kernel, unit.stride, unit.dilation
+    if unit.pixels > 1:
+        return _several(unit)
     numbers = (
         ("HEIGHT", frame.h, "of the input"),
         ("WIDTH", frame.w, ""),
@@ -102,6 +115,33 @@ def _parallel(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
         Memory("rows", word(row_bits), row_bits, (rows,), rows, unit.memory, about=between[1]),
     )
     return Layer(unit, "window_parallel.cpp.j2", ("window.hpp",), numbers=numbers, memories=memories)
+
+
+def _several(unit: Window) -> Layer:
+    (kh, kw), (sh, sw), (dh, dw), frame = unit.kernel, unit.stride, unit.dilation, unit.frame
+    count, depth, bits = unit.line_memory
+    past, columns = unit.behind_beats, kh * bits
+    rows, row_bits = (depth, count * bits) if kh > 1 else (1, bits)
+    earlier, between = "beats before, of every row of taps", "what lies between the rows of taps"
+    memories = (
+        Memory("columns", word(columns), columns, (max(1, past),), 1, about=earlier if past else "none are needed"),
+        Memory("rows", word(row_bits), row_bits, (rows,), rows, unit.memory, about=between),
+    )
+    numbers = (
+        ("HEIGHT", frame.h, "of the input"),
+        ("ROW_BEATS", unit.row_beats, f"beats per row of {frame.w} pixels"),
+        ("PIXELS", unit.pixels, "per beat"),
+        ("BEHIND", past, "beats before the one that completes a beat of positions"),
+        ("GIVEN", unit.given, "positions per beat"),
+        ("OUT_BEATS", unit.out_w // unit.given, f"beats per row of {unit.out_w} positions"),
+        ("KERNEL_H", kh, ""),
+        ("KERNEL_W", kw, ""),
+        ("STRIDE_H", sh, ""),
+        ("STRIDE_W", sw, ""),
+        ("DILATION_H", dh, ""),
+        ("DILATION_W", dw, ""),
+    )
+    return Layer(unit, "window_pixels.cpp.j2", ("window.hpp",), numbers=numbers, memories=memories)
 
 
 def _serial(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:

@@ -18,6 +18,10 @@ from flowc.units.graph import Dataflow, Stream
 __all__ = ["flowed", "in_windows", "tie_excuse", "window_excuse", "windows_fit"]
 
 
+_MANY = 256
+"""Windows up to which every one is asked; beyond, they are searched."""
+
+
 def flowed(unit: Unit, before: Mapping[str, Array]) -> list[Array]:
     """What flowed into a unit."""
     return [before[f"{unit.name}.{port}"].reshape(-1, *f.shape) for port, f in enumerate(unit.inputs)]
@@ -51,10 +55,23 @@ def windows_fit(windows: tuple[Array, Array], frame: Frame) -> bool:
 
 def in_windows(acc: Array, windows: tuple[Array, Array], frame: Frame) -> Array:
     """Where integers (N, H, W, C) lie in a window."""
+    if windows[0].shape[1] > _MANY:
+        return _searched(acc.reshape(len(acc), -1), windows).reshape(acc.shape)
     low, high = (_spread(w, frame) for w in windows)
     hit = np.zeros(acc.shape, bool)
     for k in range(low.shape[-1]):
         hit |= (acc >= low[..., k]) & (acc < high[..., k])
+    return hit
+
+
+def _searched(acc: Array, windows: tuple[Array, Array]) -> Array:
+    """`in_windows` of frames end to end, (N, elements): inside is where more windows have begun than ended."""
+    low, high = (np.sort(w, axis=1) for w in windows)
+    hit = np.empty(acc.shape, bool)
+    for row in range(len(low)):
+        own = acc[:, row :: len(low)]
+        begun, ended = (np.searchsorted(ends[row], own, side="right") for ends in (low, high))
+        hit[:, row :: len(low)] = begun > ended
     return hit
 
 

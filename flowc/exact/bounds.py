@@ -18,7 +18,7 @@ __all__ = ["UNIT", "SumBound", "sum_bound", "together"]
 UNIT = 2.0**-24
 """Greatest relative error of one float32 rounding."""
 _LEAST = -2
-_CHUNK = 1 << 14
+_CHUNK = 1 << 11
 _SLACK = 2.0**-10
 """Covers second-order terms, relative: partial sums that are themselves off by what is bounded here (more in longer sums)."""
 _FUSED = 5
@@ -91,14 +91,18 @@ class SumBound:
         mantissa = np.where(mantissa > 0, mantissa, 1.0)
         biases, binades = np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]
         up, down, sums = (np.broadcast_to(a, (sets, a.shape[1])) for a in (self.up, self.down, total))
+        result = np.empty((sets, total.shape[1]))
         rows = max(1, _CHUNK // total.shape[1])
-        parts = []
         for start in range(0, sets, rows):
             part = slice(start, start + rows)
-            parts.append(_additions(up[part], down[part], sums[part], biases[part], binades[part], span))
-        result = np.concatenate(parts)
+            for column in range(0, total.shape[1], _CHUNK):
+                columns = slice(column, column + _CHUNK)
+                result[part, columns] = _additions(
+                    up[part], down[part], sums[part, columns], biases[part], binades[part], span
+                )
         factors = _FUSED + 1 if fused else int(self.rounded)
-        return (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.shape[1])
+        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.shape[1])
+        return bound
 
 
 def _slack(terms: int) -> float:
@@ -120,11 +124,11 @@ def _additions(up: Array, down: Array, total: Array, offset: Array, mantissa: Ar
     edges = np.exp2(powers) / (mantissa * _slack(terms)) - offset
     starts = []
     for own, other, most in ((up, down, total + span), (down, up, span - total)):
-        begin = np.maximum(_searched(own, edges), first)[:, :, None]
-        end = terms - _searched(other, (edges[:, :, None] - most[:, None, :]).reshape(len(edges), -1)).reshape(
-            *edges.shape, -1
-        )
-        starts.append(np.where(begin <= end, begin, terms + 1))
+        begin = np.maximum(_searched(own, edges), first)
+        # The other terms make up the rest: a partial sum of ``begin`` terms reaches the edge where this many of them allow it.
+        rest = np.take_along_axis(other, np.maximum(terms - begin, 0), axis=1)[:, :, None]
+        possible = (begin <= terms)[:, :, None] & (rest >= edges[:, :, None] - most[:, None, :])
+        starts.append(np.where(possible, begin[:, :, None], terms + 1))
     count = terms + 1 - np.minimum(*starts)
     count[:, 0] = terms - first + 1
     weights = np.exp2(powers - 24.0)

@@ -22,7 +22,7 @@ from flowc.units.base import Array
 
 __all__ = ["Certificate", "TensorCertificate", "certify", "windows"]
 
-_THRESHOLDS_AT_ONCE = 1 << 20
+_THRESHOLDS_AT_ONCE = 1 << 16
 _NONE = np.empty(0, np.int64)
 
 

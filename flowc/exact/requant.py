@@ -13,6 +13,7 @@ that is configured channel by channel may have one for each (`find_words`), whic
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,8 +29,11 @@ _EARLY = (0, 1, 3, 7, 15, 31)
 _FAR = 1 << 33
 _NONE = 1 << 61
 _INT64 = 61
-_PAIRWISE = 1 << 10
+_PAIRWISE = 1 << 6
+_AT_ONCE = 1 << 16
+"""Thresholds at a time, so that what is computed from them stays small."""
 _FEW = 64
+_COLUMNS = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class Words:
     lo: int
     hi: int
     late: Array | None = None
+
+    def of_rows(self, rows: slice) -> Words:
+        """The requantizer of some sets."""
+        late = None if self.late is None else self.late[rows]
+        return Words(self.mult[rows], self.add[rows], self.shift[rows], self.lo, self.hi, late)
 
     def apply(self, acc: Array) -> Array:
         """Levels int64 (..., sets) of integers (..., sets)."""
@@ -102,11 +111,9 @@ def find_requant(steps: Steps, dtype: IntType, bounds: Bounds = DSP) -> Requant 
     for early in _EARLY if steps.free is None else _EARLY[:1]:
         words = _affine(steps, early, bounds, common=True)
         if words is not None:
-            candidate = Requant(
+            return Requant(
                 dtype=dtype, mult=words.mult, add=words.add, shift=int(words.shift[0]), lo=words.lo, hi=words.hi, late=words.late
             )  # fmt: skip
-            if _equal(candidate, steps):
-                return candidate
     return None
 
 
@@ -120,18 +127,22 @@ def find_words(steps: Steps, bounds: Bounds, early: int = 0) -> Words | None:
     """
     if np.abs(steps.step).max(initial=1) != 1:
         return None
-    words = _affine(steps, early, bounds, common=False)
-    return words if words is not None and _equal(words, steps) else None
+    return _affine(steps, early, bounds, common=False)
 
 
 def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words | None:
-    """A requantizer that may enter each level up to ``early`` integers too early; ``common``: with one shift for all sets."""
+    """A requantizer equal to ``steps``, of which the plain part may enter each level up to ``early`` integers too early.
+
+    ``common``: with one shift for all sets.
+    """
     lo, hi = steps.reached
-    constraints = _constraints(steps, lo, hi, early)
-    if constraints is None:
-        return None
-    if constraints.lower_at.shape[1] > _PAIRWISE:
-        constraints = _reduced(constraints)
+    parts = []
+    for rows in _portions(steps):
+        part = _corners(steps.of_rows(rows), lo, hi, early)
+        if part is None:
+            return None
+        parts.append(part)
+    constraints = _joined(parts)
     low, high = _intervals(constraints)
     if (low >= high).any():
         return None
@@ -149,9 +160,29 @@ def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words 
         mult[new], add[new], shifts[new] = m[new], b[new], shift
         open_ &= ~good
         if not open_.any():
-            plain = Words(mult * constraints.sign, add, shifts, lo, hi)
-            return replace(plain, late=_late(plain, steps, early)) if early else plain
+            return _corrected(Words(mult * constraints.sign, add, shifts, lo, hi), steps, early)
     return None
+
+
+def _portions(steps: Steps) -> Iterator[slice]:
+    """Parameter sets in portions that fit into a cache, the first one alone: what is wrong is wrong there as a rule."""
+    many = max(1, _AT_ONCE // (steps.at.shape[1] + 1))
+    yield slice(0, 1)
+    for start in range(1, len(steps.lo), many):
+        yield slice(start, min(len(steps.lo), start + many))
+
+
+def _corrected(plain: Words, steps: Steps, early: int) -> Words | None:
+    """The plain requantizer with its ``late`` table, if it needs one; None where it is not equal to ``steps`` even so."""
+    tables = []
+    for rows in _portions(steps):
+        own, wanted = plain.of_rows(rows), steps.of_rows(rows)
+        if early:
+            own = replace(own, late=_late(own, wanted, early))
+        if not _equal(own, wanted):
+            return None
+        tables.append(own.late)
+    return replace(plain, late=np.concatenate([t for t in tables if t is not None])) if early else plain
 
 
 def _late(plain: Words, steps: Steps, early: int) -> Array:
@@ -218,6 +249,24 @@ def _intervals(c: _Constraints) -> tuple[Array, Array]:
         high[part] = np.where(run < 0, slope, np.inf).min(axis=(1, 2), initial=np.inf)
         low[part][((run == 0) & (level >= 0)).any(axis=(1, 2))] = np.inf
     return low, high
+
+
+def _corners(steps: Steps, lo: int, hi: int, early: int) -> _Constraints | None:
+    """`_constraints`, without those that follow from others where there are many."""
+    found = _constraints(steps, lo, hi, early)
+    return _reduced(found) if found is not None and found.lower_at.shape[1] > _PAIRWISE else found
+
+
+def _joined(parts: list[_Constraints]) -> _Constraints:
+    """The constraints of several portions of parameter sets as one."""
+    width = max(c.lower_at.shape[1] for c in parts)
+
+    def widened(name: str, fill: int) -> Array:
+        arrays = [getattr(c, name) for c in parts]
+        return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), constant_values=fill) for a in arrays])
+
+    names = (("lower_level", -_FAR), ("lower_at", 0), ("upper_level", _FAR), ("upper_at", 0))
+    return _Constraints(*(widened(n, fill) for n, fill in names), np.concatenate([c.sign for c in parts]))
 
 
 def _reduced(c: _Constraints) -> _Constraints:
@@ -322,11 +371,18 @@ def _equal(candidate: Requant | Words, steps: Steps) -> bool:
     """
     if candidate.late is not None:
         reach = int(candidate.late.max(initial=0)) + 1
-        near = [steps.at + d for d in range(-reach - 1, reach + 1)]
+        distances = list(range(-reach - 1, reach + 1))
     else:
-        near = [steps.at, (steps.at if steps.free is None else steps.free) - 1]
-    edges = np.concatenate([*near, steps.lo[:, None], steps.hi[:, None]], axis=1)
-    edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
+        distances = [0, -1]
+    below = steps.at if steps.free is None or candidate.late is not None else steps.free
+
+    def equal(columns: slice) -> bool:
+        near = [(steps.at if d >= 0 else below)[:, columns] + d for d in distances]
+        edges = np.concatenate([*near, steps.lo[:, None], steps.hi[:, None]], axis=1)
+        edges = np.clip(edges, steps.lo[:, None], steps.hi[:, None])
+        return np.array_equal(candidate.apply(edges.T).astype(np.int64), steps(edges).T)
+
     # A wrong candidate is seldom wrong in one place: a few edges tell as a rule.
-    few = edges[:, :: max(1, edges.shape[1] // _FEW)]
-    return all(np.array_equal(candidate.apply(e.T).astype(np.int64), steps(e).T) for e in (few, edges))
+    levels = steps.at.shape[1]
+    few = slice(0, None, max(1, levels // _FEW))
+    return equal(few) and all(equal(slice(k, k + _COLUMNS)) for k in range(0, max(1, levels), _COLUMNS))

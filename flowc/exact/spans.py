@@ -6,7 +6,7 @@ import numpy as np
 
 from flowc.units.base import Array
 
-__all__ = ["covered", "neighbours", "packed", "stacked", "touching"]
+__all__ = ["covered", "gathered", "neighbours", "packed", "stacked", "touching"]
 
 
 def covered(low: Array, high: Array) -> int:
@@ -16,6 +16,15 @@ def covered(low: Array, high: Array) -> int:
     before = np.maximum.accumulate(high, axis=1)[:, :-1]
     starts = np.concatenate([low[:, :1], np.maximum(low[:, 1:], before)], axis=1)
     return int(np.maximum(high - starts, 0).sum())
+
+
+def gathered(chosen: Array) -> tuple[Array, Array]:
+    """Where each row of a bool array (rows, K) is true: columns, int64 (rows, N), and which of these are meant (the rest is padding)."""
+    counts = chosen.sum(axis=1)
+    meant = np.arange(int(counts.max(initial=0))) < counts[:, None]
+    columns = np.zeros(meant.shape, np.int64)
+    columns[meant] = np.nonzero(chosen)[1]
+    return columns, meant
 
 
 def stacked(spans: list[tuple[Array, Array]]) -> tuple[Array, Array]:

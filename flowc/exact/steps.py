@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -68,7 +69,7 @@ class Steps:
     step: Array
     free: Array | None = None
 
-    @property
+    @cached_property
     def reached(self) -> tuple[int, int]:
         """Least and greatest value over all sets."""
         rise = np.broadcast_to(self.step, self.at.shape) * (

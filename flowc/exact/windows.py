@@ -16,14 +16,14 @@ from flowc.exact.bounds import UNIT, SumBound
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.intervals import Interval, enclose
 from flowc.exact.region import Region
-from flowc.exact.spans import stacked, touching
+from flowc.exact.spans import gathered, stacked, touching
 from flowc.exact.steps import Steps, bisect
 from flowc.exact.walk import PARTS, Settled, settle, width
 from flowc.units.base import Array
 
 __all__ = ["Found", "Thresholds", "Windows"]
 
-_NEAR = 64
+_NEAR = 4
 _WIDER = 16
 _LEAVES = (1, 1 << 8, 1 << 16)
 """Integers to a block at the finest: coarser where there would be too many of them."""
@@ -135,36 +135,50 @@ class Windows:
         """One window, which may be empty, for every threshold."""
         t = self.thresholds
         lo, hi = t.steps.lo[:, None], t.steps.hi[:, None]
-        span, widest = _NEAR, int((hi - lo).max()) + 1
+        widest = int((hi - lo).max()) + 1
+        # Anywhere in the range, and as far beyond as the first search looks around a threshold.
+        error = self._error(lo, 2 * widest)
+        span = min(max(_NEAR, 1 << int(np.fmin(error.max(), widest)).bit_length()), widest)
         low, high = t.at.copy(), t.at.copy()
-        columns = np.arange(t.at.shape[1])
-        while True:
-            error = self._error(t.at[:, columns], span)
-            near = np.maximum(lo, t.at[:, columns] - span), np.minimum(hi, t.at[:, columns] + span)
-            first, last = self._bisected(columns, error, *near)
-            low[:, columns], high[:, columns] = first, last
+        open_ = self._undecided(error)
+        while open_.any():
+            columns, some = gathered(open_)
+            at = np.take_along_axis(t.at, columns, axis=1)
+            near = np.maximum(lo, at - span), np.minimum(hi, at + span)
+            first, last = self._bisected(at, columns, self._error(at, span), *near)
             # A window that ends where the search ended may go on.
             cut = (last > first) & (((first == near[0]) & (first > lo)) | ((last == near[1] + 1) & (near[1] < hi)))
-            columns = columns[(cut & (t.real | t.end)[:, columns]).any(axis=0)]
-            if span >= widest or not len(columns):
+            rows = np.nonzero(some)[0]
+            low[rows, columns[some]], high[rows, columns[some]] = first[some], last[some]
+            if span >= widest:
                 break
+            open_[rows, columns[some]] = cut[some]
             span *= _WIDER
         keep = (t.real | t.end) & (high > low)
         return np.where(keep, low, 0), np.where(keep, high, 0)
 
-    def _bisected(self, columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
-        # Both ends in one search: where any conforming runtime may have crossed, and where all have.
-        sign, level, wide = (
-            np.tile(part, 2) for part in (self.thresholds.sign[:, columns], self.thresholds.level[:, columns], error)
-        )
-        count = len(columns)
+    def _undecided(self, error: Array) -> Array:
+        """Thresholds, bool (sets, K), that may have a window: an error as great as anywhere in the range may move them by an integer."""
+        t = self.thresholds
+        lo, hi = t.steps.lo[:, None], t.steps.hi[:, None]
+        error = np.broadcast_to(error, t.at.shape)
+        below, here = np.maximum(t.at - 1, lo), np.minimum(t.at, hi)
+        early = np.logical_or.reduce([t.sign * (v - t.level) >= 0 for v in self._levels(below, error)])
+        late = np.logical_or.reduce([t.sign * (v - t.level) < 0 for v in self._levels(here, error)])
+        return np.asarray((t.real | t.end) & ((early & (t.at > lo)) | (late & (t.at <= hi))))
+
+    def _bisected(self, at: Array, columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
+        # Both ends in one search: where any conforming runtime may have crossed, and where all have. The reference crosses in between.
+        t, count = self.thresholds, columns.shape[1]
+        parts = np.take_along_axis(t.sign, columns, axis=1), np.take_along_axis(t.level, columns, axis=1), error
+        sign, level, wide = (np.tile(part, 2) for part in parts)
 
         def crossed(q: Array) -> Array:
             hits = np.array([sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, wide)])
             return np.concatenate([hits[:, :, :count].any(axis=0), hits[:, :, count:].all(axis=0)], axis=1)
 
-        at = self.thresholds.at[:, columns]
-        found = bisect(crossed, np.tile(first, 2), np.tile(last, 2), np.tile(at, 2))
+        ends = np.concatenate([first, at], axis=1), np.concatenate([at - 1, last], axis=1)
+        found = bisect(crossed, *ends, np.tile(at, 2))
         return found[:, :count], found[:, count:]
 
     def _by_settling(self) -> Found:

@@ -22,7 +22,8 @@ __all__ = ["MAX_COMPARISONS", "Search", "Thresholds"]
 MAX_COMPARISONS = 4096
 """Most comparisons of one loop with thresholds: beyond, synthesis takes hours."""
 
-
+_COMPARED = 256
+"""Thresholds up to which an emulated activation compares with every one; beyond, it searches."""
 NEVER = 1 << 60
 """A key that no argument reaches."""
 
@@ -223,6 +224,8 @@ class Thresholds(Activation):
         values = self.values.astype(acc.dtype)
         if acc.dtype == np.float32 and not np.array_equal(values.astype(np.int64), self.values):
             acc, values = acc.astype(np.float64), self.values.astype(np.float64)
+        if self.levels > _COMPARED:
+            return self._counted(acc, values)
         step = self.uniform_step
         if step is not None:
             count = np.zeros(
@@ -240,4 +243,16 @@ class Thresholds(Activation):
         out[...] = self.base
         for k in range(self.levels):
             out += (acc >= values[:, k]) * self.step[:, k].astype(np.float32)
+        return out
+
+    def _counted(self, acc: Array, values: Array) -> Array:
+        """The results by a search in each channel's thresholds, which are ascending."""
+        walk = np.concatenate(
+            [self.base[:, None], self.base[:, None] + np.cumsum(np.broadcast_to(self.step, values.shape), axis=1)],
+            axis=1,
+        )
+        out = np.empty(acc.shape, np.float32)
+        for c in range(self.channels):
+            own = (..., slice(None) if self.channels == 1 else c)
+            out[own] = walk[c][np.searchsorted(values[c], acc[own], side="right")]
         return out

@@ -208,3 +208,18 @@ def test_domains_hold_an_argument(domain: list[list[int]], text: str | None) -> 
     """What is read from an edited file: a probe would draw from an empty range."""
     activation = Table(dtype=UInt(4), domain=np.array(domain, np.int64), lo=0, values=np.zeros((1, 2), np.int64))
     assert activation.unsound(3) == ([] if text is None else [text])
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_many_thresholds_are_searched(channels: int, signed: bool) -> None:
+    """Beyond a few hundred the definition, a comparison with each, is too slow: the search gives the same."""
+    rng = np.random.default_rng(channels)
+    values = np.sort(rng.integers(-500, 500, (channels, 600)), axis=1)
+    step = rng.choice([-1, 1], values.shape) if signed else np.ones((1, 1), np.int64)
+    base = rng.integers(-3, 4, channels)
+    activation = Thresholds(dtype=SInt(12), values=values, base=base, step=step)
+    acc = rng.integers(-600, 600, (2, 5, 4, 3))
+    wanted = base + (step * (acc[..., None] >= values)).sum(axis=-1)
+    for kind in (np.int64, np.float32):
+        np.testing.assert_array_equal(activation.apply(acc.astype(kind)), wanted)

@@ -265,8 +265,13 @@ def _joined(parts: list[_Constraints]) -> _Constraints:
         arrays = [getattr(c, name) for c in parts]
         return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), constant_values=fill) for a in arrays])
 
-    names = (("lower_level", -_FAR), ("lower_at", 0), ("upper_level", _FAR), ("upper_at", 0))
-    return _Constraints(*(widened(n, fill) for n, fill in names), np.concatenate([c.sign for c in parts]))
+    return _Constraints(
+        widened("lower_level", -_FAR),
+        widened("lower_at", 0),
+        widened("upper_level", _FAR),
+        widened("upper_at", 0),
+        np.concatenate([c.sign for c in parts]),
+    )
 
 
 def _reduced(c: _Constraints) -> _Constraints:

@@ -17,6 +17,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -215,9 +216,14 @@ def measure(group: str, folder: Path) -> dict[str, Noticed]:
         key = hashlib.sha256(sources + (ROOT / file).read_bytes()).hexdigest()[:16]
         kept[file] = CACHE / f"{group}-{Path(file).stem}-{key}.json"
     CACHE.mkdir(parents=True, exist_ok=True)
-    for file, path in kept.items():
-        if not path.exists() and not passes(folder, [file], found=path):
-            raise SystemExit(f"without any mutant a test fails: {file}")
+    missing = [file for file, path in kept.items() if not path.exists()]
+    with tempfile.NamedTemporaryFile() as found:
+        if missing and not passes(folder, missing, found=Path(found.name)):
+            raise SystemExit(f"without any mutant a test fails: {' '.join(missing)}")
+        measured = json.loads(Path(found.name).read_text(encoding="utf-8")) if missing else {}
+    for file in missing:
+        own = {name: entry for name, entry in measured.items() if entry["file"] == file}
+        kept[file].write_text(json.dumps(own), encoding="utf-8")
     tests: dict[str, Noticed] = {}
     for path in kept.values():
         tests |= {name: Noticed(**entry) for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}

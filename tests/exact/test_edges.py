@@ -9,12 +9,16 @@ import onnx_ir as ir
 import pytest
 
 from flowc.exact import joins, ops
+from flowc.exact.bounds import SumBound
 from flowc.exact.certificate import Certificate, TensorCertificate
+from flowc.exact.intervals import levels_of
 from flowc.exact.join_windows import _runs, listed
 from flowc.exact.joins import Crossings, ratios, separate
 from flowc.exact.narrow import narrow
 from flowc.exact.region import Region
-from flowc.exact.steps import Steps
+from flowc.exact.spans import packed
+from flowc.exact.steps import Steps, steps_of
+from flowc.exact.windows import Windows
 from flowc.model.ir import DOMAIN
 from tests.exact.graphs import S, const, dequantized, op, shaped
 
@@ -163,6 +167,30 @@ def test_nudges_stay_within_a_few_floats_of_what_the_function_can_give() -> None
     relu = ir.node("Relu", [ir.Value(name="x")])
     assert ops.nudged(relu, at, at[0], 1) is at[0]
     assert ops.widened(relu, at[0], at[0], at[0]) == (at[0], at[0])
+
+
+# windows
+
+
+@pytest.mark.parametrize(("high", "spans", "open_", "beyond"), [
+    # Levels of 1,000 that begin half-way: at 501, which is not reached, and below -500. Sums may be off by 200.2.
+    (400, [(-400, -299), (300, 401)], 0, 2), (299, [(-400, -299)], 0, 1), (300, [(-400, -299), (300, 301)], 0, 2),
+    # What is reached has a window on both sides; another level beyond, from 1,500 on, is not in sight, then is.
+    (1000, [(-400, -299), (300, 701)], 1, 1), (1299, [(-400, -299), (300, 701)], 1, 1), (1300, [(-400, -299), (300, 701), (1300, 1301)], 1, 2),
+])  # fmt: skip
+def test_windows_are_as_wide_as_the_error(high: int, spans: list[tuple[int, int]], open_: int, beyond: int) -> None:
+    x, q = dequantized(S, 1.0)
+    level = shaped(ir.node("Quantize", [x, const(1000.0), const(0.0)], {"lo": -4, "hi": 3}, domain=DOMAIN), S)
+    region = Region(level, {q: (np.full((1, 1, 1, 1), -400), np.full((1, 1, 1, 1), high))})
+    steps = steps_of(levels_of(region, q), np.array([-400]), np.array([high]), region.monotone(q), 1)
+    one = np.array([[0.0, 1.0]])
+    bound = SumBound(one, one, np.zeros(1), np.array([200.0]), False, False, np.zeros((1, 1, 1, 1), np.int64))
+    found = Windows(region, q, steps, slice(None), bound, fused=False).find()
+    (kept,) = packed(found.low, found.high)
+    assert sorted(zip(kept[0].tolist(), kept[1].tolist(), strict=True)) == spans
+    assert (int(found.open_.sum()), found.beyond) == (open_, beyond)
+    none = Windows(region, q, steps, slice(None), None, fused=False).find()
+    assert [s[0].size for s in packed(none.low, none.high)] == [0]
 
 
 # the record

@@ -130,6 +130,7 @@ def test_power_of_two_averages_leave_nothing_open() -> None:
     (join,) = [t for t in compiled.certificate.tensors if t.tensor == f"{y}/q"]
     assert join.ambiguous == 0
     assert join.windows is None
+    assert (join.exact, join.proven, join.proven_unfused, join.inside) == (0, join.thresholds, 0, 0)
 
 
 def test_exact_operands_leave_nothing_open() -> None:
@@ -140,6 +141,28 @@ def test_exact_operands_leave_nothing_open() -> None:
     (join,) = [t for t in compiled.certificate.tensors if t.tensor == f"{y}/q"]
     assert join.ambiguous == 0
     assert join.proven == join.thresholds > 0
+    assert (join.exact, join.proven_unfused, join.inside, join.windows) == (0, 0, 0, None)
+    assert join.values > join.thresholds
+
+
+def test_counts_of_a_join_add_up() -> None:
+    """Every threshold is proven or ambiguous; what lies in a window is part of all sums that the join computes."""
+    net = Net([1, 3, 6, 6], seed=0)
+    x = net.quant(net.x, 0.1, bits=3)
+    y = net.quant(net.conv(x, 3, 3, 3, pads=[1] * 4), 0.2, bits=3)
+    y = net.quant(net.add(net.avgpool(x, 3, 1, pads=[1] * 4, count_include_pad=1), y), 0.2 / 9, bits=8)
+    compiled = compile_model(net.model(net.conv(y, 3, 2, 1)))
+    (join,) = [t for t in compiled.certificate.tensors if t.tensor == f"{y}/q"]
+    assert join.windows is not None
+    assert 0 < join.ambiguous <= join.thresholds
+    assert join.proven == join.thresholds - join.ambiguous
+    assert (join.exact, join.proven_unfused) == (0, 0)
+    low, high = join.windows
+    assert join.inside == sum(
+        len({q for a, b in zip(*row, strict=True) for q in range(a, b)})
+        for row in zip(low.tolist(), high.tolist(), strict=True)
+    )
+    assert 0 < join.inside < join.values
 
 
 def test_windows_are_seen_through_a_pool() -> None:

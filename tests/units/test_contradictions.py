@@ -113,10 +113,20 @@ def test_foldings(unit: Unit, changes: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize(("unit", "expected"), [
     (CONCAT, {"simd": [1, 2, 3, 6]}), (SPLIT, {"simd": [1, 2]}), (TURN, {}), (WIDER, {}), (JOIN, {"pe": [1, 2, 3, 4, 6, 12]}),
     (POOL, {"pe": [1, 2, 3, 6]}), (DEPTHWISE, {"pe": [1, 2, 3, 6]}), (GROUPED, {"pe": [1, 3], "simd": [1, 2, 3, 4, 6, 8, 12, 24]}),
-    (PAD, {"simd": [1, 3]}), (SUM, {"pe": [1, 2, 3, 4, 6, 12]}),
+    (PAD, {"simd": [1, 3]}), (ArgMax(name="a", frame=F), {"pe": [1, 2, 3, 4, 6, 12]}), (WHOLE[-1], {"pe": [1, 2, 3, 4, 6, 12]}), (SUM, {"pe": [1, 2, 3, 4, 6, 12]}),
 ])  # fmt: skip
 def test_legal_foldings(unit: Unit, expected: dict[str, list[int]]) -> None:
     assert unit.folding() == expected
+
+
+def test_legal_styles() -> None:
+    memories, multipliers = ["auto", "lutram", "bram", "uram", "stream"], ["auto", "lut", "dsp"]
+    assert DEPTHWISE.styles() == {"memory": memories, "multiplier": multipliers}
+    assert GROUPED.styles() == {"memory": memories, "multiplier": [*multipliers, "packed"]}
+    assert GROUPED.with_(frame=Frame(3, 5, 48, IntType(18))).styles()["multiplier"] == multipliers
+    assert PAD.styles() == {}
+    assert PAD.unfolded(GROUPED) is PAD.behind(3) is PAD
+    assert PAD.window_block(7) == 7
 
 
 def test_weights_that_arrive_fit_a_stream() -> None:

@@ -52,5 +52,5 @@ def lane_faults(key: str, lanes: int, frame: Frame) -> list[str]:
     return (
         []
         if whole
-        else [f"{key} = {lanes} is neither a divisor of the channels = {frame.c} nor whole pixels of a frame"]
+        else [f"{key} = {lanes} does not divide the channels = {frame.c}, and is no whole pixels of a frame"]
     )

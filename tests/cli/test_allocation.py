@@ -154,9 +154,9 @@ def test_a_clock_out_of_range_is_said_before_the_model_is_read(run: Run) -> None
 def test_a_rate_out_of_reach_names_bound_and_layer(run: Run) -> None:
     message = refused(run("build", "--fps", "9e6"), 3)
     assert (
-        "9,000,000 fps at 100 MHz are 11 cycles per frame, but layer 'n_Conv_10' takes 100 cycles per frame" in message
+        "9,000,000 fps at 100 MHz are 11 cycles per frame, but layer 'n_Conv_10' takes 20 cycles per frame" in message
     )
-    assert "even fully unfolded: at most 1,000,000.0 fps" in message
+    assert "even fully unfolded: at most 5,000,000.0 fps" in message
 
 
 def test_a_rate_that_does_not_fit_names_resource_consumers_and_what_fits(run: Run) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.movement import MOVES, is_move, move_arrays
+from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
 from flowc.model.ir import DOMAIN, array_of, float_attr, int_attr, ints_attr, shape_of, str_attr
 from flowc.units.base import Array
@@ -19,6 +20,10 @@ UNIT = 2.0**-24
 """Greatest relative error of one float32 rounding."""
 _LEAST = -2
 _CHUNK = 1 << 11
+_VALUES = 1 << 12
+"""Different weights up to which they are counted."""
+_COUNTED = 1 << 20
+"""Weights that are counted at a time."""
 _SLACK = 2.0**-10
 """Covers second-order terms, relative: partial sums that are themselves off by what is bounded here (more in longer sums)."""
 _FUSED = 5
@@ -32,8 +37,7 @@ class SumBound:
     """What bounds the float error of a tensor that the model computes as float sums; in units of the tensor's integers.
 
     Attributes:
-        up, down: float64 (rows, M + 1): greatest and (negated) least partial sum of m terms: prefix sums of the descending extremes of
-            the terms.
+        up, down: greatest and (negated) least partial sums of m terms, of as many rows.
         size: float64 (rows,): greatest sum of the terms' magnitudes.
         carried: float64 (rows,): by how much the terms are off together before they are multiplied and added.
         rounded: whether products round; without, all factors are powers of two times small integers.
@@ -41,8 +45,8 @@ class SumBound:
         rows: int64, broadcastable against the tensor: which row bounds which element.
     """
 
-    up: Array
-    down: Array
+    up: PartialSums
+    down: PartialSums
     size: Array
     carried: Array
     rounded: bool
@@ -61,14 +65,19 @@ class SumBound:
 
     def at_rows(self, rows: slice | Array) -> SumBound:
         """The bounds of these rows."""
-        return replace(self, up=self.up[rows], down=self.down[rows], size=self.size[rows], carried=self.carried[rows])
+        return replace(
+            self,
+            up=self.up.at_rows(rows),
+            down=self.down.at_rows(rows),
+            size=self.size[rows],
+            carried=self.carried[rows],
+        )
 
     def merged(self) -> SumBound:
         """One row that holds for every element."""
-        up, down, size, carried = (a.max(axis=0, keepdims=True) for a in (self.up, self.down, self.size, self.carried))
-        return replace(
-            self, up=up, down=down, size=size, carried=carried, rows=np.zeros([1] * self.rows.ndim, np.int64)
-        )
+        size, carried = (a.max(axis=0, keepdims=True) for a in (self.size, self.carried))
+        rows = np.zeros([1] * self.rows.ndim, np.int64)
+        return replace(self, up=self.up.merged(), down=self.down.merged(), size=size, carried=carried, rows=rows)
 
     def error(self, total: Array, span: float, scale: Array, offset: Array, *, fused: bool = False) -> Array:
         """Bound on ``|float sum - exact sum|``, in units of the integers; float64 (sets, K).
@@ -90,18 +99,17 @@ class SumBound:
         mantissa = 2 * np.frexp(np.abs(np.broadcast_to(scale, (sets,))))[0]
         mantissa = np.where(mantissa > 0, mantissa, 1.0)
         biases, binades = np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]
-        up, down, sums = (np.broadcast_to(a, (sets, a.shape[1])) for a in (self.up, self.down, total))
+        sums = np.broadcast_to(total, (sets, total.shape[1]))
         result = np.empty((sets, total.shape[1]))
         rows = max(1, _CHUNK // total.shape[1])
         for start in range(0, sets, rows):
             part = slice(start, start + rows)
+            up, down = self.up.part(part), self.down.part(part)
             for column in range(0, total.shape[1], _CHUNK):
                 columns = slice(column, column + _CHUNK)
-                result[part, columns] = _additions(
-                    up[part], down[part], sums[part, columns], biases[part], binades[part], span
-                )
+                result[part, columns] = _additions(up, down, sums[part, columns], biases[part], binades[part], span)
         factors = _FUSED + 1 if fused else int(self.rounded)
-        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.shape[1])
+        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.count + 1)
         return bound
 
 
@@ -109,24 +117,24 @@ def _slack(terms: int) -> float:
     return 1 + max(_SLACK, 2 * terms * UNIT)
 
 
-def _additions(up: Array, down: Array, total: Array, offset: Array, mantissa: Array, span: float) -> Array:
+def _additions(up: PartialSums, down: PartialSums, total: Array, offset: Array, mantissa: Array, span: float) -> Array:
     """Half ulps of the greatest partial sums of up to 2, 3, ..., M terms, added up; (sets, K).
 
     Each side of the minima is monotone in m, so the least m that reaches the start of a binade is found by searching.
 
     Args:
-        up, down: (sets, M + 1); total: (sets, K); offset, mantissa: (sets, 1).
+        up, down: of (sets or 1) rows; total: (sets, K); offset, mantissa: (sets, 1).
     """
-    terms = up.shape[1] - 1
+    terms = up.count
     first = np.where(offset > 0, 1, 2)
-    size = np.maximum(up[:, -1:], down[:, -1:])
+    size = np.maximum(up.total, down.total)
     powers = np.arange(_LEAST, int(np.ceil(np.log2((size + offset + 1).max() * 4))) + 1)
     edges = np.exp2(powers) / (mantissa * _slack(terms)) - offset
     starts = []
     for own, other, most in ((up, down, total + span), (down, up, span - total)):
-        begin = np.maximum(_searched(own, edges), first)
+        begin = np.maximum(own.below(edges), first)
         # The other terms make up the rest: a partial sum of ``begin`` terms reaches the edge where this many of them allow it.
-        rest = np.take_along_axis(other, np.maximum(terms - begin, 0), axis=1)[:, :, None]
+        rest = other.at(np.maximum(terms - begin, 0))[:, :, None]
         possible = (begin <= terms)[:, :, None] & (rest >= edges[:, :, None] - most[:, None, :])
         starts.append(np.where(possible, begin[:, :, None], terms + 1))
     count = terms + 1 - np.minimum(*starts)
@@ -136,16 +144,6 @@ def _additions(up: Array, down: Array, total: Array, offset: Array, mantissa: Ar
     half_ulps = np.tensordot(weights, count, axes=(0, 1)) / mantissa
     result: Array = np.where((terms >= first) & (size > 0), half_ulps, 0.0)
     return result
-
-
-def _searched(rows: Array, values: Array) -> Array:
-    """How many elements of each ascending row (sets, n) lie below each of its values (sets, m)."""
-    # All rows end to end, each lifted above the one before it, so that one search does.
-    low, high = float(rows.min()), float(rows.max())
-    lift = 2.0 ** np.ceil(np.log2(high - low + 4)) * np.arange(len(rows))[:, None]
-    found = np.searchsorted((rows + lift).reshape(-1), (np.clip(values, low - 1, high + 1) + lift).reshape(-1))
-    counts: Array = found.reshape(values.shape) - rows.shape[1] * np.arange(len(rows))[:, None]
-    return counts
 
 
 def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:
@@ -174,19 +172,28 @@ def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:
     return None
 
 
-def _make(up: Array, down: Array, factors: Array, roundings: int, inherited: Array, rows: Array) -> SumBound:
-    """The bound of sums whose terms lie in [-down, up], (rows, M); ``factors``: the magnitudes to which roundings are relative."""
+@dataclass(frozen=True, eq=False)
+class _Terms:
+    """The terms of sums: as of `SumBound`, and the greatest magnitude of any term."""
+
+    up: PartialSums
+    down: PartialSums
+    size: Array
+    greatest: float
+
+
+def _each(up: Array, down: Array) -> _Terms:
+    """Terms that lie in [-down, up], (rows, M)."""
     terms = np.maximum(up, down)
-    size = terms.sum(axis=1)
+    return _Terms(PartialSums.of_terms(up), PartialSums.of_terms(down), terms.sum(axis=1), float(terms.max(initial=0)))
+
+
+def _make(terms: _Terms, factors: Array, roundings: int, inherited: Array, rows: Array) -> SumBound:
+    """The bound of sums of these terms; ``factors``: the magnitudes to which roundings are relative."""
     clean = roundings == 0 and not inherited.any()
-    rounded = not clean or float(terms.max(initial=0)) >= 1 << 24
-    exact = clean and float(size.max(initial=0)) < 1 << 24
-    return SumBound(_prefix(up), _prefix(down), size, roundings * UNIT * factors + inherited, rounded, exact, rows)
-
-
-def _prefix(terms: Array) -> Array:
-    """0, the greatest term, the two greatest together, ..."""
-    return np.concatenate([np.zeros((len(terms), 1)), np.cumsum(-np.sort(-terms, axis=1), axis=1)], axis=1)
+    rounded = not clean or terms.greatest >= 1 << 24
+    exact = clean and float(terms.size.max(initial=0)) < 1 << 24
+    return SumBound(terms.up, terms.down, terms.size, roundings * UNIT * factors + inherited, rounded, exact, rows)
 
 
 def _source(node: ir.Node, index: int) -> ir.Value:
@@ -222,20 +229,57 @@ def _product(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     sides = []
     for side in (hi - zeros, zeros - lo):
         sides.append(np.maximum(np.moveaxis(side, axis, -1).reshape(-1, side.shape[axis]).max(axis=0), 0))
+    terms, spread = _weighted(node, weights, sides[0], sides[1])
+    shape = [1] * len(shape_of(node.outputs[0]))
+    shape[axis] = len(spread)
+    offset = float_attr(node, "offset", 0.0)
+    factors = terms.size + spread * offset
+    inherited = spread * _inherited(source, ranges, offset)
+    return _make(terms, factors, int_attr(node, "roundings", 2), inherited, np.arange(len(spread)).reshape(shape))
+
+
+def _weighted(node: ir.Node, weights: Array, above: Array, below: Array) -> tuple[_Terms, Array]:
+    """The terms of every output, and the sums of its weights' magnitudes (outputs,).
+
+    Args:
+        node: the product; weights: as it holds them, integer-valued.
+        above, below: (channels or 1,): greatest ``q - zero`` and ``zero - q`` of each input channel, or 0.
+    """
+    rows = weights.T if node.op_type == "IntMatMul" else weights.reshape(len(weights), -1)
+    least, greatest = int(weights.min(initial=0)), int(weights.max(initial=0))
+    uniform = all((side == side[0]).all() and float(side[0]).is_integer() for side in (above, below))
+    if uniform and greatest - least < min(_VALUES, rows.shape[1]):
+        values = np.arange(least, greatest + 1, dtype=np.float64)
+        up, down = (np.where(values > 0, values * a[0], -values * b[0]) for a, b in ((above, below), (below, above)))
+        counts = _counts(rows, least, greatest)
+        occurs = counts.any(axis=0)
+        sizes = np.maximum(up, down)
+        terms = _Terms(
+            PartialSums.of_counts(up, counts), PartialSums.of_counts(down, counts), counts @ sizes,
+            float(sizes[occurs].max(initial=0)),
+        )  # fmt: skip
+        return terms, counts @ np.abs(values)
     w = weights.astype(np.float64)
     plus, minus = np.maximum(w, 0), np.maximum(-w, 0)
-    up = _weighted(node, plus, sides[0]) + _weighted(node, minus, sides[1])
-    down = _weighted(node, plus, sides[1]) + _weighted(node, minus, sides[0])
-    spread = _weighted(node, np.abs(w), np.ones(1)).sum(axis=1)
-    shape = [1] * len(shape_of(node.outputs[0]))
-    shape[axis] = len(up)
-    offset = float_attr(node, "offset", 0.0)
-    factors = np.maximum(up, down).sum(axis=1) + spread * offset
-    inherited = spread * _inherited(source, ranges, offset)
-    return _make(up, down, factors, int_attr(node, "roundings", 2), inherited, np.arange(len(up)).reshape(shape))
+    one, other = _by_channel(node, plus, above), _by_channel(node, minus, below)
+    back, forth = _by_channel(node, plus, below), _by_channel(node, minus, above)
+    spread: Array = _by_channel(node, np.abs(w), np.ones(1)).sum(axis=1)
+    return _each(one + other, back + forth), spread
 
 
-def _weighted(node: ir.Node, weights: Array, channels: Array) -> Array:
+def _counts(rows: Array, least: int, greatest: int) -> Array:
+    """How often each integer from ``least`` to ``greatest`` occurs in each row, (rows, greatest - least + 1)."""
+    span = greatest - least + 1
+    counts = np.empty((len(rows), span), np.int64)
+    many = max(1, _COUNTED // rows.shape[1])
+    for start in range(0, len(rows), many):
+        part = rows[start : start + many]
+        index = part.astype(np.int64) + (span * np.arange(len(part))[:, None] - least)
+        counts[start : start + many] = np.bincount(index.reshape(-1), minlength=span * len(part)).reshape(-1, span)
+    return counts
+
+
+def _by_channel(node: ir.Node, weights: Array, channels: Array) -> Array:
     """``w * value of its input channel`` for every term, (outputs, M)."""
     if node.op_type == "IntMatMul":
         rows = np.broadcast_to(channels, (weights.shape[0],))
@@ -256,11 +300,11 @@ def _pool(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     if source not in ranges:
         return None
     taps = int(np.prod(ints_attr(node, "kernel_shape") or shape_of(source)[2:]))
-    up, down = (np.full((1, taps), e) for e in _extremes(ranges[source], node.attributes["zeros"].value))
+    terms = _each(*(np.full((1, taps), e) for e in _extremes(ranges[source], node.attributes["zeros"].value)))
     offset = float_attr(node, "offset", 0.0)
     inherited = np.array([taps * _inherited(source, ranges, offset)])
-    factors = np.maximum(up, down).sum(axis=1) + taps * offset
-    return _make(up, down, factors, int_attr(node, "roundings", 3), inherited, _one_row(node))
+    factors = terms.size + taps * offset
+    return _make(terms, factors, int_attr(node, "roundings", 3), inherited, _one_row(node))
 
 
 def _halves(node: ir.Node, ranges: RangeMap) -> SumBound | None:
@@ -280,7 +324,7 @@ def together(bounds: Sequence[SumBound], factors: Sequence[Array]) -> SumBound:
     """
     ups, downs, sizes, inherited = [], [], [], []
     for bound, factor in zip(bounds, factors, strict=True):
-        up, down = (np.diff(a, axis=1) * np.abs(factor) for a in (bound.up, bound.down))
+        up, down = (np.diff(a.dense(), axis=1) * np.abs(factor) for a in (bound.up, bound.down))
         ups.append(np.where(factor < 0, down, up))
         downs.append(np.where(factor < 0, up, down))
         sizes.append(bound.size * np.abs(factor[:, 0]))
@@ -291,7 +335,7 @@ def together(bounds: Sequence[SumBound], factors: Sequence[Array]) -> SumBound:
     rows = bounds[0].rows
     for bound in bounds[1:]:
         rows = np.maximum(rows, bound.rows)
-    return _make(up, down, _total(sizes), 0, _total(inherited), rows)
+    return _make(_each(up, down), _total(sizes), 0, _total(inherited), rows)
 
 
 def _total(arrays: Sequence[Array]) -> Array:
@@ -315,12 +359,14 @@ def _join(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     if str_attr(node, "op", "add") == "mul":
         up, down = np.array([[max(a * c, b * d)]]), np.array([[max(a * d, b * c)]])
         inherited = np.array([peaks @ off[::-1] + off.prod()])
-        return _make(up, down, np.array([(peaks + offset).prod()]), roundings, inherited, _one_row(node))
+        return _make(_each(up, down), np.array([(peaks + offset).prod()]), roundings, inherited, _one_row(node))
     ratios = np.array([float(np.asarray(array_of(node.inputs[i])).reshape(())) for i in (2, 3)])
     up = np.array([[r * (u if r > 0 else -v) for r, (u, v) in zip(ratios, sides, strict=True)]])
     down = np.array([[r * (v if r > 0 else -u) for r, (u, v) in zip(ratios, sides, strict=True)]])
     sizes = np.abs(ratios)
-    return _make(up, down, np.array([sizes @ (peaks + offset)]), roundings, np.array([sizes @ off]), _one_row(node))
+    return _make(
+        _each(up, down), np.array([sizes @ (peaks + offset)]), roundings, np.array([sizes @ off]), _one_row(node)
+    )
 
 
 def _moved(node: ir.Node, ranges: RangeMap) -> SumBound | None:
@@ -330,16 +376,12 @@ def _moved(node: ir.Node, ranges: RangeMap) -> SumBound | None:
     if all(b is None for b in found):
         return None
     shapes = [shape_of(s) for s in sources]
-    none, zero = np.zeros((1, 2)), np.zeros(1)
+    none, zero = PartialSums.of_terms(np.zeros((1, 1))), np.zeros(1)
     bounds = [
         b or SumBound(none, none, zero, zero, False, True, np.zeros([1] * len(s), np.int64))
         for b, s in zip(found, shapes, strict=True)
     ]
-    width = max(b.up.shape[1] for b in bounds)
-    up, down = (
-        np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), mode="edge") for a in part])
-        for part in ([b.up for b in bounds], [b.down for b in bounds])
-    )
+    up, down = PartialSums.stacked([b.up for b in bounds]), PartialSums.stacked([b.down for b in bounds])
     size, carried = (np.concatenate(part) for part in ([b.size for b in bounds], [b.carried for b in bounds]))
     starts = np.cumsum([0, *(len(b.up) for b in bounds)])
     rows = move_arrays(node, [b.rows + start for b, start in zip(bounds, starts, strict=False)], shapes)

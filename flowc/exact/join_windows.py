@@ -161,7 +161,7 @@ class _Operand:
 
 def _interleaved(operands: list[_Operand], bounds: list[SumBound | None]) -> list[_Operand]:
     """Operands whose terms are added in one sum: every addition rounds relative to what both can add up to."""
-    terms = sum(b.up.shape[1] for b in bounds if b is not None)
+    terms = sum(b.up.count + 1 for b in bounds if b is not None)
     extra = terms * UNIT * (operands[0].size + operands[1].size)
     return [replace(o, wide=o.wide + extra) for o in operands]
 

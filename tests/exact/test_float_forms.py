@@ -9,8 +9,9 @@ import onnx_ir as ir
 import pytest
 
 from flowc.exact.affine import Affine, trace_affine, trace_sum
-from flowc.exact.bounds import UNIT, SumBound, _extremes, _make, _prefix, _slack, sum_bound, together
+from flowc.exact.bounds import UNIT, SumBound, _each, _extremes, _make, _slack, sum_bound, together
 from flowc.exact.chains import affine_chain, aligned, outward
+from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
 from flowc.exact.sums import float_sum, float_sums, joint_sum
 from tests.exact.graphs import S, const, dequantized, op, own, ranged
@@ -153,8 +154,7 @@ def test_biases_on_the_grid_of_exact_sums(bias: float, top: float, fine: bool) -
 def bound_of(up: Array, down: Array, roundings: int = 0, inherited: float = 0.0) -> SumBound:
     up, down = np.asarray(up, float), np.asarray(down, float)
     return _make(
-        up,
-        down,
+        _each(up, down),
         np.maximum(up, down).sum(axis=1),
         roundings,
         np.full(len(up), inherited),
@@ -164,8 +164,8 @@ def bound_of(up: Array, down: Array, roundings: int = 0, inherited: float = 0.0)
 
 def test_a_bound_is_made_of_the_extremes_of_its_terms() -> None:
     found = bound_of(np.array([[1, 5, 2]]), np.array([[3, 0, 2]]))
-    assert found.up.tolist() == [[0, 5, 7, 8]]
-    assert found.down.tolist() == [[0, 3, 5, 5]]
+    assert found.up.dense().tolist() == [[0, 5, 7, 8]]
+    assert found.down.dense().tolist() == [[0, 3, 5, 5]]
     assert (found.size.tolist(), found.carried.tolist(), found.rounded, found.exact) == ([10.0], [0.0], False, True)
     off = bound_of(np.array([[1, 5, 2]]), np.array([[3, 0, 2]]), 2, 0.25)
     assert (off.carried.tolist(), off.rounded, off.exact) == ([20 * UNIT + 0.25], True, False)
@@ -183,7 +183,7 @@ def test_a_bound_is_made_of_the_extremes_of_its_terms() -> None:
     ):
         one = bound_of(np.array([terms]), np.zeros((1, len(terms))))
         assert (one.rounded, one.exact) == (rounded, exact), terms
-    assert _prefix(np.array([[1.0, 3.0, 2.0]])).tolist() == [[0, 3, 5, 6]]
+    assert PartialSums.of_terms(np.array([[1.0, 3.0, 2.0]])).dense().tolist() == [[0, 3, 5, 6]]
     assert _slack(2) == 1 + 2.0**-10
     assert _slack(1 << 20) == 1 + 2.0**-3
 
@@ -205,7 +205,7 @@ def test_extremes(low: int, high: int, zeros: list[float], up: float, down: floa
 def test_rows_of_bounds() -> None:
     found = bound_of(np.array([[1, 5], [7, 0]]), np.array([[3, 0], [1, 1]]), 0, 0.5)
     one = found.merged()
-    assert (one.up.tolist(), one.down.tolist(), one.size.tolist(), one.carried.tolist()) == (
+    assert (one.up.dense().tolist(), one.down.dense().tolist(), one.size.tolist(), one.carried.tolist()) == (
         [[0, 7, 7]],
         [[0, 3, 3]],
         [8.0],
@@ -224,8 +224,8 @@ def test_sums_of_sums_are_bounded_together() -> None:
         bound_of(np.array([[4.0]]), np.array([[1.0]]), 0, 0.5),
     )
     whole = together([a, b], [np.array([[1.0]]), np.array([[-2.0]])])
-    assert whole.up.tolist() == [[0, 5, 7, 8]]
-    assert whole.down.tolist() == [[0, 8, 11, 11]]
+    assert whole.up.dense().tolist() == [[0, 5, 7, 8]]
+    assert whole.down.dense().tolist() == [[0, 8, 11, 11]]
     assert whole.carried.tolist() == [0.25 + 1.0]
     assert not whole.exact
     clean = together([bound_of(np.array([[1.0]]), np.zeros((1, 1)))] * 2, [np.array([[1.0]])] * 2)
@@ -253,8 +253,8 @@ def test_bounds_of_products() -> None:
     y = own("IntMatMul", [q, const([[2.0, -1.0], [0.0, 4.0]])], [1, 2], zeros=[3.0, 3.0], roundings=2, offset=0.5)
     found = sum_bound(y, ranges)
     assert found is not None
-    assert found.up.tolist() == [[0, 24, 24], [0, 48, 51]]
-    assert found.down.tolist() == [[0, 6, 6], [0, 12, 24]]
+    assert found.up.dense().tolist() == [[0, 24, 24], [0, 48, 51]]
+    assert found.down.dense().tolist() == [[0, 6, 6], [0, 12, 24]]
     assert found.size.tolist() == [24.0, 60.0]
     assert found.carried.tolist() == [2 * UNIT * (24 + 2 * 0.5), 2 * UNIT * (60 + 5 * 0.5)]
     assert found.rows.tolist() == [[0, 1]]
@@ -268,8 +268,8 @@ def test_bounds_of_pools_and_joins() -> None:
     for kind, attributes, taps in (("SumPool", {"kernel_shape": [2, 2]}, 4), ("GlobalSum", {}, 6)):
         found = sum_bound(own(kind, [q], [1, 2, 1, 1], zeros=[3.0], roundings=3, offset=0.5, **attributes), ranges)
         assert found is not None
-        assert found.up.tolist() == [[12.0 * k for k in range(taps + 1)]]
-        assert found.down.tolist() == [[3.0 * k for k in range(taps + 1)]]
+        assert found.up.dense().tolist() == [[12.0 * k for k in range(taps + 1)]]
+        assert found.down.dense().tolist() == [[3.0 * k for k in range(taps + 1)]]
         assert (found.size.tolist(), found.carried.tolist()) == ([12.0 * taps], [3 * UNIT * (12.5 * taps)])
     p, other = ranged(1, 2, 2, 3, low=-8, high=7, name="p")
     both = ranges | other
@@ -278,12 +278,12 @@ def test_bounds_of_pools_and_joins() -> None:
     found = sum_bound(own("Join", [q, p, const(2.0), const(-1.0)], shape, op="add", **common), both)
     assert found is not None
     # 2 * 12 and 8 up; 2 * 3 and 7 down; rounding relative to 2 * 12.5 + 8.5.
-    assert (found.up.tolist(), found.down.tolist()) == ([[0, 24, 32]], [[0, 7, 13]])
+    assert (found.up.dense().tolist(), found.down.dense().tolist()) == ([[0, 24, 32]], [[0, 7, 13]])
     assert (found.size.tolist(), found.carried.tolist()) == ([32.0], [2 * UNIT * 33.5])
     found = sum_bound(own("Join", [q, p, const(1.0), const(1.0)], shape, op="mul", **common), both)
     assert found is not None
     # 12 * 7 or 3 * 8 up, 12 * 8 down; relative to 12.5 * 8.5.
-    assert (found.up.tolist(), found.down.tolist()) == ([[0, 84]], [[0, 96]])
+    assert (found.up.dense().tolist(), found.down.dense().tolist()) == ([[0, 84]], [[0, 96]])
     assert found.carried.tolist() == [2 * UNIT * 12.5 * 8.5]
     assert sum_bound(q, ranges) is None
     assert sum_bound(own("Join", [q, p, const(1.0), const(1.0)], shape, op="add", **common), ranges) is None

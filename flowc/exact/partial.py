@@ -1,0 +1,151 @@
+"""Greatest partial sums of so many terms, in runs of equal terms: weights of few bits have few values, however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flowc.units.base import Array
+
+__all__ = ["PartialSums"]
+
+_ONE_BY_ONE = 64
+"""Runs per row up to which each is compared with all values: beyond, values are searched for."""
+_DENSE = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class PartialSums:
+    """Per row an ascending sequence of M + 1 numbers that begins with 0: the greatest sums of 0, 1, ..., M terms.
+
+    The terms are written in runs of equal ones. All arithmetic is exact where terms are integers and sums stay below 2^53.
+
+    Attributes:
+        term: float64 (rows or 1, R): what each term of a run adds; of a run of one, only `sums` counts.
+        ends: int64 (rows or 1, R): terms up to the end of each run; the last is M.
+        sums: float64 (rows, R): the sum up to the end of each run.
+    """
+
+    term: Array
+    ends: Array
+    sums: Array
+
+    @classmethod
+    def of_sequence(cls, sequence: Array) -> PartialSums:
+        """The sequences themselves, (rows, M + 1)."""
+        return cls(np.zeros((1, 1)), np.arange(1, sequence.shape[1])[None], sequence[:, 1:])
+
+    @classmethod
+    def of_terms(cls, terms: Array) -> PartialSums:
+        """Of terms (rows, M), none below 0."""
+        return cls(
+            np.zeros((1, 1)), np.arange(1, terms.shape[1] + 1)[None], np.cumsum(-np.sort(-terms, axis=1), axis=1)
+        )
+
+    @classmethod
+    def of_counts(cls, term: Array, counts: Array) -> PartialSums:
+        """Of terms (R,), none below 0, that occur ``counts`` (rows, R) times."""
+        order = np.argsort(-term, kind="stable")
+        counts = counts[:, order]
+        return cls(term[order][None], np.cumsum(counts, axis=1), np.cumsum(counts * term[order], axis=1))
+
+    @classmethod
+    def stacked(cls, parts: Sequence[PartialSums]) -> PartialSums:
+        """The rows of all parts; what has fewer terms than another gets terms of 0."""
+        most = max(p.count for p in parts)
+        runs = max(p.sums.shape[1] for p in parts) + 1
+        columns: list[list[Array]] = [[], [], []]
+        for part in parts:
+            more = runs - part.sums.shape[1]
+            term = np.broadcast_to(part.term, part.sums.shape)
+            ends = np.broadcast_to(part.ends, part.sums.shape)
+            columns[0].append(np.pad(term, ((0, 0), (0, more))))
+            columns[1].append(np.pad(ends, ((0, 0), (0, more)), constant_values=most))
+            columns[2].append(np.pad(part.sums, ((0, 0), (0, more)), mode="edge"))
+        return cls(*(np.concatenate(column) for column in columns))
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    @property
+    def count(self) -> int:
+        """M."""
+        return int(self.ends[0, -1])
+
+    @property
+    def total(self) -> Array:
+        """The sum of all terms, (rows, 1)."""
+        return self.sums[:, -1:]
+
+    def at_rows(self, rows: slice | Array) -> PartialSums:
+        """The sequences of these rows."""
+        term, ends = (a if len(a) == 1 else a[rows] for a in (self.term, self.ends))
+        return PartialSums(term, ends, self.sums[rows])
+
+    def part(self, rows: slice) -> PartialSums:
+        """The same for some rows of many; one row serves all of them."""
+        return self if len(self) == 1 else self.at_rows(rows)
+
+    def dense(self) -> Array:
+        """The sequences, float64 (rows, M + 1)."""
+        return self.at(np.broadcast_to(np.arange(self.count + 1), (len(self), self.count + 1)))
+
+    def merged(self) -> PartialSums:
+        """One row: the greatest of all rows, number by number."""
+        if len(self) == 1:
+            return self
+        many = max(1, _DENSE // (self.count + 1))
+        parts = [self.at_rows(slice(k, k + many)).dense().max(axis=0) for k in range(0, len(self), many)]
+        return PartialSums.of_sequence(np.max(parts, axis=0)[None])
+
+    def at(self, m: Array) -> Array:
+        """The number at each place m, of (rows, K) places 0 to M."""
+        run = _placed(self.ends, m)
+        last = self._taken(self.ends, run)
+        before = np.maximum(run - 1, 0)
+        begin = np.where(run > 0, self._taken(self.ends, before), 0)
+        base = np.where(run > 0, self._taken(self.sums, before), 0.0)
+        inside = base + (m - begin) * self._taken(self.term, run)
+        return np.where(m == 0, 0.0, np.where(m == last, self._taken(self.sums, run), inside))
+
+    def below(self, values: Array) -> Array:
+        """How many numbers of each row lie below each of its values, int64 of the shape of ``values`` (rows, K)."""
+        runs = self.sums.shape[1]
+        run = _placed(self.sums, values)
+        inner, before = np.minimum(run, runs - 1), np.maximum(run - 1, 0)
+        begin = np.where(run > 0, self._taken(self.ends, before), 0)
+        more = self._taken(self.ends, inner) - begin - 1
+        if (more > 0).any():
+            base = np.where(run > 0, self._taken(self.sums, before), 0.0)
+            more = np.minimum(more, _steps_below(base, self._taken(self.term, inner), values))
+        found: Array = np.where(run == runs, self.count + 1, begin + 1 + np.maximum(more, 0))
+        return np.where(values > 0, found, 0)
+
+    def _taken(self, field: Array, runs: Array) -> Array:
+        """A field at runs (rows, K)."""
+        taken: Array = np.take_along_axis(np.broadcast_to(field, (len(runs), self.sums.shape[1])), runs, axis=1)
+        return taken
+
+
+def _placed(edges: Array, values: Array) -> Array:
+    """How many of the ascending edges (rows or 1, R) of its row lie below each value (rows, K)."""
+    runs = edges.shape[1]
+    if runs <= _ONE_BY_ONE:
+        found = np.zeros(values.shape, np.int64)
+        for k in range(runs):
+            found += edges[:, k, None] < values
+        return found
+    if len(edges) == 1:
+        return np.asarray(np.searchsorted(edges[0], values))
+    return np.stack([np.searchsorted(a, x) for a, x in zip(edges, values, strict=True)])
+
+
+def _steps_below(base: Array, step: Array, values: Array) -> Array:
+    """How many of base + step, base + 2 step, ... lie below the values."""
+    positive = step > 0
+    found = np.floor((values - base) / np.where(positive, step, 1.0)).clip(0, 2.0**53)
+    found -= base + found * step >= values  # the quotient was rounded
+    found += base + (found + 1) * step < values
+    return np.where(positive, found.clip(0), 1 << 53).astype(np.int64)

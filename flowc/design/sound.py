@@ -20,10 +20,19 @@ __all__ = ["check_assembly"]
 
 def check_assembly(design: Assembly) -> None:
     """Raises DamagedError that names the first thing that contradicts another."""
-    checks = (_reference, _ports, _tensors, _flow, _sums, _windows, _sampling)
-    fault = next((text for check in checks for text in check(design)), None)
+    fault = next(_faults(design), None)
     if fault is not None:
         raise DamagedError(fault)
+
+
+def _faults(design: Assembly) -> Iterator[str]:
+    yield from _reference(design)
+    yield from _ports(design)
+    yield from _tensors(design)
+    yield from _flow(design)
+    yield from _sums(design)
+    yield from _windows(design)
+    yield from _sampling(design)
 
 
 def _quoted(names: Iterable[str]) -> str:

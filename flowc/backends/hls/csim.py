@@ -16,6 +16,7 @@ import numpy as np
 
 from flowc import progress
 from flowc.backends.hls.generate import FLAGS
+from flowc.backends.hls.precompiled import precompiled
 from flowc.backends.hls.writers.port import port_bytes
 from flowc.errors import FlowcError, MismatchError, UsageError, counted
 from flowc.interface.names import name_design
@@ -87,7 +88,13 @@ def compiler() -> str:
 
 
 def compile(  # noqa: A001 - csim.compile reads well
-    folder: Path, *, threads: bool = False, sanitize: bool = False, cycles: bool = False, exact: bool = False
+    folder: Path,
+    *,
+    threads: bool = False,
+    sanitize: bool = False,
+    cycles: bool = False,
+    exact: bool = False,
+    quick: bool = False,
 ) -> Path:
     """Compiles a generated project, its parts side by side.
 
@@ -97,6 +104,7 @@ def compile(  # noqa: A001 - csim.compile reads well
         sanitize: with address and undefined-behaviour sanitizers.
         cycles: count the cycles of each unit, for `count_cycles`.
         exact: compute in ap_int and ap_uint of the stated widths, as synthesis does, instead of native integers: slow.
+        quick: compile with less work, as one source and unoptimized; it runs slower: for many layers and a few small frames.
 
     Returns:
         The program, in ``folder/build``.
@@ -123,10 +131,18 @@ def compile(  # noqa: A001 - csim.compile reads well
         flags += ["-O1", "-DFLOWC_COUNT_CYCLES"]
     if exact:
         flags += ["-O0", "-DFLOWC_EXACT"]
+    if quick:
+        flags += ["-O0"]
+    sources = sorted((folder / "sim").glob("part*.cpp"))
+    if quick:  # what layers have in common is instantiated once
+        whole = build / "whole.cpp"
+        whole.write_text("".join(f'#include "{source.resolve()}"\n' for source in sources), encoding="utf-8")
+        sources = [whole]
+    first = precompiled(gxx, [flag for flag in flags if not flag.startswith(("-D", "-I"))], include)
     jobs = []
-    for source in sorted((folder / "sim").glob("part*.cpp")):
+    for source in sources:
         target = build / f"{stem}_{source.stem}.o"
-        command = [gxx, *flags, "-isystem", str(include), "-c", "-o", str(target), str(source)]
+        command = [gxx, *flags, *first, "-isystem", str(include), "-c", "-o", str(target), str(source)]
         job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         jobs.append((job, target))
     messages: list[str] = []

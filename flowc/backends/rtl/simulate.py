@@ -16,14 +16,17 @@ from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_
 from flowc.backends.rtl.tools import compiler, verilator_root
 from flowc.backends.rtl.wiring import wires
 from flowc.errors import FlowcError, MismatchError, counted
+from flowc.files.cache import kept
 from flowc.interface.names import name_design
 from flowc.units import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["Observed", "Passed", "RejectedCodeError", "compile", "run"]
+__all__ = ["COMPILE", "Observed", "Passed", "RejectedCodeError", "compile", "library", "run"]
 
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-timing", "-Wno-fatal", "-DFLOWC_STALLS")
-_COMPILE = ("-std=c++17", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1")
+COMPILE = ("-std=c++17", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1")
+"""Options of everything that is linked with `library`."""
+
 _RUNTIME = ("verilated", "verilated_threads")
 _STUCK = 3
 
@@ -89,15 +92,25 @@ _SCRATCH = tempfile.TemporaryDirectory(prefix="flowc-verilator-")
 
 
 @functools.cache
-def _library(root: Path, cxx: str) -> list[Path]:
-    """Verilator's own library, compiled once per process: it takes longer than most designs."""
-    objects = []
-    for name in _RUNTIME:
-        objects.append(Path(_SCRATCH.name) / f"{name}.o")
-        include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-        command = [cxx, *_COMPILE, "-O0", *include, "-c", "-o", str(objects[-1]), str(root / "include" / f"{name}.cpp")]
-        _run(command, Path(_SCRATCH.name), cxx)
-    return objects
+def library(root: Path, cxx: str) -> list[Path]:
+    """Objects of Verilator's own library, compiled once per machine: it takes longer than most designs.
+
+    They are kept in the user's cache folder; where that can't be used, for this process.
+    """
+
+    def make(folder: Path) -> None:
+        for name in _RUNTIME:
+            include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+            source = root / "include" / f"{name}.cpp"
+            _run([cxx, *COMPILE, "-O0", *include, "-c", "-o", str(folder / f"{name}.o"), str(source)], folder, cxx)
+
+    said = subprocess.run([cxx, "-v"], capture_output=True, text=True, errors="replace", check=False).stderr
+    sources = [p for p in sorted((root / "include").rglob("*")) if p.suffix in (".cpp", ".h")]
+    folder = kept("verilator", [said, *COMPILE, *(p.read_bytes() for p in sources)], make, most=2)
+    if folder is None:
+        folder = Path(_SCRATCH.name)
+        make(folder)
+    return [folder / f"{name}.o" for name in _RUNTIME]
 
 
 def compile(  # noqa: A001 - simulate.compile reads well
@@ -143,13 +156,13 @@ def compile(  # noqa: A001 - simulate.compile reads well
 
     def translate(job: tuple[Path, str], target: Path) -> None:
         source, effort = job
-        _run([cxx, *_COMPILE, effort, *include, "-c", "-o", str(target), str(source)], folder, cxx)
+        _run([cxx, *COMPILE, effort, *include, "-c", "-o", str(target), str(source)], folder, cxx)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        library = pool.submit(_library, root, cxx)
+        runtime = pool.submit(library, root, cxx)
         for made, _ in enumerate(pool.map(translate, jobs, objects), 1):
             progress.at(f"compiled {made} of {len(jobs)} parts")
-        objects += library.result()
+        objects += runtime.result()
     binary = build / "bench"
     _run([cxx, "-o", str(binary), *map(str, objects), "-pthread"], folder, cxx)
     return binary

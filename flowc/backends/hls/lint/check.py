@@ -69,6 +69,7 @@ def read_program(directory: Path) -> tuple[Path, Program, Lines]:
     for path in [*sources, *headers]:
         if path not in seen:
             unit = translation_unit(path, root, lines)
+            unit.known = frozenset(p.relative_to(root).as_posix() for p in seen)
             seen |= unit.files
             program.parts.append(Part(unit, read_scopes(unit.tokens)))
     return root, program, lines

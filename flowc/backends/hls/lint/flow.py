@@ -153,8 +153,10 @@ def _bundles(function: Function) -> Iterator[Finding]:
 def _by_value(part: Part) -> Iterator[Finding]:
     """Parameters that are streams, not references to them: each call would copy the FIFO."""
     tokens = part.unit.tokens
-    for i in range(2, len(tokens) - 2):
-        if tokens[i].text != "stream" or tokens[i + 1].text != "<" or tokens[i - 1].text != "::":
+    for i, token in enumerate(tokens):
+        if token.text != "stream" or token.file in part.unit.known or not 2 <= i < len(tokens) - 2:
+            continue
+        if tokens[i + 1].text != "<" or tokens[i - 1].text != "::":
             continue
         depth, k = 0, i + 1
         while k < len(tokens) - 2:

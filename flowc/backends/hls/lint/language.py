@@ -63,24 +63,24 @@ def aliases_of(tokens: Sequence[Token]) -> Aliases:
 
 
 def language_findings(unit: Unit, root: Scope) -> Iterator[Finding]:
-    """Violations of the language rules in a translation unit."""
-    yield from _keywords(unit.tokens)
-    yield from _keywords(unit.defined)
+    """Violations of the language rules in a translation unit, in the files that it is the first to include."""
+    yield from _keywords(unit.tokens, unit.known)
+    yield from _keywords(unit.defined, unit.known)
     for include in unit.includes:
         if include.quoted and not include.found:
             yield Finding(include.file, include.line, "include", f"'{include.name}' is not in the project")
         elif not include.quoted and include.name not in _HEADERS:
             yield Finding(include.file, include.line, "include", f"<{include.name}> is not for synthesis")
-    yield from loop_findings(unit.tokens, root)
+    yield from loop_findings(unit, root)
     yield from _arrays(unit.tokens, root)
     yield from _widths(unit, root)
     yield from _recursion(unit.tokens, root)
 
 
-def _keywords(tokens: Sequence[Token]) -> Iterator[Finding]:
+def _keywords(tokens: Sequence[Token], known: frozenset[str]) -> Iterator[Finding]:
     """Rules that a word alone breaks."""
     for i, token in enumerate(tokens):
-        if token.kind != "name":
+        if token.kind != "name" or token.file in known:
             continue
         text = token.text
         before = tokens[i - 1].text if i else ""
@@ -124,7 +124,9 @@ def _widths(unit: Unit, root: Scope) -> Iterator[Finding]:
     stated = evaluate(tuple(tokenize(unit.macros.get("AP_INT_MAX_W", str(_DEFAULT_WIDEST)))), root)
     limit = min(WIDEST, stated or _DEFAULT_WIDEST)
     for i, token in enumerate(tokens):
-        if token.text in ("ap_int", "ap_uint") and i + 1 < len(tokens) and tokens[i + 1].text == "<":
+        if token.text not in ("ap_int", "ap_uint") or token.file in unit.known:
+            continue
+        if i + 1 < len(tokens) and tokens[i + 1].text == "<":
             argument = _first_argument(tokens, i + 1)
             bits = evaluate(argument, root.at(i))
             if bits is not None and bits > limit:

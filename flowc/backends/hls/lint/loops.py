@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from flowc.backends.hls.lint.constants import runtime_names
 from flowc.backends.hls.lint.finding import Finding
 from flowc.backends.hls.lint.structure import Scope, matching, split
-from flowc.backends.hls.lint.tokens import Token
+from flowc.backends.hls.lint.tokens import Token, Unit
 
 __all__ = ["declared_here", "loop_findings"]
 
@@ -18,8 +18,9 @@ _RULE = "unbounded-loop"
 _COMPARISONS = ("<", "<=", ">", ">=", "!=")
 
 
-def loop_findings(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
+def loop_findings(unit: Unit, root: Scope) -> Iterator[Finding]:
     """Loops without a constant bound, and calls that put a run-time value into a loop of the compiler."""
+    tokens = unit.tokens
     compiled: set[str] = set()
     for i, token in enumerate(tokens):
         if token.kind != "name" or token.text not in ("for", "while", "do"):
@@ -27,6 +28,8 @@ def loop_findings(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
         function = root.at(i).function
         if function is not None and _is_constexpr(function):
             compiled.add(function.name)
+        elif token.file in unit.known:
+            continue
         elif token.text != "for":
             yield Finding(token.file, token.line, _RULE, f"'{token.text}' loop: use 'for' with a constant bound")
         elif i + 1 < len(tokens) and tokens[i + 1].text == "(":
@@ -38,7 +41,12 @@ def loop_findings(tokens: Sequence[Token], root: Scope) -> Iterator[Finding]:
             if message is not None:
                 yield Finding(token.file, token.line, _RULE, message)
     for i, token in enumerate(tokens[:-1]):
-        if token.text in compiled and tokens[i + 1].text == "(" and not declared_here(tokens, i):
+        if (
+            token.text in compiled
+            and token.file not in unit.known
+            and tokens[i + 1].text == "("
+            and not declared_here(tokens, i)
+        ):
             scope = root.at(i)
             names = runtime_names(tokens[i + 2 : matching(tokens, i + 1)], scope)
             if names and scope.function is not None and not _is_constexpr(scope.function):

@@ -6,6 +6,7 @@ are not expanded. Rows of numbers (generated weights) are reduced to their brace
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,7 +60,10 @@ class Include(NamedTuple):
 
 @dataclass
 class Unit:
-    """A translation unit: tokens of the file and of what it includes, in order; ``defined`` are those of macros."""
+    """A translation unit: tokens of the file and of what it includes, in order; ``defined`` are those of macros.
+
+    ``known`` names the files that an earlier unit of the project includes too: what is found in them was found there.
+    """
 
     tokens: list[Token] = field(default_factory=list)
     pragmas: list[Pragma] = field(default_factory=list)
@@ -67,6 +71,7 @@ class Unit:
     macros: dict[str, str] = field(default_factory=lambda: dict(_PREDEFINED))
     defined: list[Token] = field(default_factory=list)
     files: set[Path] = field(default_factory=set)
+    known: frozenset[str] = frozenset()
 
 
 def tokenize(text: str, file: str = "", line: int = 1) -> Iterator[Token]:
@@ -89,18 +94,19 @@ def translation_unit(path: Path, root: Path, cache: dict[Path, list[tuple[int, s
 
 def _drop_empty_macros(unit: Unit) -> None:
     """Puts empty statements in the place of macros with arguments that stand for nothing, so that positions stay."""
-    tokens, i = unit.tokens, 0
-    while i + 1 < len(tokens):
-        if tokens[i + 1].text == "(" and unit.macros.get(tokens[i].text) == "":
-            depth = 0
-            while i < len(tokens):
-                depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
-                last = tokens[i].text == ")" and depth == 0
-                tokens[i] = tokens[i]._replace(kind="mark", text=";")
-                if last:
-                    break
-                i += 1
-        i += 1
+    tokens = unit.tokens
+    empty = {name for name, value in unit.macros.items() if value == ""}
+    done = 0
+    for start in [i for i, token in enumerate(tokens[:-1]) if token.text in empty and tokens[i + 1].text == "("]:
+        depth, i = 0, max(start, done)
+        while start >= done and i < len(tokens):
+            depth += {"(": 1, ")": -1}.get(tokens[i].text, 0)
+            last = tokens[i].text == ")" and depth == 0
+            tokens[i] = tokens[i]._replace(kind="mark", text=";")
+            i += 1
+            if last:
+                break
+        done = max(done, i)
 
 
 def _lines(path: Path, cache: dict[Path, list[tuple[int, str]]]) -> list[tuple[int, str]]:
@@ -125,19 +131,28 @@ def _blanked(match: re.Match[str]) -> str:
     return match[0] if match[0][0] in "\"'" else "\n" * match[0].count("\n") or " "
 
 
+@functools.lru_cache(maxsize=1 << 16)
+def _parsed(line: str, file: str, number: int) -> tuple[tuple[str, str] | None, tuple[Token, ...]]:
+    """A line: word and rest of a directive, or its tokens. Every unit that includes a header asks for the same lines."""
+    directive = _DIRECTIVE.fullmatch(line)
+    if directive is not None:
+        return (directive[1], directive[2].strip()), ()
+    kept = re.sub(r"[^{};]", " ", line) if _DATA.fullmatch(line) else line
+    return None, tuple(tokenize(kept, file, number))
+
+
 def _read(path: Path, root: Path, unit: Unit, cache: dict[Path, list[tuple[int, str]]]) -> None:
     unit.files.add(path)
     file = path.relative_to(root).as_posix()
     # Per open #if: whether this branch is active, and whether any branch may still become so.
     active, waiting = [True], [False]
     for number, line in _lines(path, cache):
-        directive = _DIRECTIVE.fullmatch(line)
+        directive, tokens = _parsed(line, file, number)
         if directive is None:
             if active[-1]:
-                kept = re.sub(r"[^{};]", " ", line) if _DATA.fullmatch(line) else line
-                unit.tokens.extend(tokenize(kept, file, number))
+                unit.tokens.extend(tokens)
             continue
-        word, rest = directive[1], directive[2].strip()
+        word, rest = directive
         if word in ("if", "ifdef", "ifndef"):
             holds = active[-1] and _holds(word, rest, unit.macros)
             waiting.append(active[-1] and not holds)

@@ -117,9 +117,7 @@ class DataflowPlan(Plan):
     ) -> dict[str, Array]:
         return emulate(self.graph, frames, probe=probe, streams=streams, emulator=emulator)
 
-    def observer(
-        self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
-    ) -> Observer | None:
+    def observer(self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None) -> Observer:
         return Observer(self.graph, streams, sums, emulator)
 
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:

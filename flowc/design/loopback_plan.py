@@ -14,8 +14,8 @@ from flowc.backends.hls.loopback import simulate_engine, write_engine, write_gol
 from flowc.backends.vivado_loopback import generate_engine_vivado, why_engine_only
 from flowc.dataflow.allocate import Limits
 from flowc.dataflow.emulator import unfolded
-from flowc.dataflow.observer import Observer
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
+from flowc.design.loopback_observer import LoopbackObserver
 from flowc.design.plan import Plan, Probe, ProjectInfo, Request
 from flowc.errors import UsageError
 from flowc.loopback.allocate import Wish, allocate, engine_clock, memory_of
@@ -143,9 +143,8 @@ class LoopbackPlan(Plan):
 
     def observer(
         self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
-    ) -> Observer | None:
-        del streams, sums, emulator
-        return None  # what lies between layers is overwritten as soon as it is read
+    ) -> LoopbackObserver:
+        return LoopbackObserver(self.program, streams, sums, emulator)
 
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:
         return simulate_engine(directory / "hls", self.program, frames)

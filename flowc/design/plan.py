@@ -12,20 +12,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from flowc.backends.base import Cells, Simulated
 from flowc.dataflow.allocate import Limits
-from flowc.dataflow.observer import Observer
+from flowc.dataflow.observer import Watch
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["Plan", "Probe", "ProjectInfo", "Request"]
+__all__ = ["Plan", "Probe", "ProjectInfo", "Request", "Watching"]
 
 Probe = Callable[[Stream, Array], Array]
 """Called with every stream of `Plan.graph` and its frames (N, H, W, C); what it returns is what flows on."""
+
+
+class Watching(Protocol):
+    """What `Plan.observer` gives."""
+
+    def run(self, inputs: Mapping[str, Array], watch: Watch) -> dict[str, Array]:
+        """As of `flowc.dataflow.observer.Observer.run`."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +159,8 @@ class Plan(ABC):
         """
 
     @abstractmethod
-    def observer(
-        self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None
-    ) -> Observer | None:
-        """Watches streams of the unfolded `graph` on whole batches (see `flowc.dataflow.observer`); None: the plan can't."""
+    def observer(self, streams: frozenset[Stream], sums: frozenset[Stream], emulator: str | None = None) -> Watching:
+        """Watches streams of the unfolded `graph` on whole batches (see `flowc.dataflow.observer`)."""
 
     @abstractmethod
     def simulate(self, directory: Path, frames: Mapping[str, Array]) -> Simulated:

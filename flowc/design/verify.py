@@ -15,11 +15,11 @@ import onnx
 
 from flowc import progress as told
 from flowc.dataflow.emulator import unfolded
-from flowc.dataflow.observer import Observer
 from flowc.design.assembly import Assembly
 from flowc.design.comparison import Comparison, Verification
 from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
 from flowc.design.join_probes import Reach, operands, probe_join
+from flowc.design.plan import Watching
 from flowc.design.probes import probe
 from flowc.design.reference import ReferenceRunner
 from flowc.design.tail import TailCheck
@@ -79,7 +79,7 @@ class _Run:
         self.tail: TailCheck | None = None
         self.joined: dict[Stream, tuple[str, str]] | None = None
         self.reach = Reach()
-        self.observer: Observer | None = None
+        self.observer: Watching | None = None
         self.seen: Mapping[str, Array] = {}
         self.result = Verification(layers=_layers(design, self.graph))
 
@@ -167,7 +167,7 @@ class _Run:
             streams = frozenset(s for s in self.graph.streams if s.tensor in compared) | summed
             self.observer = design.plan.observer(streams, summed, self.emulator)
         wanted = compared | {s.reference for s in design.sums} | _known(design, expected[0]).keys()
-        if self.observer is None or any(len(e[n]) != 1 for e in expected for n in wanted & e.keys()):
+        if any(len(e[n]) != 1 for e in expected for n in wanted & e.keys()):
             return None
         right = {n: np.concatenate([e[n] for e in expected]) for n in wanted & expected[0].keys()}
         trial = copy.deepcopy(self.result)

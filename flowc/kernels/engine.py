@@ -29,6 +29,7 @@ class EngineState(ctypes.Structure):
         ("ddr", _POINTER), ("ddr_size", _LONG),
         *((n, _LONG) for n in ("loaded_acts", "loaded_weights", "retired")),
         ("reads", _POINTER), ("writes", _POINTER), ("read_count", _LONG), ("write_count", _LONG),
+        ("inner", _POINTER),
     )  # fmt: skip
 
 

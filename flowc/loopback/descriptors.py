@@ -24,7 +24,7 @@ from flowc.units.base import Array
 
 __all__ = [
     "DESCRIPTORS", "EARLY", "MAC", "MAX", "SEARCH", "SUM", "WORD", "WORDS", "Bits", "Compute", "Descriptor", "End", "Fence", "Layer",
-    "LoadActs", "LoadWeights", "Store", "bits_of", "decode", "encode",
+    "LoadActs", "LoadWeights", "Store", "as_rows", "bits_of", "decode", "encode",
 ]  # fmt: skip
 
 WORDS = 16
@@ -225,6 +225,15 @@ _Kind = TypeVar("_Kind", bound=Descriptor)
 def bits_of(kind: type[Descriptor]) -> dict[str, Bits]:
     """Field name -> where it lies, in the order of the table."""
     return {f.name: f.metadata["bits"] for f in fields(kind)}
+
+
+def as_rows(descriptors: Sequence[Descriptor], length: int) -> Array:
+    """Descriptors as rows int64 (n, length): the operation, then the fields in order; 64-bit words as two's complement."""
+    rows = np.zeros((len(descriptors), length), np.int64)
+    for row, d in zip(rows, descriptors, strict=True):
+        values = [d.op, *(int(getattr(d, name)) for name in bits_of(type(d)))]
+        row[: len(values)] = [v - (1 << 64) if v >= 1 << 63 else v for v in values]
+    return rows
 
 
 def encode(descriptors: Iterable[Descriptor]) -> Array:

@@ -28,6 +28,7 @@ from flowc.loopback.descriptors import (
 from flowc.loopback.engine import BEAT_BYTES, Engine
 from flowc.loopback.formats import pack_digits, unpack_digits
 from flowc.loopback.results import by_word, joined, searched
+from flowc.loopback.schedule import Segment
 from flowc.units.base import Array
 
 __all__ = ["Machine", "ScheduleError"]
@@ -88,6 +89,10 @@ class Machine:
                 segment = []
         if segment:
             raise ScheduleError("a segment has no fence")
+
+    def execute(self, segment: Segment) -> None:
+        """Executes one layer. Raises ScheduleError as `run`."""
+        self.run(segment.descriptors)
 
     def _segment(self, segment: Sequence[Descriptor]) -> None:
         registers = segment[0]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from flowc import kernels
 from flowc.kernels.engine import FIELDS, EngineState, run_segment
-from flowc.loopback.descriptors import Descriptor, bits_of
+from flowc.loopback.descriptors import MAC, Compute, Descriptor, as_rows
 from flowc.loopback.descriptors import Layer as Registers
 from flowc.loopback.engine import Engine
 from flowc.loopback.execute import Machine, ScheduleError
+from flowc.loopback.schedule import Segment
 from flowc.units.base import Array
 
 __all__ = ["NativeMachine", "machine"]
@@ -27,7 +29,6 @@ _FAULTS = (
     "a compute of layer {} reads tables of another load", "layer {} stores more than it computes", "layer {} leaves results behind",
 )  # fmt: skip
 """As ``engine::Fault`` in flowc/kernels/src/engine.h."""
-_WORD = 1 << 64
 
 
 def machine(engine: Engine, ddr: Array, *, lanes: int | None = None, emulator: str | None = None) -> Machine:
@@ -47,25 +48,44 @@ def machine(engine: Engine, ddr: Array, *, lanes: int | None = None, emulator: s
 
 
 class NativeMachine(Machine):
-    """`Machine` by compiled kernels; layers of which results in front of a join are recorded are executed in numpy."""
+    """`Machine` by compiled kernels."""
 
     def __init__(self, engine: Engine, ddr: Array, *, lanes: int | None = None) -> None:
         super().__init__(engine, ddr, lanes=lanes)
         self._library = kernels.load()
 
+    def execute(self, segment: Segment) -> None:
+        self._compiled(segment.descriptors, segment.rows)
+
     def _segment(self, segment: Sequence[Descriptor]) -> None:
-        registers = segment[0]
-        if not isinstance(registers, Registers) or registers.layer in self.record:
+        if not isinstance(segment[0], Registers):
             super()._segment(segment)
             return
+        self._compiled(segment, as_rows(segment, FIELDS))
+
+    def _compiled(self, segment: Sequence[Descriptor], rows: Array) -> None:
+        registers = segment[0]
+        assert isinstance(registers, Registers)
         ranges = [np.array(r, np.int64).reshape(-1) for r in (self.reads or (), self.writes or ())]
-        state = self._state(ranges)
-        fault = run_segment(self._library, state, _rows(segment))
+        shapes = self._recorded(registers, segment) if registers.layer in self.record else []
+        inner = np.zeros(sum(map(math.prod, shapes)), np.int64)
+        state = self._state(ranges, inner if shapes else None)
+        fault = run_segment(self._library, state, rows)
         if fault:
             raise ScheduleError(_FAULTS[fault].format(registers.layer, len(self.ddr)))
         self._loaded_acts, self._loaded_weights, self._retired = state.loaded_acts, state.loaded_weights, state.retired
+        if shapes:
+            parts = np.split(inner, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+            found = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+            self.inner.setdefault(registers.layer, []).extend(found)
 
-    def _state(self, ranges: Sequence[Array]) -> EngineState:
+    def _recorded(self, registers: Registers, segment: Sequence[Descriptor]) -> list[tuple[int, ...]]:
+        """The shapes of what each compute gives in front of its join: (lanes, positions, blocks, rows)."""
+        rows = self.engine.rows if registers.kind == MAC else self.engine.columns
+        computes = [d for d in segment if isinstance(d, Compute) and d.last]
+        return [(self.lanes, d.images * d.rows * d.columns, d.blocks, rows) for d in computes]
+
+    def _state(self, ranges: Sequence[Array], inner: Array | None) -> EngineState:
         e = self.engine
         arrays = (
             self._acts, self._weights, self._parameters, self._tables,
@@ -76,13 +96,5 @@ class NativeMachine(Machine):
             *(a.ctypes.data for a in arrays), self.ddr.ctypes.data, len(self.ddr),
             self._loaded_acts, self._loaded_weights, self._retired, *(r.ctypes.data for r in ranges),
             *(-1 if given is None else len(given) for given in (self.reads, self.writes)),
+            None if inner is None else inner.ctypes.data,
         )  # fmt: skip
-
-
-def _rows(segment: Sequence[Descriptor]) -> Array:
-    """Descriptors as rows of integers: the operation, then the fields in order."""
-    rows = np.zeros((len(segment), FIELDS), np.int64)
-    for row, d in zip(rows, segment, strict=True):
-        values = [d.op, *(int(getattr(d, name)) for name in bits_of(type(d)))]
-        row[: len(values)] = [v - _WORD if v >= _WORD >> 1 else v for v in values]
-    return rows

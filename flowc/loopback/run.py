@@ -145,7 +145,7 @@ class _Run:
         segment = self.program.segments[number]
         progress.at(segment.layer.name)
         self.machine.reads, self.machine.writes = self.program.may_touch(segment.layer)
-        self.machine.run(segment.descriptors)
+        self.machine.execute(segment)
 
     # with a probe
 

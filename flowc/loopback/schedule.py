@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from flowc.kernels.engine import FIELDS
 from flowc.loopback.blocks import Blocks, chunks_of
-from flowc.loopback.descriptors import Compute, Descriptor, End, Fence
+from flowc.loopback.descriptors import Compute, Descriptor, End, Fence, as_rows
 from flowc.loopback.engine import BEAT_BYTES, Engine
 from flowc.loopback.layers import Layer, Network
 from flowc.loopback.memory import MemoryPlan
 from flowc.loopback.parts import WeightPart
 from flowc.loopback.search import Tiling
 from flowc.loopback.transfers import COUNTER, Part, Tile, Transfers
+from flowc.units.base import Array
 
 __all__ = ["Segment", "schedule", "with_end"]
 
@@ -23,6 +26,11 @@ class Segment:
 
     layer: Layer
     descriptors: tuple[Descriptor, ...]
+
+    @cached_property
+    def rows(self) -> Array:
+        """The descriptors as the compiled kernels read them, int64 (n, `FIELDS`)."""
+        return as_rows(self.descriptors, FIELDS)
 
 
 class _Scheduler:

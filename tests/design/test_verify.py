@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from flowc.api import build
 from flowc.design.design import Design
+from flowc.design.loopback_plan import LoopbackPlan
 from flowc.design.reference import ReferenceRunner
 from flowc.design.verify import compare
 from flowc.errors import MismatchError
@@ -43,9 +45,9 @@ def test_a_sound_design_agrees() -> None:
     assert len(found.tensors) >= 5
 
 
-def built_inputs(built: Design) -> dict[str, Any]:
+def built_inputs(built: Design, samples: int = 6) -> dict[str, Any]:
     rng = np.random.default_rng(1)
-    return {n: rng.normal(0, 1.2, (6, *s.shape)).astype(np.float32) for n, s in built.inputs.items()}
+    return {n: rng.normal(0, 1.2, (samples, *s.shape)).astype(np.float32) for n, s in built.inputs.items()}
 
 
 def test_one_wrong_weight_is_found_in_its_layer_alone() -> None:
@@ -195,7 +197,7 @@ def test_the_reference_runs_one_sample_at_a_time() -> None:
 def by_sample(built: Design, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the comparison finds without watching batches."""
     with monkeypatch.context() as patch:
-        patch.setattr(type(built.plan), "observer", lambda *arguments: None)
+        patch.setattr("flowc.design.verify._Run._watched", lambda *arguments: None)
         return compare(built, inputs).as_dict("onnxruntime")
 
 
@@ -212,6 +214,23 @@ def test_batches_are_compared_as_samples_are(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("flowc.design.verify._recording", refuse)
     for emulator in ("native", "numpy", None):
         assert compare(built, inputs, emulator=emulator).as_dict("onnxruntime") == wanted
+
+
+def test_batches_of_a_loopback_program_are_compared_as_samples_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More samples than a batch of the engine; and a fault in what the engine executes is found, whatever the sums say."""
+    built = build(cnn(residual=True), "ultra96", execution="loopback", verify=False)
+    assert isinstance(built.plan, LoopbackPlan)
+    inputs = built_inputs(built, 2 * built.plan.batch + 1)
+    wanted = by_sample(built, inputs, monkeypatch)
+    assert wanted["values"] > 1000
+    with monkeypatch.context() as patch:
+        patch.setattr("flowc.design.verify._recording", None)  # batches are sound: nothing is recorded sample by sample
+        assert compare(built, inputs).as_dict("onnxruntime") == wanted
+    weights = built.plan.program.weights
+    weights[weights.nonzero()[0][:200]] ^= 1
+    found = compare(built, inputs).as_dict("onnxruntime")
+    assert found["mismatches"] > 0
+    assert found == by_sample(built, inputs, monkeypatch)
 
 
 @pytest.mark.parametrize("emulator", ["native", "numpy"])

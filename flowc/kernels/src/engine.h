@@ -72,6 +72,7 @@ struct State {
   int64_t loaded_acts, loaded_weights, retired;
   const int64_t *reads, *writes;  // begin and end of each range; a negative number: anywhere
   int64_t read_count, write_count;
+  int64_t* inner;  // results in front of joins, compute by compute: (lanes, positions, blocks, rows); null: nobody wants them
 };
 
 inline bool reached(int64_t counter, int64_t wanted) { return ((counter - wanted) & 0x8000) == 0; }
@@ -313,6 +314,7 @@ class Machine {
       s.rows % 16 ? products<8, int16_t, int32_t>(d) : products<16, int16_t, int32_t>(d);
     else
       s.rows % 16 ? products<8, int32_t, int64_t>(d) : products<16, int32_t, int64_t>(d);
+    if (s.inner && d.last) s.inner += s.lanes * d.images * d.rows * d.columns * d.blocks * (r.kind ? s.columns : s.rows);
   }
 
   // Weights as [block][R rows][pair of planes][place][column][row of R], signed.
@@ -378,7 +380,8 @@ class Machine {
               int64_t* kept = carried.data() + ((lane * positions + first + n) * d.blocks + b) * s.rows;
               for (int64_t row = 0; row < s.rows; row++) mine[row] = kept[row] += mine[row];
             }
-            if (d.last) activate(d, at[n], b, mine, s.rows, out + ((first + n) * d.blocks + b) * each);
+            const int64_t place = (first + n) * d.blocks + b;
+            if (d.last) activate(d, at[n], b, mine, s.rows, out + place * each, kept_at(lane, positions, d.blocks, place, s.rows));
             if (fault) return;
           }
         }
@@ -410,7 +413,8 @@ class Machine {
             }
             acc[c] = found;
           }
-          if (d.last) activate(d, at, b, acc.data(), s.columns, out + (n * d.blocks + b) * each);
+          const int64_t place = n * d.blocks + b;
+          if (d.last) activate(d, at, b, acc.data(), s.columns, out + place * each, kept_at(lane, positions, d.blocks, place, s.columns));
           if (fault) return;
         }
       }
@@ -427,8 +431,13 @@ class Machine {
     return fifo[lane].data() + before;
   }
 
-  // Results of a block at a position, as words.
-  void activate(const Compute& d, const Position& at, int64_t b, int64_t* acc, int64_t rows, uint8_t* out) {
+  // Where the results in front of a join are kept of a block at a position, `place` counting both; null: nowhere.
+  int64_t* kept_at(int64_t lane, int64_t positions, int64_t blocks, int64_t place, int64_t rows) const {
+    return s.inner ? s.inner + (lane * positions * blocks + place) * rows : nullptr;
+  }
+
+  // Results of a block at a position, as words; those in front of the join to `inner`.
+  void activate(const Compute& d, const Position& at, int64_t b, int64_t* acc, int64_t rows, uint8_t* out, int64_t* inner) {
     const uint64_t half = (uint64_t)1 << (s.acc_bits - 1);
     const uint64_t* words = s.parameters + (d.parameter + b) * s.rows;
     const uint64_t* tables = s.tables + (d.parameter + b) * r.tables_each * s.rows;
@@ -436,6 +445,7 @@ class Machine {
       const int64_t x = (int64_t)(((uint64_t)acc[row] + half) & (2 * half - 1)) - (int64_t)half;
       acc[row] = r.mode == 2 ? searched(tables + row, x) : by_word(Scale(words[row]), tables + row, x);
     }
+    if (inner) std::copy(acc, acc + rows, inner);
     const int64_t spread = rows / s.columns;
     if (r.skip_planes && !join(d, at, b, spread, acc)) return;
     const int64_t mask = ((int64_t)1 << s.digit) - 1;

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from flowc.design import probes
 from flowc.design.design import Design
 from flowc.design.probes import probe
 from flowc.design.verify import ReferenceRunner
 from flowc.exact.sums import FloatSum
+from flowc.model.dtypes import UInt
 from flowc.streamline.compile import compile_model
-from flowc.units import Mvtu, Thresholds
+from flowc.units import Frame, Mvtu, Thresholds
 from tests.compare import design_of
 from tests.netbuild import Net
 
@@ -94,3 +97,37 @@ def test_probes_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set(found.arguments[..., 0].reshape(-1).tolist())
     assert {int(v) for v in values[::3]} <= seen
     assert (found.given == found.right).all()
+
+
+@pytest.mark.parametrize(("flip", "error", "differs", "loose"), [
+    # The reference steps up at the integer itself; or a little later, within a rounding of it; or further off than that.
+    (5.0, 1 / 32, 0, 0), (5.03, 1 / 32, 1, 1), (5.04, 1 / 32, 1, 0), (4.97, 1 / 32, 0, 0), (5.06, 1 / 16, 1, 1), (5.07, 1 / 16, 1, 0), (3.9, 1 / 32, 1, 0),
+    # A sixteenth of an integer is a few roundings; more is a sum's error, for which there are windows.
+    (5.06, 1 / 15, 1, 0), (5.03, 0.4, 1, 0),
+])  # fmt: skip
+def test_what_lies_within_a_rounding_of_a_step_is_loose(
+    flip: float, error: float, differs: int, loose: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step at five, for integers 3 to 6 of scale 1/2; the reference is a comparison of its own."""
+    steps = Thresholds(
+        dtype=UInt(1), values=np.array([[5]]), base=np.zeros(1, np.int64), step=np.ones((1, 1), np.int64), domain=np.array([[3, 6]])
+    )  # fmt: skip
+    unit: Any = SimpleNamespace(activation=steps, outputs=(Frame(1, 1, 1, UInt(1)),))
+    info = SimpleNamespace(
+        shape=(1, 1), from_stream=lambda a: a.reshape(-1, 1), to_stream=lambda a, frame: a.reshape(-1, *frame)
+    )
+    design: Any = SimpleNamespace(tensors={"t": info}, reference=None)
+    entry = FloatSum("t", "y", np.array([0.5]), np.array([1.0]), np.array([error]))
+    part = SimpleNamespace(graph=SimpleNamespace(input=[SimpleNamespace(name="y")]))
+    monkeypatch.setattr(probes, "extract", lambda *_: part)
+    monkeypatch.setattr(probes, "open_session", lambda *_, **__: None)
+    monkeypatch.setattr(
+        probes, "run_session", lambda _, __, feed: [(feed["y"] >= np.float32((flip - 1) / 2)).astype(np.float32)]
+    )
+    found = probe(design, unit, entry, {"t": np.zeros((1, 1)), "y": np.zeros((1, 1))})
+    assert found is not None
+    assert found.loose is not None
+    wrong = found.given != found.right
+    assert set(found.arguments[wrong].tolist()) == ({4.0} if flip == 3.9 else {5.0} if differs else set())
+    assert bool(found.loose.any()) == bool(loose)
+    assert (found.loose == (wrong if loose else np.zeros(wrong.shape, bool))).all()

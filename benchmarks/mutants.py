@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GROUPS", "ROOT", "Mutant", "changed", "mutants"]
+__all__ = ["GROUPS", "ROOT", "Mutant", "mutants", "text_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _IGNORED = ("RemoveDecorator", "VariableReplacer", "VariableInserter", "ExceptionReplacer")
@@ -88,6 +88,20 @@ def changed(source: str, operator: str, occurrence: int) -> str | None:
 
     text: str | None = mutate_code(source, get_operator(operator)(), occurrence)
     return text
+
+
+def text_of(mutant: Mutant, source: str) -> str | None:
+    """The text of its module with a mutant, wherever its line now is; None where the line is no more."""
+    text, occurrence = changed(source, mutant.operator, mutant.occurrence), 0
+    while text is not None and _pair(source, text) != (mutant.before, mutant.after):
+        text, occurrence = changed(source, mutant.operator, occurrence), occurrence + 1
+    return text
+
+
+def _pair(source: str, text: str) -> tuple[str, str]:
+    """The first line that differs, before and after."""
+    pairs = zip(source.splitlines(), text.splitlines(), strict=False)
+    return next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
 
 
 def mutants(group: str, count: int, seed: int) -> Iterator[Mutant]:

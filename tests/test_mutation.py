@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cosmic_ray", reason="mutation testing needs cosmic-ray: pip install -e '.[mutation]'")
 
 from benchmarks import noticing
-from benchmarks.mutants import GROUPS, ROOT, Mutant, mutants
+from benchmarks.mutants import GROUPS, ROOT, Mutant, mutants, text_of
 from benchmarks.mutation import again, counted, first, joined, page
 from benchmarks.noticing import Noticed, test_files, tests_of
 
@@ -70,6 +70,13 @@ def test_a_mutant_meets_the_tests_that_execute_its_statement(tmp_path: Path, mon
     assert meets(10) == ["near"]
     monkeypatch.setattr(noticing, "BUDGET", 2.5)
     assert meets(5) == ["near"]
+
+
+def test_a_mutant_is_found_where_its_line_went() -> None:
+    before = "A = 1 + x\n\n\nB = 2 + y\nC = 1 + 2\n"
+    found = Mutant("units", "units/cost.py", "core/ReplaceBinaryOperator_Add_Sub", 0, 4, "B = 2 + y", "B = 2 - y")
+    assert text_of(found, before) == before.replace("B = 2 + y", "B = 2 - y")
+    assert text_of(found, before.replace("B = 2", "B = 3")) is None
 
 
 def test_the_record_counts_and_lists() -> None:

@@ -77,6 +77,17 @@ def test_corners_give_the_same_requantizer(falling: bool, monkeypatch: pytest.Mo
     assert found > 4
 
 
+def test_addends_of_sets_that_never_move_stay_small() -> None:
+    """One set climbs eight levels; one stays on the least, one on the greatest: an addend near the only bound that there is."""
+    climbing = np.arange(8) * 10
+    at = np.stack([climbing, np.full(8, 101), np.full(8, -100)])
+    steps = Steps(np.full(3, -100), np.full(3, 100), np.zeros(3, np.int64), at, np.ones((1, 1), np.int64))
+    found = find_requant(steps, IntType(4))
+    assert found is not None
+    assert (found.apply(np.array([[-100, -100, -100], [100, 100, 100]])) == [[0, 0, 8], [8, 0, 8]]).all()
+    assert (np.abs(found.add) <= (9 << found.shift) + 101 * np.abs(found.mult)).all()
+
+
 # joins
 
 

@@ -79,6 +79,30 @@ def test_crossings_find_what_all_pairs_show(
     assert hits > 0
 
 
+@pytest.mark.parametrize(("left", "right"), [(0.5, 0.25), (-0.5, 0.25), (0.5, -0.3), (-0.3, -0.25)])
+def test_where_listing_is_too_long_a_window_spans_what_is_open_of_a_level(
+    left: float, right: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the least to the greatest sum that is open: both are, and all that are listed lie between."""
+    (x, p), (y, q) = dequantized(S, left, 0.0, "p"), dequantized(S, right, 1.0, "q")
+    region = Region(quantized(op("Add", x, y, shape=S)), {p: limits(-6, 5), q: limits(0, 3)})
+    form = find_join(region, 1)
+    assert isinstance(form, JoinForm)
+    operands = [_Operand.of(region, leaf, off_by(0.4), region.monotone(leaf)) for leaf in region.leaves]
+    listed = _by_crossings(region, form, operands, 1)
+    monkeypatch.setattr(join_windows, "_LISTED", 0)
+    spanned = _by_crossings(region, form, operands, 1)
+    assert listed is not None
+    assert spanned is not None
+    assert listed[2] == spanned[2] == int((spanned[1] > spanned[0]).sum()) > 1
+    single = {u for a, b in zip(listed[0][0].tolist(), listed[1][0].tolist(), strict=True) for u in range(a, b)}
+    spans = [(a, b) for a, b in zip(spanned[0][0].tolist(), spanned[1][0].tolist(), strict=True) if b > a]
+    assert all(a in single and b - 1 in single for a, b in spans)
+    assert single <= {u for a, b in spans for u in range(a, b)}
+    monkeypatch.setattr(join_windows, "_MOST", 0)
+    assert _by_crossings(region, form, operands, 1) is None
+
+
 def test_how_far_an_operand_is_off() -> None:
     """0.5 (q - 3), times 4, plus 3: 2 (q - 3) + 3. Integers 0 to 15 lie up to 12 from 3."""
     x, q = dequantized(S, 0.5, 3.0)

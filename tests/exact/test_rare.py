@@ -110,18 +110,6 @@ def members(found: TensorCertificate) -> list[set[int]]:
     return [{q for a, b in zip(*row, strict=True) for q in range(a, b)} for row in zip(low, high, strict=True)]
 
 
-def test_windows_that_are_too_many_to_list_reach_from_the_least_to_the_greatest_of_a_level(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    listed = averaged()
-    monkeypatch.setattr(join_windows, "_LISTED", 0)
-    whole = averaged()
-    assert (whole.thresholds, whole.ambiguous, whole.values) == (listed.thresholds, listed.ambiguous, listed.values)
-    for wide, narrow in zip(members(whole), members(listed), strict=True):
-        assert wide >= narrow
-        assert (min(wide), max(wide)) == (min(narrow), max(narrow))
-
-
 def test_too_many_pairs_leave_everything_open(monkeypatch: pytest.MonkeyPatch) -> None:
     known = averaged()
     monkeypatch.setattr(join_windows, "_MOST", 0)

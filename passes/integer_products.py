@@ -241,7 +241,7 @@ class _Product:
             "zeros": [float(z) for z in _small(zero)],
         }
         if self.matmul:
-            op, offset = "IntMatMul", (w * np.broadcast_to(zero, w.shape[:1])[:, None]).sum(axis=0)
+            op = "IntMatMul"
             total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[1],))
             column = (1,) * (len(shape) - 1) + (-1,)
         else:
@@ -251,10 +251,6 @@ class _Product:
                 "dilations": self._dilations(),
                 "group": self.group,
             }
-            inputs = np.broadcast_to(zero, (w.shape[1] * self.group,)).reshape(self.group, 1, w.shape[1], 1)
-            offset = (
-                (w.reshape(self.group, -1, w.shape[1], int(np.prod(w.shape[2:]))) * inputs).sum(axis=(2, 3)).reshape(-1)
-            )
             total_scale = np.broadcast_to(scale * term.scale.reshape(-1), (w.shape[0],))
             column = (1, -1) + (1,) * (w.ndim - 2)
         acc = self.editor.insert(
@@ -266,12 +262,22 @@ class _Product:
             [
                 acc,
                 self.editor.constant(_small(total_scale).reshape(column), "scale"),
-                self.editor.constant(_small(np.asarray(offset, np.float64)).reshape(column), "zero"),
+                self.editor.constant(_small(self._offset(w, zero)).reshape(column), "zero"),
             ],
             domain=DOMAIN,
             hint=f"{label(node)}/sum",
             shape=shape,
         )
+
+    def _offset(self, w: Array, zero: Array) -> Array:
+        """What the input's zero point adds to every output: the sum over its weights, float64 (outputs,)."""
+        if not zero.any():
+            return np.zeros(w.shape[1] if self.matmul else w.shape[0])
+        if self.matmul:
+            return np.asarray((w * np.broadcast_to(zero, w.shape[:1])[:, None]).sum(axis=0), np.float64)
+        inputs = np.broadcast_to(zero, (w.shape[1] * self.group,)).reshape(self.group, 1, w.shape[1], 1)
+        each = w.reshape(self.group, -1, w.shape[1], int(np.prod(w.shape[2:]))) * inputs
+        return np.asarray(each.sum(axis=(2, 3)).reshape(-1), np.float64)
 
 
 def _small(vector: Array) -> Array:

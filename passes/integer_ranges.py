@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.counts import value_counts
 from flowc.exact.movement import MOVES, is_move, move_arrays
 from flowc.model.ir import DOMAIN, array_of, int_attr, ints_attr, is_op, shape_of, str_attr
 from flowc.units.base import Array
@@ -99,31 +100,39 @@ def _pad_value(node: ir.Node) -> int:
 
 def product_range(node: ir.Node, weights: Array, lo: Array, hi: Array) -> tuple[Array, Array]:
     """Range of an integer product over every partial sum, per output channel."""
-    w = weights.astype(np.int64)
     if node.op_type == "IntMatMul":
-        inputs = w.shape[0]
+        inputs = weights.shape[0]
         low, high = (
             np.broadcast_to(a.reshape(-1, a.shape[-1])[0] if a.size == a.shape[-1] else _extreme(a, f), (inputs,))
             for a, f in ((lo, np.min), (hi, np.max))
         )
-        terms = (w * low[:, None], w * high[:, None])
-        least = np.minimum(np.minimum(*terms), 0).sum(axis=0)
-        most = np.maximum(np.maximum(*terms), 0).sum(axis=0)
-        shape = (1,) * (lo.ndim - 1) + (-1,)
+        shape: tuple[int, ...] = (1,) * (lo.ndim - 1) + (-1,)
+        least, most = _sums(weights.T, low, high)
         return least.reshape(shape), most.reshape(shape)
     groups = int_attr(node, "group", 1)
-    outputs, per_group = w.shape[:2]
-    channels = groups * per_group
+    outputs, per_group = weights.shape[:2]
     low, high = (
-        np.broadcast_to(f(a.reshape(a.shape[1], -1), axis=1), (channels,)).reshape(groups, 1, per_group, 1)
+        np.broadcast_to(f(a.reshape(a.shape[1], -1), axis=1), (groups * per_group,)).reshape(groups, per_group, 1)
         for a, f in ((lo, np.min), (hi, np.max))
     )
-    flat = w.reshape(groups, outputs // groups, per_group, -1)
-    terms = (flat * low, flat * high)
-    least = np.minimum(np.minimum(*terms), 0).sum(axis=(2, 3)).reshape(-1)
-    most = np.maximum(np.maximum(*terms), 0).sum(axis=(2, 3)).reshape(-1)
-    shape = (1, outputs) + (1,) * (w.ndim - 2)
+    # Of each output the ends of its own inputs, tap by tap.
+    taps = (outputs // groups, 1, int(np.prod(weights.shape[2:])))
+    ends = (np.tile(a[:, None], (1, taps[0], 1, taps[2])).reshape(outputs, -1) if groups > 1 else a[0].repeat(taps[2])
+            for a in (low, high))  # fmt: skip
+    least, most = _sums(weights.reshape(outputs, -1), *ends)
+    shape = (1, outputs) + (1,) * (weights.ndim - 2)
     return least.reshape(shape), most.reshape(shape)
+
+
+def _sums(rows: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Least and greatest partial sum of each row, int64 (rows,), over inputs between ``low`` and ``high``, (n,) or (rows, n)."""
+    if (low == low.flat[0]).all() and (high == high.flat[0]).all() and (counted := value_counts(rows)) is not None:
+        values, counts = counted
+        ends = values * low.flat[0], values * high.flat[0]
+        return counts @ np.minimum(np.minimum(*ends), 0), counts @ np.maximum(np.maximum(*ends), 0)
+    w = rows.astype(np.int64)
+    terms = w * low, w * high
+    return np.minimum(np.minimum(*terms), 0).sum(axis=1), np.maximum(np.maximum(*terms), 0).sum(axis=1)
 
 
 def _extreme(array: Array, function: object) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.rising import negate_falling
-from flowc.model.dtypes import BIPOLAR, IntType
+from flowc.model.dtypes import BIPOLAR, IntType, compact
 from flowc.model.ir import array_of, int_attr, ints_attr, origins, shape_of
 from flowc.passes.lower import CannotLower, Lowering, Place, canonical_order, lowers
 from flowc.passes.lower_activations import absorb_activation
@@ -55,7 +55,7 @@ def window(
 @lowers("IntMatMul")
 def _matmul(low: Lowering, node: ir.Node) -> None:
     value = node.inputs[0]
-    weights = np.asarray(array_of(node.inputs[1])).astype(np.int64)
+    weights = compact(np.asarray(array_of(node.inputs[1])))
     inputs, outputs = weights.shape
     place = low.at(value)
     flat = place.order.reshape(-1, inputs)
@@ -81,7 +81,7 @@ def _matmul(low: Lowering, node: ir.Node) -> None:
 @lowers("IntConv")
 def _conv(low: Lowering, node: ir.Node) -> None:
     value = node.inputs[0]
-    weights = np.asarray(array_of(node.inputs[1])).astype(np.int64)
+    weights = compact(np.asarray(array_of(node.inputs[1])))
     outputs, per_group = weights.shape[:2]
     groups = int_attr(node, "group", 1)
     spatial = weights.ndim - 2

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.affine import trace_affine
+from flowc.model.dtypes import compact
 from flowc.model.ir import array_of
 from flowc.passes.remedies import FLOAT_WEIGHTS, RUN_TIME
 from flowc.units.base import Array
@@ -21,7 +22,7 @@ _MOST_DIVISOR = 8
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """``scale * integers``: integers int64 of the weight's shape; scale float64, broadcastable along the output channels.
+    """``scale * integers``: integers of the weight's shape (`compact`); scale float64, broadcastable along the output channels.
 
     ``roundings``: float32 roundings between the product and the stored weights.
     """
@@ -44,14 +45,14 @@ def weight_terms(value: ir.Value | None, output_axis: int) -> list[Term] | str:
         if q is None:
             return RUN_TIME
         with np.errstate(invalid="ignore"):
-            integers = q.astype(np.float64) - affine.zero
-        if not (np.abs(integers) < 1 << 53).all():
+            integers = q.astype(np.float64) - affine.zero if affine.zero.any() else q
+        if not max(-float(integers.min(initial=0)), float(integers.max(initial=0))) < 1 << 53:
             return "the weights, or their zero point, are no integers below 2^53; quantize them to 8 bits or fewer"
         if not np.array_equal(integers, np.rint(integers)):
             return "the weights' zero point is not an integer; quantize weights symmetrically (onnxruntime: WeightSymmetric)"
         if any(n > 1 for axis, n in enumerate(affine.scale.shape) if axis != output_axis % q.ndim):
             return _fold_scale(integers.astype(np.int64), affine.scale, output_axis % q.ndim, affine.roundings)
-        return [Term(integers.astype(np.int64), affine.scale, affine.roundings)]
+        return [Term(compact(integers), affine.scale, affine.roundings)]
     array = array_of(value)
     if array is None:
         return RUN_TIME

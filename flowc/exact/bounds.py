@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.counts import value_counts
 from flowc.exact.movement import MOVES, is_move, move_arrays
 from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
@@ -20,10 +21,6 @@ UNIT = 2.0**-24
 """Greatest relative error of one float32 rounding."""
 _LEAST = -2
 _CHUNK = 1 << 11
-_VALUES = 1 << 12
-"""Different weights up to which they are counted."""
-_COUNTED = 1 << 20
-"""Weights that are counted at a time."""
 _SLACK = 2.0**-10
 """Covers second-order terms, relative: partial sums that are themselves off by what is bounded here (more in longer sums)."""
 _FUSED = 5
@@ -246,13 +243,12 @@ def _weighted(node: ir.Node, weights: Array, above: Array, below: Array) -> tupl
         above, below: (channels or 1,): greatest ``q - zero`` and ``zero - q`` of each input channel, or 0.
     """
     rows = weights.T if node.op_type == "IntMatMul" else weights.reshape(len(weights), -1)
-    least, greatest = int(weights.min(initial=0)), int(weights.max(initial=0))
     uniform = all((side == side[0]).all() and float(side[0]).is_integer() for side in (above, below))
-    if uniform and greatest - least < min(_VALUES, rows.shape[1]):
-        values = np.arange(least, greatest + 1, dtype=np.float64)
-        up, down = (np.where(values > 0, values * a[0], -values * b[0]) for a, b in ((above, below), (below, above)))
-        counts = _counts(rows, least, greatest)
+    counted = value_counts(rows) if uniform else None
+    if counted is not None:
+        values, counts = counted
         occurs = counts.any(axis=0)
+        up, down = (np.where(values > 0, values * a[0], -values * b[0]) for a, b in ((above, below), (below, above)))
         sizes = np.maximum(up, down)
         terms = _Terms(
             PartialSums.of_counts(up, counts), PartialSums.of_counts(down, counts), counts @ sizes,
@@ -265,18 +261,6 @@ def _weighted(node: ir.Node, weights: Array, above: Array, below: Array) -> tupl
     back, forth = _by_channel(node, plus, below), _by_channel(node, minus, above)
     spread: Array = _by_channel(node, np.abs(w), np.ones(1)).sum(axis=1)
     return _each(one + other, back + forth), spread
-
-
-def _counts(rows: Array, least: int, greatest: int) -> Array:
-    """How often each integer from ``least`` to ``greatest`` occurs in each row, (rows, greatest - least + 1)."""
-    span = greatest - least + 1
-    counts = np.empty((len(rows), span), np.int64)
-    many = max(1, _COUNTED // rows.shape[1])
-    for start in range(0, len(rows), many):
-        part = rows[start : start + many]
-        index = part.astype(np.int64) + (span * np.arange(len(part))[:, None] - least)
-        counts[start : start + many] = np.bincount(index.reshape(-1), minlength=span * len(part)).reshape(-1, span)
-    return counts
 
 
 def _by_channel(node: ir.Node, weights: Array, channels: Array) -> Array:

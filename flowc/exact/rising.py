@@ -28,7 +28,7 @@ def negate_falling(
     """Weights and activation with falling channels negated, and the sign of each row; as they were, and None, where not all can rise.
 
     Args:
-        weights: int64 (rows, n), of ``weight_type``: where a negated row does not fit it, nothing is changed.
+        weights: (rows, n), `compact`, of ``weight_type``: where a negated row does not fit it, nothing is changed.
         activation: of the rows' sums, one parameter set per row.
         acc: type of the sums.
     """
@@ -59,7 +59,7 @@ def negate_falling(
     risen = as_thresholds(steps, activation.dtype)
     signs = np.where(falling, -1, 1)
     return (
-        weights * signs[:, None],
+        weights * signs[:, None].astype(weights.dtype),
         replace(risen, domain=np.stack([steps.lo, steps.hi], axis=1)),
         signs if falling.any() else None,
     )

@@ -251,7 +251,7 @@ def _computing(unit: Unit) -> tuple[str, dict[str, Any]]:
             return "matrix", fields | {"weights": _matrix(unit)}
         case Vvtu():
             weights = unit.weights.reshape(unit.channels, unit.depth_multiplier, unit.taps)
-            return "depthwise", fields | {"weights": weights}
+            return "depthwise", fields | {"weights": weights.astype(np.int64)}
         case Pool():
             return "reduce", fields | {"op": unit.op, "taps": unit.taps}
         case GlobalSum():

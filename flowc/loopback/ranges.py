@@ -36,8 +36,9 @@ def argument_range(unit: Unit) -> tuple[Array, Array]:
 
 
 def _products(weights: Array, lo: int, hi: int) -> tuple[Array, Array]:
-    least, most = weights * lo, weights * hi
-    return np.minimum(least, most).sum(axis=1), np.maximum(least, most).sum(axis=1)
+    positive = np.maximum(weights, 0).sum(axis=1)
+    negative = weights.sum(axis=1) - positive
+    return positive * lo + negative * hi, positive * hi + negative * lo
 
 
 def _joined(unit: Join) -> tuple[Array, Array]:

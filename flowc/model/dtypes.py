@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BIPOLAR", "Array", "IntType", "SInt", "UInt"]
+__all__ = ["BIPOLAR", "Array", "IntType", "SInt", "UInt", "compact"]
 
 Array = NDArray[Any]
 
@@ -89,3 +89,10 @@ def SInt(bits: int) -> IntType:
 
 
 BIPOLAR = IntType(1, True, True)
+
+
+def compact(integers: Array) -> Array:
+    """Integer-valued numbers in the narrowest signed dtype that holds them and their negatives: magnitudes and signs can't overflow."""
+    most = max(-int(integers.min(initial=0)), int(integers.max(initial=0)))
+    dtype = next((d for d in (np.int8, np.int16, np.int32) if most <= np.iinfo(d).max), np.int64)
+    return integers.astype(dtype, copy=False)

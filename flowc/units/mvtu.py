@@ -34,7 +34,7 @@ class Mvtu(Unit):
     Group g holds input slice ``[g * mw, (g + 1) * mw)`` and output rows ``[g * mh / groups, (g + 1) * mh / groups)``.
 
     Attributes:
-        weights: int64 (mh, mw), columns in canonical order ``[KH * KW][channels of the group]``.
+        weights: (mh, mw), as of `flowc.model.dtypes.compact`, columns in canonical order ``[KH * KW][channels of the group]``.
         taps: KH * KW (1 for linear layers).
         block: channel block of the stream order ``[cg / block][taps][block]`` within a group, cg = mw / taps.
         acc: type of the accumulator; every partial sum fits.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.exact import bounds, partial
+from flowc.exact import bounds, counts, partial
 from flowc.exact.partial import PartialSums
 from flowc.units.base import Array
 
@@ -19,10 +19,10 @@ def counted(draw: st.DrawFn) -> tuple[PartialSums, Array]:
     terms = draw(st.lists(st.integers(0, 900), min_size=values, max_size=values).map(np.array))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     picks = rng.integers(0, values, (rows, count))
-    counts = np.stack([np.bincount(p, minlength=values) for p in picks])
+    occurring = np.stack([np.bincount(p, minlength=values) for p in picks])
     each = -np.sort(-terms[picks], axis=1)
     dense = np.concatenate([np.zeros((rows, 1)), np.cumsum(each, axis=1)], axis=1)
-    return PartialSums.of_counts(terms.astype(float), counts), dense
+    return PartialSums.of_counts(terms.astype(float), occurring), dense
 
 
 def _below(dense: Array, values: Array) -> Array:
@@ -83,16 +83,16 @@ def test_many_runs_are_searched(runs: int, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("portion", [1, 1 << 20])
 def test_weights_are_counted_as_their_terms_are_listed(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to the same bound: by counts where inputs are alike, term by term where they are not."""
-    monkeypatch.setattr(bounds, "_COUNTED", portion)
+    monkeypatch.setattr(counts, "_AT_ONCE", portion)
     rng = np.random.default_rng(1)
     weights = rng.integers(-7, 8, (40, 5)).astype(np.float32)
     node = bounds.ir.node("IntMatMul", [None, None], domain="flowc")
-    counts, spread = bounds._weighted(node, weights, np.array([12.0]), np.array([3.0]))
-    monkeypatch.setattr(bounds, "_VALUES", 0)
+    counted_, spread = bounds._weighted(node, weights, np.array([12.0]), np.array([3.0]))
+    monkeypatch.setattr(counts, "_VALUES", 0)
     listed, other = bounds._weighted(node, weights, np.array([12.0]), np.array([3.0]))
     np.testing.assert_array_equal(spread, other)
-    np.testing.assert_array_equal(counts.size, listed.size)
-    assert counts.greatest == listed.greatest
-    assert counts.up.sums.shape[1] < listed.up.sums.shape[1]
-    for ours, theirs in ((counts.up, listed.up), (counts.down, listed.down)):
+    np.testing.assert_array_equal(counted_.size, listed.size)
+    assert counted_.greatest == listed.greatest
+    assert counted_.up.sums.shape[1] < listed.up.sums.shape[1]
+    for ours, theirs in ((counted_.up, listed.up), (counted_.down, listed.down)):
         np.testing.assert_array_equal(ours.dense(), theirs.dense())

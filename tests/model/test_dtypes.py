@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt, compact
 
 
 @given(st.integers(1, 64), st.booleans())
@@ -52,3 +52,25 @@ def test_types_that_do_not_exist(arguments: tuple[int, ...]) -> None:
         IntType(*arguments)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="empty range"):
         IntType.for_range(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("extreme", "dtype"),
+    [
+        (0, np.int8),
+        (127, np.int8),
+        (-127, np.int8),
+        (-128, np.int16),
+        (128, np.int16),
+        (-32768, np.int32),
+        (1 << 31, np.int64),
+    ],
+)
+def test_compact_integers_have_negatives_of_their_dtype(extreme: int, dtype: type[np.generic]) -> None:
+    values = np.array([[1, extreme]], np.float64)
+    found = compact(values)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.astype(float), values)
+    np.testing.assert_array_equal((-found).astype(float), -values)
+    np.testing.assert_array_equal(np.abs(found).astype(float), np.abs(values))
+    assert compact(found) is found

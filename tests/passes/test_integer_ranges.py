@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.model.ir import remove_dead
+from flowc.model.ir import DOMAIN, remove_dead
 from flowc.model.reference import Reference
 from flowc.passes.fold_activations import FoldActivations
-from flowc.passes.integer_ranges import integer_ranges
+from flowc.passes.integer_ranges import integer_ranges, product_range
 from tests.exact.analysis import streamlined
 from tests.netbuild import Net
 from tests.passes.graphs import random_inputs
@@ -105,3 +106,21 @@ def test_partial_sums_of_inputs_above_zero() -> None:
         taps = 4 if lo.ndim == 4 else 36
         assert lo.reshape(-1).tolist() == [0, 0]
         assert hi.reshape(-1).tolist() == [taps * int(most.max())] * 2
+
+
+@pytest.mark.parametrize("group", [1, 2])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_counted_weights_give_the_range_of_their_terms(uniform: bool, group: int) -> None:
+    """As many inputs as weights have values, and ends that differ between channels, or do not."""
+    rng = np.random.default_rng(group)
+    weights = rng.integers(-3, 4, (6, 4, 3, 3)).astype(np.float32)
+    lo, hi = (rng.integers(*ends, (1, 4 * group, 1, 1)) for ends in ((-4, 2), (2, 9)))
+    if uniform:
+        lo, hi = np.full_like(lo, -2), np.full_like(hi, 5)
+    node = ir.node("IntConv", [None, None], {"group": group}, domain=DOMAIN)
+    least, most = product_range(node, weights, lo, hi)
+    for output in range(6):
+        channels = slice(output // (6 // group) * 4, output // (6 // group) * 4 + 4)
+        ends = [weights[output] * e[0, channels] for e in (lo, hi)]
+        assert least[0, output] == np.minimum(np.minimum(*ends), 0).sum()
+        assert most[0, output] == np.maximum(np.maximum(*ends), 0).sum()

@@ -256,9 +256,8 @@ def _lookup(product: _Product, out: Buffer) -> list[Call] | None:
 
 def _nibbles(weights: Array, tables: _Tables, block: int) -> Array:
     """Weights of a group as one number of four bits."""
-    codes = weights - weights.min()
-    if tables.weight_bits == 1:
-        codes = (codes > 0).astype(np.int64)
+    least = weights.min()
+    codes = (weights > least).astype(np.int64) if tables.weight_bits == 1 else weights - least
     grouped = codes.reshape(*weights.shape[:3], -1, tables.group)
     numbers = (grouped << (np.arange(tables.group) * tables.weight_bits)).sum(axis=-1).astype(np.uint8)
     return blocked(numbers, block, 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowc.dataflow import native
 from flowc.kernels import load
 from flowc.kernels.library import ActivationKind, OperationKind
-from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
+from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt, compact
 from flowc.units import (
     ACTIVATIONS,
     UNITS,
@@ -109,7 +109,16 @@ def accumulator(weights: Array, kind: IntType) -> IntType:
 
 
 TYPES = [BIPOLAR, UInt(1), UInt(2), SInt(2), UInt(3), UInt(4), SInt(4), UInt(8), SInt(8), UInt(12), SInt(16)]
-WEIGHTS = [(-1, 1, 2), (0, 1, 1), (-2, 1, 1), (-1, 1, 1), (-8, 7, 1), (-128, 127, 1), (-2000, 2000, 1)]
+WEIGHTS = [
+    (-1, 1, 2),
+    (-127, 127, 254),
+    (0, 1, 1),
+    (-2, 1, 1),
+    (-1, 1, 1),
+    (-8, 7, 1),
+    (-128, 127, 1),
+    (-2000, 2000, 1),
+]
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
@@ -129,7 +138,7 @@ def test_products_of_every_width(kind: IntType, weights: tuple[int, int, int]) -
         frame = Frame(7, 8, channels, kind)
         window = Window(name="w", frame=frame, kernel=kernel, stride=(1, 2), dilation=dilation, block=own)
         unit = Mvtu(
-            name="m", frame=window.outputs[0], weights=w, weight_type=IntType.for_range(low, high), acc=accumulator(w, kind),
+            name="m", frame=window.outputs[0], weights=compact(w), weight_type=IntType.for_range(low, high), acc=accumulator(w, kind),
             groups=groups, taps=kernel[0] * kernel[1], block=own,
         )  # fmt: skip
         fused, streamed = same(chain(window, unit)), same(alone(unit))

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 ROOT = Path(__file__).parents[1]
+DIGITS = ROOT / "examples" / "digits"
 
 
 def run(name: str, *options: str) -> str:
@@ -35,10 +36,10 @@ def test_a_trained_network(name: str, least: float, tmp_path: Path) -> None:
 
 
 def test_the_file_in_finns_form_is_the_digits_network_streamlined() -> None:
-    from examples.finn.convert import DIGITS, Streamliner
+    from examples.finn.convert import Streamliner
 
     stored = onnx.load(ROOT / "examples" / "finn" / "model.onnx")
-    assert Streamliner(onnx.load(DIGITS).graph).run() == stored
+    assert Streamliner(onnx.load(DIGITS / "digits_cnn_w4a4.onnx").graph).run() == stored
     assert {node.op_type for node in stored.graph.node} == {
         "MultiThreshold",
         "Conv",
@@ -90,10 +91,34 @@ def test_a_design_space(tmp_path: Path) -> None:
     assert (tmp_path / "points.csv").read_text().count("\n") > 5
 
 
+@pytest.mark.slow
+def test_the_picture_of_the_digits_is_of_this_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "examples.digits.picture", str(tmp_path / "digits.svg")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("99.17% of 360 images right")
+    drawn, kept = (
+        re.findall(r"<!-- (\d.*?) -->", p.read_text()) for p in (tmp_path / "digits.svg", DIGITS / "digits.svg")
+    )
+    assert drawn == kept
+    assert sum(", is " in title for title in kept) == 3
+
+
+def test_the_board_example_draws_what_was_measured(tmp_path: Path) -> None:
+    from examples.digits_ulx3s.build import draw
+
+    counts = {"model": {"lut": 70}, "lut": 90}
+    units = [{"name": "conv1", "unit": "mvtu"} | counts, {"name": "a -> b", "unit": "fifo"} | counts]
+    draw({"synthesis": {"tool": "yosys 1.2", "units": units}}, tmp_path / "units.svg")
+    texts = re.findall(r"<!-- (.*?) -->", (tmp_path / "units.svg").read_text())
+    assert {"conv1", "1 FIFOs", "modelled", "measured, yosys 1.2"} <= set(texts)
+    kept = re.findall(r"<!-- (.*?) -->", (ROOT / "examples" / "digits_ulx3s" / "units.svg").read_text())
+    assert {"n1_Conv", "n5_Conv", "n10_MatMul", "modelled"} <= set(kept)
+
+
 def test_every_example_is_listed_and_has_a_picture() -> None:
     folders = sorted(p.parent.name for p in (ROOT / "examples").glob("*/README.md"))
     listed = re.findall(r"^\| \[(\w+)\]", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(listed) == folders
-    for name in set(folders) - {"digits", "digits_ulx3s"}:
+    for name in folders:
         page = (ROOT / "examples" / name / "README.md").read_text(encoding="utf-8")
         assert re.search(r"!\[[^\]]+\]\(\w[\w-]*\.(svg|png)\)", page), name

@@ -66,6 +66,8 @@ def test_the_first_screen_in_words(report: dict[str, Any]) -> None:
         bound = report | {"bottleneck": outside}
         assert f"The {outside} binds" in said(bound)
         assert "PE" not in said(bound), "no unit has them there"
+        assert "The board has room: " in said(bound)
+        assert "A higher --fps" not in said(bound)
         (fact,) = (f for f in tell(bound).facts if f.label == "Bottleneck")
         assert fact.more == "moves a frame more slowly than any unit"
 

@@ -164,7 +164,9 @@ def _tenth(found: Allocation, search: Search) -> str:
     listed = ", ".join(f"{amount:,.0f} {name}" for name, amount in zip(RESOURCES, use, strict=True) if name != "ff")
     rate = found.fps / _SLOWER
     shown_rate = f"{rate:,.0f}" if rate >= 1000 else f"{rate:.3g}"
-    return f"this is all that fits; a tenth of the rate, --fps {shown_rate.replace(',', '')}, would take about {listed}"
+    binds = any(unit.name == found.bottleneck for unit in found.graph)
+    end = "this is all that fits" if binds else f"the {found.bottleneck} lets no more through"
+    return f"{end}; a tenth of the rate, --fps {shown_rate.replace(',', '')}, would take about {listed}"
 
 
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:

@@ -97,8 +97,12 @@ def _clock(report: Report) -> Iterator[Fact]:
 def _bound(report: Report) -> str:
     if report["execution"] == "loopback":
         return "the layer that takes longest"
-    units = {layer["name"] for layer in report["layers"]}
-    return "sets the interval" if report["bottleneck"] in units else "moves a frame more slowly than any unit"
+    return "sets the interval" if report["bottleneck"] in _units(report) else "moves a frame more slowly than any unit"
+
+
+def _units(report: Report) -> set[str]:
+    """Names of the units: what binds and is none of them lies outside, as a memory or a serial line does."""
+    return {layer["name"] for layer in report["layers"]}
 
 
 def _checked(report: Report) -> Fact:
@@ -193,10 +197,9 @@ def _advice(report: Report) -> Iterator[str]:
     if not report["fits"]:
         yield f"Too large: {name} is at {percent(share)} of what may be used. Ask for fewer frames per second, or take a larger board."
     elif share < _ROOM and report["execution"] == "dataflow":
-        yield (
-            f"The board has room: {name} is at {percent(share)} of what may be used. A higher --fps, or none, trades it for rate; "
-            "at this rate a smaller board may do."
-        )
+        room = f"The board has room: {name} is at {percent(share)} of what may be used"
+        trade = ". A higher --fps, or none, trades it for rate" if report["bottleneck"] in _units(report) else ""
+        yield f"{room}{trade}; at this rate a smaller board may do."
     elif share > _FULL:
         yield (
             f"The board is nearly full: {name} is at {percent(share)} of what may be used. For more, take a larger board, fewer "
@@ -206,8 +209,7 @@ def _advice(report: Report) -> Iterator[str]:
 
 def _dataflow_advice(report: Report) -> Iterator[str]:
     interval, slowest = report["interval_cycles"], report["bottleneck"]
-    names = {layer["name"] for layer in report["layers"]}
-    if slowest not in names:
+    if slowest not in _units(report):
         yield (
             f"The {slowest} binds: inputs, outputs and streamed weights take longer to move than any unit to compute. Keep weights on "
             "the chip, or narrow inputs and outputs."

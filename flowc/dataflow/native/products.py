@@ -12,7 +12,7 @@ Every bound follows from the weights and from the type of the stream, for each o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ __all__ = ["lower_product", "sum_bounds"]
 _INT16 = (1 << 15) - 1
 _SHORTEST = 4
 """Steps from which on int16 sums are faster than int16 products."""
+_SHORT_RUN = 16
+"""Bytes of a run up to which windows are written out (``moving::short_windows``)."""
 _LOOKUP_SPEED = {1: 4.0, 2: 2.0}
 """Products per instruction of a lookup, in multiples of a byte product's, by the bits of the weights."""
 
@@ -132,6 +134,14 @@ def _bytes(product: _Product, out: Buffer) -> list[Call] | None:
     weights, library = product.weights, product.library
     if weights.min() < -128 or weights.max() > 127:
         return None
+    if (
+        weights.shape[2] > 1
+        and weights.shape[3] <= _SHORT_RUN
+        and product.unit.groups == product.geometry.dilation[1] == 1
+    ):
+        write, written = _written_out(product)
+        rest = _bytes(written, out)
+        return None if rest is None else [write, *rest]
     call = product.call(OperationKind.BYTES, product.source.buffer, out, 4, 1)
     if library.int16_sums:
         limit = _INT16 // max(1, 2 * product.code.top * int(np.abs(weights).max()))
@@ -143,6 +153,17 @@ def _bytes(product: _Product, out: Buffer) -> list[Call] | None:
         product.unit.activation, product.accumulators(library.block, *product.of_codes), product.out
     )
     return [call]
+
+
+def _written_out(product: _Product) -> tuple[Call, _Product]:
+    """The windows as frames of their own, and the product of these: worth while where they are made of short runs, as in first layers."""
+    g, (_, rows, runs, length) = product.geometry, product.weights.shape
+    (h, w), c = g.out, runs * length
+    windows = Buffer(h * w * c)
+    write = Call(OperationKind.WINDOW, product.source.buffer, windows, fields=g.fields | sized(groups=1))
+    shaped = product.weights.reshape(1, rows, 1, c)
+    source, geometry = Value(windows, product.code), Geometry(h, w, c, out=(h, w))
+    return write, replace(product, source=source, geometry=geometry, weights=shaped, offsets=[0])
 
 
 def _pairs(product: _Product, out: Buffer) -> list[Call] | None:

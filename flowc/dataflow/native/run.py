@@ -20,7 +20,7 @@ __all__ = ["Probe", "planned", "run", "run_plan", "run_probed"]
 
 Probe = Callable[[Stream, Array], Array]
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 2 << 20
 _SLACK = 256
 """Bytes that a kernel may read behind the last frame (they count for nothing)."""
 _EXACT_FLOAT = 1 << 24

@@ -44,11 +44,32 @@ inline void upsample(const Operation& op, const T* in, T* out, int64_t samples) 
                             sizeof(T) * (size_t)op.c);
 }
 
+// Windows whose rows are at most sixteen bytes: so many are copied of each, and what is too much the next row overwrites.
+inline void short_windows(const Operation& op, const uint8_t* in, uint8_t* out, int64_t samples) {
+    constexpr int kCopied = 16;
+    // Copies: what is written through `out` might else be taken for a field of the operation.
+    const int64_t row = (int64_t)op.w * op.c, run = (int64_t)op.kw * op.c, down = op.dh * row, right = (int64_t)op.sw * op.c;
+    const int rows = op.oh, columns = op.ow, taps = op.kh;
+    const uint8_t* const last = out + samples * op.oh * op.ow * op.kh * run - kCopied;
+    for (int64_t n = 0; n < samples; n++, in += op.h * row)
+        for (int y = 0; y < rows; y++)
+            for (int x = 0; x < columns; x++)
+                for (int i = 0; i < taps; i++, out += run) {
+                    const uint8_t* from = in + y * op.sh * row + i * down + x * right;
+                    if (out <= last)
+                        std::memcpy(out, from, kCopied);
+                    else
+                        std::memcpy(out, from, (size_t)run);
+                }
+}
+
 // Windows in stream order: [groups = C / block][kernel row][kernel column][block].
 template <class T>
 inline void window(const Operation& op, const T* in, T* out, int64_t samples) {
     const int64_t row = (int64_t)op.w * op.c;
     const int block = op.c / op.groups;
+    if constexpr (sizeof(T) == 1)
+        if (op.groups == 1 && op.dw == 1 && op.kw * op.c <= 16) return short_windows(op, in, out, samples);
     for (int64_t n = 0; n < samples; n++, in += op.h * row)
         for (int y = 0; y < op.oh; y++)
             for (int x = 0; x < op.ow; x++)

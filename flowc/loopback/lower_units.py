@@ -194,9 +194,10 @@ def _mvtu(low: Lowering, unit: Mvtu) -> None:
         if unit.groups > 1:
             raise OnHost("its groups are not those of its input's channels")
     per_group = unit.mw // taps
-    groups = np.arange(unit.mh) // (unit.mh // unit.groups)
-    inputs = groups[:, None] * per_group + np.arange(per_group)
-    products = Products(unit.weights.reshape(unit.mh, taps, per_group), inputs if unit.groups > 1 else inputs[:1])
+    inputs = np.arange(per_group)[None]
+    if unit.groups > 1:
+        inputs = inputs + per_group * (np.arange(unit.mh) // (unit.mh // unit.groups))[:, None]
+    products = Products(unit.weights.reshape(unit.mh, taps, per_group), inputs)
     products_layer(low, unit, seen, products)
 
 

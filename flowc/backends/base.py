@@ -19,7 +19,7 @@ from flowc.errors import UnsupportedError, UsageError, shown
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
-__all__ = ["Backend", "Cells", "Simulated", "find", "known", "register"]
+__all__ = ["Backend", "Cells", "Marked", "Simulated", "find", "known", "register"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,15 @@ class Cells:
     cell: str | None = None
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A FIFO whose high-water mark the hardware keeps: the units that it joins, and the beats that it is made for."""
+
+    src: str
+    dst: str
+    depth: int
+
+
 class Backend(ABC):
     """One hardware language.
 
@@ -69,7 +78,9 @@ class Backend(ABC):
         """Why this backend can't write ``unit``; None where it can."""
 
     @abstractmethod
-    def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
+    def write(
+        self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str, marks: bool = False
+    ) -> None:
         """Writes the project of a graph that `check` accepts.
 
         Args:
@@ -78,7 +89,12 @@ class Backend(ABC):
             part: full device name.
             clock_mhz: clock wanted from synthesis.
             header: what made the project from what; every file starts with it as a comment.
+            marks: with ports that give the high-water marks of the FIFOs, where the language has them (see `marked`).
         """
+
+    def marked(self, graph: Dataflow) -> list[Marked] | None:  # noqa: ARG002
+        """The FIFOs whose marks the accelerator gives, in the order of its port; None where the language has none."""
+        return None
 
     @abstractmethod
     def write_vectors(

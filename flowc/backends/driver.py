@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 
 from flowc.backends.alveo import movers, platform
+from flowc.backends.base import Marked
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
 from flowc.backends.rtl.board import ROOM, has_board
@@ -50,6 +51,7 @@ def generate_driver(
     results: Mapping[str, str],
     host: Mapping[str, bytes] | None = None,
     status: bool = False,
+    fifos: Sequence[Marked] | None = None,
 ) -> None:
     """Writes the driver: scripts copied as they are, and the description of the streams that they read.
 
@@ -64,6 +66,7 @@ def generate_driver(
             the tensors of the input ports; the tail's inputs are those of the output ports, the head's outputs or the
             model's inputs, all under their names.
         status: whether the bitstream has the registers of ``flowc_status.v``.
+        fifos: those within the accelerator whose high-water marks it keeps there; None: it keeps none.
 
     Raises:
         InfeasibleError: a port is too wide for a DMA engine.
@@ -80,7 +83,7 @@ def generate_driver(
         "outputs": [_entry(p, units[p.name].tensor_shape, target) for p in ports if not p.is_input],
         "weights": [_weights(p) for p in readers],
         "results": [[name, str(np.dtype(dtype))] for name, dtype in results.items()],
-        **({"status": list(identity(header))} if status else {}),
+        **({"status": list(identity(header)), "fifos": _fifos(fifos)} if status else {}),
     }
     told = {
         key: [{**e, "frame_bytes": e["elements"] / e["per_beat"] * e["beat_bytes"]} for e in described[key]]
@@ -187,6 +190,11 @@ def _entry(port: HostPort, shape: tuple[int, ...], target: Target) -> dict[str, 
         "beat_bytes": port.stream_bytes if has_board(target) else port.memory_bytes,
         "ways": port.ways,
     }
+
+
+def _fifos(fifos: Sequence[Marked] | None) -> list[dict[str, Any]] | None:
+    """What the driver says of FIFOs beside their marks."""
+    return None if fifos is None else [{"from": f.src, "to": f.dst, "depth": f.depth} for f in fifos]
 
 
 def _weights(port: WeightPort) -> dict[str, Any]:

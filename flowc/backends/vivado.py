@@ -43,6 +43,7 @@ def generate_vivado(
     header: str,
     backend: str = "hls",
     status: bool = False,
+    fifos: int = 0,
 ) -> None:
     """Writes the scripts that make a bitstream of the exported accelerator: ``build.tcl`` and what it sources, README.
 
@@ -58,6 +59,7 @@ def generate_vivado(
         backend: which one wrote the accelerator, in the folder of that name beside ``out``: it is the IP
             ``flowc:<backend>:<top>:1.0``. That of "hls" is exported by Vitis HLS, that of "rtl" is packaged by build.tcl.
         status: with the register block that counts what streams do, and resets the accelerator alone.
+        fifos: how many FIFOs' high-water marks the accelerator gives it.
 
     Raises:
         InfeasibleError: the graph's ports are too many or too wide for the board's DMA engines.
@@ -70,6 +72,7 @@ def generate_vivado(
         "graph": comment(graph.name),
         "rtl": backend == "rtl",
         "status": identity(header) if status else None,
+        "fifos": fifos,
         "ports": ports,
         "readers": readers,
         "addresses": [],

@@ -129,7 +129,8 @@ class DataflowPlan(Plan):
         folding = json.dumps(chosen_folding(self.graph), indent=1)
         (directory / "folding.json").write_text(folding + "\n", encoding="utf-8")
         code = directory / self.backend.name
-        self.backend.write(self.graph, code, part=target.part, clock_mhz=clock, header=info.header)
+        self.backend.write(self.graph, code, part=target.part, clock_mhz=clock, header=info.header, marks=self.status)
+        fifos = self.backend.marked(self.graph) if self.status else None
         frames = extreme_frames(self.graph, info.samples)
         results = self.run(frames)
         inputs, outputs = ([a[u.name] for u in ends] for a, ends in self._ends(frames, results))
@@ -139,6 +140,7 @@ class DataflowPlan(Plan):
                 self.graph,
                 directory / "vivado",
                 status=self.status,
+                fifos=len(fifos or ()),
                 target=target,
                 clock_mhz=clock,
                 header=info.header,
@@ -157,7 +159,7 @@ class DataflowPlan(Plan):
             )
         generate_driver(
             self.graph, directory / "driver", target=target, header=info.header, results=info.results, host=info.host,
-            status=self.status,
+            status=self.status, fifos=fifos,
         )  # fmt: skip
 
     def _ends(self, frames: Mapping[str, Array], results: Mapping[str, Array]) -> Any:

@@ -31,7 +31,7 @@ _SEND_CONTROL, _RECEIVE_CONTROL, _ENGINE_RESET = 0x00, 0x30, 0x04
 def open_device(folder: Path, description: Mapping[str, Any], bitfile: Path, batch: int) -> Device:
     """The board, for `driver.Accelerator`; arguments as in `driver.device`."""
     inputs, outputs = read_streams(folder, description)
-    return Board(bitfile, inputs, outputs, batch, read_weights(folder, description), description.get("status"))
+    return Board(bitfile, inputs, outputs, batch, read_weights(folder, description), description.get("status"), description.get("fifos"))
 
 
 class Board(Device):
@@ -46,6 +46,7 @@ class Board(Device):
         batch: frames that are sent at once; fewer where a DMA transfer can't be that long, or the contiguous memory is too small.
         weights: what the accelerator takes from memory besides; it is put there, and sent from then on.
         identity: numbers of the build that the bitstream must have, where it has a status block.
+        fifos: those whose high-water marks it keeps.
 
     Attributes:
         interrupts: wait for the DMA engines' interrupts, and sleep meanwhile, instead of asking them over and over.
@@ -62,12 +63,13 @@ class Board(Device):
         batch: int,
         weights: Sequence[Weights] = (),
         identity: Optional[Sequence[int]] = None,
+        fifos: Optional[Sequence[Mapping[str, Any]]] = None,
     ) -> None:
         pynq, self._overlay = load_overlay(bitfile)
         self._inputs, self._outputs = inputs, outputs
         self.interrupts = False
         names = [s.name for s in (*inputs, *outputs)]
-        self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, names)
+        self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, names, fifos)
         sizes = {name: s.frame_bytes // s.ways for s in (*inputs, *outputs) for name in s.engines}
         self._engines = engines = {name: part_of(self._overlay, "dma_" + name) for name in sizes}
         self._frames = part_of(self._overlay, "frames")

@@ -74,8 +74,12 @@ def main() -> None:
     options = parser.parse_args()
     accelerator = Accelerator(options.bitfile, emulate=False, batch=options.batch)
     try:
-        for key, value in measure(accelerator, options.frames).items():
+        figures = measure(accelerator, options.frames)
+        fifos = figures.pop("fifos", None) or []
+        for key, value in figures.items():
             print("{:16} {:.6g}".format(key, value))
+        for fifo in fifos:
+            print("FIFO {from} -> {to}: at most {most} beats at once, depth {depth}".format(**fifo))
     finally:
         accelerator.close()
 

@@ -1,8 +1,9 @@
 // Registers (AXI4-Lite) that say which design this is and what its streams did, and that can hold it in reset.
 //
-//   0x00  0x666c6f77 ("flow")        0x04  layout of these registers: 1
+//   0x00  0x666c6f77 ("flow")        0x04  layout of these registers: 2
 //   0x08  ID_LOW, 0x0c  ID_HIGH      0x10  bit 0: hold the accelerator and its streams in reset
-//   0x14  PORTS                      0x18  cycles since reset (modulo 2^32)
+//   0x14  PORTS, from bit 16 FIFOS   0x18  cycles since reset (modulo 2^32)
+//   0x1c  written: number of a FIFO; read: the most beats that it has held since the accelerator was last in reset
 //   0x20 + 16 p  of port p, modulo 2^32 and since the accelerator was last in reset: beats that passed,
 //   0x24 + 16 p  cycles in which a beat waited (TVALID without TREADY),
 //   0x28 + 16 p  cycles in which none was there for somebody who waited (TREADY without TVALID)
@@ -12,7 +13,8 @@
 module flowc_status #(
     parameter integer PORTS   = 2,
     parameter integer ID_LOW  = 0,
-    parameter integer ID_HIGH = 0
+    parameter integer ID_HIGH = 0,
+    parameter integer FIFOS   = 0                   // whose marks the accelerator gives; none: fifo_mark is not connected
 ) (
     (* X_INTERFACE_INFO = "xilinx.com:signal:clock:1.0 aclk CLK" *)
     (* X_INTERFACE_PARAMETER = "ASSOCIATED_BUSIF s_axi, ASSOCIATED_RESET aresetn" *)
@@ -26,6 +28,8 @@ module flowc_status #(
     output reg                clear_n,              // the reset of accelerator and streams
 
     input  wire [2*PORTS-1:0] taps,                 // of flowc_tap, port 0 in the least significant bits
+    output reg  [15:0]        fifo_at,
+    input  wire [31:0]        fifo_mark,            // of FIFO fifo_at, a cycle later
 
     input  wire [8:0]         s_axi_awaddr,
     input  wire               s_axi_awvalid,
@@ -47,6 +51,7 @@ module flowc_status #(
 );
     // ---- writes: address and data are taken together, one at a time ----
     reg  hold;
+    reg  [1:0] settling;                            // the mark is not yet that of fifo_at
     wire write = s_axi_awvalid && s_axi_wvalid && !s_axi_bvalid;
 
     assign s_axi_awready = write;
@@ -58,11 +63,18 @@ module flowc_status #(
             hold         <= 1'b0;
             s_axi_bvalid <= 1'b0;
             clear_n      <= 1'b0;
+            fifo_at      <= 16'd0;
+            settling     <= 2'b11;
         end else begin
-            clear_n <= !hold;
+            clear_n  <= !hold;
+            settling <= {settling[0], 1'b0};
             if (write) begin
                 s_axi_bvalid <= 1'b1;
                 if (s_axi_awaddr[8:2] == 7'h04 && s_axi_wstrb[0]) hold <= s_axi_wdata[0];
+                if (s_axi_awaddr[8:2] == 7'h07 && &s_axi_wstrb[1:0]) begin
+                    fifo_at  <= s_axi_wdata[15:0];
+                    settling <= 2'b11;
+                end
             end else if (s_axi_bready) begin
                 s_axi_bvalid <= 1'b0;
             end
@@ -96,7 +108,7 @@ module flowc_status #(
     endgenerate
 
     // ---- reads, one at a time ----
-    wire        read  = s_axi_arvalid && !s_axi_rvalid;
+    wire        read  = s_axi_arvalid && !s_axi_rvalid && !settling[1];
     wire [6:0]  word  = s_axi_araddr[8:2];
     wire [6:0]  place = word - 7'h08;
     reg  [31:0] value;
@@ -107,13 +119,13 @@ module flowc_status #(
     always @(*)
         case (word)
             7'h00:   value = 32'h666c6f77;
-            7'h01:   value = 32'd1;
+            7'h01:   value = 32'd2;
             7'h02:   value = ID_LOW;
             7'h03:   value = ID_HIGH;
             7'h04:   value = {31'd0, hold};
-            7'h05:   value = PORTS;
+            7'h05:   value = (FIFOS << 16) | PORTS;
             7'h06:   value = cycles;
-            7'h07:   value = 32'd0;
+            7'h07:   value = FIFOS > 0 ? fifo_mark : 32'd0;
             default: value = {25'd0, place} < 4 * PORTS ? counters[32*place +: 32] : 32'd0;
         endcase
 
@@ -128,7 +140,7 @@ module flowc_status #(
             s_axi_rvalid <= 1'b0;
         end
 
-    wire unused = &{1'b0, s_axi_awaddr[1:0], s_axi_araddr[1:0], s_axi_wdata[31:1], s_axi_wstrb[3:1]};
+    wire unused = &{1'b0, s_axi_awaddr[1:0], s_axi_araddr[1:0], s_axi_wdata[31:16], s_axi_wstrb[3:2]};
 endmodule
 
 `default_nettype wire

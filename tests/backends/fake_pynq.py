@@ -96,7 +96,7 @@ class Status:
         self.overlay = overlay
         self.words = {
             0: 0x666C6F77,
-            4: 1,
+            4: 2,
             8: identity[0],
             12: identity[1],
             0x10: 0,

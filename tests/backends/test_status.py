@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 
+from flowc.backends import find
 from flowc.backends.driver import generate_driver
 from flowc.backends.vivado import SYSTEM, catalog, generate_vivado, identity
 from flowc.cli import main
@@ -34,13 +35,17 @@ SOURCES = Path(__file__).parents[2] / "templates" / "vivado"
 
 
 @needs_tclsh
-@pytest.mark.parametrize("name", ["pynq-z2", "kv260"])
-def test_the_block_design_has_taps_and_a_reset_of_its_own(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "ways", "fifos"), [("pynq-z2", 1, 0), ("kv260", 1, 7), ("pynq-z2", 2, 0)])
+def test_the_block_design_has_taps_and_a_reset_of_its_own(tmp_path: Path, name: str, ways: int, fifos: int) -> None:
+    """Also where two DMA engines share each stream (`ways`): the tap stands where their parts are one beat."""
     graph, target = two_inputs(), load_target(name)
-    graph = graph.with_units({})
+    graph = graph.with_units({u.name: u.with_(ways=ways) for u in (*graph.inputs, *graph.outputs)})
     out = tmp_path / "vivado"
-    generate_vivado(graph, out, target=target, clock_mhz=100, header=HEADER, status=True)
+    backend = "rtl" if fifos else "hls"
+    generate_vivado(graph, out, target=target, clock_mhz=100, header=HEADER, backend=backend, status=True, fifos=fifos)
     component = tmp_path / "hls/project/solution/impl/ip/component.xml"
+    if fifos:
+        find("rtl").write(graph, tmp_path / "rtl", part=target.part, clock_mhz=100, header=HEADER, marks=True)
     made = [
         out / f"project/runs/impl_1/{SYSTEM}_wrapper.bit",
         out / f"project/x.gen/sources_1/bd/{SYSTEM}/hw_handoff/{SYSTEM}.hwh",
@@ -54,7 +59,8 @@ def test_the_block_design_has_taps_and_a_reset_of_its_own(tmp_path: Path, name: 
     ports = boundary(graph)
     assert max(Counter(sink for _, sink in design.wired).values()) == 1
     assert max(Counter(end for ends in design.joined for end in ends).values()) == 1
-    off = {p.name: "s2mm" if p.is_input else "mm2s" for p in ports}
+    engines = [engine for port in ports for engine in port.engines]
+    off = {e.name: "s2mm" if e.port.is_input else "mm2s" for e in engines}
     for cell, entry in design.cells.items():
         for pin in entry["pins"]:
             if cell.startswith("dma_") and off[cell.removeprefix("dma_")] in pin:
@@ -73,18 +79,23 @@ def test_the_block_design_has_taps_and_a_reset_of_its_own(tmp_path: Path, name: 
         assert frozenset([f"tap_{port.name}/m_axis", ends[1]]) in pairs
         assert (f"tap_{port.name}/tap", f"taps/In{number}") in design.wired
         assert design.parameters[f"tap_{port.name}", "STREAM_BYTES"] == str(port.stream_bytes)
-        for cell in (f"fit_{port.name}", f"tap_{port.name}"):
+        shared = [f"{'join' if port.is_input else 'part'}_{port.name}"] if ways > 1 else []
+        for cell in (f"fit_{port.name}", f"tap_{port.name}", *shared):
             assert ("status/clear_n", f"{cell}/aresetn") in design.wired
-        assert ("sys_reset/peripheral_aresetn", f"dma_{port.name}/axi_resetn") in design.wired
+        for engine in port.engines:
+            assert ("sys_reset/peripheral_aresetn", f"dma_{engine.name}/axi_resetn") in design.wired
     assert ("status/clear_n", "accelerator/ap_rst_n") in design.wired
     assert ("taps/dout", "status/taps") in design.wired
-    assert [design.parameters["status", key] for key in ("PORTS", "ID_LOW", "ID_HIGH")] == [
+    assert [design.parameters["status", key] for key in ("PORTS", "ID_LOW", "ID_HIGH", "FIFOS")] == [
         str(len(ports)),
         *map(str, identity(HEADER)),
+        str(fifos),
     ]
-    assert set(design.addresses) == {"frames", "interrupts", "status", *(f"dma_{p.name}" for p in ports)}
+    for pins in (("status/fifo_at", "accelerator/fifo_at"), ("accelerator/fifo_mark", "status/fifo_mark")):
+        assert (pins in design.wired) == (fifos > 0)
+    assert set(design.addresses) == {"frames", "interrupts", "status", *(f"dma_{e.name}" for e in engines)}
     assert len(set(design.addresses.values())) == len(design.addresses)
-    assert int(design.parameters["control", "NUM_MI"]) == len(ports) + 3
+    assert int(design.parameters["control", "NUM_MI"]) == len(engines) + 3
     (added,) = [call[-1].split() for call in calls if call[0] == "add_files" and "flowc_status" in call[-1]]
     assert all(Path(path).is_file() for path in added)
     assert set(catalog()["status"]) <= {Path(path).stem for path in added}
@@ -105,7 +116,11 @@ static bool held, cleared = true;
 
 static void tick() {
     const unsigned taps = rand() % 64;
+    static uint32_t marked = 0;  // the mark of a FIFO comes a cycle after its number
     dut.taps = taps;
+    dut.fifo_mark = marked;
+    dut.eval();
+    marked = 1000 + 7 * dut.fifo_at;
     dut.aclk = 0; dut.eval();
     const bool written = dut.s_axi_awvalid && dut.s_axi_wvalid && dut.s_axi_awready && dut.s_axi_wready;
     for (unsigned p = 0; p < PORTS; ++p) {
@@ -147,15 +162,32 @@ static bool write(unsigned offset, uint32_t value) {
     dut.s_axi_bready = 1; tick(); dut.s_axi_bready = 0;
     return answered && !dut.s_axi_bvalid;
 }
+static bool mark(unsigned fifo) {
+    idle();
+    dut.s_axi_awaddr = 0x1c; dut.s_axi_wdata = fifo; dut.s_axi_wstrb = 15;
+    dut.s_axi_awvalid = dut.s_axi_wvalid = dut.s_axi_bready = dut.s_axi_rready = 1;
+    tick();
+    dut.s_axi_awvalid = dut.s_axi_wvalid = 0;
+    dut.s_axi_araddr = 0x1c; dut.s_axi_arvalid = 1;  // asked for at once
+    dut.eval();
+    for (int n = 0; !dut.s_axi_arready; ++n) { tick(); dut.eval(); if (n > 9) return false; }
+    tick();
+    dut.s_axi_arvalid = 0;
+    const bool sound = dut.s_axi_rvalid && dut.s_axi_rdata == 1000 + 7 * fifo;
+    if (!sound) std::printf("the mark of FIFO %u is %u\n", fifo, dut.s_axi_rdata);
+    tick();
+    dut.s_axi_bready = dut.s_axi_rready = 0;
+    return sound;
+}
 int main() {
     dut.aresetn = 0; tick(); tick(); dut.aresetn = 1; cycles = 0;
     cleared = true;
     for (int round = 0; round < 300; ++round) {
-        bool sound = is("magic", 0, 0x666c6f77) && is("layout", 4, 1) && is("low", 8, 77) && is("high", 12, 88) && is("ports", 0x14, PORTS);
+        bool sound = is("magic", 0, 0x666c6f77) && is("layout", 4, 2) && is("low", 8, 77) && is("high", 12, 88) && is("sizes", 0x14, PORTS | 5 << 16);
         sound = sound && is("cycles", 0x18, 0) && is("beyond", 0x20 + 16 * PORTS, 0) && is("gap", 0x2c, 0) && is("hold", 0x10, held);
         for (unsigned p = 0; p < PORTS; ++p)
             for (unsigned k = 0; k < 3; ++k) sound = sound && is("counter", 0x20 + 16 * p + 4 * k, 0);
-        if (!sound) return 1;
+        if (!sound || !mark(rand() % 65536)) return 1;
         if (rand() % 3 == 0 && !write(rand() % 4 ? 0x10 : 0x14, rand())) return 2;
         tick(); tick();
         if (dut.clear_n == held) { std::printf("clear_n is %d\n", dut.clear_n); return 3; }
@@ -168,7 +200,13 @@ int main() {
 @pytest.mark.slow
 @needs_verilator
 @pytest.mark.parametrize(
-    "fault", [None, ("valid && !ready", "valid"), ("hold <= s_axi_wdata[0]", "hold <= s_axi_wdata[1]")]
+    "fault",
+    [
+        None,
+        ("valid && !ready", "valid"),
+        ("hold <= s_axi_wdata[0]", "hold <= s_axi_wdata[1]"),
+        ("&& !settling[1]", ""),
+    ],
 )
 def test_the_registers_say_what_happened(tmp_path: Path, fault: tuple[str, str] | None) -> None:
     text = (SOURCES / "flowc_status.v").read_text()
@@ -177,7 +215,7 @@ def test_the_registers_say_what_happened(tmp_path: Path, fault: tuple[str, str] 
         text = text.replace(*fault)
     (tmp_path / "flowc_status.v").write_text(text)
     warnings = ["-Wall"] if fault is None else ["-Wno-lint"]
-    parameters = {"PORTS": 3, "ID_LOW": 77, "ID_HIGH": 88}
+    parameters = {"PORTS": 3, "ID_LOW": 77, "ID_HIGH": 88, "FIFOS": 5}
     source = tmp_path / "flowc_status.v"
     program = verilated([source], BENCH, tmp_path / "made", top="flowc_status", options=warnings, parameters=parameters)
     done = subprocess.run([program], capture_output=True, text=True, check=False)

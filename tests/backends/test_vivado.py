@@ -96,7 +96,7 @@ class Design:
 
     def _listed(self, end, kind):
         cell, name = end.split("/")
-        allowed = self.cells[cell][kind]
+        allowed = self.cells[cell][kind] + (self.cells[cell].get("marks", []) if kind == "pins" else [])
         patterns = [re.escape(a).replace(r"\#", "[0-9]").replace(r"\*", r"\w+") for a in allowed]
         assert any(re.fullmatch(p.replace("In[0-9]", "In[0-9]+"), name) for p in patterns), end
         return end

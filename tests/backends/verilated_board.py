@@ -2,7 +2,8 @@
 
 The generated SystemVerilog and ``flowc_stream_in``/``flowc_stream_out`` are joined as ``system.tcl`` joins them, and compiled by Verilator into a
 program that this module talks to. A DMA engine sends a transfer's beats with TLAST on the last one; it takes beats until TLAST,
-and stops with an error where more come than the transfer is long. Both hold back beats at random.
+and stops with an error where more come than the transfer is long. Both hold back beats at random, but in a `steady` simulation.
+The status block, where there is one, answers on its AXI4-Lite port.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ struct Engine {
   std::string error;
 };
 
-int main() {
+int main(int argc, char**) {
+  const bool steady = argc > 1;
+  auto chance = [&] { return steady || std::rand() % 4; };
   auto context = std::make_unique<VerilatedContext>();
   auto top = std::make_unique<Vsystem>(context.get());
   std::vector<Engine> engines = { @engines@ };
@@ -94,6 +97,11 @@ int main() {
       e.busy = true; e.at = 0; e.length = length; e.error.clear(); e.data.clear();
       for (size_t k = 0; e.sends && k < length; ++k) e.data.push_back(uint8_t(std::stoul(hex.substr(2 * k, 2), nullptr, 16)));
       std::cout << "ok" << std::endl;
+    } else if (what == "reset") {
+      std::cin >> i;
+      engines[i].busy = engines[i].offered = false;
+      std::cout << "ok" << std::endl;
+@registers@
     } else {
       std::cin >> i;
       uint64_t last = moved, idle = 0;
@@ -115,12 +123,12 @@ int main() {
 
 _SENDS = """
     {{ Engine& e = engines[{i}];
-      if (!e.offered && e.busy && std::rand() % 4) e.offered = true;  // once up, valid stays until the beat is taken
+      if (!e.offered && e.busy && chance()) e.offered = true;  // once up, valid stays until the beat is taken
       top->{n}_tvalid = e.offered;
       if (e.offered) {{ drive(top->{n}_tdata, &e.data[e.at], {b}); top->{n}_tlast = e.at + {b} == e.length; }} }}
 """
 _TAKES = """
-    {{ Engine& e = engines[{i}]; top->{n}_tready = e.busy && std::rand() % 4; }}
+    {{ Engine& e = engines[{i}]; top->{n}_tready = e.busy && chance(); }}
 """
 _SENT = """
     if (valid[{i}] && ready[{i}]) {{ Engine& e = engines[{i}]; ++moved; e.offered = false; e.at += {b}; e.busy = e.at < e.length; }}
@@ -138,12 +146,38 @@ _LOOK_TAKES = """    ready[{i}] = top->{n}_tready; valid[{i}] = top->{n}_tvalid;
 """
 
 
+_REGISTERS = """
+    } else if (what == "write") {
+      uint32_t value;
+      std::cin >> i >> value;
+      top->s_axi_awaddr = i; top->s_axi_wdata = value;
+      top->s_axi_awvalid = top->s_axi_wvalid = top->s_axi_bready = 1;
+      clock();
+      top->s_axi_awvalid = top->s_axi_wvalid = 0;
+      clock();
+      top->s_axi_bready = 0;
+      for (int k = 0; k < 4; ++k) clock();
+      std::cout << "ok" << std::endl;
+    } else if (what == "read") {
+      std::cin >> i;
+      top->s_axi_araddr = i; top->s_axi_arvalid = 1;
+      top->eval();
+      while (!top->s_axi_arready) { clock(); top->eval(); }
+      clock();
+      top->s_axi_arvalid = 0;
+      std::cout << uint32_t(top->s_axi_rdata) << std::endl;
+      top->s_axi_rready = 1;
+      clock();
+      top->s_axi_rready = 0;
+"""
+
+
 def _shared(p):
     """(pins of the system, body) where several DMA engines share a port: their parts, and what joins or parts beats."""
     n, size = p.name, 8 * p.part_bytes - 1
     here, there = ("input", "output") if p.is_input else ("output", "input")
     way, one, all_ = ("join", "s", "m") if p.is_input else ("part", "m", "s")
-    pins, connected = [], [".aclk, .aresetn"]
+    pins, connected = [], [".aclk, .aresetn(clear_n)"]
     for e in p.engines:
         pins += [f"{here} logic [{size}:0] {e.name}_tdata", f"{here} logic {e.name}_tlast, {e.name}_tvalid"]
         pins += [f"{there} logic {e.name}_tready"]
@@ -155,9 +189,52 @@ def _shared(p):
     return pins, body
 
 
-def _system(graph, ports):
+_AXI = """
+    .s_axi_awaddr, .s_axi_awvalid, .s_axi_awready, .s_axi_wdata, .s_axi_wstrb(4'hf), .s_axi_wvalid, .s_axi_wready, .s_axi_bresp(),
+    .s_axi_bvalid, .s_axi_bready, .s_axi_araddr, .s_axi_arvalid, .s_axi_arready, .s_axi_rdata, .s_axi_rresp(), .s_axi_rvalid, .s_axi_rready"""
+
+
+def _status(ports, status, fifos):
+    """(pins of the system, body) with the status block, its reset and its taps; the taps' names end in ``_a`` towards the accelerator."""
+    pins = ["input logic [8:0] s_axi_awaddr, s_axi_araddr", "input logic [31:0] s_axi_wdata"]
+    pins += ["input logic s_axi_awvalid, s_axi_wvalid, s_axi_bready, s_axi_arvalid, s_axi_rready"]
+    pins += ["output logic s_axi_awready, s_axi_wready, s_axi_bvalid, s_axi_arready, s_axi_rvalid"]
+    pins += ["output logic [31:0] s_axi_rdata"]
+    sizes = f"#(.PORTS({len(ports)}), .ID_LOW({status[0]}), .ID_HIGH({status[1]}), .FIFOS({fifos}))"
+    taps = ", ".join(f"{p.name}_tap" for p in reversed(ports))
+    body = ["logic [15:0] fifo_at; logic [31:0] fifo_mark;"]
+    for p in ports:
+        n = p.name
+        body.append(
+            f"logic [{8 * p.stream_bytes - 1}:0] {n}_d_a; logic [{p.stream_bytes - 1}:0] {n}_k_a; logic {n}_l_a, {n}_v_a, {n}_r_a;"
+        )
+        body.append(f"logic [1:0] {n}_tap;")
+        near, far = ("", "_a") if p.is_input else ("_a", "")
+        wires = ", ".join(
+            f".{side}_axis_t{what}({n}_{what[0]}{end})"
+            for side, end in (("s", near), ("m", far))
+            for what in ("data", "keep", "last", "valid", "ready")
+        )
+        body.append(
+            f"flowc_tap #(.STREAM_BYTES({p.stream_bytes})) tap_{n} (.aclk, .aresetn(clear_n), .tap({n}_tap), {wires});"
+        )
+    body.append(
+        f"flowc_status {sizes} status (.aclk, .aresetn, .clear_n, .taps({{{taps}}}), .fifo_at, .fifo_mark, {_AXI});"
+    )
+    return pins, body
+
+
+def _system(graph, ports, status, fifos):
     """The accelerator with a module at each port, as ``system.tcl`` joins them."""
-    pins, body, joined = ["input logic aclk, aresetn", "input logic [31:0] frames"], [], []
+    pins, body, joined = ["input logic aclk, aresetn", "input logic [31:0] frames"], ["logic clear_n;"], []
+    end = "" if status is None else "_a"
+    if status is None:
+        body.append("assign clear_n = aresetn;")
+    else:
+        more = _status(ports, status, fifos)
+        pins += more[0]
+        body += more[1]
+        joined += [".fifo_at, .fifo_mark"] if fifos else []
     for p in ports:
         more = _shared(p) if p.ways > 1 else ([], [])
         pins += more[0]
@@ -173,28 +250,40 @@ def _system(graph, ports):
             f"_axis_tdata({n}_tdata), .@_axis_tlast({n}_tlast), .@_axis_tvalid({n}_tvalid), .@_axis_tready({n}_tready)"
         )
         inner = f"_axis_tdata({n}_d), .@_axis_tkeep({n}_k), .@_axis_tlast({n}_l), .@_axis_tvalid({n}_v), .@_axis_tready({n}_r)"
-        joined += [f".{n}_TDATA({n}_d), .{n}_TVALID({n}_v), .{n}_TREADY({n}_r)"]
+        joined += [f".{n}_TDATA({n}_d{end}), .{n}_TVALID({n}_v{end}), .{n}_TREADY({n}_r{end})"]
         if p.is_input:
             outer, inner = (f".{m}{t.replace('@', m)}" for m, t in (("s", outer), ("m", inner)))
-            body.append(f"flowc_stream_in {sizes} fit_{n} (.aclk, .aresetn, {outer}, .s_axis_tkeep('1), {inner});")
+            body.append(
+                f"flowc_stream_in {sizes} fit_{n} (.aclk, .aresetn(clear_n), {outer}, .s_axis_tkeep('1), {inner});"
+            )
         else:
             outer, inner = (f".{m}{t.replace('@', m)}" for m, t in (("m", outer), ("s", inner)))
             body.append(
-                f"flowc_stream_out {sizes} fit_{n} (.aclk, .aresetn, .frames, {outer}, .m_axis_tkeep(), {inner});"
+                f"flowc_stream_out {sizes} fit_{n} (.aclk, .aresetn(clear_n), .frames, {outer}, .m_axis_tkeep(), {inner});"
             )
-            joined[-1] += f", .{n}_TKEEP({n}_k), .{n}_TLAST({n}_l)"
+            joined[-1] += f", .{n}_TKEEP({n}_k{end}), .{n}_TLAST({n}_l{end})"
     top = name_design(graph).top
-    body.append(f"{top} accelerator (.ap_clk(aclk), .ap_rst_n(aresetn), {', '.join(joined)});")
+    body.append(f"{top} accelerator (.ap_clk(aclk), .ap_rst_n(clear_n), {', '.join(joined)});")
     return "module system ({});\n{}\nendmodule\n".format(", ".join(pins), "\n".join(body))
 
 
-def compile_board(graph, rtl: Path, build: Path) -> Path:
-    """The simulator of a project that the RTL backend wrote into ``rtl``."""
+def compile_board(graph, rtl: Path, build: Path, status=None, fifos=0) -> Path:
+    """The simulator of a project that the RTL backend wrote into ``rtl``, with marks of so many FIFOs.
+
+    `status`: the identity, where there is a status block.
+    """
     ports = boundary(graph)
     build.mkdir()
-    (build / "system.sv").write_text(_system(graph, ports))
+    (build / "system.sv").write_text(_system(graph, ports, status, fifos))
     engines = [e for p in ports for e in p.engines]
-    parts = {"engines": "", "before": "", "look": "", "after": "", "count": str(len(engines))}
+    parts = {
+        "registers": "" if status is None else _REGISTERS.split("\n", 1)[1],
+        "engines": "",
+        "before": "",
+        "look": "",
+        "after": "",
+        "count": str(len(engines)),
+    }
     for i, e in enumerate(engines):
         p = e.port
         fields = {"i": i, "n": e.name, "b": p.part_bytes}
@@ -207,6 +296,7 @@ def compile_board(graph, rtl: Path, build: Path) -> Path:
         text = text.replace(f"@{name}@", part)
     modules = importlib.resources.files("flowc.templates").joinpath("vivado")
     sources = [Path(str(modules / f"flowc_stream_{way}.v")) for way in ("in", "out", "join", "part")]
+    sources += [Path(str(modules / f"flowc_{name}.v")) for name in ("tap", "status")]
     options = ["-O2", "--no-timing", "-Wno-fatal", "-Wno-lint", "-DFLOWC_COUNTED", "-f", "files.f"]
     return verilated([*sources, build / "system.sv"], text, build, top="system", options=options, effort="-O1", cwd=rtl)
 
@@ -227,10 +317,14 @@ class Channel:
     """One channel of a DMA engine, as PYNQ presents it."""
 
     def __init__(self, overlay, number, port):
-        self.overlay, self.number, self.port, self.pending = overlay, number, port, None
+        self.overlay, self.number, self.port, self.pending, self.running = overlay, number, port, None, True
+
+    def start(self):
+        self.running = True
 
     def transfer(self, array, start=0, nbytes=0):
         assert self.pending is None, "DMA channel not idle"
+        assert self.running, "DMA channel not started"
         self.pending = array[start : start + nbytes]
         text = self.pending.tobytes().hex() if self.port.is_input else "-"
         assert self.overlay.ask(f"start {self.number} {nbytes} {text}") == "ok"
@@ -245,21 +339,45 @@ class Channel:
             pending[: len(data)] = np.frombuffer(data, np.uint8)
 
 
-def verilated_pynq(graph, rtl: Path, binary: Path):
+class Engine:
+    """A DMA engine: its control register's reset bit ends what is under way."""
+
+    buffer_max_size = (1 << 26) - 1
+
+    def __init__(self, channel):
+        self.channel = channel
+        setattr(self, "sendchannel" if channel.port.is_input else "recvchannel", channel)
+
+    def write(self, offset, value):
+        assert (offset, value) == (0x00 if self.channel.port.is_input else 0x30, 4)
+        self.channel.pending, self.channel.running = None, False
+        assert self.channel.overlay.ask(f"reset {self.channel.number}") == "ok"
+
+    def read(self, offset):
+        return 0
+
+
+def verilated_pynq(graph, rtl: Path, binary: Path, *, steady=False):
     """A module object that stands in for pynq."""
 
     class Overlay:
         def __init__(self, bitfile):
             self.process = subprocess.Popen(
-                [str(binary)], cwd=rtl, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [str(binary), *(["steady"] if steady else [])],
+                cwd=rtl,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             self.registers = []
             self.frames = types.SimpleNamespace(write=self.write)
             engines = [engine for port in boundary(graph) for engine in port.engines]
             for number, engine in enumerate(engines):
-                end = "sendchannel" if engine.port.is_input else "recvchannel"
-                channel = {end: Channel(self, number, engine.port)}
-                setattr(self, f"dma_{engine.name}", types.SimpleNamespace(buffer_max_size=(1 << 26) - 1, **channel))
+                setattr(self, f"dma_{engine.name}", Engine(Channel(self, number, engine.port)))
+            self.status = types.SimpleNamespace(
+                read=lambda offset: int(self.ask(f"read {offset}")),
+                write=lambda offset, value: self.ask(f"write {offset} {value}"),
+            )
             module.overlays.append(self)
 
         def ask(self, command):

@@ -29,7 +29,16 @@ class HlsBackend(Backend):
     def why_not(self, unit: Unit) -> str | None:
         return None if unit.kind in WRITERS else f"no {self.language} for this unit"
 
-    def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
+    def write(
+        self,
+        graph: Dataflow,
+        out: Path,
+        *,
+        part: str,
+        clock_mhz: float,
+        header: str,
+        marks: bool = False,  # noqa: ARG002
+    ) -> None:
         self.check(graph)
         generate(graph, out, part=part, clock_mhz=clock_mhz, header=header)
 

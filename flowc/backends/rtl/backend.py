@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.backends.base import Backend, Cells, Simulated
+from flowc.backends.base import Backend, Cells, Marked, Simulated
 from flowc.backends.hls.readers import write_readers
 from flowc.backends.render import write
 from flowc.backends.rtl import simulate
@@ -17,6 +17,7 @@ from flowc.backends.rtl.bench import write_port_vectors
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.package import package_files
 from flowc.backends.rtl.tools import missing_simulator
+from flowc.backends.rtl.wiring import wires
 from flowc.backends.rtl.writers import WRITERS
 from flowc.errors import MismatchError
 from flowc.interface.names import name_design
@@ -42,12 +43,17 @@ class RtlBackend(Backend):
         """Units as pipelines."""
         return graph.with_units({unit.name: unit.with_(structure="pipeline") for unit in graph})
 
-    def write(self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str) -> None:
+    def write(
+        self, graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header: str, marks: bool = False
+    ) -> None:
         self.check(graph)
-        generate(graph, out, header=header)
-        for name, text in package_files(graph, out, part=part, header=header).items():
+        generate(graph, out, header=header, marks=marks)
+        for name, text in package_files(graph, out, part=part, header=header, marks=marks).items():
             write(out / name, text)
         write_readers(graph, out / "weights", part=part, clock_mhz=clock_mhz, header=header)
+
+    def marked(self, graph: Dataflow) -> list[Marked]:
+        return [Marked(stream.src, stream.dst, wire.depth) for stream, wire in wires(graph).items()]
 
     def write_vectors(
         self, folder: Path, graph: Dataflow, inputs: Sequence[Array], outputs: Sequence[Array] = ()

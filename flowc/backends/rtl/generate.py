@@ -53,7 +53,7 @@ class _Block:
     ports: Sequence[str]
 
 
-def generate(graph: Dataflow, out: Path, *, header: str) -> None:
+def generate(graph: Dataflow, out: Path, *, header: str, marks: bool = False) -> None:
     """Writes the SystemVerilog project of a dataflow graph.
 
     ``out`` gets ``<top>.sv``, ``lib/`` and ``units/`` with the modules, ``data/`` with the contents of memories, and ``files.f``,
@@ -63,6 +63,7 @@ def generate(graph: Dataflow, out: Path, *, header: str) -> None:
         graph: the design; streams without a depth get 2.
         out: folder to write into, made if missing. Files of an earlier design in it stay: give an empty one.
         header: what made the project from what; every file starts with it as a comment.
+        marks: with the two ports that give the FIFOs' high-water marks.
 
     Raises:
         UsageError: ``out`` can't be written.
@@ -71,7 +72,7 @@ def generate(graph: Dataflow, out: Path, *, header: str) -> None:
     names = name_design(graph)
     instances = [WRITERS[u.kind](u.with_(name=names.layers[u.name])) for u in graph]
     modules = _modules(i.module for i in instances)
-    text = _top(graph, names, instances, header)
+    text = _top(graph, names, instances, header, marks)
     top = f"{names.top}.sv"
     files = {top: text, "files.f": "\n".join([*modules, top]) + "\n"}
     files |= {name: copied(f"rtl/{name}", header, "//") for name in modules}
@@ -88,7 +89,7 @@ def _modules(units: Iterable[str]) -> list[str]:
     return [f"lib/{name}" for name in library] + [f"units/flowc_{name}.sv" for name in sorted(set(units))]
 
 
-def _top(graph: Dataflow, names: Names, instances: Sequence[Instance], header: str) -> str:
+def _top(graph: Dataflow, names: Names, instances: Sequence[Instance], header: str, marks: bool) -> str:
     streams = wires(graph)
     weights = {p.unit.name: p for p in weight_ports(graph)}
     ends: list[InputPort | OutputPort] = [*graph.inputs, *graph.outputs]
@@ -100,7 +101,7 @@ def _top(graph: Dataflow, names: Names, instances: Sequence[Instance], header: s
     ]
     return render(
         "rtl/top.sv.j2", heading=commented(header, "//"), name=names.top, ports=ports, wires=list(streams.values()),
-        blocks=blocks,
+        blocks=blocks, marks=marks,
     )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ class _Stream:
         }
 
 
-def package_files(graph: Dataflow, out: Path, *, part: str, header: str) -> dict[str, str]:
+def package_files(graph: Dataflow, out: Path, *, part: str, header: str, marks: bool = False) -> dict[str, str]:
     """``component.xml`` and ``package.tcl`` for the project that lies in ``out``, by name.
 
     Args:
@@ -69,12 +69,18 @@ def package_files(graph: Dataflow, out: Path, *, part: str, header: str) -> dict
         out: where `flowc.backends.rtl.generate.generate` has written it.
         part: device that the script packages for.
         header: what made the files from what.
+        marks: whether it has the ports of the FIFOs' high-water marks.
     """
     names = name_design(graph)
     streams = _streams(graph, names)
     sources = (out / "files.f").read_text(encoding="utf-8").split()
     memories = sorted(f"data/{path.name}" for path in out.glob("data/*.hex"))
     wires: list[dict[str, Any]] = [{"name": name, "direction": "in", "bits": None} for name in ("ap_clk", "ap_rst_n")]
+    if marks:
+        wires += [
+            {"name": "fifo_at", "direction": "in", "bits": 16},
+            {"name": "fifo_mark", "direction": "out", "bits": 32},
+        ]
     wires += [
         {"name": f"{s.name}_{signal}", "direction": direction, "bits": bits}
         for s in streams

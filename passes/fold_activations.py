@@ -17,13 +17,14 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc import progress
+from flowc.exact.budget import Budget, TooLarge
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
 from flowc.exact.intervals import level_bounds, levels_of
 from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
-from flowc.exact.steps import Steps, TooLarge, steps_of
+from flowc.exact.steps import Steps, steps_of
 from flowc.exact.sums import float_sums
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
@@ -40,10 +41,16 @@ __all__ = ["FoldActivations", "read_activation", "write_activation"]
 
 @dataclass
 class FoldActivations(ModelPass):
-    """See the module. ``certificates`` collects what is proven of each activation."""
+    """See the module.
+
+    Attributes:
+        certificates: what is proven of each activation.
+        budget: what the functions may take, shared by all runs of the pass on a model.
+    """
 
     name: ClassVar[str] = "fold_activations"
     certificates: list[TensorCertificate] = field(default_factory=list, repr=False)
+    budget: Budget = field(default_factory=Budget, repr=False)
 
     def rewrite(self, graph: ir.Graph) -> bool:
         editor = Editor(graph)
@@ -64,7 +71,14 @@ class FoldActivations(ModelPass):
 
     def _fold(self, editor: Editor, node: ir.Node, ranges: Ranges) -> str | None:
         try:
-            return self._fold_region(editor, node, Region(node.outputs[0], ranges), ranges)
+            region = Region(node.outputs[0], ranges)
+            known = _signature(region, ranges)
+            if known in self.budget.refused:
+                return self.budget.refused[known]
+            try:
+                return self._fold_region(editor, node, region, ranges)
+            except TooLarge as reason:
+                return self.budget.refused.setdefault(known, str(reason))
         except Blocked as blocked:
             if blocked.value.is_graph_input():
                 return f"quantizes the input '{blocked.value.name}' on the host"
@@ -82,7 +96,7 @@ class FoldActivations(ModelPass):
             self._add_ranges(whole, ranges)
             return self._fold(editor, node, ranges)
         if len(region.leaves) == 2:
-            form = find_join(region, unit)
+            form = find_join(region, unit, self.budget)
             if isinstance(form, str):
                 return form
             shape = shape_of(node.outputs[0])
@@ -127,10 +141,7 @@ class FoldActivations(ModelPass):
         lo, hi = region.limits(leaf)
 
         levels, bounds = levels_of(region, leaf), level_bounds(region, leaf)
-        try:
-            steps = steps_of(levels, lo, hi, region.monotone(leaf), unit, bounds)
-        except TooLarge as reason:
-            return str(reason)
+        steps = steps_of(levels, lo, hi, region.monotone(leaf), unit, bounds, self.budget)
         name = node.outputs[0].name or ""
         if self._identity(steps):
             self.note(label(node), "changes nothing on the integers that occur")
@@ -177,6 +188,12 @@ class FoldActivations(ModelPass):
         kind = {"thresholds": f"{steps.at.shape[1]} thresholds"}.get(activation.kind, activation.kind)
         sets = f"{region.sets} parameter set{'s' if region.sets > 1 else ''}"
         self.note(value.name or "", f"{' → '.join(n.op_type for n in region.nodes)} became {kind} with {sets}")
+
+
+def _signature(region: Region, ranges: Ranges) -> tuple[str, ...]:
+    """What tells the function of a region from what it was, or becomes, when passes change what leads to it."""
+    ends = [f"{leaf.name} {[int(e.sum()) for e in ranges[leaf]]}" for leaf in region.leaves if leaf in ranges]
+    return (region.output.name or "", *(step.output.name or "" for step in region.steps), *ends)
 
 
 def _fewest(factors: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ import numpy as np
 
 from flowc.design.assembly import Assembly
 from flowc.design.probes import Probed
-from flowc.exact.steps import TooLarge, steps_of_activation
+from flowc.exact.budget import TooLarge
+from flowc.exact.steps import steps_of_activation
 from flowc.model.runtime import open_session, run_session
 from flowc.streamline.partition import extract
 from flowc.units import Fork, Join

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from flowc.design.assembly import Assembly
-from flowc.exact.steps import TooLarge, steps_of_activation
+from flowc.exact.budget import TooLarge
+from flowc.exact.steps import steps_of_activation
 from flowc.exact.sums import FloatSum
 from flowc.model.runtime import open_session, run_session
 from flowc.streamline.partition import extract

@@ -2,13 +2,14 @@
 
 For ``f(a, b)``, the model's float32 operations on two integer tensors, integers ``m`` and ``n`` are sought such that f depends on
 ``u = m * a + n * b`` (or on the product ``(a - y) * (b - z)``) alone, at every pair (a, b) that can occur. Then f is a step function of
-u. For sums the proof needs no walk over all pairs: f is monotone in a, so for every b and every level k one bisection finds the
-least a at which the level is reached; ``u`` separates level k if all these pairs lie on its far side and all their neighbours below on
+u. The proof needs no walk over all pairs: f is monotone in a, so for every b and every level k there is a least a at which the level is
+reached (`flowc.exact.crossings`); ``u`` separates level k if all these pairs lie on its far side and all their neighbours below on
 its near side. Small domains always have a form: ``u`` may number the pairs.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,20 +17,26 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.affine import trace_affine
+from flowc.exact.budget import Budget, TooLarge
+from flowc.exact.crossings import Crossings, crossings, meeting_of
 from flowc.exact.region import Region, Step
 from flowc.exact.requant import find_requant
-from flowc.exact.steps import Steps, assemble, bisect
+from flowc.exact.steps import Steps, assemble
 from flowc.model.dtypes import IntType
 from flowc.units.base import Array
 
-__all__ = ["Crossings", "JoinForm", "find_join", "ratios", "separate"]
+__all__ = ["JoinForm", "find_join", "ratios", "separate", "separate_products"]
 
-_DOMAIN = 1 << 26
+_PAIRS = 1 << 23
+"""Pairs, all parameter sets together, that are visited one by one."""
 _NUMBERED = 1 << 12
 _NUMBERED_IN_ALL = 1 << 17
 _MAX_BITS = 24
 _MANY = 31
 _SCALED_FROM = 12
+_FEW = 64
+_AT_ONCE = 1 << 15
+_NONE = np.int64(1) << 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,43 +55,76 @@ class JoinForm:
     numbered: bool = False
 
 
-def find_join(region: Region, unit: int) -> JoinForm | str:
+def find_join(region: Region, unit: int, budget: Budget | None = None) -> JoinForm | str:
     """The join form of a region of two leaves, or the reason why there is none.
 
     Args:
         unit: difference between neighbouring levels.
+        budget: what the functions of the model may still take; None: as much as if this were the only one.
+
+    Raises:
+        TooLarge: there may be a form, but it takes too much to find it.
     """
-    meeting = _meeting(region)
-    if meeting is not None and meeting.node.op_type != "Mul":
-        form = _sum_form(region, meeting, unit)
+    meeting = meeting_of(region)
+    product = meeting is not None and meeting.node.op_type == "Mul"
+    large: TooLarge | None = None
+    try:
+        form = _by_crossings(region, meeting, unit, budget or Budget())
         if form is not None:
             return form
+    except TooLarge as reason:
+        large = reason
     a, b = region.leaves
     (alo, ahi), (blo, bhi) = region.limits(a), region.limits(b)
     va, vb = np.arange(alo.min(), ahi.max() + 1), np.arange(blo.min(), bhi.max() + 1)
     pairs = len(va) * len(vb)
-    product = meeting is not None and meeting.node.op_type == "Mul"
     few = pairs <= _NUMBERED or pairs * region.sets <= _NUMBERED_IN_ALL
-    if pairs * region.sets > _DOMAIN or not (product or few):
-        return (
-            f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum on all {pairs:,} pairs of its inputs; "
-            "share one quantizer on both branches (Brevitas: one QuantIdentity for both), or use fewer bits there"
-        )
+    if pairs * region.sets > _PAIRS or not (product or few):
+        if large is not None:
+            raise large
+        return _refusal(region, product)
     ga, gb = (g.reshape(1, -1) for g in np.meshgrid(va, vb, indexing="ij"))
     levels = _levels(region, a, b, ga, gb)
-    if product and meeting is not None:
-        form = _product_form(meeting, b, ga, gb, levels, unit)
-        if form is not None:
-            return form
+    offsets = _offsets(region, meeting) if product else None
+    if offsets is not None:
+        steps = _steps_over((ga - offsets[0]) * (gb - offsets[1]), levels, unit)
+        if steps is not None:
+            return _product(region, offsets, steps)
     if not few:
-        return (
-            f"it is no function of the product of its inputs on all {pairs:,} pairs; put a quantizer directly behind the product, "
-            "or use fewer bits for its inputs"
-        )
+        return _refusal(region, product)
     left, right = np.full(region.sets, len(vb), np.int64), np.ones(region.sets, np.int64)
-    steps = _steps_over(len(vb) * ga + gb, levels, unit)
-    assert steps is not None
-    return JoinForm("add", left, right, 0, 0, steps, numbered=True)
+    numbered = _steps_over(len(vb) * ga + gb, levels, unit)
+    assert numbered is not None
+    return JoinForm("add", left, right, 0, 0, numbered, numbered=True)
+
+
+def _by_crossings(region: Region, meeting: Step | None, unit: int, budget: Budget) -> JoinForm | None:
+    if meeting is None:
+        return None
+    first, second = region.leaves
+    if _span(region, first) < _span(region, second):
+        first, second = second, first
+    found = crossings(region, meeting, first, second, unit, budget)
+    if found is None:
+        return None
+    if meeting.node.op_type == "Mul":
+        return _product_form(region, meeting, found, unit)
+    return _sum_form(region, meeting, found, unit)
+
+
+def _refusal(region: Region, product: bool) -> str:
+    ends = [((leaf.name or "").removesuffix("/q"), *region.limits(leaf)) for leaf in region.leaves]
+    names = " and ".join(f"'{name}' ({int(lo.min()):,} to {int(hi.max()):,})" for name, lo, hi in ends)
+    where = f"on all {math.prod(_span(region, leaf) + 1 for leaf in region.leaves):,} pairs of {names}"
+    if product:
+        return (
+            f"it is no function of the product of its inputs {where}; put a quantizer directly behind the product, or use fewer bits "
+            "for its inputs"
+        )
+    return (
+        f"no integer rescaling of up to {_MAX_BITS} bits makes it a function of one sum {where}; share one quantizer on both branches "
+        "(Brevitas: one QuantIdentity for both), or use fewer bits there"
+    )
 
 
 def _levels(region: Region, a: ir.Value, b: ir.Value, ga: Array, gb: Array) -> Array:
@@ -98,45 +138,30 @@ def _levels(region: Region, a: ir.Value, b: ir.Value, ga: Array, gb: Array) -> A
     return np.concatenate(parts).astype(np.int64)
 
 
-def _meeting(region: Region) -> Step | None:
-    """The operation at which the two leaves meet."""
-    depends: dict[ir.Value, set[ir.Value]] = {leaf: {leaf} for leaf in region.leaves}
-    for step in region.steps:
-        below = set().union(*(depends.get(v, set()) for v in step.inputs if v is not None))
-        if len(below) == 2:
-            return step if step.node.op_type in ("Add", "Sub", "Mul") else None
-        depends[step.output] = below
-    return None
-
-
-def _product_form(meeting: Step, b: ir.Value, ga: Array, gb: Array, levels: Array, unit: int) -> JoinForm | None:
-    forms = [trace_affine(v) for v in meeting.inputs]
+def _offsets(region: Region, meeting: Step | None) -> tuple[int, int] | None:
+    """The zero points of two factors, in the order of the leaves; None where they are not integers."""
+    forms = [trace_affine(v) for v in meeting.inputs] if meeting is not None else [None, None]
     if forms[0] is None or forms[1] is None or forms[0].zero_int is None or forms[1].zero_int is None:
         return None
-    y, z = forms[0].zero_int, forms[1].zero_int
-    if forms[0].q is b:
-        y, z = z, y
-    steps = _steps_over((ga - y) * (gb - z), levels, unit)
-    ones = np.ones(levels.shape[0], np.int64)
-    return None if steps is None else JoinForm("mul", ones, ones, y, z, steps)
+    offsets = forms[0].zero_int, forms[1].zero_int
+    return offsets if forms[0].q is region.leaves[0] else offsets[::-1]
 
 
-@dataclass(frozen=True, eq=False)
-class Crossings:
-    """Where levels begin, for a (mirrored so that levels rise with it) against every b.
-
-    ``at`` int64 (sets, nb, K): least a of level k at b, ``high + 1`` where it is not reached; low, high, sign: (sets,).
-    """
-
-    at: Array
-    b: Array
-    low: Array
-    high: Array
-    sign: Array
-    base: int
+def _product(region: Region, offsets: tuple[int, int], steps: Steps) -> JoinForm:
+    ones = np.ones(region.sets, np.int64)
+    return JoinForm("mul", ones, ones, *offsets, steps)
 
 
-def _sum_form(region: Region, meeting: Step, unit: int) -> JoinForm | None:
+def _product_form(region: Region, meeting: Step, found: Crossings, unit: int) -> JoinForm | None:
+    offsets = _offsets(region, meeting)
+    if offsets is None:
+        return None
+    swap = _span(region, region.leaves[0]) < _span(region, region.leaves[1])
+    steps = separate_products(found, *(offsets[::-1] if swap else offsets), unit)
+    return None if steps is None else _product(region, offsets, steps)
+
+
+def _sum_form(region: Region, meeting: Step, found: Crossings, unit: int) -> JoinForm | None:
     forms = [trace_affine(v) for v in meeting.inputs]
     if forms[0] is None or forms[1] is None:
         return None
@@ -145,25 +170,21 @@ def _sum_form(region: Region, meeting: Step, unit: int) -> JoinForm | None:
         slopes[1] = -slopes[1]
     if forms[0].q is not region.leaves[0]:
         slopes.reverse()
-    first, second = region.leaves
-    swap = _span(region, first) < _span(region, second)
+    swap = _span(region, region.leaves[0]) < _span(region, region.leaves[1])
     if swap:
-        first, second = second, first
         slopes.reverse()
-    crossings = _crossings(region, first, second, unit)
-    if crossings is None:
-        return None
+    sign = found.sign[:, 0]
     crude: JoinForm | None = None
     seen: set[bytes] = set()
     for factors in _factors(region, slopes[0], slopes[1]):
         # Levels must rise with u, and so with the mirrored a.
-        flip = np.where(factors[0] * crossings.sign < 0, -1, 1)
+        flip = np.where(factors[0] * sign < 0, -1, 1)
         m, n = factors[0] * flip, factors[1] * flip
         key = m.tobytes() + n.tobytes()
         if key in seen or (m == 0).any():
             continue
         seen.add(key)
-        steps = separate(crossings, m * crossings.sign, n, unit)
+        steps = separate(found, m * sign, n, unit)
         if steps is None:
             continue
         form = JoinForm("add", *((n, m) if swap else (m, n)), 0, 0, steps)
@@ -179,50 +200,66 @@ def _span(region: Region, leaf: ir.Value) -> int:
     return int(hi.max() - lo.min())
 
 
-def _crossings(region: Region, a: ir.Value, b: ir.Value, unit: int) -> Crossings | None:
-    direction = region.monotone(a)
-    if direction is None:
-        return None
-    sign = np.where(np.broadcast_to(direction.reshape(-1), (region.sets,)) < 0, -1, 1).astype(np.int64)
-    (alo, ahi), (blo, bhi) = region.limits(a), region.limits(b)
-    low, high = np.where(sign < 0, -ahi, alo), np.where(sign < 0, -alo, ahi)
-    vb = np.arange(blo.min(), bhi.max() + 1)
-
-    def levels(q: Array, other: Array) -> Array:
-        return np.broadcast_to(region.evaluate({a: sign[:, None] * q, b: other}), q.shape).astype(np.int64)
-
-    ends = [levels(np.broadcast_to(e[:, None], (region.sets, len(vb))), vb[None]) for e in (low, high)]
-    base, top = int(min(e.min() for e in ends)), int(max(e.max() for e in ends))
-    count = (top - base) // unit
-    if count * len(vb) * region.sets > _DOMAIN // 4:
-        return None
-    wanted = np.tile(base + unit * (1 + np.arange(count)), len(vb))[None]
-    others = np.repeat(vb, count)[None]
-    shape = (region.sets, len(vb) * count)
-    at = bisect(
-        lambda q: levels(q, others) >= wanted,
-        np.broadcast_to(low[:, None], shape),
-        np.broadcast_to(high[:, None], shape),
-    )
-    return Crossings(at.reshape(region.sets, len(vb), count), vb, low, high, sign, base)
-
-
 def separate(c: Crossings, m: Array, n: Array, unit: int) -> Steps | None:
     """The step function of ``u = m * a + n * b`` (a mirrored, m > 0), or None where u does not separate every level."""
-    low, high, m = c.low[:, None, None], c.high[:, None, None], m[:, None, None]
-    shift = n[:, None] * c.b
-    reached, avoidable = c.at <= high, c.at > low
-    none = np.int64(1) << 60
-    first = np.where(reached, m * c.at + shift[:, :, None], none).min(axis=1)
-    last = np.where(avoidable, m * (c.at - 1) + shift[:, :, None], -none).max(axis=1)
-    if (first <= last).any():
-        return None
-    lo = (m[:, 0] * c.low[:, None] + shift).min(axis=1)
-    hi = (m[:, 0] * c.high[:, None] + shift).max(axis=1)
-    at = np.where(first == none, int(hi.max()) + 1, np.maximum(first, lo[:, None]))
-    free = np.where(first == none, at, np.maximum(last + 1, lo[:, None]))
+    low, high, m, n = c.low, c.high, m[:, None], n[:, None]
+    # What does not separate levels fails in many places: some of b tell as a rule, and some sets.
+    few = slice(None, None, max(1, len(c.b) // _FEW))
+    for sets, chosen in ((slice(0, 2), few), (slice(None), few), (slice(None), slice(None))):
+        first, last = _ends(c, m, n, sets, chosen)
+        if (first <= last).any():
+            return None
+    lo, hi = (m * low + n * c.b).min(axis=1), (m * high + n * c.b).max(axis=1)
+    at = np.where(first == _NONE, int(hi.max()) + 1, np.maximum(first, lo[:, None]))
+    free = np.where(first == _NONE, at, np.maximum(last + 1, lo[:, None]))
     base, step = np.full(len(lo), c.base, np.int64), np.full((1, 1), unit, np.int64)
     return Steps(lo, hi, base, at, step, free)
+
+
+def _ends(c: Crossings, m: Array, n: Array, sets: slice, chosen: slice) -> tuple[Array, Array]:
+    """Per set and level, (sets, K): the least sum that reaches it, and the greatest that does not, of some sets and some of b."""
+    count = c.at.shape[2]
+    m, n, low, high = m[sets], n[sets], c.low[sets, :, None], c.high[sets, :, None]
+    first, last = np.full((len(m), count), _NONE), np.full((len(m), count), -_NONE)
+    picked = np.arange(len(c.b))[chosen]
+    many = max(1, _AT_ONCE // max(1, len(m) * count))
+    for part in (picked[i : i + many] for i in range(0, len(picked), many)):
+        at = c.at[sets, part].astype(np.int64)
+        sums = m[:, :, None] * at + (n * c.b[part])[:, :, None]
+        np.minimum(first, np.where(at <= high, sums, _NONE).min(axis=1), out=first)
+        np.maximum(last, np.where(at > low, sums - m[:, :, None], -_NONE).max(axis=1), out=last)
+    return first, last
+
+
+def separate_products(c: Crossings, y: int, z: int, unit: int) -> Steps | None:
+    """The step function of ``(a - y) * (b - z)``, or None where the product does not separate every level."""
+    sets, _, count = c.at.shape
+    b = c.b - z
+    # Levels rise with the product, or with its opposite.
+    ways = c.sign * np.sign(b)
+    way = np.where((ways < 0).any(axis=1), -1, 1)
+    if (ways * way[:, None] < 0).any() or ((c.sign == 0) != (b == 0)).any():
+        return None
+    first, last = np.full((sets, count), _NONE), np.full((sets, count), -_NONE)
+    many = max(1, _AT_ONCE // max(1, sets * count))
+    for part in (slice(i, i + many) for i in range(0, len(b), many)):
+        at, low, high = c.at[:, part].astype(np.int64), c.low[:, part, None], c.high[:, part, None]
+        sign, other = c.sign[:, part, None], (way[:, None] * b[part])[:, :, None]
+        reached, missed = ((sign * a - y) * other for a in (at, at - 1))
+        np.minimum(first, np.where(at <= high, reached, _NONE).min(axis=1), out=first)
+        np.maximum(last, np.where(at > low, missed, -_NONE).max(axis=1), out=last)
+    if (first <= last).any():
+        return None
+    sides = np.stack([(np.where(c.sign < 0, -e, e) - y) * b for e in (c.low, c.high)])
+    lo, hi = sides.min(axis=(0, 2)), sides.max(axis=(0, 2))
+    always, never = last == -_NONE, first == _NONE
+    base = c.base + unit * (always if way.min() > 0 else np.where(way[:, None] > 0, always, ~never)).sum(axis=1)
+    events, free = [], []
+    for row, (begin, end, some) in enumerate(zip(first, last + 1, ~(always | never), strict=True)):
+        at, early = (begin[some], end[some]) if way[row] > 0 else (1 - end[some][::-1], 1 - begin[some][::-1])
+        events.append((at, np.full(len(at), unit * way[row])))
+        free.append(early)
+    return assemble(lo, hi, base, events, unit, free)
 
 
 def ratios(alpha: Array, beta: Array) -> Iterator[tuple[Array, Array]]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flowc.exact.crossings import Crossings
 from flowc.exact.join_windows import listed
-from flowc.exact.joins import Crossings, ratios, separate
+from flowc.exact.joins import ratios, separate
 from flowc.exact.spans import neighbours, stacked
 from flowc.exact.steps import Steps
 from flowc.units.base import Array
@@ -63,7 +64,7 @@ def narrow(
         return np.clip(needed, alo[:, None, None], ahi[:, None, None] + 1)
 
     occurs = (b >= blo[:, None]) & (b <= bhi[:, None])
-    crossings = Crossings(least(steps.at), b, alo, ahi, np.ones(sets, np.int64), 0)
+    crossings = Crossings(least(steps.at), b, alo[:, None], ahi[:, None], np.ones((sets, 1), np.int64), 0)
     for left, right in ratios(p, n):
         found = separate(crossings, left, right, int(steps.step.flat[0]))
         if found is not None:

@@ -211,8 +211,9 @@ class Region:
         floats: Mapping[ir.Value, Array] | None = None,
         rows: slice | Array | None = None,
         nudge: int = 0,
+        of: ir.Value | None = None,
     ) -> Array:
-        """The region's float32 output.
+        """The region's float32 output, or another float of it.
 
         Args:
             integers: integer values of the leaves, (sets or 1, n).
@@ -239,7 +240,7 @@ class Region:
                 args = [None if i is None else known[i] for i in step.inputs]
                 exact = ops.evaluate(step.node, args)
                 known[result] = ops.nudged(step.node, args, exact, nudge) if nudge else exact
-        found = known[self.output]
+        found = known[of or self.output]
         missing = np.isnan(found)
         if missing.any():
             if not floats:

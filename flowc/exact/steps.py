@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from flowc.exact.budget import PER_THRESHOLD, Budget, TooLarge
 from flowc.exact.walk import Enclose, settle
 from flowc.units.activation import Activation, Requant
 from flowc.units.base import Array
@@ -22,7 +23,6 @@ from flowc.units.thresholds import Thresholds
 
 __all__ = [
     "Steps",
-    "TooLarge",
     "assemble",
     "bisect",
     "steps_by_bisection",
@@ -33,9 +33,11 @@ __all__ = [
 ]
 
 _EXHAUSTIVE = 1 << 22
+_SEARCH = 1 << 5
+"""Visits of a bisection per threshold, more or less: what has fewer integers is walked through."""
 _LIMIT = 1 << 26
-"""Integers visited at most: some seconds."""
-_THRESHOLDS = 1 << 23
+"""Integers visited at most in one function: some seconds."""
+_THRESHOLDS = 1 << 22
 """Thresholds held at most, all parameter sets together: some hundred megabytes with all that is computed from them."""
 _CHUNK = 1 << 20
 _LEAF = 64
@@ -43,10 +45,6 @@ _FAR = 1 << 40
 
 Levels = Callable[[Array, Any], Array]
 """Levels of integers (rows, n) for some parameter sets, a slice or an index per row: int64 (rows, n)."""
-
-
-class TooLarge(Exception):
-    """A function that takes too many integers to walk through, or too many thresholds to hold; the text says which, and what helps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +150,13 @@ def bisect(reached: Callable[[Array], Array], lo: Array, hi: Array, guess: Array
 
 
 def steps_of(
-    levels: Levels, lo: Array, hi: Array, direction: Array | None, unit: int, enclose: Enclose | None = None
+    levels: Levels,
+    lo: Array,
+    hi: Array,
+    direction: Array | None,
+    unit: int,
+    enclose: Enclose | None = None,
+    budget: Budget | None = None,
 ) -> Steps:
     """The step form of ``levels`` on [lo, hi].
 
@@ -160,18 +164,35 @@ def steps_of(
         direction: +1, 0 or -1 per set where monotonicity is proven, else None.
         unit: difference between neighbouring levels (2 for bipolar results, else 1).
         enclose: bounds of the levels between two integers; what is not monotone is walked through with it where the range is large.
+        budget: what the functions of the model may still take; None: as much as if this were the only one.
 
     Raises:
         TooLarge: more integers than can be walked through, or more thresholds than can be held.
     """
+    budget = budget or Budget()
     count = int((hi - lo + 1).max()) * len(lo)
-    if count <= _EXHAUSTIVE or (direction is None and enclose is None):
-        if count > _LIMIT:
-            raise _too_wide(lo, hi)
+    if direction is not None:
+        everything = slice(0, len(lo))
+        ends = [levels(e[:, None], everything)[:, 0] for e in (lo, hi)]
+        thresholds = int(np.abs(ends[1] - ends[0]).sum()) // unit
+        _take_thresholds(budget, thresholds, lo, hi)
+        if count > _EXHAUSTIVE or count > _SEARCH * thresholds:
+            return steps_by_bisection(levels, lo, hi, unit)
         return steps_by_exhaustion(levels, lo, hi, unit)
-    if direction is None and enclose is not None:
-        return steps_by_settling(levels, enclose, lo, hi, unit)
-    return steps_by_bisection(levels, lo, hi, unit)
+    if count <= _EXHAUSTIVE or enclose is None:
+        if count > _LIMIT or not budget.take(count, len(lo)):
+            raise _too_wide(lo, hi)
+        found = steps_by_exhaustion(levels, lo, hi, unit)
+    else:
+        found = steps_by_settling(levels, enclose, lo, hi, unit, budget)
+    _take_thresholds(budget, len(found.inside), lo, hi)
+    return found
+
+
+def _take_thresholds(budget: Budget, thresholds: int, lo: Array, hi: Array) -> None:
+    most = min(_THRESHOLDS // len(lo), budget.levels(len(lo)))
+    if thresholds > _THRESHOLDS or not budget.take(PER_THRESHOLD * thresholds, len(lo)):
+        raise _too_many(thresholds, most, lo, hi)
 
 
 def steps_of_activation(activation: Activation) -> Steps:
@@ -198,17 +219,26 @@ def steps_of_activation(activation: Activation) -> Steps:
 def _too_wide(lo: Array, hi: Array) -> TooLarge:
     return TooLarge(
         f"it rises and falls over integers from {int(lo.min()):,} to {int(hi.max()):,}, and its levels lie too close together to tell "
-        "them apart without visiting every one; quantize its input first, to 16 bits or fewer"
+        "them apart without visiting every one, more than flowc visits in one model; quantize its input first, to 16 bits or fewer "
+        "(Brevitas: a QuantIdentity in front of it)"
+    )
+
+
+def _too_many(thresholds: int, most: int, lo: Array, hi: Array) -> TooLarge:
+    sets = len(lo)
+    bits = min(max(most.bit_length() - 1, 8), 16)
+    some = f" in each of {sets:,} parameter sets" if sets > 1 else ""
+    shared = ", or give all channels one scale and one bias" if sets > 1 else ""
+    return TooLarge(
+        f"its result passes through {-(-thresholds // sets) + 1:,} levels{some} while its input goes from {int(lo.min()):,} to "
+        f"{int(hi.max()):,}: {thresholds:,} thresholds, more than flowc computes with in one model; quantize its result to {bits} bits or "
+        f"fewer (Brevitas: bit_width={bits}; onnxruntime and torch.ao: an 8-bit type){shared}"
     )
 
 
 def _check_count(thresholds: int, sets: int, lo: Array, hi: Array) -> None:
     if thresholds * sets > _THRESHOLDS:
-        raise TooLarge(
-            f"its result passes through {thresholds + 1:,} levels while its input goes from {int(lo.min()):,} to {int(hi.max()):,}, "
-            f"times {sets:,} parameter set{'s' if sets > 1 else ''}: more than the {_THRESHOLDS:,} thresholds that flowc "
-            "computes with; quantize its result to 16 bits or fewer, and with one scale for all channels"
-        )
+        raise _too_many(thresholds * sets, _THRESHOLDS // sets, lo, hi)
 
 
 def steps_by_exhaustion(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
@@ -238,10 +268,12 @@ def _jumps(at: Array, delta: Array, unit: int) -> tuple[Array, Array]:
     return at.repeat(count), (np.sign(delta) * unit).repeat(count)
 
 
-def steps_by_settling(levels: Levels, enclose: Enclose, lo: Array, hi: Array, unit: int) -> Steps:
+def steps_by_settling(
+    levels: Levels, enclose: Enclose, lo: Array, hi: Array, unit: int, budget: Budget | None = None
+) -> Steps:
     """Visits only the integers near thresholds (`flowc.exact.walk`)."""
     found = settle(enclose, lo, hi, _LEAF, _LIMIT // _LEAF)
-    if found is None:
+    if found is None or not (budget or Budget()).take(int(found.open_.sum()) * _LEAF, len(lo)):
         raise _too_wide(lo, hi)
     closed = ~found.open_
     rows, at, level = [found.rows[closed]], [found.first[closed]], [found.level[closed]]

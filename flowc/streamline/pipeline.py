@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from flowc import progress
+from flowc.exact.budget import Budget
 from flowc.exact.certificate import Certificate
 from flowc.model.ir import remove_dead
 from flowc.passes.base import ModelPass, Note
@@ -81,12 +82,15 @@ def streamline(model: ir.Model, observer: Observer | None = None) -> Streamlined
 
 
 def _runs(model: ir.Model) -> Iterator[ModelPass]:
+    budget = Budget()
     for group in STREAMLINE:
         again = True
         while again:
             again = False
             for kind in group:
                 step = kind()
+                if isinstance(step, FoldActivations):
+                    step.budget = budget
                 progress.at(step.name)
                 step.changed = step(model).modified
                 if step.changed:

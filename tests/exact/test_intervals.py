@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowc.exact import ops
+from flowc.exact.budget import TooLarge
 from flowc.exact.intervals import interval
-from flowc.exact.steps import TooLarge, steps_by_exhaustion, steps_by_settling, steps_of
+from flowc.exact.steps import steps_by_exhaustion, steps_by_settling, steps_of
 from flowc.exact.walk import settle, width
 from tests.exact.analysis import last_activation, streamlined
 from tests.netbuild import Net
@@ -154,7 +155,8 @@ def test_what_takes_too_long_or_too_much_is_said() -> None:
         steps_of(alternating, lo, hi, None, 1)
     for wide in (1000, 1 << 30):
         with pytest.raises(
-            TooLarge, match=r"passes through 16,777,217 levels .* times 2 parameter sets: .* to 16 bits or fewer"
+            TooLarge,
+            match=r"passes through 16,777,217 levels in each of 2 parameter sets .* to 16 bits or fewer .*, or give all channels",
         ):
             lo, hi = np.zeros(2, np.int64), np.full(2, wide)
             steps_of(lambda q, rows, top=wide: q * (1 << 24) // top, lo, hi, np.ones(2), 1)

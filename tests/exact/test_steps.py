@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowc.exact.budget import TooLarge
 from flowc.exact.steps import (
     Levels,
     Steps,
-    TooLarge,
     assemble,
     bisect,
     steps_by_bisection,

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowc.units.base import Frame, Unit
+    from flowc.units.base import Frame
 
-__all__ = ["MOST_PIXELS", "beats_of_row", "filled", "lane_counts", "lane_faults", "per_beat", "takes_several"]
+__all__ = ["MOST_PIXELS", "beat", "beats_of_row", "filled", "lane_counts", "lane_faults", "per_beat"]
 
 MOST_PIXELS = 16
 """Most pixels of a row that a unit takes in a cycle."""
@@ -39,11 +39,9 @@ def lane_counts(frame: Frame) -> list[int]:
     return [pixels * frame.c for pixels in per_beat(frame)]
 
 
-def takes_several(unit: Unit) -> bool:
-    """Whether a unit works on several pixels per cycle. Ports, which only hand beats on, do not count, and neither do converters."""
-    if getattr(unit, "pixels", 1) > 1:
-        return True
-    return unit.kind in ("activate", "join", "fork") and unit.in_widths[0] > unit.inputs[0].c
+def beat(lanes: int, frame: Frame) -> tuple[int, int, int]:
+    """A beat of so many lanes: beats per pixel (1 where it holds several), lanes of a pixel, pixels."""
+    return max(1, frame.c // lanes), min(lanes, frame.c), max(1, lanes // frame.c)
 
 
 def lane_faults(key: str, lanes: int, frame: Frame) -> list[str]:

@@ -216,7 +216,7 @@ class Window(Unit):
     def resources(self) -> Resources:
         """The line buffer and its counters; with ``parallel`` also the delays between the taps of a row."""
         count, depth, bits = self.line_memory
-        if self.structure == "pipeline" and self.kernel != (1, 1):
+        if self.structure == "pipeline" and (self.kernel != (1, 1) or self.pixels > 1):
             return self._pipeline(depth, bits)
         parts = [cost.memory(depth, bits, self.memory).times(count)]
         if self.ring is not None:

@@ -30,7 +30,7 @@ class ActivationPart:
 
 
 def activation_part(
-    name: str, activation: Activation | None, source: IntType, blocks: int, lanes: int
+    name: str, activation: Activation | None, source: IntType, blocks: int, lanes: int, pixels: int = 1
 ) -> ActivationPart:
     """An activation's parameters and memories.
 
@@ -39,8 +39,11 @@ def activation_part(
         activation: what is applied, or None: values pass.
         source: type of its argument.
         blocks: beats per position.
-        lanes: channels per beat.
+        lanes: channels per beat, of one pixel.
+        pixels: pixels per beat: their lanes follow one another, with the parameters of the first's again.
     """
+    if activation is not None and pixels > 1:
+        activation, lanes = activation.select(np.tile(np.arange(blocks * lanes), pixels)), lanes * pixels
     if activation is None:
         return ActivationPart({"OUT_BITS": source.bits, "OUT_BIPOLAR": source.bipolar})
     rows = 1 if activation.channels == 1 else blocks

@@ -23,7 +23,6 @@ from flowc.errors import MismatchError
 from flowc.interface.names import name_design
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
-from flowc.units.pixels import takes_several
 
 __all__ = ["RtlBackend"]
 
@@ -35,8 +34,6 @@ class RtlBackend(Backend):
     language: ClassVar[str] = "SystemVerilog"
 
     def why_not(self, unit: Unit) -> str | None:
-        if takes_several(unit):
-            return f"it takes several pixels per cycle, which no unit in {self.language} does"
         return None if unit.kind in WRITERS else f"no {self.language} for this unit"
 
     def prepare(self, graph: Dataflow) -> Dataflow:

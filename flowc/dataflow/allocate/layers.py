@@ -72,12 +72,7 @@ class Layer:
         main = self.main
         if key in ("pe", "simd"):
             limited = key == "pe" or isinstance(main, Mvtu)
-            values = [d for d in main.folding().get(key, []) if d <= MAX_LANES or not limited]
-            return (
-                values
-                if main.structure == "loop"
-                else [d for d in values if isinstance(main, Mvtu) or d <= self._one_pixel]
-            )
+            return [d for d in main.folding().get(key, []) if d <= MAX_LANES or not limited]
         if key == "pixels":
             return [1, *counts(self)] if isinstance(main, Mvtu | Vvtu | Pool) else []
         if key in ("memory", "multiplier"):

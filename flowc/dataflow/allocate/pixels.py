@@ -138,8 +138,6 @@ class _Reader(NamedTuple):
 def _refusal(layer: Folding) -> str | None:
     """Why the layer can't take several pixels per cycle, whatever their number; None where it can."""
     main = layer.main
-    if main.structure == "pipeline":
-        return "SystemVerilog units take one pixel per cycle; --backend hls has units that take several"
     if not isinstance(main, Mvtu | Vvtu | Pool) or (layer.window is None and not isinstance(main, Mvtu)):
         return f"a {main.kind} takes one pixel per cycle"
     if isinstance(main, Mvtu) and main.groups > 1:

@@ -1,12 +1,14 @@
 // The pipeline of a matrix or depthwise unit: a word of weights for every beat of inputs, LANES dot products of TERMS each, their sums
 // over the FOLDS beats from `first` to `last`, the activation, the stream.
 //
+// PIXELS positions go side by side, each with inputs and lanes of its own; they share the weights.
 // A beat enters with `fire`, its inputs `x` a step later; `go` says that it would, were its weights available. SHARED and GROUPS as of flowc_accumulate; the
 // activation's parameters as of flowc_result; PACKED_ROWS, FIELD and CHAIN are flowc_accumulate's. Weights are DEPTH words of LANES * TERMS elements; if SHARED on a heap, those of the
 // bitstream are planes per lane from the start.
 module flowc_products #(
     parameter int LANES = 1,
     parameter int TERMS = 1,
+    parameter int PIXELS = 1,
     parameter bit SHARED = 1,
     parameter int GROUPS = 1,
     parameter int FOLDS = 1,
@@ -46,7 +48,8 @@ module flowc_products #(
     parameter int ENTRIES = 1,
     parameter int DELAY = 0,
     localparam int WORD = LANES * TERMS * W_BITS,
-    localparam int BEAT = GROUPS * TERMS * X_BITS
+    localparam int OWN = GROUPS * TERMS * X_BITS,
+    localparam int BEAT = PIXELS * OWN
 ) (
     input logic clk,
     input logic rst,
@@ -60,7 +63,7 @@ module flowc_products #(
     input logic [WORD-1:0] weights_data,
     input logic weights_valid,
     output logic weights_ready,
-    output logic [LANES*OUT_BITS-1:0] out_data,
+    output logic [PIXELS*LANES*OUT_BITS-1:0] out_data,
     output logic out_valid,
     input logic out_ready
 );
@@ -72,7 +75,9 @@ module flowc_products #(
   // On a heap, what lanes share lies as planes.
   logic [BEAT-1:0] x_1, x_2;
   if (DOT_STYLE == "heap" && SHARED) begin : g_planes
-    flowc_planes #(.COUNT(TERMS), .BITS(X_BITS)) inputs (.elements(x), .planes(x_1));
+    for (genvar q = 0; q < PIXELS; q++) begin : g_pixel
+      flowc_planes #(.COUNT(TERMS), .BITS(X_BITS)) inputs (.elements(x[q*OWN+:OWN]), .planes(x_1[q*OWN+:OWN]));
+    end
     if (WEIGHT_STYLE == "stream" || WEIGHT_STYLE == "ultra") begin : g_arriving
       for (genvar l = 0; l < LANES; l++) begin : g_row
         localparam int ROW = TERMS * W_BITS;
@@ -98,16 +103,20 @@ module flowc_products #(
     if (rst) valids <= '0;
     else if (enable) valids <= {valids[0], fire};
 
-  logic [LANES*SUM-1:0] sums;
-  logic sums_valid;
-  flowc_accumulate #(
-      .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(SHARED), .GROUPS(GROUPS), .FOLDS(FOLDS),
-      .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES),
-      .ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN)
-  ) accumulate (
-      .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2), .sums, .sums_valid);
+  logic [PIXELS*LANES*SUM-1:0] sums;
+  logic [PIXELS-1:0] sums_valids;
+  for (genvar q = 0; q < PIXELS; q++) begin : g_position
+    flowc_accumulate #(
+        .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(SHARED), .GROUPS(GROUPS), .FOLDS(FOLDS),
+        .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES),
+        .ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN)
+    ) accumulate (
+        .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2[q*OWN+:OWN]),
+        .sums(sums[q*LANES*SUM+:LANES*SUM]), .sums_valid(sums_valids[q]));
+  end
+  wire sums_valid = &sums_valids;
   flowc_result #(
-      .LANES(LANES), .VALUE(SUM), .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
+      .LANES(PIXELS * LANES), .VALUE(SUM), .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
       .PARAMETERS_2(PARAMETERS_2), .PARAMETER_STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS),
       .STEP_BITS(STEP_BITS), .BASE(BASE), .STEP(STEP), .FACTOR(FACTOR), .ADDEND(ADDEND), .SHIFT(SHIFT), .LOW(LOW), .HIGH(HIGH),
       .HALF_EVEN(HALF_EVEN), .LATE(LATE), .LATE_ROWS(LATE_ROWS), .ENTRIES(ENTRIES), .DELAY(DELAY)

@@ -1,9 +1,11 @@
 // Matrix-vector-threshold unit: PE rows of a matrix by SIMD inputs per cycle, then the activation.
 //
-// Loops over positions, groups, row folds, column folds. The first row fold takes the inputs, which are held for the others.
+// Loops over positions, groups, row folds, column folds. The first row fold takes the inputs, which are held for the others. With PIXELS
+// above 1 a beat holds so many positions, each computed whole by lanes of its own: there are no folds and no groups.
 module flowc_mvtu #(
     parameter int PE = 1,
     parameter int SIMD = 1,
+    parameter int PIXELS = 1,
     parameter int GROUPS = 1,
     parameter int ROW_FOLDS = 1,
     parameter int COLUMN_FOLDS = 1,
@@ -42,7 +44,7 @@ module flowc_mvtu #(
     parameter int ENTRIES = 1,
     parameter int DELAY = 0,
     localparam int WORD = PE * SIMD * W_BITS,
-    localparam int BEAT = SIMD * X_BITS
+    localparam int BEAT = PIXELS * SIMD * X_BITS
 ) (
     input logic clk,
     input logic rst,
@@ -52,7 +54,7 @@ module flowc_mvtu #(
     input logic [WORD-1:0] weights_data,
     input logic weights_valid,
     output logic weights_ready,
-    output logic [PE*OUT_BITS-1:0] out_data,
+    output logic [PIXELS*PE*OUT_BITS-1:0] out_data,
     output logic out_valid,
     input logic out_ready
 );
@@ -84,7 +86,7 @@ module flowc_mvtu #(
   end
 
   flowc_products #(
-      .LANES(PE), .TERMS(SIMD), .FOLDS(COLUMN_FOLDS), .DEPTH(GROUPS * ROW_FOLDS * COLUMN_FOLDS),
+      .LANES(PE), .TERMS(SIMD), .PIXELS(PIXELS), .FOLDS(COLUMN_FOLDS), .DEPTH(GROUPS * ROW_FOLDS * COLUMN_FOLDS),
       .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
       .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES), .DOT_STYLE(DOT_STYLE), .PACKED_ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN),
       .WEIGHTS(WEIGHTS), .WEIGHT_STYLE(WEIGHT_STYLE),

@@ -1,7 +1,8 @@
-// The maximum or sum of the TERMS taps of each of BEATS beats in a row, PE channels in parallel, then the activation. Beats are
-// [TERMS][PE].
+// The maximum or sum of the TERMS taps of each of BEATS beats in a row, PE lanes in parallel, then the activation. Beats are
+// [TERMS][PE], or, with several positions of CHANNELS lanes each, [PE / CHANNELS][TERMS][CHANNELS].
 module flowc_pool #(
     parameter int PE = 1,
+    parameter int CHANNELS = PE,
     parameter int TERMS = 1,
     parameter int BEATS = 4,
     parameter bit MAXIMUM = 1,
@@ -77,7 +78,7 @@ module flowc_pool #(
     logic [TERMS*SUM-1:0] taps;
     for (genvar t = 0; t < TERMS; t++) begin : g_tap
       logic signed [VALUE-1:0] value;
-      flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[(t*PE+p)*X_BITS+:X_BITS]), .value);
+      flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[((p/CHANNELS*TERMS+t)*CHANNELS+p%CHANNELS)*X_BITS+:X_BITS]), .value);
       assign taps[t*SUM+:SUM] = SUM'(value);
     end
     logic signed [SUM-1:0] wide, sum;

@@ -1,9 +1,11 @@
 // Vector-vector-threshold unit: PE channels by TERMS taps per cycle, with COPIES results per channel, then the activation.
 //
-// Beats are [TERMS][PE]; FOLDS beats make a result.
+// Beats are [TERMS][PE]; FOLDS beats make a result. With PIXELS above 1 a beat holds so many positions, [PIXELS][TERMS][PE], each computed
+// whole by lanes of its own.
 module flowc_vvtu #(
     parameter int PE = 1,
     parameter int COPIES = 1,
+    parameter int PIXELS = 1,
     parameter int TERMS = 1,
     parameter int FOLDS = 1,
     parameter int BLOCKS = 1,
@@ -40,7 +42,7 @@ module flowc_vvtu #(
     parameter int DELAY = 0,
     localparam int LANES = PE * COPIES,
     localparam int WORD = LANES * TERMS * W_BITS,
-    localparam int BEAT = PE * TERMS * X_BITS
+    localparam int BEAT = PIXELS * PE * TERMS * X_BITS
 ) (
     input logic clk,
     input logic rst,
@@ -50,7 +52,7 @@ module flowc_vvtu #(
     input logic [WORD-1:0] weights_data,
     input logic weights_valid,
     output logic weights_ready,
-    output logic [LANES*OUT_BITS-1:0] out_data,
+    output logic [PIXELS*LANES*OUT_BITS-1:0] out_data,
     output logic out_valid,
     input logic out_ready
 );
@@ -64,7 +66,7 @@ module flowc_vvtu #(
   always_ff @(posedge clk) if (enable) x <= in_data;
 
   flowc_products #(
-      .LANES(LANES), .TERMS(TERMS), .SHARED(0), .GROUPS(PE), .FOLDS(FOLDS), .DEPTH(BLOCKS * FOLDS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
+      .LANES(LANES), .TERMS(TERMS), .PIXELS(PIXELS), .SHARED(0), .GROUPS(PE), .FOLDS(FOLDS), .DEPTH(BLOCKS * FOLDS), .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS),
       .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES), .DOT_STYLE(DOT_STYLE), .WEIGHTS(WEIGHTS), .WEIGHT_STYLE(WEIGHT_STYLE),
       .FORM(FORM), .ROWS(ROWS), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .PARAMETERS(PARAMETERS),
       .PARAMETERS_2(PARAMETERS_2), .PARAMETER_STYLE(PARAMETER_STYLE), .LEVELS(LEVELS), .PARAM_BITS(PARAM_BITS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
 from flowc.units import Array
 from flowc.units.graph import Dataflow
-from tests.backends.hls.random_units import MAKERS, integers, side_by_side
+from tests.backends.hls.random_units import MAKERS, PIXEL_MAKERS, integers, side_by_side
 from tests.backends.rtl.checking import expect_equal, needs_verilator
 
 pytestmark = needs_verilator
@@ -21,10 +22,10 @@ WIDE = ("activate", "join", "mvtu", "pool", "vvtu", "window")
 """The kinds with most of the variety."""
 
 
-def design(kinds: list[str], seed: int, out: Path) -> tuple[Dataflow, list[Array]]:
+def design(kinds: list[str], seed: int, out: Path, makers: dict[str, Any] = MAKERS) -> tuple[Dataflow, list[Array]]:
     """A design with one random unit of each kind, and frames for it: random ones, all least, all greatest."""
     rng = np.random.default_rng(seed)
-    graph = side_by_side([MAKERS[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)])
+    graph = side_by_side([makers[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)])
     generate(graph, out, header="A test")
     frames = [
         np.concatenate([
@@ -36,8 +37,8 @@ def design(kinds: list[str], seed: int, out: Path) -> tuple[Dataflow, list[Array
     return graph, frames
 
 
-def check(kinds: list[str], seed: int, out: Path) -> None:
-    graph, frames = design(kinds, seed, out)
+def check(kinds: list[str], seed: int, out: Path, makers: dict[str, Any] = MAKERS) -> None:
+    graph, frames = design(kinds, seed, out, makers)
     assert lint(out) == []
     binary = simulate.compile(out, graph, quick=True)
     for stalls in (0, 35):
@@ -47,3 +48,8 @@ def check(kinds: list[str], seed: int, out: Path) -> None:
 @pytest.mark.slow
 def test_units_of_every_kind_compute_their_function(tmp_path: Path) -> None:
     check([*MAKERS, *WIDE], 100, tmp_path)
+
+
+@pytest.mark.slow
+def test_units_that_take_several_pixels_per_cycle(tmp_path: Path) -> None:
+    check([*PIXEL_MAKERS, "window", "pad", "mvtu"], 0, tmp_path, PIXEL_MAKERS)

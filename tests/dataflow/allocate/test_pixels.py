@@ -15,7 +15,7 @@ from flowc.dataflow.allocate import allocate, check, chosen_folding, simulate
 from flowc.dataflow.allocate.layers import find_layers
 from flowc.dataflow.allocate.pixels import counts, window_counts
 from flowc.dataflow.emulator import emulate
-from flowc.errors import InfeasibleError, UnsupportedError, UsageError
+from flowc.errors import InfeasibleError, UsageError
 from flowc.model.dtypes import IntType, SInt, UInt
 from flowc.targets import load_target
 from flowc.units import Mvtu, Pad, Pool, Window
@@ -144,17 +144,10 @@ def test_rows_that_no_number_divides_stay_at_a_pixel_per_cycle() -> None:
         allocate(graph, BOARD, clock_mhz=200, fps=1e6)
 
 
-def test_units_in_system_verilog_take_one_pixel() -> None:
+def test_units_in_system_verilog_take_several_pixels_too() -> None:
     graph = everything()
-    found = allocate(graph, BOARD, clock_mhz=200, fps=2.5e6)
-    with pytest.raises(
-        UnsupportedError, match=r"'conv1' \(mvtu\): it takes several pixels per cycle.*Use --backend hls"
-    ):
-        RtlBackend().check(found.graph)
     pipeline = graph.with_units({u.name: replace(u, structure="pipeline") for u in graph})
-    with pytest.raises(UsageError, match="SystemVerilog units take one pixel per cycle"):
-        allocate(pipeline, BOARD, folding={"conv1": {"pixels": 2}})
-    with pytest.raises(UsageError, match="'simd' can't be 4; allowed are 1, 2\\."):
-        allocate(pipeline, BOARD, folding={"x": {"simd": 4}})
-    with pytest.raises(InfeasibleError, match="even fully unfolded"):
-        allocate(pipeline, BOARD, clock_mhz=200, fps=1.5e6)
+    found, loops = (allocate(g, BOARD, clock_mhz=200, fps=2.5e6) for g in (pipeline, graph))
+    assert found.interval_cycles == loops.interval_cycles
+    assert several(found.graph) == several(loops.graph)
+    RtlBackend().check(found.graph)

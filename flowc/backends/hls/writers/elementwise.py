@@ -9,18 +9,14 @@ from flowc.backends.hls.parameters import activation_code, lane_memories, stored
 from flowc.backends.hls.text import decimal_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Activate, Frame, Join
+from flowc.units.pixels import beat
 
 __all__ = ["write_activate", "write_join"]
 
 
-def _beat(lanes: int, frame: Frame) -> tuple[int, int, int]:
-    """Pixels per beat, beats per pixel (1 where there are several), and lanes of a pixel."""
-    return max(1, lanes // frame.c), max(1, frame.c // lanes), min(lanes, frame.c)
-
-
 def _counts(lanes: int, frame: Frame) -> list[tuple[str, int, str]]:
     """Numbers of a unit's struct: beats of so many lanes in a frame."""
-    pixels, blocks, _ = _beat(lanes, frame)
+    blocks, _, pixels = beat(lanes, frame)
     several = f", {pixels} pixels at a time" if pixels > 1 else ""
     return [
         ("POSITIONS", frame.pixels // pixels, f"{frame.h} x {frame.w}{several}"),
@@ -32,8 +28,7 @@ def _counts(lanes: int, frame: Frame) -> list[tuple[str, int, str]]:
 def write_activate(unit: Activate) -> Layer:
     """C++ of a standalone activation."""
     frame = unit.frame
-    pixels, blocks, lanes = _beat(unit.pe, frame)
-    activation = activation_code(unit.name, unit.activation, frame.dtype, blocks, lanes, pixels)
+    activation = activation_code(unit.name, unit.activation, frame.dtype, *beat(unit.pe, frame))
     return Layer(
         unit,
         "activate.cpp.j2",
@@ -53,7 +48,7 @@ def write_join(unit: Join) -> Layer:
     """C++ of a join."""
     name = unit.name
     frame = unit.left
-    pixels, blocks, lanes = _beat(unit.pe, frame)
+    blocks, lanes, pixels = beat(unit.pe, frame)
     activation = activation_code(name, unit.activation, unit.acc, blocks, lanes, pixels)
     constants = list(activation.constants)
     pragmas = list(activation.pragmas)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from flowc.backends.rtl.activation import activation_part, by_lane, signed_bits
 from flowc.backends.rtl.instance import Instance, Memory, Value, delay, kind, pack_fields, value_bits
 from flowc.model.dtypes import IntType
 from flowc.units import Activate, ArgMax, Join
+from flowc.units.pixels import beat
 
 __all__ = ["write_activate", "write_argmax", "write_join"]
 
@@ -13,7 +16,7 @@ __all__ = ["write_activate", "write_argmax", "write_join"]
 def write_activate(unit: Activate) -> Instance:
     """A standalone activation."""
     dtype = unit.frame.dtype
-    part = activation_part(unit.name, unit.activation, dtype, unit.frame.c // unit.pe, unit.pe)
+    part = activation_part(unit.name, unit.activation, dtype, *beat(unit.pe, unit.frame))
     own: dict[str, Value] = {
         "PE": unit.pe, "X_BITS": dtype.bits, "X_KIND": kind(dtype), "DELAY": delay(unit, part.cycles)
     }  # fmt: skip
@@ -23,8 +26,8 @@ def write_activate(unit: Activate) -> Instance:
 def write_join(unit: Join) -> Instance:
     """A join."""
     left, right = unit.left.dtype, unit.right.dtype
-    blocks = unit.left.c // unit.pe
-    part = activation_part(unit.name, unit.activation, unit.acc, blocks, unit.pe)
+    blocks, lanes, pixels = beat(unit.pe, unit.left)
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes, pixels)
     parameters: dict[str, Value] = {
         "PE": unit.pe, "PRODUCT": unit.op == "mul", "LEFT_BITS": left.bits, "LEFT_KIND": kind(left),
         "RIGHT_BITS": right.bits, "RIGHT_KIND": kind(right), "SUM": value_bits(unit.acc),
@@ -37,7 +40,8 @@ def write_join(unit: Join) -> Instance:
         parameters |= {"LEFT_OFFSET": offsets[0], "RIGHT_OFFSET": offsets[1], "WIDE": wide}
     else:
         rows = 1 if unit.left_scale.size == unit.right_scale.size == 1 else blocks
-        scales = [by_lane(s[:, None], rows, unit.pe) for s in (unit.left_scale, unit.right_scale)]
+        own = [s if s.size == 1 else np.tile(s, pixels) for s in (unit.left_scale, unit.right_scale)]
+        scales = [by_lane(s[:, None], rows, unit.pe) for s in own]
         bits = [signed_bits(s) for s in scales]
         words, width = pack_fields(list(zip(scales, bits, strict=True)))
         memory = Memory(f"data/{unit.name}_scales.hex", words, width)

@@ -9,10 +9,12 @@ from flowc.units import GlobalSum, Pool
 __all__ = ["write_global_sum", "write_pool"]
 
 
-def _instance(unit: Pool | GlobalSum, shape: dict[str, Value], blocks: int, cycles: int = 0) -> Instance:
-    part = activation_part(unit.name, unit.activation, unit.acc, blocks, unit.pe)
+def _instance(
+    unit: Pool | GlobalSum, shape: dict[str, Value], blocks: int, cycles: int = 0, pixels: int = 1
+) -> Instance:
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, unit.pe, pixels)
     common: dict[str, Value] = {
-        "PE": unit.pe, "X_BITS": unit.frame.dtype.bits, "X_KIND": kind(unit.frame.dtype), "SUM": value_bits(unit.acc),
+        "PE": unit.lanes, "X_BITS": unit.frame.dtype.bits, "X_KIND": kind(unit.frame.dtype), "SUM": value_bits(unit.acc),
         "DELAY": delay(unit, 1 + cycles + part.cycles),
     }  # fmt: skip
     return Instance(unit, unit.kind, shape | common | part.parameters, part.memories)
@@ -23,7 +25,8 @@ def write_pool(unit: Pool) -> Instance:
     shape: dict[str, Value] = {
         "TERMS": unit.terms, "BEATS": unit.taps // unit.terms, "MAXIMUM": unit.op == "max", "STAGES": unit.tree,
     }  # fmt: skip
-    return _instance(unit, shape, unit.channels // unit.pe, unit.tree)
+    shape |= {"CHANNELS": unit.channels} if unit.pixels > 1 else {}
+    return _instance(unit, shape, unit.channels // unit.pe, unit.tree, unit.pixels)
 
 
 def write_global_sum(unit: GlobalSum) -> Instance:

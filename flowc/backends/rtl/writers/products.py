@@ -57,7 +57,8 @@ def _planes(weights: Array, dtype: IntType) -> Array:
 
 def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: int, lanes: int) -> Instance:
     weights, memories = _weights(unit)
-    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes)
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes, unit.pixels)
+    shape |= {"PIXELS": unit.pixels} if unit.pixels > 1 else {}
     stages = terms.bit_length() // 2 if terms > 1 else 0
     packed = _packing(unit)
     if packed is not None:

@@ -12,19 +12,33 @@ from flowc.units.schedule import RING_GAP
 __all__ = ["write_pad", "write_pixel_pad", "write_window"]
 
 
-def _pad(unit: Pad | PixelPad, place: dict[str, Value]) -> Instance:
+def _edges(unit: Pad | PixelPad) -> dict[str, Value]:
+    """What all paddings are told."""
     frame, out = unit.frame, unit.out
     filler = int(pack_rows(np.array([[unit.value]]), out.dtype, 8).view("<u8")[0, 0])
-    parameters: dict[str, Value] = {
+    return {
         "SIMD": unit.simd, "IN_BITS": frame.dtype.bits, "IN_KIND": kind(frame.dtype), "OUT_BITS": out.dtype.bits,
         "OUT_BIPOLAR": out.dtype.bipolar, "FILLER": Bits((filler,), out.dtype.bits), "HEIGHT": frame.h,
-        "WIDTH": frame.w, "WORDS": frame.c // unit.simd, "OUT_H": out.h, "OUT_W": out.w, "DELAY": delay(unit, 0),
+        "WIDTH": frame.w, "OUT_H": out.h, "DELAY": delay(unit, 0),
     }  # fmt: skip
-    return Instance(unit, "pad", parameters | place)
+
+
+def _pad(unit: Pad | PixelPad, place: dict[str, Value]) -> Instance:
+    own: dict[str, Value] = {"WORDS": unit.frame.c // unit.simd, "OUT_W": unit.out.w}
+    return Instance(unit, "pad", _edges(unit) | own | place)
+
+
+def _pad_pixels(unit: Pad) -> Instance:
+    own: dict[str, Value] = {
+        "PIXELS": unit.pixels, "ROW_BEATS": unit.outputs[0].w // unit.pixels, "TOP": unit.top, "LEFT": unit.left,
+    }  # fmt: skip
+    return Instance(unit, "pad_pixels", _edges(unit) | own)
 
 
 def write_pad(unit: Pad) -> Instance:
     """A padding unit."""
+    if unit.pixels > 1:
+        return _pad_pixels(unit)
     return _pad(unit, {"TOP": unit.top, "LEFT": unit.left})
 
 
@@ -35,6 +49,8 @@ def write_pixel_pad(unit: PixelPad) -> Instance:
 
 def write_window(unit: Window) -> Instance:
     """A sliding window."""
+    if unit.pixels > 1:
+        return _window_pixels(unit)
     frame = unit.frame
     bits = unit.simd * frame.dtype.bits
     shape: dict[str, Value] = {
@@ -57,3 +73,15 @@ def write_window(unit: Window) -> Instance:
         "SPARE": unit.spare,
     }
     return Instance(unit, "window", shape | blocks | {"GAP": RING_GAP, "STYLE": style, "DELAY": delay(unit, 1)})
+
+
+def _window_pixels(unit: Window) -> Instance:
+    _, depth, bits = unit.line_memory
+    (kh, kw), (sh, sw), (dh, dw) = unit.kernel, unit.stride, unit.dilation
+    parameters: dict[str, Value] = {
+        "WIDTH": bits // unit.pixels, "PIXELS": unit.pixels, "GIVEN": unit.given, "BEHIND": unit.behind_beats,
+        "HEIGHT": unit.frame.h, "ROW_BEATS": unit.row_beats, "OUT_BEATS": unit.out_w // unit.given, "KERNEL_H": kh,
+        "KERNEL_W": kw, "STRIDE_H": sh, "STRIDE_W": sw, "DILATION_H": dh, "DILATION_W": dw,
+        "STYLE": ram_style(unit.memory, depth, bits), "DELAY": delay(unit, 0),
+    }  # fmt: skip
+    return Instance(unit, "window_pixels", parameters)

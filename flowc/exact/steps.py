@@ -205,9 +205,11 @@ def steps_of_activation(activation: Activation) -> Steps:
     """
     if activation.domain is None:
         raise ValueError("an activation without a domain has no steps")
-    lo, hi = activation.domain.T
+    sets = max(len(activation.domain), activation.channels)
+    lo, hi = np.broadcast_to(activation.domain, (sets, 2)).T
     if isinstance(activation, Thresholds):
-        return Steps(lo, hi, np.broadcast_to(activation.base, lo.shape), activation.values, activation.step)
+        at = np.broadcast_to(activation.values, (sets, activation.levels))
+        return Steps(lo, hi, np.broadcast_to(activation.base, lo.shape), at, activation.step)
     unit = 2 if activation.dtype.bipolar else 1
 
     def levels(q: Array, rows: slice) -> Array:

@@ -253,3 +253,19 @@ def test_steps_of_an_activation_are_those_it_was_made_from(style: str) -> None:
         np.testing.assert_array_equal(picked(domain(steps)[part]), steps(domain(steps))[part])
     with pytest.raises(ValueError, match="without a domain"):
         steps_of_activation(replace(form, domain=None))
+
+
+@pytest.mark.parametrize("style", ["thresholds", "requant", "table"])
+def test_channels_may_share_a_domain(style: str) -> None:
+    lo, hi = np.full(3, -20), np.full(3, 50)
+
+    def function(q: Array, rows: slice) -> Array:
+        return np.clip((q * np.array([3, 7, 1])[rows, None] + 11) >> 6, -4, 9)
+
+    steps = from_function(function, lo, hi)
+    form = {"thresholds": as_thresholds, "table": as_table, "requant": find_requant}[style](
+        steps, IntType.for_range(*steps.reached)
+    )
+    assert form is not None
+    again = steps_of_activation(replace(form, domain=np.array([[-20, 50]])))
+    np.testing.assert_array_equal(again(domain(steps)), steps(domain(steps)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -68,6 +69,21 @@ def test_quantized_by_torch_ao(tmp_path: Path) -> None:
     assert float(shares["emulator"]) >= 98
 
 
+BREVITAS_CNV = [
+    (1_555_200, 1, 8, 1),
+    (28_901_376, 1, 1, 1),
+    (10_616_832, 1, 1, 1),
+    (14_745_600, 1, 1, 1),
+    (2_654_208, 1, 1, 1),
+    (589_824, 1, 1, 1),
+    (131_072, 1, 1, 1),
+    (262_144, 1, 1, 1),
+    (5_120, 1, 1, 11),
+]
+"""Products and bits of weights, inputs and outputs of the layers of cnv_1w1a as Brevitas 0.13.4 exports it: what the network that stands in
+for it, where Brevitas is not installed, must have too."""
+
+
 @pytest.mark.slow
 def test_the_published_network_reaches_its_rates(tmp_path: Path) -> None:
     told = run("cnv", "--no-csim", "--output", str(tmp_path))
@@ -76,6 +92,9 @@ def test_the_published_network_reaches_its_rates(tmp_path: Path) -> None:
         assert "Brevitas gives the same 80 outputs" in told
     else:
         assert "a network of the same layers and bits" in told
+    layers = json.loads((tmp_path / "cnv" / "report.json").read_text())["layers"]
+    keys = ("macs", "weight_bits", "input_bits", "output_bits")
+    assert [tuple(layer[key] for key in keys) for layer in layers if layer["unit"] == "mvtu"] == BREVITAS_CNV
     rows = re.findall(r"^ *([\d,]+) +flowc +([\d,]+) +([\d,]+) ", told, re.MULTILINE)
     figures = [[int(cell.replace(",", "")) for cell in row] for row in rows]
     assert [wanted for wanted, _, _ in figures] == [1_000, 3_000, 10_000]

@@ -124,7 +124,7 @@ def build(
             )
             tell("render")
             start = time.perf_counter()
-            write_project(design, design.report, staging)
+            write_project(design, design.report["model"], staging)
             if dump_passes:
                 stages.write(staging / "passes")
             design.report["seconds"]["render"] = time.perf_counter() - start

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from flowc.arrays import ArrayPoint, ArraySweep, LayerPoint, Setup
 from flowc.arrays.points import METRICS, ratio
-from flowc.cli.tables import new_console, new_table, percent, roomy, text
+from flowc.cli.tables import Columns, new_console, new_table, percent, roomy, text
 from flowc.report.text import amount
 
 __all__ = ["show"]
@@ -47,7 +46,7 @@ def _interesting(points: tuple[ArrayPoint, ...]) -> list[ArrayPoint]:
     return kept
 
 
-def _points(points: list[ArrayPoint], every: tuple[ArrayPoint, ...], wide: bool) -> Table:
+def _points(points: list[ArrayPoint], every: tuple[ArrayPoint, ...], wide: bool) -> Columns:
     """A row per point; where there is little room, what moves is told in comparison with the best alone."""
     least = {metric: min(getattr(p, metric) for p in every) for metric in METRICS}
     moved = {"buffer": "buffer", "inter_pe": "between", "intra_pe": "within"}

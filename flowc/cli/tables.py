@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +16,7 @@ from flowc.errors import shown
 __all__ = [
     "RESOURCES",
     "UNKNOWN",
+    "Columns",
     "count",
     "figure",
     "new_console",
@@ -33,6 +36,7 @@ _WIDE = 160
 _ROOMY = 118
 """Columns from which on tables show everything; below they fit 80."""
 _LONGEST_LINE = 2000
+_GAP = "  "
 
 
 def new_console() -> Console:
@@ -46,12 +50,47 @@ def roomy(console: Console) -> bool:
     return console.width >= _ROOMY
 
 
-def new_table(*titles: str) -> Table:
+class Columns:
+    """A table for the console. One that fits its width is laid out here, line by line: rich takes ten times as long, cell by cell."""
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self._titles = [title.rstrip(">") for title in titles]
+        self._right = [title.endswith(">") for title in titles]
+        self._rows: list[tuple[list[Text], str]] = []
+
+    def add_row(self, *cells: str | Text, style: str | None = None) -> None:
+        """Adds a row, a cell for each column; ``style`` is one of rich's."""
+        row = [cell if isinstance(cell, Text) else Text(cell) for cell in cells]
+        self._rows.append((row, style or ""))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = [(self._titles, "bold"), *(([cell.plain for cell in row], style) for row, style in self._rows)]
+        widths = [max(map(cell_len, column)) for column in zip(*(cells for cells, _ in lines), strict=True)]
+        whole = sum(widths) + len(_GAP) * (len(widths) - 1) <= options.max_width
+        if not whole or any("\n" in cell for cells, _ in lines for cell in cells):
+            yield self._folded()
+            return
+        for cells, style in lines:
+            padded = [
+                " " * (width - cell_len(cell)) + cell if right else cell + " " * (width - cell_len(cell))
+                for cell, width, right in zip(cells, widths, self._right, strict=True)
+            ]
+            yield Segment(_GAP.join(padded), console.get_style(style))
+            yield Segment.line()
+
+    def _folded(self) -> Table:
+        """The table for a narrow console: long cells go on in the next line."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title, right in zip(self._titles, self._right, strict=True):
+            table.add_column(title, justify="right" if right else "left", overflow="fold")
+        for row, style in self._rows:
+            table.add_row(*row, style=style or None)
+        return table
+
+
+def new_table(*titles: str) -> Columns:
     """A table with these columns; a title that ends in '>' is aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title.rstrip(">"), justify="right" if title.endswith(">") else "left", overflow="fold")
-    return table
+    return Columns(titles)
 
 
 def pairs(console: Console, lines: Iterable[tuple[str, str]]) -> None:

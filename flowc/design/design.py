@@ -15,6 +15,7 @@ from flowc.design.store import DESIGN_SCHEMA, read_assembly
 from flowc.design.verify import compare
 from flowc.errors import UsageError, shown
 from flowc.files.outdir import staged_output
+from flowc.report.report import write
 from flowc.report.summary import Report, Summary
 from flowc.units.base import Array
 
@@ -126,7 +127,8 @@ class Design(Assembly):
             UsageError: the directory can't be written, or holds something else and ``force`` is off.
         """
         with staged_output(directory, force=force) as staging:
-            write_project(self, self.report, staging)
+            write_project(self, self.report["model"], staging)
+            write(self.report, staging)
         self.directory = Path(directory)
 
 

@@ -9,22 +9,20 @@ from typing import Any
 from flowc.design.assembly import Assembly
 from flowc.design.plan import ProjectInfo
 from flowc.design.store import write_assembly
-from flowc.report import write
 from flowc.version import __version__
 
 __all__ = ["write_project"]
 
 
-def write_project(design: Assembly, report: Mapping[str, Any], directory: Path) -> None:
-    """Writes report, design, and what the plan writes: generated code, scripts and driver.
+def write_project(design: Assembly, model: Mapping[str, Any], directory: Path) -> None:
+    """Writes the design and what the plan writes: generated code, scripts and driver; all but the report.
 
     Args:
-        report: the content of report.json.
+        model: the entry ``model`` of report.json.
         directory: exists and is empty.
     """
     write_assembly(design, directory)
-    design.plan.write(directory, _info(design, report["model"]))
-    write(report, directory)
+    design.plan.write(directory, _info(design, model))
 
 
 def _info(design: Assembly, model: Mapping[str, Any]) -> ProjectInfo:

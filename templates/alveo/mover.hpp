@@ -1,6 +1,6 @@
 // Between a card's memory and the accelerator's streams. Memory is read and written in words of WORD bytes, one burst after the other; a
 // beat takes BEAT bytes there, of which the stream has the first BYTES. What is left of the last word is padding. Both are powers of two,
-// given as such: WORD is 1 << LOG_WORD.
+// given as such: WORD is 1 << LOG_WORD. Loops run as often as the host says; LOOP_TRIPCOUNT, which is for reports alone, gives a frame.
 #ifndef FLOWC_MOVER_HPP
 #define FLOWC_MOVER_HPP
 
@@ -39,8 +39,10 @@ inline void fetch(const ap_uint<(8u << LOG_WORD)>* memory, hls::stream<ap_uint<(
   const unsigned beats = Amount<BEATS, FRAMES>::beats(amount);
   const unsigned count = L::words(beats);
   for (unsigned pass = 0; pass < passes; ++pass) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 1
     for (unsigned i = 0; i < count; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = BEATS * L::PER_BEAT
       words.write(memory[i]);
     }
   }
@@ -56,8 +58,10 @@ inline void cut(hls::stream<ap_uint<(8u << LOG_WORD)>>& words, hls::stream<Axis<
   const unsigned count = L::words(beats);
   ap_uint<8 * L::HELD> held = 0;
   for (unsigned pass = 0; pass < passes; ++pass) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 1
     for (unsigned i = 0; i < count * L::PER_WORD; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = BEATS * L::PER_BEAT
       if (L::SMALL) {
         if ((i & (L::PER_WORD - 1)) == 0) {
           held = words.read();
@@ -90,6 +94,7 @@ inline void gather(hls::stream<Axis<BYTES>>& in, hls::stream<ap_uint<(8u << LOG_
   ap_uint<8 * L::HELD> held = 0;
   for (unsigned i = 0; i < count * L::PER_WORD; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = BEATS * L::PER_BEAT
     if (L::SMALL) {
       held >>= 8 * (L::SMALL ? L::BEAT : 0);
       if (i < beats) held |= ap_uint<8 * L::HELD>(ap_uint<8 * BYTES>(in.read().data)) << (8 * (L::HELD - (L::SMALL ? L::BEAT : L::HELD)));
@@ -113,6 +118,7 @@ inline void put(hls::stream<ap_uint<(8u << LOG_WORD)>>& words, ap_uint<(8u << LO
   const unsigned count = L::words(frames * BEATS);
   for (unsigned i = 0; i < count; ++i) {
 #pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = BEATS * L::PER_BEAT
     memory[i] = words.read();
   }
 }

@@ -154,7 +154,10 @@ def test_kernels_are_what_vitis_hls_takes(tmp_path: Path) -> None:
     folder = written(wide(), tmp_path)
     (folder / "vitis_hls.tcl").write_text("".join(f"set_top {m.kernel}\n" for m in movers(wide())))
     (folder / "csim.cpp").unlink()
-    # Their loops run over as many frames as the host says; nothing else is found.
+    assert lint(folder) == []
+    # Their loops run over as many frames as the host says, which each of them states.
+    mover = folder / "flowc" / "mover.hpp"
+    mover.write_text(re.sub("#pragma HLS LOOP_TRIPCOUNT.*", "", mover.read_text()))
     assert {(f.file, f.rule) for f in lint(folder)} == {("flowc/mover.hpp", "unbounded-loop")}
 
 

@@ -93,8 +93,11 @@ inline void compute(bool fresh, hls::stream<ActBeat>& act_beats, hls::stream<Wei
 cycles:
   for (uint32_t n = 0; n < ENDLESS; ++n) {
 #pragma HLS PIPELINE II = 1
-#pragma HLS DEPENDENCE variable = acts.words type = inter false
-#pragma HLS DEPENDENCE variable = weights.words type = inter false
+// What is written in one cycle may be read in the next one, where it was counted as loaded; and the other way round.
+#pragma HLS DEPENDENCE variable = acts.words type = inter direction = RAW distance = 1 dependent = true
+#pragma HLS DEPENDENCE variable = acts.words type = inter direction = WAR distance = 1 dependent = true
+#pragma HLS DEPENDENCE variable = weights.words type = inter direction = RAW distance = 1 dependent = true
+#pragma HLS DEPENDENCE variable = weights.words type = inter direction = WAR distance = 1 dependent = true
     if (act_end && weight_end && step_end) break;
     if (!have_act && !act_end && !act_beats.empty()) {
       act = act_beats.read();

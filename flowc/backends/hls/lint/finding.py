@@ -14,7 +14,7 @@ RULES = {
     "system-call": "no calls of the operating system (UG1399)",
     "exceptions": "no throw, try and catch",
     "floating-point": "no float and double: all of flowc's hardware is integer",
-    "unbounded-loop": "every loop has a bound known at compile time: for loops only, with a constant in the condition",
+    "unbounded-loop": "every loop has a bound known at compile time: for loops only, with a constant in the condition, or LOOP_TRIPCOUNT",
     "vla": "array bounds are known at compile time",
     "include": "includes are the vendor's headers, fixed-width integers, or files of the project",
     "int-width": "ap_int and ap_uint have at most AP_INT_MAX_W bits, which is at most 4096 (UG1399)",

@@ -1,6 +1,8 @@
 """The rule about loops: each has a bound that is known at compile time.
 
-Loops of constexpr functions run in the compiler; there, the arguments of every call must be known at compile time.
+Loops of constexpr functions run in the compiler; there, the arguments of every call must be known at compile time. A loop may run up to a
+value that is known at run time where it says LOOP_TRIPCOUNT: Vitis HLS takes such a loop, but can't report its latency (UG1399, Working
+with Variable Loop Bounds), and must not have to unroll it.
 """
 
 from __future__ import annotations
@@ -15,12 +17,18 @@ from flowc.backends.hls.lint.tokens import Token, Unit
 __all__ = ["declared_here", "loop_findings"]
 
 _RULE = "unbounded-loop"
+_STATED, _UNROLLED = "loop_tripcount", "unroll"
 _COMPARISONS = ("<", "<=", ">", ">=", "!=")
 
 
 def loop_findings(unit: Unit, root: Scope) -> Iterator[Finding]:
     """Loops without a constant bound, and calls that put a run-time value into a loop of the compiler."""
     tokens = unit.tokens
+    said: dict[int, list[str]] = {}
+    for pragma in unit.pragmas:
+        words = pragma.text.lower().split()
+        if len(words) > 1:
+            said.setdefault(id(root.at(pragma.before)), []).append(words[1])
     compiled: set[str] = set()
     for i, token in enumerate(tokens):
         if token.kind != "name" or token.text not in ("for", "while", "do"):
@@ -37,7 +45,9 @@ def loop_findings(unit: Unit, root: Scope) -> Iterator[Finding]:
             parts = split(tokens[i + 2 : end], ";", angles=False)
             # Names are looked up from inside the loop's body, where its own variable is known.
             inside = end + 2 if end + 1 < len(tokens) and tokens[end + 1].text == "{" else i
-            message = _unbounded(parts[1], parts[2], root.at(inside)) if len(parts) == 3 else None
+            body = root.at(inside)
+            stated = _STATED in said.get(id(body), ()) and _UNROLLED not in said[id(body)]
+            message = _unbounded(parts[1], parts[2], body, stated) if len(parts) == 3 else None
             if message is not None:
                 yield Finding(token.file, token.line, _RULE, message)
     for i, token in enumerate(tokens[:-1]):
@@ -66,14 +76,16 @@ def _is_constexpr(function: Scope) -> bool:
     return any(token.text == "constexpr" for token in function.head)
 
 
-def _unbounded(condition: Sequence[Token], step: Sequence[Token], scope: Scope) -> str | None:
-    """Why a for loop has no constant bound, or None if it has one."""
+def _unbounded(condition: Sequence[Token], step: Sequence[Token], scope: Scope, stated: bool) -> str | None:
+    """Why a for loop has no constant bound, or None if it has one, or one that is `stated` for reports."""
     if not condition or not step:
         return "the loop has no condition or no step"
     counters = {token.text for token in step if token.kind == "name"}
     at = next((i for i, token in enumerate(condition) if token.text in _COMPARISONS), None)
     if at is None or not counters & {token.text for token in condition}:
         return "the condition does not compare the loop's counter with a bound"
+    if stated:
+        return None
     bound: Sequence[Token] = condition
     if all(token.text != "&&" for token in condition):
         left, right = condition[:at], condition[at + 1 :]

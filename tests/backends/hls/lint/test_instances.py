@@ -1,9 +1,11 @@
 """What only the layers' own numbers show: planted in templates, and in a generated project."""
 
+import re
 import subprocess
 import sys
 
 from flowc.backends.hls.lint import INSTANCE_RULES, lint_instances
+from tests.backends.hls.lint.mistakes import MISTAKES
 from tests.backends.hls.test_project import residual, written
 
 LIBRARY = """
@@ -70,35 +72,19 @@ def test_templates_are_judged_by_the_numbers_of_their_layers(tmp_path):
     assert {f.rule for f in found} - {"compile-error"} == set(INSTANCE_RULES) - {"compile-error"}
 
 
-SEEDS = {
-    # name: (file, what stands there, what is planted, rule, file of the finding, part of its message)
-    "many parts": (
-        "layers/conv.cpp", "PE = 4;", "PE = 2048;", "partition-limit", "flowc/mvtu.hpp", "layers/conv.cpp",
-    ),
-    "a wide word": ("layers/conv_pad.cpp", "SIMD = 4;", "SIMD = 1400;", "int-width", "flowc/pad.hpp", "layers/conv_pad.cpp"),
-    "a misspelt member": (
-        "layers/conv_window.cpp", " SPARE = ", " SPARES = ", "compile-error", "flowc/window.hpp", "SPARE",
-    ),
-    "a written ROM": (
-        "layers/conv.cpp", "FLOWC_UNIT(conv);", "FLOWC_UNIT(conv);\n  conv_weights[0] = 3;", "compile-error", "layers/conv.cpp",
-        "read-only",
-    ),
-    "a short array": (
-        "flowc/window.hpp", "distance = RING_GAP", "distance = 100 * RING_GAP", "dependence-distance", "flowc/window.hpp",
-        "line has fewer words",
-    ),
-}  # fmt: skip
-
-
 def test_mistakes_in_a_generated_project_are_found(tmp_path):
     code = written(residual(8), tmp_path / "hls")
     command = [sys.executable, "-m", "flowc.backends.hls.lint", str(code)]
     clean = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (clean.returncode, clean.stdout, clean.stderr) == (0, "", "")
-    for file, sound, planted, *_ in SEEDS.values():
-        text = (code / file).read_text()
-        assert sound in text
-        (code / file).write_text(text.replace(sound, planted))
+    planted = {name: mistake for name, mistake in MISTAKES.items() if mistake.where is not None}
+    for name, mistake in planted.items():
+        text, count = re.subn(mistake.pattern, mistake.planted, (code / mistake.file).read_text())
+        assert count, name
+        (code / mistake.file).write_text(text)
     found = lint_instances(code)
-    for name, (_, _, _, rule, file, message) in SEEDS.items():
-        assert any(f.rule == rule and f.file == file and message in f.message for f in found), (name, found)
+    for name, mistake in planted.items():
+        assert any((f.rule, f.file) == (mistake.rule, mistake.where) and mistake.message in f.message for f in found), (
+            name,
+            found,
+        )

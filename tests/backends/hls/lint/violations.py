@@ -59,6 +59,14 @@ void l1(int n) {
   const int m = n + 1;
   for (int i = m; i >= 0; --i) {}  // ! missing-pipeline
   for (int i = 0; i < m; ++i) {}  // ! unbounded-loop missing-pipeline
+  for (int i = 0; i < n; ++i) {
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 9
+  }
+  for (int i = 0; i < n; ++i) {  // ! unbounded-loop
+#pragma HLS UNROLL
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 9
+  }
   constexpr int k = 3;
   for (int i = 0; i < k && i < 7; ++i) {}  // ! missing-pipeline
   for (int i = 0, j = 9; i < j; ++i) {}  // ! unbounded-loop missing-pipeline

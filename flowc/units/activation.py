@@ -44,9 +44,8 @@ class Activation(ABC):
     def channels(self) -> int:
         """Number of per-channel parameter sets; 1 means that all channels share one."""
 
-    @property
-    def stages(self) -> int:
-        """Clock cycles from an argument to its result."""
+    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+        """Clock cycles from an argument to its result; arguments as of `resources`."""
         return 2
 
     @property
@@ -131,10 +130,9 @@ class Requant(Activation):
             found += ["half_even and late exclude each other"] if self.half_even else []
         return found
 
-    @property
-    def stages(self) -> int:
-        """Product, sum, shift and bounds; with ``late`` the memory, its product, and the comparison."""
-        return 3 if self.late is None else 5
+    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+        """Product in two cycles, sum, shift and bounds; with ``late`` the memory, its product, and the comparison."""
+        return 4 if self.late is None else 5
 
     @property
     def channels(self) -> int:
@@ -211,6 +209,10 @@ class Table(Activation):
 
     def unsound(self, channels: int) -> list[str]:
         return array_faults("values", self.values, [(1, channels), None], self.dtype) + self.domain_faults(channels)
+
+    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+        """Address, memory, the register behind it."""
+        return 3
 
     @property
     def channels(self) -> int:

@@ -39,6 +39,11 @@ class ArgMax(OneToOne):
     def cycles(self) -> int:
         return self.frame.elements // self.pe
 
+    @property
+    def stages(self) -> int:
+        """A level of the tree per cycle, the best so far, the result."""
+        return 2 + max(1, (self.pe - 1).bit_length())
+
     def schedule(self) -> Schedule:
         """The index leaves with the last beat of a position."""
         folds = self.frame.c // self.pe

@@ -41,7 +41,7 @@ class Activate(OneToOne):
 
     @property
     def stages(self) -> int:
-        return 1 + self.activation.stages
+        return 1 + self.activation.stages(self.pe, max(self.pe, self.frame.c), self.frame.dtype)
 
     @property
     def resources(self) -> Resources:
@@ -118,7 +118,9 @@ class Join(Unit):
     @property
     def stages(self) -> int:
         """The rescaled operands, their sum or product, then the activation."""
-        return 3 + (0 if self.activation is None else self.activation.stages)
+        return 3 + (
+            0 if self.activation is None else self.activation.stages(self.pe, max(self.pe, self.left.c), self.acc)
+        )
 
     def schedule(self) -> Schedule:
         beats = every(self.cycles)

@@ -70,8 +70,8 @@ class Lookup(Unit):
 
     @property
     def stages(self) -> int:
-        """Index, address, memory, result."""
-        return 4
+        """Row, address, memory, the register behind it, result."""
+        return 5
 
     def schedule(self) -> Schedule:
         """An index is taken in the first cycle of its row; every cycle gives a beat."""

@@ -47,7 +47,7 @@ class Mvtu(Unit):
         memory: where weights are kept: auto, lutram, bram; or, from the external memory, in uram (once) or nowhere (stream,
             see `weights_arrive`).
         multiplier: one of auto, lut, dsp, or packed: a DSP slice for several rows of ``pe``, and chains of slices (`packing`).
-        dsp_port: bits of a DSP slice's wide operand, which decide how much is packed: 25 on 7 series, 27 on UltraScale.
+        dsp_port: bits of a DSP slice's wide operand, which decide how much is packed: 25 on 7 series, 27 on UltraScale; 0 on Lattice parts.
     Cycles (FINN-R, ACM TRETS 2018): positions / pixels * groups * (mh / groups / pe) * (mw / simd).
     """
 
@@ -114,14 +114,28 @@ class Mvtu(Unit):
 
     @property
     def stages(self) -> int:
-        """Memory, product (or a chain of them), adder tree of two levels per cycle, accumulator, activation."""
+        """Memory, product (or a chain of them), adder tree, accumulator, activation."""
         return self.stages_of(self.simd)
 
     def stages_of(self, simd: int) -> int:
         """The same for another ``simd``."""
         chain = min(self.packing.chain, simd) if self.packing is not None else 1
-        stages = 0 if self.activation is None else self.activation.stages
-        return 4 + chain + ceil(simd / chain).bit_length() // 2 + stages
+        stages = (
+            0
+            if self.activation is None
+            else self.activation.stages(self.pe * self.pixels, self.mh * self.pixels, self.acc)
+        )
+        return 4 + chain + self.tree(simd) + stages
+
+    def tree(self, simd: int) -> int:
+        """Registers among the adders of ``simd`` products.
+
+        Behind every other level, or, on Lattice parts (`dsp_port` 0), whose tables have four inputs, behind each.
+        """
+        chain = min(self.packing.chain, simd) if self.packing is not None else 1
+        if self.dsp_port:
+            return ceil(simd / chain).bit_length() // 2
+        return (simd - 1).bit_length() if uses_dsp(self) else simd.bit_length()
 
     @property
     def weight_memory(self) -> tuple[int, int]:
@@ -185,10 +199,10 @@ class Mvtu(Unit):
         own_rows = 1 if self.activation is None or self.activation.channels == 1 else self.mh // self.pe
         beat, word = self.in_widths[0] * self.frame.dtype.bits, self.weight_memory[1]
         heap = self.packing is None and not uses_dsp(self)
-        on_heap = pipeline.dot_products(self, self.pe, self.simd, columns).times(self.pixels) if heap else None
+        dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None
         return [
             pipeline.held(self.input_memory[0], beat),
-            self._products if on_heap is None else on_heap,
+            self._products if dots is None else dots.times(self.pixels),
             pipeline.counters(columns, rows, self.weight_memory[0], own_rows),
             pipeline.end(self.out_widths[0] * self.out_type.bits),
             Resources(lut=pipeline.CONTROL, ff=beat + word + 20),

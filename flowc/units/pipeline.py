@@ -55,17 +55,19 @@ def held(depth: int, width: int) -> Resources:
     return Resources(ff=width) if depth == 1 else Resources(lut=ram_luts(depth, width))
 
 
-def dot_products(unit: Weighted, lanes: int, terms: int, folds: int) -> Resources:
+def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int | None = None) -> Resources:
     """Dot products of a unit on heaps, and their accumulators.
 
     Args:
         unit: a matrix or depthwise unit.
         lanes, terms: results in parallel, and products of each.
         folds: cycles over which they are accumulated.
+        stages: registers among the levels of the heap; by default one for every other level of a tree of the terms.
     """
     w, a = unit.weight_type, unit.frame.dtype
     width = unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
-    stages = terms.bit_length() // 2 if terms > 1 else 0
+    if stages is None:
+        stages = terms.bit_length() // 2 if terms > 1 else 0
     # A sum of one cycle needs no adder, but for what complemented products are too large by.
     complemented = w.signed or a.signed or w.bipolar or a.bipolar
     accumulate = accumulator_luts(width) if folds > 1 or complemented else 0
@@ -80,8 +82,8 @@ def fifo(depth: int, width: int, style: str) -> Resources:
     pointers = counters(depth, depth, depth + 1) + Resources(lut=4)
     if style in ("srl", "lutram"):
         return pointers + Resources(lut=ram_luts(depth, width))
-    # The word in front, from the memory or straight from the input
-    return pointers + memory(depth, width, style) + Resources(lut=width + 4, ff=width + 2)
+    # The two words in front, from the memory or straight from the input
+    return pointers + memory(depth, width, style) + Resources(lut=2 * width + 6, ff=3 * width + 4)
 
 
 def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
@@ -101,7 +103,7 @@ def delay(length: int, width: int, style: str) -> Resources:
     """A word of ``length`` steps ago: registers for a few, else a ring in a memory."""
     if length <= 3:
         return Resources(ff=length * width)
-    return ring_memory(length, width, style) + counters(length) + Resources(lut=(length - 1).bit_length())
+    return ring_memory(length, width, style) + counters(length) + Resources(ff=(length - 1).bit_length())
 
 
 def ring_memory(depth: int, width: int, style: str) -> Resources:

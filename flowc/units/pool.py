@@ -69,13 +69,21 @@ class Pool(OneToOne):
 
     @property
     def tree(self) -> int:
-        """Registers between a beat's taps and their maximum or sum."""
-        return self.taps.bit_length() // 2 if self.parallel else 0
+        """Registers between a beat's taps and their maximum or sum: one per level of the tree."""
+        return (self.taps - 1).bit_length() if self.parallel else 0
 
     @property
     def stages(self) -> int:
         """The reduction, then the activation."""
-        return 3 + self.tree + (0 if self.activation is None else self.activation.stages)
+        return (
+            3
+            + self.tree
+            + (
+                0
+                if self.activation is None
+                else self.activation.stages(self.lanes, self.channels * self.pixels, self.acc)
+            )
+        )
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
@@ -169,7 +177,7 @@ class GlobalSum(OneToOne):
     @property
     def stages(self) -> int:
         """The sum, then the activation."""
-        return 3 + (0 if self.activation is None else self.activation.stages)
+        return 3 + (0 if self.activation is None else self.activation.stages(self.pe, self.frame.c, self.acc))
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave during the last position."""

@@ -285,6 +285,11 @@ class Permute(Unit):
         return True
 
     @property
+    def stages(self) -> int:
+        """The order's memory, the chunks', a register behind each, result."""
+        return 5
+
+    @property
     def gap(self) -> int:
         """Idle cycles after each chunk, so that a word of the buffer is at rest for 8 cycles between its write and its read.
 

@@ -24,6 +24,12 @@ MAX_COMPARISONS = 4096
 
 _COMPARED = 256
 """Thresholds up to which an emulated activation compares with every one; beyond, it searches."""
+MOST_COUNTED = 6
+"""Thresholds that are counted in one cycle."""
+MOST_SUMMED = 3
+"""Steps of different heights that are added in one cycle."""
+MOST_LOGIC = 8192
+"""Bits of a memory of keys that lies in look-up tables."""
 NEVER = 1 << 60
 """A key that no argument reaches."""
 
@@ -72,10 +78,34 @@ class Thresholds(Activation):
     step: Array
     style: str = "auto"
 
+    def stages(self, lanes: int, channels: int, acc: IntType) -> int:
+        """Comparison and count, this in two cycles where many are counted; or one comparison after the other.
+
+        Of a search each comparison takes a cycle and so does each memory, two where that is a block RAM, and the result.
+        """
+        if not self.searched(lanes, channels, acc):
+            return 2 if self.levels <= (MOST_COUNTED if self.plain else MOST_SUMMED) else 3
+        steps = self.search.steps
+        return 2 * steps + max(0, steps + self.tabled - self.first_block(lanes, channels, acc))
+
+    def first_block(self, lanes: int, channels: int, acc: IntType) -> int:
+        """The first step of a search whose memory is a block RAM; step ``steps`` is the table of results, one beyond it says none."""
+        steps, blocks = self.search.steps, ceil(channels / lanes) if self.channels > 1 else 1
+        widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
+        deep = (k for k, bits in enumerate(widths, 1) if (blocks << k) * bits > MOST_LOGIC)
+        return next(deep, steps + self.tabled)
+
     @property
-    def stages(self) -> int:
-        """Comparison and count, or one comparison after the other."""
-        return 1 + self.levels.bit_length()
+    def plain(self) -> bool:
+        """Whether a number of thresholds, times a step and on top of a base, says all."""
+        if self.uniform_step is None or self._bases[1]:
+            return False
+        return not self.dtype.bipolar or (self.levels, int(self.base[0]), self.uniform_step) == (1, -1, 2)
+
+    @property
+    def tabled(self) -> bool:
+        """Whether a search ends in a table of results."""
+        return self.uniform_step is None or self._bases[1] or self.dtype.bipolar
 
     @property
     def channels(self) -> int:
@@ -204,7 +234,10 @@ class Thresholds(Activation):
         return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
 
     def _searching(self, lanes: int, channels: int, acc: IntType) -> Resources:
-        """Per lane and step a comparator and a memory, twice as deep from step to step; a table of results where steps differ."""
+        """Per lane and step a comparator and a memory, twice as deep from step to step; a table of results where steps differ.
+
+        Argument and path wait in two registers per step.
+        """
         search, blocks = self.search, ceil(channels / lanes) if self.channels > 1 else 1
         parts = [cost.memory(blocks << k, acc.bits, "auto", constant=True) for k in range(search.steps)]
         any_base, own_base = self._bases
@@ -214,7 +247,7 @@ class Thresholds(Activation):
         else:
             parts.append(cost.memory(blocks, self.dtype.bits * own_base, "auto", constant=True))
             luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
-        parts.append(Resources(lut=ceil(luts), ff=search.steps * (acc.bits + search.steps) + self.dtype.bits))
+        parts.append(Resources(lut=ceil(luts), ff=2 * search.steps * (acc.bits + search.steps) + self.dtype.bits))
         return Resources.total(parts).times(lanes)
 
     def apply(self, acc: Array) -> Array:

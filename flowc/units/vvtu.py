@@ -90,8 +90,15 @@ class Vvtu(Unit):
     @property
     def stages(self) -> int:
         """As of an MVTU: memory, product, adder tree, accumulator, activation."""
-        tree = self.taps.bit_length() // 2 if self.parallel else 0
-        return 6 + tree + (0 if self.activation is None else self.activation.stages)
+        stages = 6 + self.tree
+        if self.activation is not None:
+            stages += self.activation.stages(self.out_widths[0], int(self.weights.shape[0]) * self.pixels, self.acc)
+        return stages
+
+    @property
+    def tree(self) -> int:
+        """Registers among the adders of a beat's products."""
+        return self.taps.bit_length() // 2 if self.parallel else 0
 
     @property
     def products(self) -> int:
@@ -145,7 +152,9 @@ class Vvtu(Unit):
             depth, word = self.weight_memory
             blocks = 1 if self.activation is None or self.activation.channels == 1 else self.channels // self.pe
             parts += [
-                products if uses_dsp(self) else pipeline.dot_products(self, lanes, terms, folds).times(self.pixels),
+                products
+                if uses_dsp(self)
+                else pipeline.dot_products(self, lanes, terms, folds, self.tree).times(self.pixels),
                 pipeline.counters(folds, depth, blocks),
                 pipeline.end(results),
                 Resources(lut=pipeline.CONTROL, ff=2 * beat + word + 20),

@@ -104,8 +104,8 @@ def test_loops(unit: Unit, expected: Resources) -> None:
     (RING, Resources(lut=40 + 39 + 13 + 59, ff=8 + 26 + 6 + 18 + 88)),
     # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits.
     (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 2 * 433)),
-    # Two channels a word more: 16 words between rows are a ring in 32 tables, with a counter of 16 places.
-    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 42 + 12 + 10 + 437, ff=2 * 53 + 576 + 10 + 866)),
+    # Two channels a word more: 16 words between rows are a ring in 32 tables, with two addresses of 16 places, one of them counted.
+    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 38 + 12 + 10 + 437, ff=2 * 57 + 576 + 10 + 866)),
     (WidthConverter(name="w", frame=F, wide_in=3, wide_out=6), Resources(lut=29 + 2 + 4, ff=4 * 25 + 1 + 12)),
 ])  # fmt: skip
 def test_pipelines(unit: Unit, expected: Resources) -> None:
@@ -216,7 +216,7 @@ def test_requantizers(changes: dict[str, Any], acc: IntType, expected: Resources
     unit = Requant(**fields | changes)
     channels = 32 if unit.channels == 32 else 6
     assert unit.resources(2, channels, acc) == expected
-    assert unit.stages == (5 if "late" in changes else 3)
+    assert unit.stages(2, channels, acc) == (5 if "late" in changes else 4)
     assert unit.unsound(channels) == []
 
 
@@ -262,21 +262,21 @@ def test_requantizers_that_contradict_themselves(changes: dict[str, Any], text: 
 def test_tables(lo: int, values: tuple[int, int], expected: Resources) -> None:
     table = Table(dtype=U4, lo=lo, values=np.zeros(values, np.int64))
     assert table.resources(3, 33, S12) == expected
-    assert table.stages == 2
+    assert table.stages(3, 33, S12) == 3
 
 
 @pytest.mark.parametrize(("unit", "stages"), [
-    (MAX, 3), (SUMS, 5), (GlobalSum(name="s", frame=F, acc=U8), 3), (JOIN, 3), (FORK, 3), (RING, 3), (product("vvtu"), 6),
+    (MAX, 3), (SUMS, 7), (GlobalSum(name="s", frame=F, acc=U8), 3), (JOIN, 3), (FORK, 3), (RING, 3), (product("vvtu"), 6),
     (product("vvtu", parallel=True), 8), (product("mvtu"), 6), (product("mvtu", simd=1), 5), (product("mvtu", simd=8), 7),
 ])  # fmt: skip
 def test_stages(unit: Unit, stages: int) -> None:
-    """Registers from beat to result: one for every two levels of a tree, of 9 taps two."""
+    """Registers from beat to result: one for every two levels of a tree of products, of 9 taps two; of a pool one per level."""
     assert unit.stages == stages
     assert (unit.drain, unit.interval) == (0, unit.cycles)
     again = unit.with_(overlap=False)
     assert (again.drain, again.interval) == (stages + 2, unit.cycles + stages + 2)
     if "activation" in vars(unit):
-        assert unit.with_(activation=FEW).stages == stages + 3
+        assert unit.with_(activation=FEW).stages == stages + 4
     if "memory" in vars(unit) and not isinstance(unit, Window):
         assert unit.with_(memory="uram").drain == stages + 2
         assert unit.with_(memory="uram", structure="pipeline").drain == 0

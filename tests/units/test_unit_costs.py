@@ -60,8 +60,8 @@ TAPS = RING.with_(kernel=(3, 3), dilation=(1, 2), block=12, simd=12, parallel=Tr
 @pytest.mark.parametrize(("unit", "cycles", "stages", "expected"), [
     # A comparator (0.65 tables a bit) and a multiplexer (one) for each of three lanes; two registers of four bits each.
     (SERIAL, 3 * 5 * 24 // 3, 3, Resources(lut=CONTROL + ceil(3 * (4 + 0.65 * 4)), ff=3 * 4 * 2 + 20)),
-    # Nine taps a beat: eight adders of eight bits per lane; a tree of two registers, five of the first level kept.
-    (PARALLEL, 3 * 5 * 36 // (2 * 9), 3 + 2, Resources(lut=CONTROL + 8 * 2 * 8, ff=2 * 8 * (2 + 5) + 20)),
+    # Nine taps a beat: eight adders of eight bits per lane; a tree of four levels, five registers of the first one kept.
+    (PARALLEL, 3 * 5 * 36 // (2 * 9), 3 + 4, Resources(lut=CONTROL + 8 * 2 * 8, ff=2 * 8 * (2 + 5) + 20)),
     # Four words of three sums: registers with a multiplexer of 24 bits; an adder of 24 bits.
     (SUM, 3 * 5 * 12 // 3, 3, cost.held(4, 24) + Resources(lut=CONTROL + 24, ff=2 * 24 + 20)),
     # Values of eight bits, an index of four.
@@ -84,8 +84,8 @@ def test_units_without_parameters(unit: Unit, cycles: int, stages: int, expected
 def test_an_activation_adds_its_stages_and_its_cost(unit: Unit, lanes: int, channels: int, acc: IntType) -> None:
     activation = thresholds(channels)
     whole = unit.with_(activation=activation)
-    assert whole.stages == unit.stages + activation.stages
-    assert activation.stages > 0
+    assert whole.stages == unit.stages + activation.stages(lanes, channels, acc)
+    assert activation.stages(lanes, channels, acc) > 0
     assert whole.resources == unit.resources + activation.resources(lanes, channels, acc)
     assert whole.outputs[0].dtype == U4
     assert whole.unsound() == []
@@ -95,7 +95,7 @@ def test_an_activation_adds_its_stages_and_its_cost(unit: Unit, lanes: int, chan
 def test_a_standalone_activation() -> None:
     activation = thresholds(12)
     unit = Activate(name="a", frame=Frame(3, 5, 12, S8), activation=activation, pe=4)
-    assert unit.stages == 1 + activation.stages
+    assert unit.stages == 1 + activation.stages(4, 12, S8)
     assert unit.resources == activation.resources(4, 12, S8) + Resources(lut=CONTROL, ff=4 * 8 + 20)
 
 
@@ -115,7 +115,7 @@ def test_a_matrix_unit() -> None:
     assert matrix(6, 8, pe=6, simd=8).input_memory == (0, 32)
     assert matrix(6, 8, pe=3, simd=8).weight_memory == (2, 96)
     activated = unit.with_(activation=thresholds(6))
-    assert activated.stages == unit.stages + thresholds(6).stages
+    assert activated.stages == unit.stages + thresholds(6).stages(2, 6, S12)
     own = Resources(lut=0, ff=2 * 12 - 2 * 4)  # results of four bits instead of twelve
     assert activated.resources + own == unit.resources + thresholds(6).resources(2, 6, S12)
 

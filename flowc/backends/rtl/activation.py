@@ -54,6 +54,7 @@ def activation_part(
     }
     if isinstance(activation, Thresholds) and activation.searched(lanes, blocks * lanes, source):
         found = _search(name, activation, source, rows, lanes)
+        found.parameters["ENTRIES"] = activation.first_block(lanes, blocks * lanes, source)
     elif isinstance(activation, Thresholds):
         found = _thresholds(name, activation, source, rows, lanes)
     elif isinstance(activation, Requant):
@@ -62,8 +63,7 @@ def activation_part(
         found = _table(name, activation, rows, lanes)
     else:
         raise UsageError(f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'")
-    cycles = found.cycles or (2 if isinstance(activation, Thresholds) else activation.stages)
-    return ActivationPart(common | found.parameters, found.memories, cycles)
+    return ActivationPart(common | found.parameters, found.memories, activation.stages(lanes, blocks * lanes, source))
 
 
 def by_lane(values: Array, rows: int, lanes: int) -> Array:
@@ -87,11 +87,9 @@ def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: i
     values = by_lane(np.clip(act.values, source.lo, source.hi + 1), rows, lanes)
     bits = signed_bits(values)
     shared: dict[str, Value] = {"LEVELS": act.levels, "PARAM_BITS": bits}
-    step = act.uniform_step
-    plain = step is not None and bool((act.base == act.base[0]).all())
-    if plain and (not act.dtype.bipolar or (act.levels, int(act.base[0]), step) == (1, -1, 2)):
+    if act.plain:
         memory, style = _parameters(name, [(values, bits)])
-        fixed: dict[str, Value] = {"BASE": int(act.base[0]), "STEP": step or 0}
+        fixed: dict[str, Value] = {"BASE": int(act.base[0]), "STEP": act.uniform_step or 0}
         form: dict[str, Value] = {"FORM": "thresholds", "PARAMETERS": memory.file, "PARAMETER_STYLE": style}
         return ActivationPart(form | shared | fixed, (memory,))
     base = by_lane(act.base[:, None], rows, lanes)
@@ -114,8 +112,8 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
         "FORM": "search", "PARAMETERS": stem, "LEVELS": search.steps, "PARAM_BITS": bits, "STEP_BITS": 1,
     }  # fmt: skip
     step = act.uniform_step
-    if step is not None and bool((act.base == act.base[0]).all()) and not act.dtype.bipolar:
-        parameters |= {"BASE": int(act.base[0]), "STEP": step}
+    if not act.tabled:
+        parameters |= {"BASE": int(act.base[0]), "STEP": step or 0}
     else:
         paths = np.arange(1 << search.steps)
         results = act.base[:, None] + (step or 0) * paths if search.results is None else search.results
@@ -126,7 +124,7 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
         for lane in range(lanes):
             words, width = pack_fields([(values[:, lane].reshape(-1, 1, 1), wide)])
             memories.append(Memory(f"{stem}{lane:03d}_{step_number}.hex", words, width))
-    return ActivationPart(parameters, tuple(memories), search.steps + 1)
+    return ActivationPart(parameters, tuple(memories))
 
 
 def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.yosys import WITHOUT_LUTRAM, reading, run
 from flowc.errors import InfeasibleError, UsageError
 from flowc.targets import Target
@@ -114,6 +115,8 @@ def make_bitstream(
         synthesis = [command.format(net=work / "net.json") for command in flow.synthesis]
         commands = [read, "read_verilog board/flowc_board.v", *synthesis]
         run(folder, commands, timeout=timeout, what="the design")
+        if target.family == "ecp5":
+            use_block_registers(work / "net.json")
         pins, option = flow.pins
         # Paths must be relative: the tools run in a sandbox that sees its own folder.
         (work / pins).write_bytes((folder / "board" / pins).read_bytes())

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.yosys import reading, run
 from flowc.errors import InfeasibleError, UsageError
 
@@ -61,6 +62,7 @@ def place(
         # Paths must be relative: the tool runs in a sandbox that sees its own folder.
         read = reading(files, top, "ecp5", work)
         run(folder, [read, f"synth_ecp5 -top {top} -json {work / 'net.json'}"], timeout=timeout, what="the design")
+        use_block_registers(work / "net.json")
         command = [
             *tool, f"--{size}", "--package", _PACKAGE, "--json", "net.json", "--textcfg", "net.cfg", "--freq", f"{clock_mhz:g}",
             "--lpf-allow-unconstrained", "--timing-allow-fail", "--seed", str(seed), "--report", "report.json",

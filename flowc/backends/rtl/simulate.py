@@ -144,14 +144,12 @@ def compile(  # noqa: A001 - simulate.compile reads well
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
     include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
-    generated = sorted(build.glob("V*.cpp"))
-    once = [source for source in generated if source.stem.endswith(("__Slow", "__Dpi", "__Syms", top))]
-    # What runs once takes long to optimize and wins nothing.
+    sources = [*sorted(build.glob("V*.cpp")), folder.resolve() / "sim" / "bench.cpp"]
+    # What runs once takes long to optimize and wins nothing. One file reads Verilator's headers, which take most of the time, once.
+    once = [source for source in sources if quick or source.stem.endswith(("__Slow", "__Dpi", "__Syms", top))]
     rest = build / "rest.cpp"
     rest.write_text("".join(f'#include "{source}"\n' for source in once), encoding="utf-8")
-    effort = "-O0" if quick else "-O2"
-    fast = [*(source for source in generated if source not in once), folder.resolve() / "sim" / "bench.cpp"]
-    jobs = [(rest, "-O0"), *((source, effort) for source in fast)]
+    jobs = [(rest, "-O0"), *((source, "-O2") for source in sources if source not in once)]
     objects = [build / f"{source.stem}.o" for source, _ in jobs]
 
     def translate(job: tuple[Path, str], target: Path) -> None:

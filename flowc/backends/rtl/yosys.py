@@ -112,6 +112,8 @@ def reading(
         stubs = scratch / "primitives.sv"
         stubs.write_text(_PRIMITIVES, encoding="utf-8")
         given += ["-D FLOWC_LUT6_2", str(stubs)]
+    if family == "ecp5":
+        given.append("-D FLOWC_DSP18")
     return f"read_slang --top {top} {' '.join([*given, *sources])}"
 
 

@@ -20,13 +20,28 @@ module flowc_delay #(
     assign out_data = held[LENGTH-1];
     wire unused = &{1'b0, rst};
   end else begin : g_memory
-    // A ring whose next word is fetched a step ahead; it was written LENGTH - 1 steps before.
-    localparam int AW = $clog2(LENGTH);
+    // A ring whose next word is fetched a step ahead; it was written RING - 1 steps before. A block RAM has a register behind it.
+    localparam int RING = STYLE == "distributed" ? LENGTH : LENGTH - 1;
+    localparam int AW = $clog2(RING);
     logic [AW-1:0] at, next;
-    logic last;
-    assign next = last ? '0 : at + 1'b1;
-    flowc_count #(.COUNT(LENGTH)) places (.clk, .rst, .step, .value(at), .last);
-    flowc_ram #(.WIDTH(WIDTH), .DEPTH(LENGTH), .STYLE(STYLE)) memory (
-        .clk, .write(step), .write_at(at), .in_data, .read(step), .read_at(next), .out_data);
+    logic last;  // next is the last place
+    always_ff @(posedge clk)
+      if (rst) begin
+        at <= '0;
+        next <= AW'(1);
+        last <= 1'b0;
+      end else if (step) begin
+        at <= next;
+        next <= last ? '0 : next + 1'b1;
+        last <= next == AW'(RING - 2);
+      end
+    logic [WIDTH-1:0] word;
+    flowc_ram #(.WIDTH(WIDTH), .DEPTH(RING), .STYLE(STYLE)) memory (
+        .clk, .write(step), .write_at(at), .in_data, .read(step), .read_at(next), .out_data(word));
+    if (RING == LENGTH) begin : g_distributed
+      assign out_data = word;
+    end else begin : g_block
+      always_ff @(posedge clk) if (step) out_data <= word;
+    end
   end
 endmodule

@@ -1,7 +1,7 @@
 // A stream's FIFO. A beat can be read in the cycle after its writing, and its place be written in the cycle after its reading.
 //
-// STYLE: "registers" (DEPTH is 2), "distributed", "block" or "ultra"; in the latter two the word in front lies in a
-// register, so that they hold one beat more.
+// STYLE: "registers" (DEPTH is 2), "distributed", "block" or "ultra"; in the latter two the two words in front lie in the memory's
+// output registers, so that they hold one beat more.
 // With FLOWC_STALLS, for simulation, both sides are held back at random: in so many of 100 cycles as +stalls=N says.
 module flowc_fifo #(
     parameter int WIDTH = 8,
@@ -61,7 +61,7 @@ module flowc_fifo #(
     logic [AW-1:0] write_at, read_at;
     logic [CW-1:0] count;  // words in the memory
     logic store, fetch, last_write, last_read;
-    assign room = count != CW'(DEPTH);
+    assign room = count != CW'(STYLE == "distributed" || DEPTH == 1 ? DEPTH : DEPTH - 1);
     flowc_count #(.COUNT(DEPTH)) places (.clk, .rst, .step(store), .value(write_at), .last(last_write));
     flowc_count #(.COUNT(DEPTH)) words (.clk, .rst, .step(fetch), .value(read_at), .last(last_read));
     wire unused = &{1'b0, last_write, last_read};
@@ -77,23 +77,35 @@ module flowc_fifo #(
       assign store = write;
       assign fetch = read;
     end else begin : g_block
-      // The word in front comes from the memory, or straight from the input if the memory holds none.
-      logic [WIDTH-1:0] fetched, passed;
-      logic from_input;
+      // The two words in front: the memory's output and the register behind it. Beside each lies one that takes a word straight from
+      // the input, where the memory holds none.
+      logic [WIDTH-1:0] fetched, second, passed, first;
+      logic second_present, second_passed, first_passed;
       wire load = !present || read;
-      assign fetch = load && count != '0;
-      assign store = write && !(load && count == '0);
-      assign out_data = from_input ? passed : fetched;
-      always_ff @(posedge clk)
+      wire load_second = !second_present || load;
+      wire straight = load && !second_present;
+      assign fetch = load_second && count != '0;
+      assign store = write && !straight && !(load_second && count == '0);
+      assign out_data = first_passed ? passed : first;
+      always_ff @(posedge clk) begin
         if (load) begin
-          from_input <= count == '0;
-          passed <= in_data;
+          first <= fetched;
+          first_passed <= !second_present || second_passed;
+          passed <= second_present ? second : in_data;
         end
+        if (load_second) begin
+          second_passed <= count == '0;
+          second <= in_data;
+        end
+      end
       always_ff @(posedge clk)
-        if (rst) present <= 1'b0;
-        else if (load) present <= count != '0 || write;
+        if (rst) {present, second_present} <= '0;
+        else begin
+          if (load) present <= second_present || write;
+          if (load_second) second_present <= count != '0 || (write && !straight);
+        end
       flowc_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH), .STYLE(STYLE)) memory (
-          .clk, .write(store), .write_at, .in_data, .read(fetch), .read_at, .out_data(fetched));
+          .clk, .write(store), .write_at, .in_data, .read(load_second), .read_at, .out_data(fetched));
     end
   end
 endmodule

@@ -1,4 +1,6 @@
-// clip((value * factor + addend) >> SHIFT, LOW, HIGH), the shift down or, with HALF_EVEN, to nearest, ties to even. 3 cycles.
+// clip((value * factor + addend) >> SHIFT, LOW, HIGH), the shift down or, with HALF_EVEN, to nearest, ties to even. 4 cycles.
+//
+// With FLOWC_DSP18, for devices whose multipliers take 18 bits, a product of wider values is made of two, which are added a cycle later.
 //
 // A row holds per lane a signed factor of FACTOR bits and a signed addend of ADDEND bits.
 module flowc_requant #(
@@ -31,28 +33,66 @@ module flowc_requant #(
   logic [LANES*ROW-1:0] row;
   flowc_rows #(.WIDTH(LANES * ROW), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
       .clk, .rst, .step(enable && valid), .row);
-  logic multiplied, added;
+  logic [3:0] valids;
+  assign results_valid = valids[3];
   always_ff @(posedge clk)
-    if (rst) {results_valid, added, multiplied} <= '0;
-    else if (enable) {results_valid, added, multiplied} <= {added, multiplied, valid};
+    if (rst) valids <= '0;
+    else if (enable) valids <= {valids[2:0], valid};
+`ifdef FLOWC_DSP18
+  localparam bit SPLIT = VALUE > 18 && FACTOR <= 18 && !HALF_EVEN;
+`else
+  localparam bit SPLIT = 0;
+`endif
   for (genvar l = 0; l < LANES; l++) begin : g_lane
-    wire signed [PRODUCT-1:0] value = PRODUCT'($signed(values[l*VALUE+:VALUE]));
-    wire signed [PRODUCT-1:0] factor = PRODUCT'($signed(row[l*ROW+:FACTOR]));
-    logic signed [PRODUCT-1:0] product;
+    wire signed [VALUE-1:0] value = values[l*VALUE+:VALUE];
+    wire signed [FACTOR-1:0] factor = row[l*ROW+:FACTOR];
     logic signed [ADDEND-1:0] addend;
     logic signed [SUM-1:0] sum;
-    logic [OUT_BITS-1:0] result;
     logic signed [SUM-SHIFT-1:0] level;
-    if (HALF_EVEN && SHIFT > 0) begin : g_even
-      // Up if the rest is above a half, or a half and the level odd.
-      wire half = sum[SHIFT-1];
-      logic more;
-      if (SHIFT > 1) begin : g_rest
-        assign more = |sum[SHIFT-2:0];
-      end else begin : g_no_rest
-        assign more = 1'b0;
+    logic [OUT_BITS-1:0] result;
+    always_ff @(posedge clk) if (enable) addend <= row[l*ROW+FACTOR+:ADDEND];
+    if (SPLIT) begin : g_split
+      localparam int CUT = 17;
+      logic signed [CUT+FACTOR:0] low;
+      logic signed [PRODUCT-CUT-1:0] high;
+      logic signed [SUM-1:0] lower, upper;
+      wire signed [VALUE-CUT-1:0] top = value[VALUE-1:CUT];
+      always_ff @(posedge clk)
+        if (enable) begin
+          low <= (CUT + FACTOR + 1)'($signed({1'b0, value[CUT-1:0]})) * (CUT + FACTOR + 1)'(factor);
+          high <= (PRODUCT - CUT)'(top) * (PRODUCT - CUT)'(factor);
+          lower <= SUM'(low);
+          upper <= (SUM'(high) <<< CUT) + SUM'(addend);
+          sum <= upper + lower;
+        end
+    end else begin : g_whole
+      logic signed [PRODUCT-1:0] product;
+      always_ff @(posedge clk) if (enable) product <= PRODUCT'(value) * PRODUCT'(factor);
+      if (HALF_EVEN) begin : g_now
+        always_ff @(posedge clk) if (enable) sum <= SUM'(product) + SUM'(addend);
+      end else begin : g_later
+        logic signed [PRODUCT-1:0] waiting;
+        logic signed [ADDEND-1:0] added;
+        always_ff @(posedge clk)
+          if (enable) begin
+            waiting <= product;
+            added <= addend;
+            sum <= SUM'(waiting) + SUM'(added);
+          end
       end
-      assign level = $signed(sum[SUM-1:SHIFT]) + $signed({{(SUM - SHIFT - 1) {1'b0}}, half && (more || sum[SHIFT])});
+    end
+    if (HALF_EVEN) begin : g_even
+      // Up if the rest is above a half, or a half and the level odd.
+      logic up;
+      if (SHIFT > 1) begin : g_rest
+        assign up = sum[SHIFT-1] && (|sum[SHIFT-2:0] || sum[SHIFT]);
+      end else if (SHIFT == 1) begin : g_half
+        assign up = sum[0] && sum[1];
+      end else begin : g_whole_number
+        assign up = 1'b0;
+      end
+      always_ff @(posedge clk)
+        if (enable) level <= $signed(sum[SUM-1:SHIFT]) + $signed({{(SUM - SHIFT - 1) {1'b0}}, up});
     end else begin : g_down
       assign level = sum[SUM-1:SHIFT];
       if (SHIFT > 0) begin : g_rest
@@ -60,12 +100,8 @@ module flowc_requant #(
       end
     end
     always_ff @(posedge clk)
-      if (enable) begin
-        product <= value * factor;
-        addend <= row[l*ROW+FACTOR+:ADDEND];
-        sum <= SUM'(product) + SUM'(addend);
+      if (enable)
         result <= 64'(level) < LOW ? OUT_BITS'(LOW) : 64'(level) > HIGH ? OUT_BITS'(HIGH) : level[OUT_BITS-1:0];
-      end
     assign results[l*OUT_BITS+:OUT_BITS] = result;
   end
 endmodule

@@ -1,5 +1,8 @@
 // Parameters that change from beat to beat: `row` is that of the current beat; with `step` the next beat's follows. ROWS of
 // them, over and over, from a file of hexadecimal words.
+//
+// The output of a block RAM has a register behind it, which the first row reaches in the second cycle after the reset: no beat comes
+// as early.
 module flowc_rows #(
     parameter int WIDTH = 8,
     parameter int ROWS = 1,
@@ -18,11 +21,22 @@ module flowc_rows #(
     wire unused = &{1'b0, clk, rst, step};
   end else begin : g_rows
     localparam int AW = $clog2(ROWS);
-    logic [AW-1:0] at;  // the row after the current one
-    always_ff @(posedge clk)
-      if (rst) at <= AW'(1);
-      else if (step) at <= at == AW'(ROWS - 1) ? '0 : at + 1'b1;
-    flowc_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .FILE(FILE), .STYLE(STYLE)) memory (
-        .clk, .read(rst || step), .read_at(rst ? '0 : at), .out_data(row));
+    localparam int AHEAD = STYLE == "block" ? 2 : 1;  // rows between the current one and the one that is read next
+    logic [AW-1:0] at;
+    logic [AHEAD-1:0] begun;
+    always_ff @(posedge clk) begun <= rst ? '0 : AHEAD'({begun, 1'b1});
+    logic last;
+    wire move = step || !begun[AHEAD-1];
+    flowc_count #(.COUNT(ROWS)) places (.clk, .rst, .step(move), .value(at), .last);
+    wire unused = &{1'b0, last};
+    if (STYLE == "block") begin : g_block
+      logic [WIDTH-1:0] next;
+      flowc_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .FILE(FILE), .STYLE(STYLE)) memory (
+          .clk, .read(move), .read_at(at), .out_data(next));
+      always_ff @(posedge clk) if (move) row <= next;
+    end else begin : g_logic
+      flowc_rom #(.WIDTH(WIDTH), .DEPTH(ROWS), .FILE(FILE), .STYLE(STYLE)) memory (
+          .clk, .read(move), .read_at(at), .out_data(row));
+    end
   end
 endmodule

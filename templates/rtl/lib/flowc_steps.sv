@@ -1,4 +1,5 @@
-// A base and the steps of the thresholds reached; reached means value >= threshold. 2 cycles.
+// A base and the steps of the thresholds reached; reached means value >= threshold. 2 cycles; where there are more than GROUP steps,
+// groups are added first, in 3.
 //
 // A row holds per lane LEVELS signed thresholds of BITS bits, the base, LEVELS steps, these of STEP_BITS bits, signed.
 module flowc_steps #(
@@ -28,10 +29,13 @@ module flowc_steps #(
   logic [LANES*ROW-1:0] row;
   flowc_rows #(.WIDTH(LANES * ROW), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
       .clk, .rst, .step(enable && valid), .row);
-  logic compared;
+  localparam int GROUP = 3, GROUPS = (LEVELS + GROUP - 1) / GROUP;
+  localparam int CYCLES = GROUPS > 1 ? 3 : 2;
+  logic [CYCLES-1:0] valids;
+  assign results_valid = valids[CYCLES-1];
   always_ff @(posedge clk)
-    if (rst) {results_valid, compared} <= '0;
-    else if (enable) {results_valid, compared} <= {compared, valid};
+    if (rst) valids <= '0;
+    else if (enable) valids <= {valids[CYCLES-2:0], valid};
   for (genvar l = 0; l < LANES; l++) begin : g_lane
     logic [LEVELS-1:0] reached;
     logic [ADDED-1:0] added;  // base, steps
@@ -42,11 +46,24 @@ module flowc_steps #(
       always_ff @(posedge clk) if (enable) reached[k] <= value >= threshold;
     end
     always_ff @(posedge clk) if (enable) added <= row[l*ROW+LEVELS*BITS+:ADDED];
-    logic signed [SUM-1:0] sum;
+    // The base goes with the first group.
+    logic signed [SUM-1:0] sums[GROUPS], sum;
+    for (genvar g = 0; g < GROUPS; g++) begin : g_group
+      logic signed [SUM-1:0] own;
+      always_comb begin
+        own = g == 0 ? SUM'($signed(added[0+:STEP_BITS])) : '0;
+        for (int k = g * GROUP; k < (g + 1) * GROUP && k < LEVELS; k++)
+          own += reached[k] ? SUM'($signed(added[(k+1)*STEP_BITS+:STEP_BITS])) : '0;
+      end
+      if (GROUPS > 1) begin : g_register
+        always_ff @(posedge clk) if (enable) sums[g] <= own;
+      end else begin : g_wire
+        assign sums[g] = own;
+      end
+    end
     always_comb begin
-      sum = SUM'($signed(added[0+:STEP_BITS]));
-      for (int k = 0; k < LEVELS; k++)
-        sum += reached[k] ? SUM'($signed(added[(k+1)*STEP_BITS+:STEP_BITS])) : '0;
+      sum = '0;
+      for (int g = 0; g < GROUPS; g++) sum += sums[g];
     end
     wire unused = &{1'b0, sum};
     always_ff @(posedge clk) if (enable) result <= OUT_BIPOLAR ? OUT_BITS'(!sum[SUM-1]) : sum[OUT_BITS-1:0];

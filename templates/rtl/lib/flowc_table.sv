@@ -1,4 +1,4 @@
-// A table per channel: entry value - FIRST. 2 cycles. Every lane has a memory of its own, [ROWS][ENTRIES], in a file of its own:
+// A table per channel: entry value - FIRST. 3 cycles: address, memory, the register behind it. Every lane has a memory of its own, [ROWS][ENTRIES], in a file of its own:
 // FILE, the lane's number in three digits, ".hex".
 module flowc_table #(
     parameter int LANES = 1,
@@ -22,10 +22,10 @@ module flowc_table #(
   localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam int WIDE = (VALUE > AW ? VALUE : AW) + 2;
   logic [AW-1:0] start;  // of the row's entries
-  logic addressed;
+  logic addressed, read;
   always_ff @(posedge clk)
-    if (rst) {results_valid, addressed} <= '0;
-    else if (enable) {results_valid, addressed} <= {addressed, valid};
+    if (rst) {results_valid, read, addressed} <= '0;
+    else if (enable) {results_valid, read, addressed} <= {read, addressed, valid};
   if (ROWS > 1) begin : g_rows
     always_ff @(posedge clk)
       if (rst) start <= '0;
@@ -37,10 +37,16 @@ module flowc_table #(
     wire signed [WIDE-1:0] entry = WIDE'($signed(values[l*VALUE+:VALUE])) - WIDE'(FIRST) + WIDE'($signed({1'b0, start}));
     wire unused = &{1'b0, entry};
     logic [AW-1:0] at;
-    always_ff @(posedge clk) if (enable) at <= entry[AW-1:0];
+    logic [OUT_BITS-1:0] found, result;
+    always_ff @(posedge clk)
+      if (enable) begin
+        at <= entry[AW-1:0];
+        result <= found;
+      end
+    assign results[l*OUT_BITS+:OUT_BITS] = result;
     flowc_rom #(
         .WIDTH(OUT_BITS), .DEPTH(DEPTH),
         .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"}), .STYLE(STYLE)
-    ) memory (.clk, .read(enable), .read_at(at), .out_data(results[l*OUT_BITS+:OUT_BITS]));
+    ) memory (.clk, .read(enable), .read_at(at), .out_data(found));
   end
 endmodule

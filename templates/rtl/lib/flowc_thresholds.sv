@@ -1,4 +1,5 @@
-// BASE + STEP * (number of thresholds reached); reached means value >= threshold. 2 cycles.
+// BASE + STEP * (number of thresholds reached); reached means value >= threshold. 2 cycles; where
+// there are more than GROUP of them, groups are counted first, in 3.
 //
 // A row holds [LANES][LEVELS] signed thresholds of BITS bits.
 module flowc_thresholds #(
@@ -26,10 +27,13 @@ module flowc_thresholds #(
   logic [LANES*LEVELS*BITS-1:0] row;
   flowc_rows #(.WIDTH(LANES * LEVELS * BITS), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
       .clk, .rst, .step(enable && valid), .row);
-  logic compared;
+  localparam int GROUP = 6, GROUPS = (LEVELS + GROUP - 1) / GROUP;
+  localparam int CYCLES = GROUPS > 1 ? 3 : 2;
+  logic [CYCLES-1:0] valids;
+  assign results_valid = valids[CYCLES-1];
   always_ff @(posedge clk)
-    if (rst) {results_valid, compared} <= '0;
-    else if (enable) {results_valid, compared} <= {compared, valid};
+    if (rst) valids <= '0;
+    else if (enable) valids <= {valids[CYCLES-2:0], valid};
   for (genvar l = 0; l < LANES; l++) begin : g_lane
     logic [LEVELS-1:0] reached;
     logic [OUT_BITS-1:0] result;
@@ -41,10 +45,20 @@ module flowc_thresholds #(
     if (OUT_BIPOLAR) begin : g_bipolar
       always_ff @(posedge clk) if (enable) result <= reached[0];
     end else begin : g_count
+      logic [2:0] counts[GROUPS];
+      for (genvar g = 0; g < GROUPS; g++) begin : g_group
+        localparam int OWN = LEVELS - g * GROUP < GROUP ? LEVELS - g * GROUP : GROUP;
+        wire [2:0] own = 3'($countones(reached[g*GROUP+:OWN]));
+        if (GROUPS > 1) begin : g_register
+          always_ff @(posedge clk) if (enable) counts[g] <= own;
+        end else begin : g_wire
+          assign counts[g] = own;
+        end
+      end
       logic [OUT_BITS-1:0] count;
       always_comb begin
         count = OUT_BITS'(BASE);
-        for (int k = 0; k < LEVELS; k++) count += reached[k] ? OUT_BITS'(STEP) : '0;
+        for (int g = 0; g < GROUPS; g++) count += OUT_BITS'(STEP * int'(counts[g]));
       end
       always_ff @(posedge clk) if (enable) result <= count;
     end

@@ -37,9 +37,16 @@ module flowc_link #(
   logic [2:0] fault;
   flowc_uart_rx #(.CLOCKS(CLOCKS)) from_line (.clk, .rst, .rx, .data(came), .valid(came_valid), .broken(came_broken));
   flowc_crc8 check_of_input (.check(check_in), .data(came), .next(check_came));
+  // What a byte is was found before it is valid: it is complete since its last bit, its stop bit follows.
+  logic is_anew, is_more, is_block, is_sound;
+  always_ff @(posedge clk) begin
+    is_anew <= came == ANEW;
+    is_more <= came == MORE;
+    is_block <= came != '0 && came <= 8'(BLOCK);
+    is_sound <= came == check_in;
+  end
   wire between = receiving == HEAD || receiving == STOPPED;
-  wire anew = came_valid && between && came == ANEW;
-  wire is_block = came != '0 && came <= 8'(BLOCK);
+  wire anew = came_valid && between && is_anew;
   wire store = came_valid && receiving == BODY;
   logic has_room;
   always_ff @(posedge clk)
@@ -53,7 +60,7 @@ module flowc_link #(
             left_in <= came[6:0];
             check_in <= '0;
             if (is_block) receiving <= BODY;
-            else if (came != MORE) {receiving, fault} <= {STOPPED, 3'd4};
+            else if (!is_more) {receiving, fault} <= {STOPPED, 3'd4};
           end
           BODY: begin
             left_in <= left_in - 1'b1;
@@ -63,7 +70,7 @@ module flowc_link #(
           end
           default: begin
             receiving <= HEAD;
-            if (came != check_in) {receiving, fault} <= {STOPPED, 3'd1};
+            if (!is_sound) {receiving, fault} <= {STOPPED, 3'd1};
           end
         endcase
       end
@@ -118,13 +125,18 @@ module flowc_link #(
   logic send_valid, send_ready, hello, told;
   logic [6:0] left_out;
   logic [9:0] allowed;  // bytes that the host has room for
+  // Bytes of a block that may be sent, as of the cycle before: until a block begins there are only more of them.
   wire [7:0] most = results < 8'(BLOCK) ? results : 8'(BLOCK);
-  wire [6:0] count = 10'(most) < allowed ? most[6:0] : allowed[6:0];
+  logic [6:0] count;
+  always_ff @(posedge clk) count <= core_rst ? '0 : 10'(most) < allowed ? most[6:0] : allowed[6:0];
   wire tell_fault = fault != '0 && !told;
   wire begin_block = sending == IDLE && send_ready && !hello && !tell_fault && owed == '0 && count != '0;
   assign tell_room = sending == IDLE && send_ready && !hello && !tell_fault && owed != '0 && !core_rst;
   assign send_result = sending == RESULTS && send_ready;
-  flowc_crc8 check_of_output (.check(check_out), .data(result), .next(check_sent));
+  // The check of a byte follows in the cycle after it was sent: the next one is far.
+  logic [7:0] sent;
+  logic sent_new;
+  flowc_crc8 check_of_output (.check(check_out), .data(sent), .next(check_sent));
   flowc_uart_tx #(.CLOCKS(CLOCKS)) to_line (.clk, .rst, .data(send), .valid(send_valid), .ready(send_ready), .tx);
   always_comb
     if (sending == RESULTS) {send_valid, send} = {result_valid, result};
@@ -133,6 +145,12 @@ module flowc_link #(
     else if (tell_fault) {send_valid, send} = {1'b1, WRONG | 8'(fault)};
     else if (owed != '0) {send_valid, send} = {!core_rst, MORE};
     else {send_valid, send} = {count != '0 && !core_rst, 8'(count)};
+  always_ff @(posedge clk) begin
+    sent <= result;
+    sent_new <= send_result && result_valid;
+    if (begin_block) check_out <= '0;
+    else if (sent_new) check_out <= check_sent;
+  end
   always_ff @(posedge clk)
     if (rst || anew) begin
       sending <= IDLE;
@@ -143,13 +161,11 @@ module flowc_link #(
         IDLE: begin
           hello <= 1'b0;
           if (!hello && tell_fault) told <= 1'b1;
-          check_out <= '0;
           left_out <= count;
           if (begin_block) sending <= RESULTS;
         end
         RESULTS:
           if (result_valid) begin
-            check_out <= check_sent;
             left_out <= left_out - 1'b1;
             if (left_out == 7'd1) sending <= SUM;
           end
@@ -158,7 +174,7 @@ module flowc_link #(
     end
   always_ff @(posedge clk)
     if (core_rst) allowed <= '0;
-    else allowed <= allowed + (came_valid && receiving == HEAD && came == MORE ? 10'(BLOCK) : '0)
+    else allowed <= allowed + (came_valid && receiving == HEAD && is_more ? 10'(BLOCK) : '0)
         - (begin_block ? 10'(count) : '0);
   assign working = receiving != STOPPED;
 endmodule

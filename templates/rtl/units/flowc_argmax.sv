@@ -1,4 +1,5 @@
 // The channel of the maximum at every position, the first of equals; PE channels per beat, BLOCKS beats a position.
+// The best of a beat is found in a tree, a level per cycle.
 module flowc_argmax #(
     parameter int PE = 1,
     parameter int BLOCKS = 1,
@@ -24,37 +25,55 @@ module flowc_argmax #(
   assign in_ready = enable;
   flowc_count #(.COUNT(BLOCKS)) blocks (.clk, .rst, .step(fire), .value(block), .last);
 
-  // The best of a beat, then the best so far
-  logic signed [VALUE-1:0] values[PE];
-  for (genvar p = 0; p < PE; p++) begin : g_lane
-    flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[p*X_BITS+:X_BITS]), .value(values[p]));
-  end
-  logic signed [VALUE-1:0] most, beat_best, best;
-  logic [OUT_BITS-1:0] where, beat_index, index;
-  logic beat_valid, beat_first, beat_last, index_valid;
-  always_comb begin
-    most = values[0];
-    where = OUT_BITS'(32'(block) * PE);
-    for (int p = 1; p < PE; p++)
-      if (values[p] > most) begin
-        most = values[p];
-        where = OUT_BITS'(32'(block) * PE + p);
-      end
-  end
+  // The best of a beat, with its channel, then the best so far
+  localparam int LEVELS = $clog2(PE);
+  localparam int STAGES = LEVELS > 0 ? LEVELS : 1;
+  logic [STAGES-1:0] valids, firsts, lasts;
   always_ff @(posedge clk)
     if (enable) begin
-      beat_best <= most;
-      beat_index <= where;
-      beat_first <= block == '0;
-      beat_last <= last;
-      if (beat_valid && (beat_first || beat_best > best)) begin
-        best <= beat_best;
-        index <= beat_index;
-      end
+      firsts <= STAGES'({firsts, block == '0});
+      lasts <= STAGES'({lasts, last});
     end
   always_ff @(posedge clk)
-    if (rst) {index_valid, beat_valid} <= '0;
-    else if (enable) {index_valid, beat_valid} <= {beat_valid && beat_last, fire};
+    if (rst) valids <= '0;
+    else if (enable) valids <= STAGES'({valids, fire});
+  for (genvar l = 0; l <= STAGES; l++) begin : g_level
+    localparam int NODES = (PE + (1 << l) - 1) >> l;
+    localparam int BELOW = (PE + (1 << l) / 2 - 1) >> (l > 0 ? l - 1 : 0);
+    for (genvar k = 0; k < NODES; k++) begin : g_node
+      logic signed [VALUE-1:0] most;
+      logic [OUT_BITS-1:0] where;
+      if (l == 0) begin : g_leaf
+        flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[k*X_BITS+:X_BITS]), .value(most));
+        assign where = OUT_BITS'(32'(block) * PE + k);
+      end else if (2 * k + 1 < BELOW) begin : g_pair
+        wire later = g_level[l-1].g_node[2*k+1].most > g_level[l-1].g_node[2*k].most;
+        always_ff @(posedge clk)
+          if (enable) begin
+            most <= later ? g_level[l-1].g_node[2*k+1].most : g_level[l-1].g_node[2*k].most;
+            where <= later ? g_level[l-1].g_node[2*k+1].where : g_level[l-1].g_node[2*k].where;
+          end
+      end else begin : g_single
+        always_ff @(posedge clk)
+          if (enable) begin
+            most <= g_level[l-1].g_node[2*k].most;
+            where <= g_level[l-1].g_node[2*k].where;
+          end
+      end
+    end
+  end
+  wire signed [VALUE-1:0] beat_best = g_level[STAGES].g_node[0].most;
+  logic signed [VALUE-1:0] best;
+  logic [OUT_BITS-1:0] index;
+  logic index_valid;
+  always_ff @(posedge clk)
+    if (enable && valids[STAGES-1] && (firsts[STAGES-1] || beat_best > best)) begin
+      best <= beat_best;
+      index <= g_level[STAGES].g_node[0].where;
+    end
+  always_ff @(posedge clk)
+    if (rst) index_valid <= 1'b0;
+    else if (enable) index_valid <= valids[STAGES-1] && lasts[STAGES-1];
   flowc_emit #(.WIDTH(OUT_BITS), .DELAY(DELAY)) emit (
       .clk, .rst, .data(index), .valid(index_valid), .enable, .out_data, .out_valid, .out_ready);
 endmodule

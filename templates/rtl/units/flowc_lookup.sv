@@ -1,4 +1,5 @@
 // The row of a table for every index: PE entries per beat, FOLDS beats a row. An index is taken in the first cycle of its row.
+// Row, address, memory and the register behind it take a cycle each.
 module flowc_lookup #(
     parameter int X_BITS = 4,
     parameter int X_KIND = 0,
@@ -36,19 +37,25 @@ module flowc_lookup #(
   flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data), .value);
   wire signed [31:0] index = 32'(value) - FIRST;
   wire [RW-1:0] chosen = index < 0 ? '0 : index > ROWS - 1 ? RW'(ROWS - 1) : RW'(index);
-  logic [AW-1:0] start, at;
-  logic addressed, valid;
-  wire [AW-1:0] begins = takes ? AW'(32'(chosen) * FOLDS) : start;
+  logic [RW-1:0] row;
+  logic [FW-1:0] part;
+  logic [AW-1:0] at;
+  logic [WIDTH-1:0] found, data;
+  logic [3:0] valids;
+  wire valid = valids[3];
   always_ff @(posedge clk) begin
-    if (fire) start <= begins;
-    if (enable) at <= begins + AW'(fold);
+    if (fire && takes) row <= chosen;
+    if (enable) begin
+      part <= fold;
+      at <= AW'(32'(row) * FOLDS) + AW'(part);
+      data <= found;
+    end
   end
   always_ff @(posedge clk)
-    if (rst) {valid, addressed} <= '0;
-    else if (enable) {valid, addressed} <= {addressed, fire};
-  logic [WIDTH-1:0] data;
+    if (rst) valids <= '0;
+    else if (enable) valids <= {valids[2:0], fire};
   flowc_rom #(.WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(TABLE), .STYLE(STYLE)) rows (
-      .clk, .read(enable), .read_at(at), .out_data(data));
+      .clk, .read(enable), .read_at(at), .out_data(found));
   flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY)) emit (
       .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
 endmodule

@@ -39,25 +39,28 @@ module flowc_permute #(
     if (rst) half <= 1'b0;
     else if (fire && last_place) half <= !half;
 
-  // Both accesses to the memory lie in one stage, so that their order is that of the cycles.
-  logic [AW-1:0] from;
-  logic [AW-1:0] to;
-  logic store, valid_1, valid_2, at_half;
-  logic [WIDTH-1:0] taken, found;
+  // Both accesses to the memory lie in one stage, so that their order is that of the cycles. Behind each memory lies a register.
+  logic [AW-1:0] ordered, from;
+  logic [AW-1:0] to[2];
+  logic [1:0] stores, half_at;
+  logic [3:0] valids;
+  logic [WIDTH-1:0] taken[2], found, data;
   flowc_rom #(.WIDTH(AW), .DEPTH(GIVEN), .FILE(ORDER), .STYLE(ORDER_STYLE)) order (
-      .clk, .read(enable), .read_at(early ? OW'(place) : '0), .out_data(from));
+      .clk, .read(enable), .read_at(early ? OW'(place) : '0), .out_data(ordered));
   always_ff @(posedge clk)
     if (enable) begin
-      to <= AW'(place);
-      at_half <= half;
-      taken <= in_data;
+      from <= ordered;
+      to <= '{AW'(place), to[0]};
+      half_at <= {half_at[0], half};
+      taken <= '{in_data, taken[0]};
+      data <= found;
     end
   always_ff @(posedge clk)
-    if (rst) {store, valid_1, valid_2} <= '0;
-    else if (enable) {store, valid_1, valid_2} <= {fire && takes, fire && gives, valid_1};
+    if (rst) {stores, valids} <= '0;
+    else if (enable) {stores, valids} <= {stores[0], fire && takes, valids[2:0], fire && gives};
   flowc_ram #(.WIDTH(WIDTH), .DEPTH(2 << AW), .STYLE(STYLE)) halves (
-      .clk, .write(store && enable), .write_at({at_half, to}), .in_data(taken), .read(enable),
-      .read_at({!at_half, from}), .out_data(found));
+      .clk, .write(stores[1] && enable), .write_at({half_at[1], to[1]}), .in_data(taken[1]), .read(enable),
+      .read_at({!half_at[1], from}), .out_data(found));
   flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY)) emit (
-      .clk, .rst, .data(found), .valid(valid_2), .enable, .out_data, .out_valid, .out_ready);
+      .clk, .rst, .data, .valid(valids[3]), .enable, .out_data, .out_valid, .out_ready);
 endmodule

@@ -41,18 +41,20 @@ module flowc_upsample #(
     else if (next_pixel) start <= last_pixel ? '0 : start + AW'(WORDS);
   assign at = start + AW'(word);
 
-  logic [WIDTH-1:0] kept, taken;
-  logic fresh, valid;
+  // Behind the memory lies a register.
+  logic [WIDTH-1:0] kept, read, taken[2];
+  logic [1:0] fresh, valids;
   flowc_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH), .STYLE(STYLE)) memory (
-      .clk, .write(fire && takes), .write_at(at), .in_data, .read(enable), .read_at(at), .out_data(kept));
+      .clk, .write(fire && takes), .write_at(at), .in_data, .read(enable), .read_at(at), .out_data(read));
   always_ff @(posedge clk)
     if (enable) begin
-      taken <= in_data;
-      fresh <= takes;
+      kept <= read;
+      taken <= '{in_data, taken[0]};
+      fresh <= {fresh[0], takes};
     end
   always_ff @(posedge clk)
-    if (rst) valid <= 1'b0;
-    else if (enable) valid <= fire;
+    if (rst) valids <= '0;
+    else if (enable) valids <= {valids[0], fire};
   flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY)) emit (
-      .clk, .rst, .data(fresh ? taken : kept), .valid, .enable, .out_data, .out_valid, .out_ready);
+      .clk, .rst, .data(fresh[1] ? taken[1] : kept), .valid(valids[1]), .enable, .out_data, .out_valid, .out_ready);
 endmodule

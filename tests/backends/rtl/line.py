@@ -89,7 +89,9 @@ def compiled(design: flowc.Design, sources: Sequence[str | Path], *options: str)
     target = build / "line"
     library = simulate._library(root, compiler())
     command = [compiler(), "-std=c++17", "-O0", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1", *include, "-o", target]
-    subprocess.run([*command, BENCH, *sorted(build.glob("V*.cpp")), *library, "-pthread"], check=True)
+    together = build / "line.cpp"  # one file reads Verilator's headers once
+    together.write_text("".join(f'#include "{source}"\n' for source in (BENCH, *sorted(build.glob("V*.cpp")))))
+    subprocess.run([*command, together, *library, "-pthread"], check=True)
     return target, [line for line in done.stderr.splitlines() if line.startswith("%")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ import pytest
 
 import flowc
 from flowc.backends.rtl import simulate
+from flowc.backends.rtl.backend import RtlBackend
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
+from flowc.dataflow.allocate.fifos import least_depths
 from flowc.dataflow.allocate.simulation import simulate as model
 from flowc.dataflow.emulator import emulate
-from flowc.units import Array
-from flowc.units.graph import Dataflow
+from flowc.model.dtypes import UInt
+from flowc.units import Array, Fork, Frame, InputPort, Join, OutputPort, Pad, Pool, Window
+from flowc.units.graph import Dataflow, Stream
 from tests import netbuild
 from tests.backends import graphs
 from tests.backends.rtl.checking import expect_equal, needs_verilator
@@ -100,3 +104,46 @@ def test_a_fault_is_seen(fault: str, tmp_path: Path) -> None:
     seen = simulate.run(simulate.compile(tmp_path, graph, quick=True), graph, frames, stalls=40)
     with pytest.raises(AssertionError):
         expect_equal(graph, seen, frames)
+
+
+def shortcut_block() -> tuple[Dataflow, Stream]:
+    """A residual block, a window's maximum in place of its convolution, and its shortcut."""
+    x, padded, taps = (Frame(h, h, c, UInt(3)) for h, c in ((6, 4), (8, 4), (6, 36)))
+    one = np.ones(1, np.int64)
+    join = Join(name="join", left=x, right=x, op="add", acc=UInt(4), left_scale=one, right_scale=one, pe=4)
+    units = [
+        InputPort(name="x", tensor="x", tensor_shape=(4, 6, 6), frame=x, simd=4),
+        Fork(name="fork", frame=x, simd=4, ways=2),
+        Pad(name="pad", frame=x, out=padded, top=1, left=1, bottom=1, right=1, simd=4),
+        Window(name="window", frame=padded, kernel=(3, 3), block=4, simd=4, parallel=True),
+        Pool(name="pool", frame=taps, channels=4, op="max", acc=UInt(3), pe=4, parallel=True),
+        join,
+        OutputPort(name="y", tensor="y", tensor_shape=(4, 6, 6), frame=join.outputs[0], simd=4),
+    ]
+    shortcut = Stream("fork", "join", 1, 1)
+    chain = ["x", "fork", "pad", "window", "pool", "join", "y"]
+    streams = [*(Stream(a, b) for a, b in pairwise(chain)), shortcut]
+    return RtlBackend().prepare(Dataflow("block", units, streams)), shortcut
+
+
+@pytest.mark.slow
+def test_one_place_less_in_the_shortcut_slows_the_pipeline(tmp_path: Path) -> None:
+    """The FIFO that holds the shortcut of a residual block while the window fills is as deep as it must be, and no deeper.
+
+    The other FIFOs have a place more than the least, as in a build: a rigid pipeline does not close up when it stalls.
+    """
+    graph, shortcut = shortcut_block()
+    depths = least_depths(graph)
+    frames = [np.random.default_rng(0).integers(0, 8, (FRAMES, 6, 6, 4))]
+    intervals = []
+    for less in (0, 1):
+        given = {s: n - less if s == shortcut else n + 1 for s, n in depths.items()}
+        sized = graph.with_streams({s: replace(s, depth=n, memory="lutram") for s, n in given.items()})
+        generate(sized, tmp_path / str(less), header="A test")
+        seen = simulate.run(simulate.compile(tmp_path / str(less), sized, quick=True), sized, frames)
+        expect_equal(sized, seen, frames)
+        (full,) = (passed.most for stream, passed in seen.streams.items() if stream.dst_port == 1)
+        assert full == given[shortcut] > 3
+        assert (seen.interval == model(sized, FRAMES).interval) or less
+        intervals.append(seen.interval)
+    assert intervals[0] == max(unit.cycles for unit in graph) < intervals[1]

@@ -154,6 +154,10 @@ def test_the_script_packages_all_of_it(project: tuple[Dataflow, Path, Element]) 
     memories = {path.name: path for path in flat.glob("*.mem")}
     for path in flat.glob("*.sv"):
         assert not re.search(r'"data/|\.hex"', path.read_text())
+        # Vivado gets tables by name: the macro is defined in each file that asks for it, as none sees another file's.
+        asks = "ifdef FLOWC_LUT6_2" in path.read_text()
+        assert asks == (path.name in ("flowc_heap.sv", "flowc_lut.sv"))
+        assert path.read_text().startswith("`define FLOWC_LUT6_2\n") == asks
     read = re.findall(r'"data/([^"]+)"', (folder / f"{name_design(graph).top}.sv").read_text())
     text = (flat / f"{name_design(graph).top}.sv").read_text()
     assert read

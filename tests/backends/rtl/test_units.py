@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.synthesis_units import activate
 from flowc.backends.rtl import simulate
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
-from flowc.units import Array
+from flowc.model.dtypes import SInt, UInt
+from flowc.units import Activate, Array, Frame, Table, Unit, Window
 from flowc.units.graph import Dataflow
 from tests.backends.hls.random_units import MAKERS, PIXEL_MAKERS, integers, side_by_side
 from tests.backends.rtl.checking import expect_equal, needs_verilator
@@ -22,10 +25,31 @@ WIDE = ("activate", "join", "mvtu", "pool", "vvtu", "window")
 """The kinds with most of the variety."""
 
 
+def in_block_ram() -> list[Unit]:
+    """Units whose memories are block RAMs: rings, keys of a search, thresholds, tables."""
+    rng = np.random.default_rng(1)
+    rows = Frame(7, 9, 4, UInt(3))
+    window = {"stride": (1, 2), "dilation": (1, 1), "block": 4, "simd": 4, "memory": "bram"}
+    table = Table(dtype=SInt(8), lo=-128, values=rng.integers(-128, 128, (16, 256)))
+    return [
+        Window(name="block_serial", frame=rows, kernel=(3, 3), **window),
+        Window(name="block_parallel", frame=rows, kernel=(3, 2), parallel=True, **window),
+        activate("block_search", SInt(14), UInt(6), 32, 1, "search"),
+        activate("block_rows", SInt(12), UInt(4), 512, 1, "compare"),
+        Activate(name="block_table", frame=Frame(1, 2, 16, SInt(8)), activation=table, pe=2),
+    ]
+
+
 def design(kinds: list[str], seed: int, out: Path, makers: dict[str, Any] = MAKERS) -> tuple[Dataflow, list[Array]]:
-    """A design with one random unit of each kind, and frames for it: random ones, all least, all greatest."""
+    """A design with one random unit of each kind, and frames for it: random ones, all least, all greatest.
+
+    Those of all kinds stand beside units in block RAM. Every other stream has a FIFO there.
+    """
     rng = np.random.default_rng(seed)
-    graph = side_by_side([makers[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)])
+    units = [makers[kind](rng, f"{kind}_{i}") for i, kind in enumerate(kinds)]
+    graph = side_by_side([*units, *(in_block_ram() if makers is MAKERS else [])])
+    deep = {s: replace(s, depth=4, memory="bram") for s in list(graph.streams)[::2]}
+    graph = graph.with_streams(deep)
     generate(graph, out, header="A test")
     frames = [
         np.concatenate([

@@ -75,6 +75,6 @@ def write_argmax(unit: ArgMax) -> Instance:
             "X_BITS": dtype.bits,
             "X_KIND": kind(dtype),
             "OUT_BITS": unit.outputs[0].dtype.bits,
-            "DELAY": delay(unit, 2),
+            "DELAY": delay(unit, 1 + max(1, (unit.pe - 1).bit_length())),
         },
     )

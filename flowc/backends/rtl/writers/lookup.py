@@ -27,7 +27,7 @@ def write_lookup(unit: Lookup) -> Instance:
             "WIDTH": width,
             "TABLE": memory.file,
             "STYLE": constant_style(unit.memory, len(words), width),
-            "DELAY": delay(unit, 2),
+            "DELAY": delay(unit, 4),
         },
         (memory,),
     )

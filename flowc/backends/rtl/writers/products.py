@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 
 from flowc.backends.rtl.activation import activation_part
@@ -59,11 +57,11 @@ def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: in
     weights, memories = _weights(unit)
     part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes, unit.pixels)
     shape |= {"PIXELS": unit.pixels} if unit.pixels > 1 else {}
-    stages = terms.bit_length() // 2 if terms > 1 else 0
+    stages = unit.tree(terms) if isinstance(unit, Mvtu) else unit.tree
     packed = _packing(unit)
     if packed is not None:
         chain = min(packed.chain, terms)
-        stages = chain - 1 + ceil(terms / chain).bit_length() // 2
+        stages += chain - 1
         shape |= {"PACKED_ROWS": packed.rows, "FIELD": packed.field, "CHAIN": chain}
     # A weight takes two cycles, its product one, the sum over time one.
     latency: dict[str, Value] = {"STAGES": stages, "DELAY": delay(unit, 4 + stages + part.cycles)}

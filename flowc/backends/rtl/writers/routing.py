@@ -83,7 +83,7 @@ def write_upsample(unit: Upsample) -> Instance:
             "FACTOR_H": unit.factor_h,
             "FACTOR_W": unit.factor_w,
             "STYLE": ram_style("auto", *unit.row_memory),
-            "DELAY": delay(unit, 1),
+            "DELAY": delay(unit, 2),
         },
     )
 
@@ -115,7 +115,7 @@ def _reordering(unit: Permute, taken: int) -> Instance:
             "ORDER": order.file,
             "STYLE": ram_style("auto", *unit.chunk_memory),
             "ORDER_STYLE": constant_style("auto", given, address),
-            "DELAY": delay(unit, 2),
+            "DELAY": delay(unit, 4),
         },
         (order,),
     )

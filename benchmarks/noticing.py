@@ -40,12 +40,13 @@ _MEMORY = 12 << 30
 TESTS = {
     "verify": [
         *(f"tests/design/test_{name}.py" for name in (
-            "comparison", "excuses", "join_probes", "loose_probes", "probes", "reference", "ties", "verify")),
+            "comparison", "counts", "edges", "excuses", "join_probes", "loose_probes", "probes", "reference", "ties", "verify")),
         "tests/streamline/test_evidence.py",
     ],
     "exact": ["tests/exact", "tests/passes/test_weights.py", "tests/design/test_excuses.py"],
     "units": ["tests/units"],
-    "allocate": ["tests/dataflow/allocate"],
+    "allocate": [f"tests/dataflow/allocate/test_{name}.py" for name in (
+        "allocation", "caps", "choosing", "loops", "parts", "select", "simulation", "styles")],
 }  # fmt: skip
 """Group -> the files and folders of tests that have to notice."""
 

@@ -40,7 +40,7 @@ _MEMORY = 12 << 30
 TESTS = {
     "verify": [
         *(f"tests/design/test_{name}.py" for name in (
-            "comparison", "counts", "edges", "excuses", "join_probes", "loose_probes", "probes", "reference", "ties", "verify")),
+            "comparison", "counts", "edges", "excuses", "join_probes", "loose_probes", "probes", "reference", "tail", "ties", "verify")),
         "tests/streamline/test_evidence.py",
     ],
     "exact": ["tests/exact", "tests/passes/test_weights.py", "tests/design/test_excuses.py"],

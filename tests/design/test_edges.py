@@ -7,20 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
 from flowc.design import join_probes
 from flowc.design.comparison import Comparison, Verification, room_of
-from flowc.design.excuses import in_windows, tie_excuse, window_excuse, windows_fit
+from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
 from flowc.design.probes import _arguments
-from flowc.design.tail import TailCheck
 from flowc.design.verify import _known, _last, _layers, _relative, compare
 from flowc.errors import MismatchError
 from flowc.exact.sums import FloatSum
 from flowc.model.dtypes import SInt, UInt
-from flowc.model.host import HostGraph
 from flowc.streamline.compile import compile_model
 from flowc.units import ArgMax, Fork, Frame, InputPort, Join, OutputPort, Pool, Thresholds, Window
 from flowc.units.graph import Dataflow, Stream
@@ -86,6 +83,16 @@ def test_steps_and_operands_that_are_too_many_are_thinned(monkeypatch: pytest.Mo
     assert (a + b)[:3].tolist() == [0, 30, 60]
     a, b = join_probes._around(unit, ends, ends, 0, np.zeros(0, np.int64))
     assert (a + b)[:2].tolist() == [0, -1]
+
+
+def test_operands_are_drawn_from_all_that_may_occur(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four integers three are drawn, for every channel others: neither end is left out."""
+    monkeypatch.setattr(join_probes, "_PAIRS", 3)
+    monkeypatch.setattr(join_probes, "_TRIED", 1)
+    ends = np.full(24, -100), np.full(24, 100)
+    few = np.full(24, 2), np.full(24, 5)
+    drawn = [join_probes._around(join("add", 24), ends, few, c, np.array([7]))[1][:2] for c in range(24)]
+    assert {int(b) for one in drawn for b in one} == {2, 3, 4, 5}
 
 
 def test_all_pairs_are_tried_where_they_are_few_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +236,13 @@ def test_marks_follow_what_is_moved() -> None:
     assert window_excuse(wrong, graph, inner, before, set()) is None
 
 
+def test_what_flowed_into_a_unit_has_the_shape_of_its_frames() -> None:
+    unit = join("add", 2)
+    before = {"j.0": np.arange(24).reshape(2, 12), "j.1": np.arange(24)}
+    assert [a.shape for a in flowed(unit, before)] == [(2, 2, 3, 2), (2, 2, 3, 2)]
+    assert [a.reshape(-1).tolist() for a in flowed(unit, before)] == [list(range(24))] * 2
+
+
 # ties
 
 
@@ -350,43 +364,3 @@ def test_layers_are_named_by_the_node_that_units_come_from() -> None:
     assert _layers(design, graph) == {"y": "Relu_1", "w": "/a", "z": "last"}
     known = _known(design, {"x": np.ones(2), "y": np.ones(2)})
     assert list(known) == ["x"]
-
-
-# the tail
-
-
-def tail_of(*, floats: bool) -> Any:
-    """y = s * q, z = ArgMax(y); with a float input that passes by: w = y + v."""
-    infos = [
-        helper.make_tensor_value_info("q", TensorProto.FLOAT, [1, 3]),
-        helper.make_tensor_value_info("v", TensorProto.FLOAT, [1, 3]),
-    ]
-    nodes = [helper.make_node("Mul", ["q", "s"], ["y"]), helper.make_node("ArgMax", ["y"], ["z"], axis=1, keepdims=0)]
-    outputs = [helper.make_tensor_value_info("z", TensorProto.INT64, [1])]
-    if floats:
-        nodes.append(helper.make_node("Add", ["y", "v"], ["w"]))
-        outputs.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [1, 3]))
-    scale = helper.make_tensor("s", TensorProto.FLOAT, [1], [0.5])
-    graph = helper.make_graph(nodes, "tail", infos[: 1 + floats], outputs, [scale])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return HostGraph(model)
-
-
-def test_a_tail_runs_on_the_floats_of_the_reference() -> None:
-    """Cut where the sums are known; what the reference does not have leaves it open; the inputs of the model are given."""
-    design: Any = SimpleNamespace(tail=tail_of(floats=True), accumulators=[entry("y")], inputs={"v": None})
-    floats = {"y": np.array([[1.0, 7.0, 3.0]], np.float32)}
-    check = TailCheck(design, floats)
-    assert sorted(check.outputs) == ["w", "z"]
-    assert check.open_ == []
-    found = check.run({"v": np.array([[1.0, 1.0, 1.0]], np.float32)}, floats)
-    assert found["z"].reshape(-1).tolist() == [1]
-    assert found["w"].reshape(-1).tolist() == [2.0, 8.0, 4.0]
-    design.inputs = {}
-    assert TailCheck(design, floats).open_ == ["v"]
-    assert TailCheck(design, {**floats, "v": floats["y"]}).open_ == []
-    assert sorted(TailCheck(design, {}).open_) == ["q", "v"]
-    design.tail = None
-    empty = TailCheck(design, floats)
-    assert (empty.outputs, empty.open_, empty.run({}, floats)) == ([], [], {})

@@ -13,7 +13,8 @@ listed with the reason in ``benchmarks/records/mutation_equivalent.json``, keyed
 same as Markdown beside it) lists every survivor.
 
 What was killed at *first*, by the tests that there were when the sample was drawn, is what says how good tests are. ``--again`` runs
-the survivors that have no reason against the tests that there are now: what these kill is listed apart, and the share at first stays.
+the survivors that have no reason against tests that are new or changed since: what these kill is listed apart, and the share at first
+stays.
 
 Exit status 1 if in a group fewer than nine in ten of the others were killed. Needs cosmic-ray and coverage.py
 (``pip install -e .[mutation]``).
@@ -25,7 +26,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +34,7 @@ from queue import Queue
 from typing import Any
 
 from benchmarks.mutants import GROUPS, ROOT, Mutant, mutants, text_of
-from benchmarks.noticing import Noticed, copied, measure, passes, preload, tests_of
+from benchmarks.noticing import Noticed, copied, files_since, measure, passes, preload, test_files, tests_of
 from benchmarks.provenance import commit
 from benchmarks.tables import markdown
 
@@ -61,8 +62,8 @@ def survives(mutant: Mutant, folder: Path, tests: dict[str, Noticed]) -> bool:
         path.write_text(source, encoding="utf-8")
 
 
-def run(drawn: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
-    """Every mutant, and whether it survived, as they end."""
+def run(drawn: Sequence[Mutant], jobs: int, since: Mapping[str, str] | None = None) -> Iterator[tuple[Mutant, bool]]:
+    """Every mutant, and whether it survived, as they end; ``since``: group -> the commit whose tests it survived already."""
     preload()
     with tempfile.TemporaryDirectory(prefix="flowc-mutants-") as scratch:
         copies: Queue[Path] = Queue()
@@ -71,7 +72,8 @@ def run(drawn: Sequence[Mutant], jobs: int) -> Iterator[tuple[Mutant, bool]]:
         tests = {}
         for group in dict.fromkeys(m.group for m in drawn):
             folder = copies.get()
-            tests[group] = measure(group, folder)
+            files = test_files(group) if since is None else files_since(group, since[group])
+            tests[group] = measure(group, folder, files)
             copies.put(folder)
 
         def one(mutant: Mutant) -> tuple[Mutant, bool]:
@@ -104,7 +106,7 @@ def again(found: dict[str, Any], results: Sequence[tuple[Mutant, bool]]) -> dict
     later = [m for m, lives in results if not lives]
     survivors = [s for s in found["survivors"] if _mutant(s) not in later]
     groups = {
-        g: entry | ({"again": commit()} if any(m.group == g for m in later) else {})
+        g: entry | ({"again": commit()} if any(m.group == g for m, _ in results) else {})
         for g, entry in found["groups"].items()
     }
     return {"groups": groups, "survivors": survivors, "killed_later": [*found["killed_later"], *map(asdict, later)]}
@@ -212,7 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         def update() -> dict[str, Any]:
             return counted(joined(old, first(results, options.seed)), reasons)
 
-    for result in run(drawn, options.jobs):
+    since = {g: entry.get("again", entry["commit"]) for g, entry in old["groups"].items()} if options.again else None
+    for result in run(drawn, options.jobs, since):
         results.append(result)
         write(update(), options.output)
     found = update()

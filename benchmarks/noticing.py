@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks.mutants import GROUPS, ROOT, Mutant
 
-__all__ = ["TESTS", "Noticed", "copied", "measure", "passes", "preload", "test_files", "tests_of"]
+__all__ = ["TESTS", "Noticed", "copied", "files_since", "measure", "passes", "preload", "test_files", "tests_of"]
 
 CACHE = ROOT / ".cache" / "mutation"
 BUDGET = 12.0
@@ -205,7 +205,20 @@ def preload() -> None:
     import pytest  # noqa: F401
 
 
-def measure(group: str, folder: Path) -> dict[str, Noticed]:
+def files_since(group: str, commit: str) -> list[str]:
+    """The test files of a group that are not what they were at a commit; all where that is not known."""
+    done = subprocess.run(
+        ["git", "diff", "--name-only", commit.split()[0], "--", *TESTS[group]],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    files = test_files(group)
+    return [f for f in files if f in done.stdout.splitlines()] if done.returncode == 0 else files
+
+
+def measure(group: str, folder: Path, files: Sequence[str]) -> dict[str, Noticed]:
     """Test -> what it costs and executes; measured where nothing is kept. ``folder`` is a copy without mutants.
 
     Raises:
@@ -213,7 +226,7 @@ def measure(group: str, folder: Path) -> dict[str, Noticed]:
     """
     sources = b"".join((ROOT / "flowc" / m).read_bytes() for m in GROUPS[group])
     kept = {}
-    for file in test_files(group):
+    for file in files:
         key = hashlib.sha256(sources + (ROOT / file).read_bytes()).hexdigest()[:16]
         kept[file] = CACHE / f"{group}-{Path(file).stem}-{key}.json"
     CACHE.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from flowc.design import join_probes
+from flowc.design import comparison, join_probes, probes
 from flowc.design.comparison import Comparison, Verification, room_of
 from flowc.design.excuses import flowed, in_windows, tie_excuse, window_excuse, windows_fit
 from flowc.design.probes import _arguments
@@ -93,6 +93,36 @@ def test_operands_are_drawn_from_all_that_may_occur(monkeypatch: pytest.MonkeyPa
     few = np.full(24, 2), np.full(24, 5)
     drawn = [join_probes._around(join("add", 24), ends, few, c, np.array([7]))[1][:2] for c in range(24)]
     assert {int(b) for one in drawn for b in one} == {2, 3, 4, 5}
+
+
+def test_as_many_operands_are_drawn_as_pairs_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 pairs for three steps are 20 each, of which three times as many are looked at; of 60 operands none is drawn; then 64 anywhere."""
+    asked: list[Any] = []
+
+    class Rng:
+        def integers(self, low: int, high: int, size: int) -> Array:
+            asked.append((int(low), int(high), size))
+            return np.full(size, low)
+
+    monkeypatch.setattr(join_probes, "_PAIRS", 60)
+    monkeypatch.setattr(join_probes, "_TRIED", 3)
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Rng())
+    left = np.array([-9]), np.array([9])
+    for high in (60, 59):
+        join_probes._around(join("add"), left, (np.array([0]), np.array([high])), 0, np.arange(3))
+    assert asked == [(0, 61, 60), (-9, 10, 64), (0, 61, 64), (-9, 10, 64), (0, 60, 64)]
+
+
+def test_how_much_is_tried_is_a_decision() -> None:
+    """Pairs per channel and join, steps, arguments per set and activation: some seconds, and some hundred megabytes, at most."""
+    assert (join_probes._PAIRS, join_probes._ELEMENTS, join_probes._STEPS, join_probes._TRIED) == (
+        4096,
+        2_097_152,
+        2048,
+        16,
+    )
+    assert (probes._MOST, probes._ELEMENTS, probes._ROUNDING) == (8192, 4_194_304, 1 / 16)
+    assert comparison._CLOSE == 1e-5
 
 
 def test_all_pairs_are_tried_where_they_are_few_enough(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from flowc.dataflow.emulator import unfolded
 from flowc.design.design import Design
 from flowc.design.join_probes import Reach, operands, probe_join
 from flowc.design.verify import ReferenceRunner, compare
+from flowc.model.dtypes import SInt, UInt
 from flowc.streamline.compile import compile_model
-from flowc.units import Join, Thresholds
+from flowc.units import Fork, Frame, Join, Thresholds
+from flowc.units.graph import Dataflow, Stream
 from tests.compare import design_of
 from tests.netbuild import Net
 
@@ -130,3 +133,33 @@ def test_what_is_no_join_of_two_known_tensors_is_not_probed() -> None:
     assert operands(design, graph, stream, {n: a for n, a in known.items() if n != names[1]}) is None
     assert operands(design, graph, graph.into(unit.name)[0], known) is None
     assert probe_join(design, unit, names, stream.tensor or "", Reach()) is None
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_tensor_joined_with_itself_is_not_probed(twice: bool) -> None:
+    """Pairs of different integers do not occur there. Two tensors are found through the forks that copy them."""
+    frame, one = Frame(1, 1, 2, SInt(4)), np.ones(1, np.int64)
+    steps = Thresholds(
+        dtype=UInt(1),
+        values=np.array([[0]]),
+        base=np.zeros(1, np.int64),
+        step=np.ones((1, 1), np.int64),
+        domain=np.array([[-16, 14]]),
+    )
+    units = [
+        *(Fork(name=n, frame=frame, ways=2) for n in ("p", "q", "f", "g")),
+        Join(name="j", left=frame, right=frame, op="add", acc=SInt(5), left_scale=one, right_scale=one, activation=steps),
+        Fork(name="o", frame=Frame(1, 1, 2, UInt(1)), ways=1),
+    ]  # fmt: skip
+    streams = [
+        Stream("p", "f", tensor="a"), Stream("q", "g", tensor="b"), Stream("f", "j"), Stream("f" if twice else "g", "j", int(twice), 1),
+        Stream("j", "o", tensor="y"),
+    ]  # fmt: skip
+    graph = Dataflow("d", units, streams)
+    info = SimpleNamespace(shape=(1, 2))
+    values = {n: np.zeros((1, 2)) for n in ("a", "b", "y")}
+    design: Any = SimpleNamespace(tensors=dict.fromkeys(values, info))
+    assert operands(design, graph, streams[-1], values) == (None if twice else ("a", "b"))
+    assert operands(design, graph, streams[-1], values | {"a": np.zeros((1, 3))}) is None
+    bare = graph.with_units({"j": graph["j"].with_(activation=replace(steps, domain=None))})
+    assert operands(design, bare, streams[-1], values) is None

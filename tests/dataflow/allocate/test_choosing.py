@@ -247,3 +247,26 @@ def test_windows_in_front_get_spare_rows_only_where_they_need_them() -> None:
     assert Layer._window_widths(6, 4) == [2, 1, 4] or Layer._window_widths(6, 4) == [1, 2, 4]
     assert Layer._window_widths(2, 4) == [2, 1, 4]
     assert Layer._window_widths(8, 6) == [1, 2, 3, 6]
+
+
+def test_weights_of_a_cycle_fit_what_brings_them() -> None:
+    """4,096 bits for each row: 512 inputs of eight bits. Over a stream for all rows together, and 2,048 products."""
+    unit = Mvtu(
+        name="m", frame=Frame(1, 1, 1024, UInt(1)), weights=np.ones((4, 1024), np.int64), weight_type=SInt(8), acc=SInt(20), block=1024
+    )  # fmt: skip
+    most = {pe: max(f.in_width for f in Layer(unit).folds(10**6) if f.out_width == pe) for pe in (1, 2, 4)}
+    assert most == {1: 8, 2: 8, 4: 8}  # the four least of each
+    few = {pe: [f.in_width for f in Layer(unit).folds(4096 // (256 * pe)) if f.out_width == pe] for pe in (1, 2, 4)}
+    assert few == {1: [256, 512], 2: [256, 512], 4: [256, 512]}
+    streamed = Layer(unit, fixed={"memory": "stream"})
+    few = {pe: [f.in_width for f in streamed.folds(4096 // (128 * pe)) if f.out_width == pe] for pe in (1, 2, 4)}
+    assert few == {1: [128, 256, 512], 2: [128, 256], 4: [128]}
+    narrow = Layer(unit.with_(weight_type=SInt(2), acc=SInt(14)), fixed={"memory": "stream"})
+    few = {pe: [f.in_width for f in narrow.folds(4096 // (512 * pe)) if f.out_width == pe] for pe in (1, 2, 4)}
+    assert few == {1: [512, 1024], 2: [512, 1024], 4: [512]}
+    wide = Layer(unit.with_(frame=Frame(1, 1, 1024, UInt(8)), weight_type=SInt(2)))  # inputs of eight bits: 512 of them
+    assert [f.in_width for f in wide.folds(4096 // 256) if f.out_width == 1] == [256, 512]
+    results = Layer(
+        unit.with_(weights=np.ones((512, 4), np.int64), frame=Frame(1, 1, 4, UInt(1)), block=4, acc=SInt(20))
+    )
+    assert max(f.out_width for f in results.folds(10**6)) == 128  # results of 20 bits: 204 at most, of divisors 128

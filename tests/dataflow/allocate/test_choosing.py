@@ -247,6 +247,7 @@ def test_windows_in_front_get_spare_rows_only_where_they_need_them() -> None:
     assert Layer._window_widths(6, 4) == [2, 1, 4] or Layer._window_widths(6, 4) == [1, 2, 4]
     assert Layer._window_widths(2, 4) == [2, 1, 4]
     assert Layer._window_widths(8, 6) == [1, 2, 3, 6]
+    assert Layer._window_widths(4, 12) == [4, 1, 2, 12, 3, 6]  # even ratios before the others
 
 
 def test_weights_of_a_cycle_fit_what_brings_them() -> None:

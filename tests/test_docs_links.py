@@ -12,10 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
 import flowc
+from flowc.cli.commands import cli
 from flowc.streamline.pipeline import STREAMLINE
 from flowc.targets import Target
 from flowc.units import ACTIVATIONS, UNITS
@@ -95,6 +97,31 @@ def resolves(name: str) -> bool:
             found = getattr(found, part, None)
         return True
     return False
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Every option of a command and of those below it."""
+    own = {name for p in command.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(options_of, below))
+
+
+@cache
+def known_options() -> set[str]:
+    """Options of flowc and of its modules that are run, and those of the scripts and drivers that it writes."""
+    files = [*(p for p in (ROOT / "templates").rglob("*") if p.is_file()), *(ROOT / "flowc").rglob("__main__.py")]
+    written = (p.read_text(encoding="utf-8", errors="ignore") for p in files)
+    return options_of(cli) | {"--help"} | {o for text in written for o in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *ROOT.glob("examples/*/README.md")], ids=lambda p: f"{p.parent.name}/{p.name}"
+)
+def test_named_options_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    said = [*re.findall(r"`(--[a-z][^`\n]*)`", text), *re.findall(r"^flowc .*", text, re.MULTILINE)]
+    named = {option for line in said for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)}
+    assert named <= known_options(), f"{page.name} names {sorted(named - known_options())}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -83,6 +83,24 @@ def test_one_unit_that_binds_is_told_from_many(report: dict[str, Any]) -> None:
     assert f"--fps 1000 asks for as much as '{others[-1]}', the next slowest, gives as it is" in said(alone)
 
 
+def test_what_does_not_fit_is_told_to_be_smaller_and_nothing_else(report: dict[str, Any]) -> None:
+    large = report | {"fits": False, "resources": report["resources"] | {"lut": 2 * report["budget"]["lut"]}}
+    assert tell(large).advice == [
+        (
+            "Too large: LUT is at 200% of what may be used. Ask for a lower --fps, fix less PE and SIMD in the folding file, or take a larger "
+            "board."
+        )
+    ]
+
+
+def test_what_was_not_compared_is_not_called_measured(report: dict[str, Any]) -> None:
+    (fact,) = (f for f in tell(report | {"verification": None}).facts if f.label == "Equal to onnxruntime?")
+    assert (fact.text, fact.origin) == ("not compared", "")
+    page = render_html(report | {"verification": None})
+    assert "no comparison was run</span>" in page
+    assert not re.search(r'no comparison was run</span>\s*<span class="tag', page)
+
+
 def test_the_rate_that_is_advised_is_reached(report: dict[str, Any]) -> None:
     (wanted,) = re.findall(r"--fps (\d+) asks for as much as '([^']+)'", said(report))
     cycles = next(layer["cycles"] for layer in report["layers"] if layer["name"] == wanted[1])

@@ -27,7 +27,7 @@ class Fact:
     Attributes:
         label: what it is.
         text: as it is read.
-        origin: modelled, counted, simulated, measured, or imported from vendor tools.
+        origin: modelled, counted, simulated, measured, or imported from vendor tools; empty where there is no figure.
         value: as report.json has it.
         more: a few words below.
         good: True or False where it is an answer, None where it is a figure.
@@ -108,7 +108,7 @@ def _units(report: Report) -> set[str]:
 def _checked(report: Report) -> Fact:
     found = report["verification"]
     if found is None:
-        return Fact("Equal to onnxruntime?", "not compared", "measured", None, "no comparison was run")
+        return Fact("Equal to onnxruntime?", "not compared", "", None, "no comparison was run")
     open_, wrong = found["explained_by_ambiguous"], found["mismatches"]
     more = f"{number(found['values'])} integers of {counted(found['samples'], 'sample')}"
     if wrong > open_:
@@ -186,17 +186,19 @@ def _tightest(report: Report) -> tuple[str, float] | None:
 
 def _advice(report: Report) -> Iterator[str]:
     """What binds, and what to change."""
+    tight = _tightest(report)
+    if not report["fits"]:
+        where = "" if tight is None else f": {_NAMES[tight[0]]} is at {percent(tight[1])} of what may be used"
+        yield f"Too large{where}. Ask for a lower --fps, fix less PE and SIMD in the folding file, or take a larger board."
+        return
     if report["execution"] == "loopback":
         yield from _loopback_advice(report)
     else:
         yield from _dataflow_advice(report)
-    tight = _tightest(report)
     if tight is None:
         return
     name, share = _NAMES[tight[0]], tight[1]
-    if not report["fits"]:
-        yield f"Too large: {name} is at {percent(share)} of what may be used. Ask for fewer frames per second, or take a larger board."
-    elif share < _ROOM and report["execution"] == "dataflow":
+    if share < _ROOM and report["execution"] == "dataflow":
         room = f"The board has room: {name} is at {percent(share)} of what may be used"
         trade = ". A higher --fps, or none, trades it for rate" if report["bottleneck"] in _units(report) else ""
         yield f"{room}{trade}; at this rate a smaller board may do."

@@ -49,7 +49,9 @@ class Board(Device):
         fifos: those whose high-water marks it keeps.
 
     Attributes:
-        interrupts: wait for the DMA engines' interrupts, and sleep meanwhile, instead of asking them over and over.
+        interrupts: wait for the DMA engines' interrupts, and leave the processor to others meanwhile, instead of asking them over and
+            over. Those are still asked whose interrupt PYNQ does not find in the bitstream, and all where an event loop runs already
+            (in a notebook), which can't be waited in.
 
     Raises:
         MissingError: the bitstream can't be loaded, is of another design, or the memory is too small for a frame.
@@ -67,7 +69,6 @@ class Board(Device):
     ) -> None:
         pynq, self._overlay = load_overlay(bitfile)
         self._inputs, self._outputs = inputs, outputs
-        self.interrupts = False
         names = [s.name for s in (*inputs, *outputs)]
         self._status = None if identity is None else Status(part_of(self._overlay, "status"), identity, names, fifos)
         sizes = {name: s.frame_bytes // s.ways for s in (*inputs, *outputs) for name in s.engines}
@@ -116,14 +117,20 @@ class Board(Device):
         channels += [("output", name, channel) for name, channel in self._receive.items()]
         for kind, name, channel in channels:
             try:
-                if self.interrupts:
-                    _loop().run_until_complete(channel.wait_async())
-                else:
-                    channel.wait()
+                self._wait_for(kind, name, channel)
             except RuntimeError as error:
                 raise DriverError("the DMA engine of the {} '{}' stopped: {}".format(kind, name, error)) from error
         if self._status is not None:
             self._status.end()
+
+    def _wait_for(self, kind: str, name: str, channel: Any) -> None:
+        pin = "dma_{}/{}_introut".format(name, "mm2s" if kind == "input" else "s2mm")
+        if self.interrupts and pin in self._overlay.interrupt_pins:
+            loop = _loop()
+            if not loop.is_running():
+                loop.run_until_complete(channel.wait_async())
+                return
+        channel.wait()
 
     def figures(self) -> Dict[str, Any]:
         return {} if self._status is None else self._status.figures()

@@ -36,10 +36,12 @@ class Device(ABC):
     Attributes:
         name: "fpga" where hardware computes, else "emulator".
         batch: frames that it takes at once.
+        interrupts: sleep while the hardware works, where it has interrupts that say when it is done.
     """
 
     name = "fpga"
     batch = 1
+    interrupts = False
 
     @abstractmethod
     def fill(self, half: int, tensors: Mapping[str, Array]) -> int:

@@ -40,6 +40,7 @@ class Accelerator:
         emulate: True computes on an emulator instead of a board; None does so where pynq is not installed.
         design: the folder that ``flowc build`` wrote, for flowc's emulator; by default the folder above this file's.
         batch: frames that are sent at once, where the board's memory is large enough.
+        interrupts: sleep while the hardware works, instead of asking it over and over, where it has interrupts.
 
     Attributes:
         backend: "fpga", "emulator", or "host" where only head and tail run.
@@ -58,6 +59,7 @@ class Accelerator:
         emulate: Optional[bool] = None,
         design: Union[str, Path, None] = None,
         batch: int = 256,
+        interrupts: bool = False,
     ) -> None:
         self._description = _described()
         self._entries: List[str] = self._description["entries"]
@@ -85,6 +87,8 @@ class Accelerator:
                 self.device = self._emulator(design)
             except MissingError as error:
                 self.lacks.append("no board ({} is not installed), and {}".format(package, error))
+        if self.device is not None:
+            self.device.interrupts = interrupts
         self.backend = "host" if self.device is None else self.device.name
 
     def _board(self, bitfile: Union[str, Path, None], batch: int) -> Device:

@@ -71,8 +71,9 @@ def main() -> None:
     parser.add_argument("--bitfile")
     parser.add_argument("--frames", type=positive, default=10000)
     parser.add_argument("--batch", type=positive, default=256)
+    parser.add_argument("--interrupts", action="store_true", help="sleep while the hardware works")
     options = parser.parse_args()
-    accelerator = Accelerator(options.bitfile, emulate=False, batch=options.batch)
+    accelerator = Accelerator(options.bitfile, emulate=False, batch=options.batch, interrupts=options.interrupts)
     try:
         figures = measure(accelerator, options.frames)
         fifos = figures.pop("fifos", None) or []

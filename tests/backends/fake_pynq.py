@@ -183,6 +183,11 @@ def make_pynq(graph, length_bits=DMA_LENGTH_BITS, identity=None):
             self.register = 0
             self.batches, self.engines = [], []
             self.dirty, self.interrupts = False, 0
+            self.interrupt_pins = {
+                f"dma_{e.name}/{'mm2s' if p.is_input else 's2mm'}_introut": {"controller": "interrupts"}
+                for p in boundary(graph)
+                for e in p.engines
+            }
             self.ports = boundary(graph)
             self.readers = [Reader(port, buffers) for port in weight_ports(graph)]
             for reader in self.readers:

@@ -59,9 +59,13 @@ def test_the_driver_computes_the_model_on_simulated_hardware(tmp_path, monkeypat
         assert figures[f"{port.name}_beats"] == 2 * port.beats, port.name
         assert figures[f"{port.name}_waited"] + figures[f"{port.name}_starved"] > 0
     accelerator.device.flush()
+    assert overlay.interrupts == 0
+    accelerator.device.interrupts = True
     assert {fifo["most"] for fifo in accelerator.device.figures()["fifos"]} == {0}
     found = accelerator(x)
     assert all(np.array_equal(found[name], values) for name, values in expected.items())
+    assert overlay.interrupts == 3 * len(overlay.interrupt_pins)
+    accelerator.device.interrupts = False
 
     # A batch that is said to be longer than what is sent gets no TLAST, a shorter one too early a TLAST.
     write = overlay.write

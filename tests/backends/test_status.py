@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import re
@@ -267,6 +268,20 @@ def test_the_driver_counts_and_flushes(opened: Any) -> None:
     accelerator.device.interrupts = True
     assert np.array_equal(accelerator(x), expected)
     assert overlay.interrupts == 6
+    # Asked over and over, where the bitstream has no interrupt of an engine, or an event loop runs already.
+    overlay.interrupt_pins.pop(f"dma_{boundary(graph)[0].engines[0].name}/mm2s_introut")
+    assert np.array_equal(accelerator(x), expected)
+    assert overlay.interrupts == 9
+
+    async def within() -> Any:
+        return accelerator(x)
+
+    assert np.array_equal(asyncio.run(within()), expected)
+    assert overlay.interrupts == 9
+    accelerator.close()
+    accelerator = package.Accelerator(batch=4, interrupts=True)
+    assert np.array_equal(accelerator(x), expected)
+    assert pynq.overlays[1].interrupts == 6
 
 
 def test_weights_come_again_after_a_flush_or_it_is_refused(opened: Any) -> None:

@@ -8,6 +8,7 @@ The status block, where there is one, answers on its AXI4-Lite port.
 
 from __future__ import annotations
 
+import asyncio
 import importlib.resources
 import importlib.util
 import subprocess
@@ -329,6 +330,11 @@ class Channel:
         text = self.pending.tobytes().hex() if self.port.is_input else "-"
         assert self.overlay.ask(f"start {self.number} {nbytes} {text}") == "ok"
 
+    async def wait_async(self):
+        await asyncio.sleep(0)
+        self.overlay.interrupts += 1
+        self.wait()
+
     def wait(self):
         answer = self.overlay.ask(f"wait {self.number}")
         pending, self.pending = self.pending, None
@@ -369,9 +375,10 @@ def verilated_pynq(graph, rtl: Path, binary: Path, *, steady=False):
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            self.registers = []
+            self.registers, self.interrupts = [], 0
             self.frames = types.SimpleNamespace(write=self.write)
             engines = [engine for port in boundary(graph) for engine in port.engines]
+            self.interrupt_pins = {f"dma_{e.name}/{'mm2s' if e.port.is_input else 's2mm'}_introut": {} for e in engines}
             for number, engine in enumerate(engines):
                 setattr(self, f"dma_{engine.name}", Engine(Channel(self, number, engine.port)))
             self.status = types.SimpleNamespace(

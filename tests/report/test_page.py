@@ -83,6 +83,24 @@ def test_one_unit_that_binds_is_told_from_many(report: dict[str, Any]) -> None:
     assert f"--fps 1000 asks for as much as '{others[-1]}', the next slowest, gives as it is" in said(alone)
 
 
+def test_a_staircase_of_many_steps_is_drawn_to_its_end(report: dict[str, Any]) -> None:
+    entry = {
+        "layer": "a",
+        "form": "requant",
+        "channel": 1,
+        "channels": 1,
+        "lo": 0,
+        "hi": 1000,
+        "open_values": 0,
+        "windows": [],
+    }
+    entry |= {"at": list(range(100, 900)), "levels": list(range(801))}
+    page = render_html(report | {"activations": [entry]})
+    (path,) = re.findall(r'class="stair" d="([^"]*)"', page)
+    assert path.count("V") == 800
+    assert path.endswith("H626.0")
+
+
 def test_what_does_not_fit_is_told_to_be_smaller_and_nothing_else(report: dict[str, Any]) -> None:
     large = report | {"fits": False, "resources": report["resources"] | {"lut": 2 * report["budget"]["lut"]}}
     assert tell(large).advice == [

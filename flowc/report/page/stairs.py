@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from flowc.report.text import number
 
 __all__ = ["Staircase", "draw_stairs"]
@@ -40,7 +42,7 @@ class Staircase:
     right: int
     top: int
     bottom: int
-    path: str
+    path: Markup
     bands: list[Band]
     lo: int
     hi: int
@@ -95,7 +97,7 @@ def _draw(entry: Mapping[str, Any]) -> Staircase:
         WIDTH - _RIGHT,
         _TOP,
         HEIGHT - _BOTTOM,
-        path,
+        Markup(path),  # noqa: S704 - numbers; as text it would be cut at the length of a name
         bands,
         lo,
         hi,

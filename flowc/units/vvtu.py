@@ -97,8 +97,8 @@ class Vvtu(Unit):
 
     @property
     def tree(self) -> int:
-        """Registers among the adders of a beat's products."""
-        return self.taps.bit_length() // 2 if self.parallel else 0
+        """Registers among the adders of a beat's products, one per level."""
+        return (self.taps - 1).bit_length() if self.parallel else 0
 
     @property
     def products(self) -> int:

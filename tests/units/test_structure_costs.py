@@ -143,7 +143,7 @@ def test_products_in_pipelines() -> None:
         lut=16 + 14 + 53 + 12, ff=16 + 11 + 98 + 2 * 8 + 16 + 20
     )
     unit = unit.with_(parallel=True)
-    assert unit.resources == dot_products(unit, 4, 9, 1) + Resources(
+    assert unit.resources == dot_products(unit, 4, 9, 1, 4) + Resources(
         lut=144 + 3 + 53 + 12, ff=144 + 3 + 98 + 144 + 144 + 20
     )
     # Each channel's own parameters: three blocks are counted besides. Two results of four channels of four bits leave.
@@ -267,10 +267,10 @@ def test_tables(lo: int, values: tuple[int, int], expected: Resources) -> None:
 
 @pytest.mark.parametrize(("unit", "stages"), [
     (MAX, 3), (SUMS, 7), (GlobalSum(name="s", frame=F, acc=U8), 3), (JOIN, 3), (FORK, 3), (RING, 3), (product("vvtu"), 6),
-    (product("vvtu", parallel=True), 8), (product("mvtu"), 6), (product("mvtu", simd=1), 5), (product("mvtu", simd=8), 7),
+    (product("vvtu", parallel=True), 10), (product("mvtu"), 6), (product("mvtu", simd=1), 5), (product("mvtu", simd=8), 7),
 ])  # fmt: skip
 def test_stages(unit: Unit, stages: int) -> None:
-    """Registers from beat to result: one for every two levels of a tree of products, of 9 taps two; of a pool one per level."""
+    """Registers from beat to result: one for every two levels of a matrix unit's tree; per level of 9 taps, four."""
     assert unit.stages == stages
     assert (unit.drain, unit.interval) == (0, unit.cycles)
     again = unit.with_(overlap=False)

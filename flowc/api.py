@@ -107,7 +107,9 @@ def build(
         "verify-passes": verify_passes,
     }, folding=folding, utilization=utilization)  # fmt: skip
     if csim and output is None:
-        raise UsageError("csim compiles the generated C++, so the design must be written: give an output directory")
+        raise UsageError(
+            "csim compiles the generated C++, so the design must be written", remedy="Give an output directory"
+        )
     _check_rtlsim(rtlsim, request.backend, output)
     if output is not None:
         with staged_output(output, force=force) as staging:
@@ -158,10 +160,13 @@ def _check_rtlsim(rtlsim: bool, backend: str, output: str | os.PathLike[str] | N
     if backend != "rtl":
         raise UsageError("an RTL simulation runs SystemVerilog", remedy="Build with --backend rtl")
     if output is None:
-        raise UsageError("rtlsim compiles the generated SystemVerilog: give an output directory")
+        raise UsageError(
+            "rtlsim compiles the generated SystemVerilog, so the design must be written",
+            remedy="Give an output directory",
+        )
     missing = find(backend).missing_tools()
     if missing:
-        raise UsageError(missing[0])
+        raise UsageError(missing[0], remedy="Install it (pip install 'flowc[rtl]'), or build without the simulation")
 
 
 def estimate(
@@ -223,16 +228,22 @@ def _request(
     """What is asked of a plan, checked before any work begins."""
     board = target if isinstance(target, Target) else load_target(target)
     if fps is not None and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
-        raise UsageError(f"fps must be a finite number above 0, not {fps}")
+        raise UsageError(
+            f"fps must be a finite number above 0, not {fps}",
+            remedy="Leave it out for as many frames as fit, or give a number such as 3000",
+        )
     check_execution(execution)
     checked_clock(clock_mhz, board)
     language = _backend(backend, board)
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
-        raise UsageError(f"a batch has at least one image, not {batch}")
+        raise UsageError(f"a batch has at least one image, not {batch}", remedy="Leave it out, or give 1 or more")
     if latency_ms is not None and not (
         isinstance(latency_ms, int | float) and math.isfinite(latency_ms) and latency_ms > 0
     ):
-        raise UsageError(f"latency_ms must be a finite number above 0, not {latency_ms}")
+        raise UsageError(
+            f"latency_ms must be a finite number above 0, not {latency_ms}",
+            remedy="Leave it out, or give milliseconds such as 5",
+        )
     limits = Limits.of(utilization)
     return Request(
         board, fps, clock_mhz, execution, folding_of(folding), limits, language, batch, latency_ms, engine, status

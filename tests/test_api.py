@@ -179,7 +179,7 @@ def test_a_pass_that_breaks_the_graph_is_named(monkeypatch: pytest.MonkeyPatch) 
         ({"execution": "magic"}, UsageError, "execution must be auto, dataflow or loopback"),
         ({"batch": 0}, UsageError, "at least one image"),
         ({"execution": "dataflow", "batch": 2}, UsageError, "loopback execution only"),
-        ({"csim": True}, UsageError, "give an output directory"),
+        ({"csim": True}, UsageError, "Give an output directory"),
         ({"input_type": "float"}, UsageError, "input type"),
         ({"fps": 1e12}, InfeasibleError, "."),
         ({"folding": {"nobody": {"pe": 3}}}, UsageError, "nobody"),

@@ -1,4 +1,4 @@
-"""Every refusal of a model has a cause and a remedy: read off the sources, where they are written."""
+"""Every refusal, of a model or of what a user asks for, has a cause and a remedy: read off the sources, where they are written."""
 
 from __future__ import annotations
 
@@ -65,11 +65,14 @@ def reasons(tree: ast.AST) -> Iterator[str]:
             yield text
 
 
-def test_every_error_of_a_model_has_a_remedy() -> None:
+def test_every_error_has_a_remedy() -> None:
+    """Of a model, of a target, of options and of files: as a field, for those who print it elsewhere."""
     for path in SOURCES:
         bare = []
         for name, call in calls(ast.parse(path.read_text(encoding="utf-8"))):
             known = any(k.arg == "remedy" for k in call.keywords)
+            if name == "UsageError" and not known:
+                bare.append(f"{path}:{call.lineno}")
             if name in ERRORS and not known and "; " not in (text_of(call.args[0]) or ""):
                 bare.append(f"{path}:{call.lineno}")
         assert len(bare) == PLACED.get(path.relative_to(ROOT).as_posix(), 0), bare

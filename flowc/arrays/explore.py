@@ -54,7 +54,7 @@ def explore_array(
     """
     tell = progress or (lambda stage, done, total: None)
     if isinstance(workers, int) and workers < 1:
-        raise UsageError(f"the number of workers must be at least 1, not {workers}")
+        raise UsageError(f"the number of workers must be at least 1, not {workers}", remedy="Give 1 or more")
     chosen = _chosen(dataflows)
     H, W = shapes(pes, heights, widths)
     setup = setup or Setup()
@@ -85,7 +85,7 @@ def _networks(
 ) -> tuple[Network, ...]:
     several = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     if not several:
-        raise UsageError("no network is named")
+        raise UsageError("no network is named", remedy="Name at least one ONNX model or table of shapes")
     found: list[Network] = []
     for source in several:
         tell("read", 0, 0)

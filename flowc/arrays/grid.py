@@ -40,7 +40,10 @@ def shapes(pes: int | None, heights: Sequence[int] | None, widths: Sequence[int]
     else:
         total = PES if pes is None else pes
         if not 1 <= total <= MOST_PES:
-            raise UsageError(f"the number of processing elements must be 1 to {MOST_PES:,}, not {total:,}")
+            raise UsageError(
+                f"the number of processing elements must be 1 to {MOST_PES:,}, not {total:,}",
+                remedy="Give a number in that range",
+            )
         given = heights if heights is not None else widths
         sides = _divisors(total) if given is None else list(given)
         for side in sides:
@@ -52,9 +55,12 @@ def shapes(pes: int | None, heights: Sequence[int] | None, widths: Sequence[int]
                 )
         grid = [(side, total // side) if widths is None else (total // side, side) for side in sides]
     if len(grid) > MOST_SHAPES:
-        raise UsageError(f"{len(grid):,} shapes of arrays are more than {MOST_SHAPES:,}")
+        raise UsageError(f"{len(grid):,} shapes of arrays are more than {MOST_SHAPES:,}", remedy="Leave some sizes out")
     if max(h * w for h, w in grid) > MOST_PES:
-        raise UsageError(f"an array of more than {MOST_PES:,} processing elements is not counted")
+        raise UsageError(
+            f"an array of more than {MOST_PES:,} processing elements is not counted",
+            remedy="Give smaller heights and widths",
+        )
     found = np.array(grid, np.float64)
     return found[:, 0], found[:, 1]
 
@@ -63,13 +69,13 @@ def _check_sides(name: str, given: Sequence[int] | None) -> None:
     if given is None:
         return
     if not given:
-        raise UsageError(f"no {name} is given")
+        raise UsageError(f"no {name} is given", remedy="Give at least one")
     for side in given:
         if not 1 <= side <= MOST_PES:
-            raise UsageError(f"a {name} must be 1 to {MOST_PES:,}, not {side:,}")
+            raise UsageError(f"a {name} must be 1 to {MOST_PES:,}, not {side:,}", remedy="Give a number in that range")
     twice = [side for side in given if list(given).count(side) > 1] if len(given) <= MOST_SHAPES else []
     if twice:
-        raise UsageError(f"the {name} {twice[0]:,} is given twice")
+        raise UsageError(f"the {name} {twice[0]:,} is given twice", remedy="Name it once")
 
 
 def _divisors(total: int) -> list[int]:

@@ -64,10 +64,14 @@ class Layer:
         for size in self._sizes():
             if getattr(self, size) < 1:
                 raise UsageError(
-                    f"layer '{shown(self.name)}': {size.replace('_', ' ')} must be at least 1, not {getattr(self, size)}"
+                    f"layer '{shown(self.name)}': {size.replace('_', ' ')} must be at least 1, not {getattr(self, size)}",
+                    remedy="Give the sizes of a layer, each 1 or more",
                 )
         if self.macs > MOST_MACS:
-            raise UsageError(f"layer '{shown(self.name)}' has {self.macs:,} multiplications; at most 2^50 are counted")
+            raise UsageError(
+                f"layer '{shown(self.name)}' has {self.macs:,} multiplications; at most 2^50 are counted",
+                remedy="Split the layer into several",
+            )
 
     @staticmethod
     def _sizes() -> tuple[str, ...]:

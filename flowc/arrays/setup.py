@@ -66,12 +66,17 @@ class Setup:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= _LARGEST:
                 raise UsageError(
-                    f"{name.replace('_', ' ')} must be a whole number from {lowest} to {_LARGEST:,}, not {value!r}"
+                    f"{name.replace('_', ' ')} must be a whole number from {lowest} to {_LARGEST:,}, not {value!r}",
+                    remedy="Give a number in that range",
                 )
         if self.idle not in IDLE:
-            raise UsageError(f"idle cells are {' or '.join(IDLE)}, not '{shown(str(self.idle))}'")
+            raise UsageError(
+                f"idle cells are {' or '.join(IDLE)}, not '{shown(str(self.idle))}'", remedy="Give one of these"
+            )
         if self.loads not in LOADS:
-            raise UsageError(f"loads are {', '.join(LOADS)}, not '{shown(str(self.loads))}'")
+            raise UsageError(
+                f"loads are {', '.join(LOADS)}, not '{shown(str(self.loads))}'", remedy="Give one of these"
+            )
         object.__setattr__(self, "costs", costs_of(self.costs))
 
     @property
@@ -90,5 +95,8 @@ def costs_of(given: Mapping[str, float]) -> dict[str, float]:
         if name not in COSTS:
             raise UsageError(f"there is no cost '{shown(str(name))}'", remedy=f"Known are {', '.join(COSTS)}")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1e6:
-            raise UsageError(f"the cost of {name} must be a number from 0 to 1,000,000, not {value!r}")
+            raise UsageError(
+                f"the cost of {name} must be a number from 0 to 1,000,000, not {value!r}",
+                remedy="Give a number in that range",
+            )
     return {**COSTS, **{name: float(value) for name, value in given.items()}}

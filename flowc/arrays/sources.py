@@ -38,7 +38,10 @@ def load_network(source: Source, input_shapes: Mapping[str, Sequence[int]] | Non
     bare = path.name == str(source) and not path.suffix and not path.exists()
     table = bare or path.suffix.lower() == ".csv"
     if table and input_shapes:
-        raise UsageError(f"shapes of inputs are for ONNX models; '{shown(str(source))}' is a table of shapes")
+        raise UsageError(
+            f"shapes of inputs are for ONNX models; '{shown(str(source))}' is a table of shapes",
+            remedy="Leave the shapes of inputs out",
+        )
     if bare:
         return shipped(str(source))
     return read_table(path) if table else read_network(path, input_shapes)

@@ -109,7 +109,9 @@ class ArraySweep:
         """The point of a network with the least of a metric; of several, the first."""
         points = [p for p in self._of(network) if dataflow is None or p.dataflow == dataflow]
         if not points:
-            raise UsageError(f"dataflow '{shown(str(dataflow))}' is not in the sweep")
+            raise UsageError(
+                f"dataflow '{shown(str(dataflow))}' is not in the sweep", remedy="Ask for a dataflow that was swept"
+            )
         return min(points, key=lambda p: float(getattr(p, metric)))
 
     def layers(self, network: str, dataflow: str, height: int, width: int) -> tuple[LayerPoint, ...]:
@@ -121,7 +123,10 @@ class ArraySweep:
         self._of(network)
         at = np.flatnonzero((self.heights == height) & (self.widths == width))
         if not len(at) or dataflow not in self.dataflows:
-            raise UsageError(f"the sweep has no array '{shown(dataflow)}' of {height} x {width}")
+            raise UsageError(
+                f"the sweep has no array '{shown(dataflow)}' of {height} x {width}",
+                remedy="Ask for a shape that was swept",
+            )
         layers = next(n for n in self.networks if n.name == network).layers
         cycles = [float(self.counts[anonymous(layer)][dataflow].cycles[at[0]]) for layer in layers]
         macs = [layer.batched(self.setup.batch).macs for layer in layers]
@@ -136,7 +141,9 @@ class ArraySweep:
 
     def _of(self, network: str) -> tuple[ArrayPoint, ...]:
         if network not in self.points:
-            raise UsageError(f"network '{shown(network)}' is not in the sweep")
+            raise UsageError(
+                f"network '{shown(network)}' is not in the sweep", remedy="Ask for a network that was swept"
+            )
         return self.points[network]
 
     def json(self) -> str:

@@ -85,16 +85,19 @@ def read_table(path: str | os.PathLike[str]) -> Network:
     name = shown(str(path))
     try:
         if path.is_dir():
-            raise UsageError(f"'{name}' is a directory, not a table of shapes")
+            raise UsageError(f"'{name}' is a directory, not a table of shapes", remedy="Name a CSV file")
         if path.stat().st_size > _LARGEST_FILE:
-            raise UsageError(f"'{name}' is larger than a table of shapes can be ({_LARGEST_FILE:,} bytes)")
+            raise UsageError(
+                f"'{name}' is larger than a table of shapes can be ({_LARGEST_FILE:,} bytes)",
+                remedy="Split it into several",
+            )
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise UsageError(f"there is no file '{name}'") from None
+        raise UsageError(f"there is no file '{name}'", remedy="Check the path") from None
     except UnicodeDecodeError:
         raise UsageError(f"'{name}' is not a table of shapes: it is not text", remedy=_help()) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"'{name}' can't be read: {error}") from None
+        raise UsageError(f"'{name}' can't be read: {error}", remedy="Give a CSV file of text in UTF-8") from None
     return _parse(text, path.stem, name)
 
 
@@ -116,14 +119,17 @@ def _parse(text: str, network: str, file: str) -> Network:
     for number, row in lines[1:]:
         where = f"'{file}', line {number}"
         if len(row) > len(columns) and any(row[len(columns) :]):
-            raise UsageError(f"{where}: {len(row)} cells for {len(columns)} columns")
+            raise UsageError(
+                f"{where}: {len(row)} cells for {len(columns)} columns",
+                remedy="Give every row a cell for each column, empty or not",
+            )
         cells = dict(zip(columns, row, strict=False))
         try:
             layers += _layers({key: value for key, value in cells.items() if key and value}, f"layer{len(layers)}")
         except UsageError as error:
-            raise UsageError(f"{where}: {error.message}") from None
+            raise UsageError(f"{where}: {error.message}", remedy=error.remedy or "Correct this row") from None
         if len(layers) > _MOST_LAYERS:
-            raise UsageError(f"'{file}' has more than {_MOST_LAYERS:,} layers")
+            raise UsageError(f"'{file}' has more than {_MOST_LAYERS:,} layers", remedy="Split it into several")
     if not layers:
         raise UsageError(f"'{file}' has a header and no layers", remedy=_help())
     return Network(network, tuple(layers))
@@ -142,7 +148,7 @@ def _columns(header: list[str], file: str) -> list[str]:
         raise UsageError(f"'{file}' lacks the column '{missing[0]}'", remedy=_help())
     twice = [title for title in columns if columns.count(title) > 1]
     if twice:
-        raise UsageError(f"'{file}' has the column '{twice[0]}' twice")
+        raise UsageError(f"'{file}' has the column '{twice[0]}' twice", remedy="Name each column once")
     return columns
 
 
@@ -150,16 +156,19 @@ def _layers(cells: dict[str, str], default_name: str) -> list[Layer]:
     name = cells.get("layer", default_name)
     for needed in _NEEDED[1:]:
         if needed not in cells:
-            raise UsageError(f"'{needed}' is empty")
+            raise UsageError(f"'{needed}' is empty", remedy="Fill the cell in")
     height, width, channels, filters = (_whole(cells[key], key) for key in _NEEDED[1:])
     groups, count = (_whole(cells.get(key, "1"), key) for key in ("groups", "count"))
     runtime = cells.get("runtime", "0")
     if runtime not in ("0", "1"):
-        raise UsageError(f"'runtime' is 0 or 1, not '{shown(runtime)}'")
+        raise UsageError(f"'runtime' is 0 or 1, not '{shown(runtime)}'", remedy="Write 0 or 1")
     if channels % groups or filters % groups:
-        raise UsageError(f"{channels} channels and {filters} filters can't be divided into {groups} groups")
+        raise UsageError(
+            f"{channels} channels and {filters} filters can't be divided into {groups} groups",
+            remedy="Give a number of groups that divides both",
+        )
     if count > _MOST_LAYERS:
-        raise UsageError(f"a count of {count:,} is more than {_MOST_LAYERS:,}")
+        raise UsageError(f"a count of {count:,} is more than {_MOST_LAYERS:,}", remedy="Give a smaller count")
     kernel = _pair(cells.get("kernel", "1"), "kernel")
     kernel = (
         _whole(cells.get("kernel rows", str(kernel[0])), "kernel rows"),
@@ -174,7 +183,10 @@ def _layers(cells: dict[str, str], default_name: str) -> list[Layer]:
         reach = (kernel[i] - 1) * dilation[i] + 1
         span = size + 2 * pads[i] - reach if pads is not None else (-(-size // stride[i]) - 1) * stride[i]
         if span < 0:
-            raise UsageError(f"a kernel of {kernel[i]} does not fit into {size} with a padding of {padding}")
+            raise UsageError(
+                f"a kernel of {kernel[i]} does not fit into {size} with a padding of {padding}",
+                remedy="Give a smaller kernel, or more padding",
+            )
         sizes.append(span // stride[i] + 1)
     layer = Layer(
         name, sizes[0], sizes[1], channels // groups, filters // groups, *kernel, *stride, *dilation, height, width,
@@ -186,7 +198,7 @@ def _layers(cells: dict[str, str], default_name: str) -> list[Layer]:
 def _pair(text: str, name: str, lowest: int = 1) -> tuple[int, int]:
     parts = text.lower().replace("×", "x").split("x")
     if len(parts) > 2:
-        raise UsageError(f"'{name}' is a number or two as 3x1, not '{shown(text)}'")
+        raise UsageError(f"'{name}' is a number or two as 3x1, not '{shown(text)}'", remedy="Write it as 3 or 3x1")
     values = [_whole(part, name, lowest) for part in parts]
     return values[0], values[-1]
 
@@ -195,7 +207,9 @@ def _whole(text: str, name: str, lowest: int = 1) -> int:
     try:
         value = int(text.strip())
     except ValueError:
-        raise UsageError(f"'{name}' is a whole number, not '{shown(text)}'") from None
+        raise UsageError(f"'{name}' is a whole number, not '{shown(text)}'", remedy="Write digits only") from None
     if not lowest <= value <= _LARGEST:
-        raise UsageError(f"'{name}' must be {lowest} to {_LARGEST:,}, not {value:,}")
+        raise UsageError(
+            f"'{name}' must be {lowest} to {_LARGEST:,}, not {value:,}", remedy="Give a number in that range"
+        )
     return value

@@ -229,7 +229,9 @@ def verify(
     from flowc.files.npz import read_inputs
 
     if source is not None and (samples is not None or seed is not None):
-        raise UsageError("--input names the samples, --samples and --seed draw random ones: use one or the other")
+        raise UsageError(
+            "--input names the samples, --samples and --seed draw random ones", remedy="Use one or the other"
+        )
     design = load(directory)
     inputs = None if source is None or not (csim or rtlsim) else read_inputs(source, design.inputs)
     count, start = samples or _SAMPLES, seed or 0

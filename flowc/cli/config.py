@@ -63,7 +63,9 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     entries = parse_toml(read_toml(path, "configuration file", UsageError), where, UsageError)
     found = faults(entries, KEYS)
     if found:
-        raise UsageError(f"{where}: " + "; ".join(found))
+        raise UsageError(
+            f"{where}: " + "; ".join(found), remedy="The page docs/cli.md lists what a configuration file may hold"
+        )
     return {name.replace("-", "_"): value for name, value in _relative_to(path.parent, entries).items()}
 
 

@@ -108,9 +108,11 @@ def explore(
     from flowc.files.write import check_writable, write_files
 
     if workers is not None and dask is not None:
-        raise UsageError("--workers is for processes of this machine, --dask for a cluster: use one or the other")
+        raise UsageError(
+            "--workers is for processes of this machine, --dask for a cluster", remedy="Use one or the other"
+        )
     if json_file == _STDOUT and plot == _STDOUT:
-        raise UsageError("--json - and --plot - both write to stdout: use one or the other")
+        raise UsageError("--json - and --plot - both write to stdout", remedy="Use one or the other")
     check_writable(path for path in (csv_file, json_file, plot) if path not in (None, _STDOUT) and path is not None)
     kind = _check_plot(plot)
     low, high, count = fps_range if fps_range is not None else (None, None, sweep.COUNT)
@@ -157,7 +159,8 @@ def _check_plot(plot: Path | None) -> str | None:
     kind = plot.suffix.removeprefix(".").lower()
     if kind not in KINDS:
         raise UsageError(
-            f"'{shown(str(plot))}': a plot ends in {', '.join('.' + k for k in KINDS)}; '-' is the terminal"
+            f"'{shown(str(plot))}': a plot ends in {', '.join('.' + k for k in KINDS)}; '-' is the terminal",
+            remedy="Name a file that ends in one of these",
         )
     check_installed("matplotlib")
     return kind

@@ -162,11 +162,11 @@ def explore_array(
 
     outputs = [path for path in (csv_file, json_file, layers_csv, plot) if path is not None]
     if sum(path == _STDOUT for path in outputs) > 1:
-        raise UsageError("only one of the outputs can go to stdout ('-')")
+        raise UsageError("only one of the outputs can go to stdout ('-')", remedy="Name a file for the others")
     if layers_csv == _STDOUT or plot == _STDOUT:
-        raise UsageError("--layers-csv and --plot write files; '-' is for --json and --csv")
+        raise UsageError("--layers-csv and --plot write files; '-' is for --json and --csv", remedy="Name a file")
     if plot is not None and plot.suffix.lower() != ".svg":
-        raise UsageError(f"'{shown(str(plot))}': a heat map ends in .svg")
+        raise UsageError(f"'{shown(str(plot))}': a heat map ends in .svg", remedy="Name a file that ends in .svg")
     check_writable(path for path in outputs if path != _STDOUT)
     setup = Setup(batch=batch, idle=idle, loads=loads, accumulators=accumulators, buffer=buffer, costs=costs)
     _check_metric(metric)

@@ -61,7 +61,7 @@ def show(
     from flowc.report import Budget, broken, compare, markdown_of, read, update, write_comparison
 
     if as_json and markdown:
-        raise UsageError("--json and --markdown exclude each other: choose one")
+        raise UsageError("--json and --markdown exclude each other", remedy="Choose one")
     wanted = [Budget.parse(text) for text in budgets]
     found = [read(directory) for directory in directories]
     names = [str(directory) for directory in directories]

@@ -47,7 +47,10 @@ class Accuracy:
             self.among = None
             return
         if scores.shape[1] == 1:
-            raise UsageError("the model's first output is one number per sample, from which no class can be told")
+            raise UsageError(
+                "the model's first output is one number per sample, from which no class can be told",
+                remedy="Leave out --labels, or take a model that ends in a score per class",
+            )
         self.first += int((scores.argmax(1) == labels).sum())
         if self.among is not None and scores.shape[1] > _SEVERAL:
             best = np.argpartition(-scores.astype(np.float64), _SEVERAL - 1, axis=1)[:, :_SEVERAL]

@@ -69,7 +69,9 @@ class Assembly:
         """``x`` by input name, checked."""
         if not isinstance(x, Mapping):
             if len(self.inputs) != 1:
-                raise UsageError(f"the model has the inputs {', '.join(map(shown, self.inputs))}: give a dict")
+                raise UsageError(
+                    f"the model has the inputs {', '.join(map(shown, self.inputs))}", remedy="Give a dict of arrays"
+                )
             x = {next(iter(self.inputs)): np.asarray(x)}
         elif len(self.inputs) == 1 and set(x) == {"x"}:
             x = {next(iter(self.inputs)): x["x"]}

@@ -113,7 +113,7 @@ class Design(Assembly):
             UsageError: the design was not written, or a tool that the simulation needs is missing.
         """
         if self.directory is None:
-            raise UsageError("the design has no generated code: save it first")
+            raise UsageError("the design has no generated code", remedy="Save it first")
         inputs = self.as_inputs(x)
         heads = self.run_head(inputs)
         simulated = self.plan.simulate(self.directory, self.to_ports(heads))

@@ -117,7 +117,7 @@ class Layer:
         design = self._design
         graph, name = design.graph, self.name
         if not graph.out_of(name):
-            raise UsageError(f"'{shown(name)}' is an output port: ask the unit in front of it")
+            raise UsageError(f"'{shown(name)}' is an output port", remedy="Ask the unit in front of it")
         while graph[name].is_width_converter:  # it gives what it takes
             name = graph.into(name)[0].src
         out = unfolded(graph).out_of(name)
@@ -131,7 +131,10 @@ class Layer:
 
         design.plan.run(design.to_ports(design.run_head(inputs)), probe=probe, streams={out[0]}, emulator=emulator)
         if not caught:
-            raise UsageError(f"what leaves '{shown(self.name)}' can't be seen in {design.plan.execution} execution")
+            raise UsageError(
+                f"what leaves '{shown(self.name)}' can't be seen in {design.plan.execution} execution",
+                remedy="Build the design with --execution dataflow to see inside",
+            )
         frames = np.concatenate(caught)
         info = design.tensors.get(out[0].tensor or "")
         if info is None:

@@ -20,7 +20,7 @@ EXECUTIONS = ("auto", "dataflow", "loopback")
 def check_execution(name: str) -> None:
     """Raises UsageError where there is no such style."""
     if name not in EXECUTIONS:
-        raise UsageError(f"execution must be auto, dataflow or loopback, not '{name}'")
+        raise UsageError(f"execution must be auto, dataflow or loopback, not '{name}'", remedy="Give one of these")
 
 
 def style_named(name: str) -> type[Plan]:

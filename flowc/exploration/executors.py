@@ -33,7 +33,7 @@ def process_executor(workers: int | None = None) -> Executor:
         UsageError: the number is not at least 1.
     """
     if workers is not None and workers < 1:
-        raise UsageError(f"the number of workers must be at least 1, not {workers}")
+        raise UsageError(f"the number of workers must be at least 1, not {workers}", remedy="Give 1 or more")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["flowc.exploration.points"])
     return ProcessPoolExecutor(cores() if workers is None else workers, context, initializer=_end_when_interrupted)

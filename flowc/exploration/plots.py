@@ -64,7 +64,7 @@ def picture(sweep: Drawable, kind: str) -> bytes:
         UsageError: matplotlib is missing, or ``kind`` is none of `KINDS`.
     """
     if kind not in KINDS:
-        raise UsageError(f"a plot can't be '{shown(kind)}'; allowed are {', '.join(KINDS)}")
+        raise UsageError(f"a plot can't be '{shown(kind)}'; allowed are {', '.join(KINDS)}", remedy="Give one of these")
     check_installed("matplotlib")
     matplotlib, figures = importlib.import_module("matplotlib"), importlib.import_module("matplotlib.figure")
     front = sweep.front

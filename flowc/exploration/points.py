@@ -79,9 +79,15 @@ def rates(lowest: float, highest: float, count: int) -> list[float]:
         UsageError: the range makes no sense.
     """
     if not (math.isfinite(lowest) and math.isfinite(highest) and 0 < lowest <= highest):
-        raise UsageError(f"a range of frame rates goes from above 0 upward, not from {lowest} to {highest}")
+        raise UsageError(
+            f"a range of frame rates goes from above 0 upward, not from {lowest} to {highest}",
+            remedy="Give the lower rate first, above 0",
+        )
     if not 1 <= count <= MOST_RATES:
-        raise UsageError(f"the number of frame rates must be 1 to {MOST_RATES:,}, not {count:,}")
+        raise UsageError(
+            f"the number of frame rates must be 1 to {MOST_RATES:,}, not {count:,}",
+            remedy="Give a number in that range",
+        )
     if count == 1:
         return [lowest]
     return [lowest * (highest / lowest) ** (i / (count - 1)) for i in range(count)]

@@ -141,7 +141,9 @@ def explore(
         InfeasibleError: no rate can be reached on any board.
     """
     if execution not in ("auto", "dataflow", "loopback"):
-        raise UsageError(f"execution must be auto, dataflow or loopback, not '{shown(execution)}'")
+        raise UsageError(
+            f"execution must be auto, dataflow or loopback, not '{shown(execution)}'", remedy="Give one of these"
+        )
     tell = progress or (lambda stage, done, total: None)
     boards = _boards(targets, clock_mhz)
     wanted = None if fps_range is None else rates(*fps_range, count)
@@ -204,7 +206,7 @@ def _boards(targets: Sequence[str | os.PathLike[str] | Target], clock_mhz: float
         raise UsageError("no target is named", remedy="'flowc targets' lists the known ones")
     for i, board in enumerate(boards):
         if any(board.name == other.name for other in boards[:i]):
-            raise UsageError(f"target '{board.name}' is named twice")
+            raise UsageError(f"target '{board.name}' is named twice", remedy="Name it once")
         checked_clock(clock_mhz, board)
     return boards
 

@@ -83,7 +83,10 @@ class Dataset:
             try:
                 arrays = {column.name: column.take(size) for column in self.columns}
             except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-                raise UsageError(f"cannot read {self.where} behind sample {done}: {error}") from error
+                raise UsageError(
+                    f"cannot read {self.where} behind sample {done}: {error}",
+                    remedy="Save the file again, as numpy.save or numpy.savez write it",
+                ) from error
             check_inputs(arrays, self.expected, f"{self.where}, from sample {done} on,")
             yield arrays
             done += size
@@ -101,13 +104,21 @@ def open_dataset(path: Path, expected: Mapping[str, InputSpec]) -> Iterator[Data
         try:
             columns = _columns(path, expected, where, stack)
         except zipfile.BadZipFile as error:
-            raise UsageError(f"{where} is not an .npz or .npy file: {error}") from error
+            raise UsageError(
+                f"{where} is not an .npz or .npy file: {error}", remedy="Save the arrays with numpy.save or numpy.savez"
+            ) from error
         except (OSError, ValueError, EOFError, zlib.error) as error:
-            raise UsageError(f"cannot read the file {where}: {getattr(error, 'strerror', None) or error}") from error
+            raise UsageError(
+                f"cannot read the file {where}: {getattr(error, 'strerror', None) or error}",
+                remedy="Check the path and its permissions",
+            ) from error
         counts = {column.name: column.shape[0] for column in columns}
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"'{shown(name)}' has {count}" for name, count in counts.items())
-            raise UsageError(f"the arrays in {where} hold different numbers of samples: {listed}")
+            raise UsageError(
+                f"the arrays in {where} hold different numbers of samples: {listed}",
+                remedy="Give as many samples of each",
+            )
         yield Dataset(where, columns[0].shape[0], expected, tuple(columns))
 
 
@@ -205,10 +216,19 @@ def read_labels(source: str, data: Path, count: int) -> Array:
         else:
             with np.load(data, allow_pickle=False) as stored:
                 if not hasattr(stored, "files") or source not in stored.files:
-                    raise UsageError(f"{where}: '{shown(str(data))}' holds no array of that name")
+                    raise UsageError(
+                        f"{where}: '{shown(str(data))}' holds no array of that name",
+                        remedy="Name an array that it holds",
+                    )
                 labels = stored[source]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{where} can't be read: {getattr(error, 'strerror', None) or error}") from error
+        raise UsageError(
+            f"{where} can't be read: {getattr(error, 'strerror', None) or error}",
+            remedy="Save the labels with numpy.save",
+        ) from error
     if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
-        raise UsageError(f"{where} are {labels.dtype} of shape {labels.shape}, must be {count} integers")
+        raise UsageError(
+            f"{where} are {labels.dtype} of shape {labels.shape}, must be {count} integers",
+            remedy="Give one integer per sample",
+        )
     return labels.reshape(-1)

@@ -72,7 +72,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
             arrays[name] = _read(archive, info, name, None, where)
             room -= arrays[name].nbytes
             if room < 0:
-                raise UsageError(f"{where} holds more than {_MOST:,} bytes")
+                raise UsageError(f"{where} holds more than {_MOST:,} bytes", remedy="Split it into several")
     return arrays
 
 
@@ -86,7 +86,9 @@ def _opened(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
         raise UsageError(f"{where} is not an .npz file: {error}", remedy="numpy.savez writes one") from error
     except (OSError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UsageError(f"cannot read the file {where}: {reason}") from error
+        raise UsageError(
+            f"cannot read the file {where}: {reason}", remedy="Save the arrays with numpy.save or numpy.savez"
+        ) from error
 
 
 def check_inputs(arrays: Mapping[str, Array], expected: Mapping[str, InputSpec], where: str = "the input") -> None:
@@ -98,17 +100,24 @@ def check_inputs(arrays: Mapping[str, Array], expected: Mapping[str, InputSpec],
     """
     for name, spec in expected.items():
         if name not in arrays:
-            raise UsageError(f"{where} lacks the array '{shown(name)}'")
+            raise UsageError(
+                f"{where} lacks the array '{shown(name)}'", remedy="Save it under that name with numpy.savez"
+            )
         _check_kind(name, arrays[name].shape, arrays[name].dtype, spec, where)
     batches = {name: arrays[name].shape[0] for name in expected}
     if len(set(batches.values())) > 1:
         listed = ", ".join(f"'{shown(name)}' has {batch}" for name, batch in batches.items())
-        raise UsageError(f"the arrays in {where} hold different numbers of samples: {listed}")
+        raise UsageError(
+            f"the arrays in {where} hold different numbers of samples: {listed}", remedy="Give as many samples of each"
+        )
     for name in expected:
         array = arrays[name]
         if array.dtype.kind == "f" and (wrong := np.isnan(array)).any():
             sample = int(np.argmax(wrong.reshape(len(array), -1).any(axis=1)))
-            raise UsageError(f"'{shown(name)}' in {where} holds NaN, first in sample {sample}")
+            raise UsageError(
+                f"'{shown(name)}' in {where} holds NaN, first in sample {sample}",
+                remedy="Take these samples out, or replace the values",
+            )
 
 
 def write_outputs(path: str | os.PathLike[str], arrays: Mapping[str, Array]) -> None:
@@ -137,7 +146,10 @@ def names_of(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, Inpu
     wanted = ", ".join(f"'{shown(name)}'" for name in missing)
     alternative = f" (or '{_ONLY_NAME}')" if len(expected) == 1 and _ONLY_NAME not in expected else ""
     held = ", ".join(f"'{shown(name)}'" for name in members) or "nothing"
-    raise UsageError(f"{where} lacks the array {wanted}{alternative}; it holds {held}")
+    raise UsageError(
+        f"{where} lacks the array {wanted}{alternative}; it holds {held}",
+        remedy="Save it under that name with numpy.savez",
+    )
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec | None, where: str) -> Array:
@@ -154,7 +166,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: In
         try:
             array: Array = np.lib.format.read_array(member, allow_pickle=False)
         except (ValueError, MemoryError) as error:
-            raise UsageError(f"cannot read '{shown(stored)}' in {where}: {error}") from error
+            raise UsageError(
+                f"cannot read '{shown(stored)}' in {where}: {error}", remedy="Save it again with numpy.savez"
+            ) from error
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
@@ -174,16 +188,26 @@ def checked_header(
         raise  # of the archive
     except Exception as error:  # numpy evaluates the header as Python text, which fails in many ways
         reason = shown(str(error)) or type(error).__name__
-        raise UsageError(f"'{shown(stored)}' in {where} is not a numpy array: {reason}") from error
+        raise UsageError(
+            f"'{shown(stored)}' in {where} is not a numpy array: {reason}", remedy="Save it again with numpy.savez"
+        ) from error
     if dtype.hasobject:
-        raise UsageError(f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle")
+        raise UsageError(
+            f"'{shown(stored)}' in {where} holds Python objects, which flowc does not unpickle",
+            remedy="Save an array of numbers",
+        )
     if spec is not None:
         _check_kind(stored, shape, dtype, spec, where)
     elif dtype.kind not in "biuf":
-        raise UsageError(f"'{shown(stored)}' in {where} holds {dtype}, which are no numbers")
+        raise UsageError(
+            f"'{shown(stored)}' in {where} holds {dtype}, which are no numbers", remedy="Save an array of numbers"
+        )
     size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
     if size != stored_size - member.tell():
-        raise UsageError(f"'{shown(stored)}' in {where} does not hold as much data as its header says")
+        raise UsageError(
+            f"'{shown(stored)}' in {where} does not hold as much data as its header says",
+            remedy="Save it again with numpy.savez",
+        )
     return tuple(shape), bool(fortran), dtype
 
 
@@ -199,4 +223,4 @@ def _check_kind(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], spec: I
         remedy = "For a single sample, add the batch dimension: x[None]" if single else None
         raise UsageError(f"{what} has shape {tuple(shape)}, must be {form} for any batch N", remedy=remedy)
     if shape[0] == 0:
-        raise UsageError(f"{what} holds no sample: its shape is {tuple(shape)}")
+        raise UsageError(f"{what} holds no sample: its shape is {tuple(shape)}", remedy="Give at least one")

@@ -65,23 +65,33 @@ def staged_output(path: str | os.PathLike[str], force: bool = False) -> Iterator
     try:
         inside = _fixed_in_place(final)
     except OSError as error:
-        raise UsageError(f"{where} cannot be used: {error.strerror or error}") from error
+        raise UsageError(
+            f"{where} cannot be used: {error.strerror or error}",
+            remedy="Name another directory, or one that can be read and written",
+        ) from error
     recover(final, inside)
     foreign = _check(final, where, force)
     if foreign and inside:
-        raise UsageError(f"{where} holds other things and can't be moved aside, not even with --force; empty it first")
+        raise UsageError(
+            f"{where} holds other things and can't be moved aside, not even with --force", remedy="Empty it first"
+        )
     made: list[Path] = []
     try:
         staging, lock = _make_staging(final, inside, made)
         before = _identity(final)
     except OSError as error:
         _remove_empty(made)
-        raise UsageError(f"{where} cannot be written: {error.strerror or error}") from error
+        raise UsageError(
+            f"{where} cannot be written: {error.strerror or error}", remedy="Name a directory that can be written to"
+        ) from error
     try:
         yield staging
         manifest.write(staging)
         if _identity(final) != before or (not foreign and _holds_other_things(final)):
-            raise UsageError(f"{where} was changed meanwhile, perhaps by another build; nothing was written")
+            raise UsageError(
+                f"{where} was changed meanwhile, perhaps by another build; nothing was written",
+                remedy="Run the build again, or name another directory",
+            )
         if inside:
             fill(final, staging, MARKERS)
         else:
@@ -89,7 +99,9 @@ def staged_output(path: str | os.PathLike[str], force: bool = False) -> Iterator
     except OSError as error:
         if error.errno not in _OUT_OF_ROOM:
             raise
-        raise UsageError(f"{where} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"{where} cannot be written: {error.strerror}", remedy="Name a directory that can be written to"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(lock)
@@ -100,7 +112,9 @@ def _resolved(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(path).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"output directory '{shown(str(path))}' is not a usable path: {error}") from error
+        raise UsageError(
+            f"output directory '{shown(str(path))}' is not a usable path: {error}", remedy="Name another one"
+        ) from error
 
 
 def _check(final: Path, where: str, force: bool) -> bool:
@@ -109,9 +123,12 @@ def _check(final: Path, where: str, force: bool) -> bool:
         if not final.exists():
             return False
         if not final.is_dir():
-            raise UsageError(f"{where} is a file")
+            raise UsageError(f"{where} is a file", remedy="Name a directory")
         if any(place.is_relative_to(final) for place in _places_to_keep()):
-            raise UsageError(f"{where} is the working or home directory or lies above it, and can't be replaced")
+            raise UsageError(
+                f"{where} is the working or home directory or lies above it, and can't be replaced",
+                remedy="Name a directory of its own",
+            )
         if not any(final.iterdir()):
             return False
         if not is_flowc_directory(final):
@@ -127,7 +144,10 @@ def _check(final: Path, where: str, force: bool) -> bool:
         else:
             return False
     except OSError as error:
-        raise UsageError(f"{where} cannot be used: {error.strerror or error}") from error
+        raise UsageError(
+            f"{where} cannot be used: {error.strerror or error}",
+            remedy="Name another directory, or one that can be read and written",
+        ) from error
     if not force:
         raise UsageError(fault, remedy=_FORCE)
     return True

@@ -26,16 +26,22 @@ def check_writable(paths: Iterable[Path]) -> None:
         try:
             if path.exists() and not path.is_file():
                 what = "a directory" if path.is_dir() else "no regular file"
-                raise UsageError(f"cannot write '{name}': it is {what}")
+                raise UsageError(f"cannot write '{name}': it is {what}", remedy="Name a file")
             if not folder.is_dir():
-                raise UsageError(f"cannot write '{name}': there is no directory '{shown(str(folder))}'")
+                raise UsageError(
+                    f"cannot write '{name}': there is no directory '{shown(str(folder))}'",
+                    remedy="Make the directory first, or name another file",
+                )
             place = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(f"cannot write '{name}': {error}") from error
+            raise UsageError(f"cannot write '{name}': {error}", remedy="Name another file") from error
         if not os.access(folder, os.W_OK):
-            raise UsageError(f"cannot write '{name}': the directory can't be written to")
+            raise UsageError(
+                f"cannot write '{name}': the directory can't be written to",
+                remedy="Name a file in a directory that can be written to",
+            )
         if place in seen:
-            raise UsageError(f"'{name}' is named for two outputs")
+            raise UsageError(f"'{name}' is named for two outputs", remedy="Name two files")
         seen.add(place)
 
 
@@ -55,7 +61,7 @@ def write_files(contents: Mapping[Path, Content]) -> None:
             final = path.resolve()
             if final.exists() and not final.is_file():
                 what = "a directory" if final.is_dir() else "no regular file"
-                raise UsageError(f"cannot write '{shown(str(path))}': it is {what}")
+                raise UsageError(f"cannot write '{shown(str(path))}': it is {what}", remedy="Name a file")
             partial[final] = final.with_name(f".flowc-{secrets.token_hex(8)}")
             with partial[final].open("xb") as file:
                 if callable(content):
@@ -66,7 +72,9 @@ def write_files(contents: Mapping[Path, Content]) -> None:
             beside.replace(path)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"cannot write '{shown(str(path))}': {reason}") from error
+        raise UsageError(
+            f"cannot write '{shown(str(path))}': {reason}", remedy="Name another file, or make room"
+        ) from error
     finally:
         for rest in partial.values():
             with contextlib.suppress(OSError):

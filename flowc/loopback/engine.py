@@ -62,7 +62,10 @@ class Engine:
     def __post_init__(self) -> None:
         reason = self._fault()
         if reason is not None:
-            raise UsageError(f"no loopback engine can be like this: {reason}")
+            raise UsageError(
+                f"no loopback engine can be like this: {reason}",
+                remedy="Take a preset of the target, or change what is named",
+            )
 
     def _fault(self) -> str | None:
         for f in fields(self):
@@ -156,7 +159,7 @@ class Engine:
         strange = sorted(document.keys() - known - {"schema", "kind", "lanes"})
         if missing or strange:
             what = f"lacks '{missing[0]}'" if missing else f"holds the unknown key '{shown(strange[0])}'"
-            raise UsageError(f"'{shown(name)}' {what}")
+            raise UsageError(f"'{shown(name)}' {what}", remedy="Give engine.json of a build as flowc wrote it")
         return Engine(**{key: document[key] for key in known})
 
     @staticmethod
@@ -165,7 +168,10 @@ class Engine:
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UsageError(f"the engine file '{shown(str(path))}' can't be read: {error}") from error
+            raise UsageError(
+                f"the engine file '{shown(str(path))}' can't be read: {error}",
+                remedy="Give engine.json of a build",
+            ) from error
         return Engine.from_dict(document, str(path))
 
     def write(self, path: Path) -> None:

@@ -40,13 +40,24 @@ class InputType:
     def __post_init__(self) -> None:
         """Check the bounds."""
         if not 1 <= self.bits <= _MOST_BITS:
-            raise UsageError(f"an input type has 1 to {_MOST_BITS} bits, not {self.bits}")
+            raise UsageError(
+                f"an input type has 1 to {_MOST_BITS} bits, not {self.bits}",
+                remedy="For instance uint8, int8 or bipolar",
+            )
         if not _LEAST_SCALE <= self.scale <= _GREATEST_SCALE:
-            raise UsageError(f"the scale of an input type must be a number above 0 within float32, not {self.scale!r}")
+            raise UsageError(
+                f"the scale of an input type must be a number above 0 within float32, not {self.scale!r}",
+                remedy="Give the value of one integer step, such as 1/255",
+            )
         if self.bipolar and self.zero_point != 0:
-            raise UsageError(f"the zero point of a bipolar input must be 0, not {self.zero_point}")
+            raise UsageError(
+                f"the zero point of a bipolar input must be 0, not {self.zero_point}", remedy="Leave the zero point out"
+            )
         if not self.lo <= self.zero_point <= self.hi:
-            raise UsageError(f"the zero point of {self.name} must lie in {self.lo}..{self.hi}, not {self.zero_point}")
+            raise UsageError(
+                f"the zero point of {self.name} must lie in {self.lo}..{self.hi}, not {self.zero_point}",
+                remedy="Give an integer that the type holds, or leave the zero point out",
+            )
 
     @property
     def bipolar(self) -> bool:
@@ -84,7 +95,7 @@ class InputType:
         name, *rest = text.strip().split(":")
         where = f"input type '{shown(text)}'"
         if len(rest) > 2:
-            raise UsageError(f"{where} has {len(rest) + 1} parts; the form is {_FORM}, {_EXAMPLES}")
+            raise UsageError(f"{where} has {len(rest) + 1} parts", remedy=f"Write it as {_FORM}, {_EXAMPLES}")
         bits, signed = _type_name(name.strip().lower(), where)
         scale = _number(rest[0], where) if rest else 1.0
         zero_point = _integer(rest[1], where) if len(rest) == 2 else 0
@@ -97,11 +108,14 @@ def _type_name(name: str, where: str) -> tuple[int, bool]:
     match = re.fullmatch(r"(u?)int([1-9][0-9]?)", name, re.ASCII)
     if match is None or int(match[2]) > _MOST_BITS:
         raise UsageError(
-            f"{where}: the type must be uint1 to uint{_MOST_BITS}, int2 to int{_MOST_BITS} or bipolar; {_EXAMPLES}"
+            f"{where}: the type must be uint1 to uint{_MOST_BITS}, int2 to int{_MOST_BITS} or bipolar",
+            remedy=f"Write {_EXAMPLES}",
         )
     bits, signed = int(match[2]), not match[1]
     if bits == 1 and signed:
-        raise UsageError(f"{where}: there is no int1; the values -1 and +1 are called bipolar, 0 and 1 uint1")
+        raise UsageError(
+            f"{where}: there is no int1", remedy="Write bipolar for the values -1 and +1, uint1 for 0 and 1"
+        )
     return bits, signed
 
 
@@ -109,13 +123,20 @@ def _number(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise UsageError(f"{where}: the scale '{shown(text)}' is not a number") from None
+        raise UsageError(
+            f"{where}: the scale '{shown(text)}' is not a number", remedy=f"Write it as {_FORM}, {_EXAMPLES}"
+        ) from None
     if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"{where}: the scale must be a finite number above 0, not '{shown(text)}'")
+        raise UsageError(
+            f"{where}: the scale must be a finite number above 0, not '{shown(text)}'",
+            remedy=f"Write it as {_FORM}, {_EXAMPLES}",
+        )
     return value
 
 
 def _integer(text: str, where: str) -> int:
     if re.fullmatch(r"\s*[+-]?[0-9]{1,9}\s*", text, re.ASCII) is None:
-        raise UsageError(f"{where}: the zero point '{shown(text)}' is not an integer")
+        raise UsageError(
+            f"{where}: the zero point '{shown(text)}' is not an integer", remedy=f"Write it as {_FORM}, {_EXAMPLES}"
+        )
     return int(text)

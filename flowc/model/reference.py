@@ -279,16 +279,24 @@ class Reference:
     def _check(self, inputs: Mapping[str, Array]) -> int:
         if set(inputs) != set(self.inputs):
             expected, given = (", ".join(sorted(names)) or "none" for names in (self.inputs, inputs))
-            raise UsageError(f"the model has the inputs {expected}, but was given {given}")
+            raise UsageError(
+                f"the model has the inputs {expected}, but was given {given}",
+                remedy="Give an array for each of them, and no other",
+            )
         counts = set()
         for name, shape in self.inputs.items():
             array = inputs[name]
             if array.ndim != len(shape) or array.shape[1:] != shape[1:] or not len(array):
                 wanted = ", ".join(map(str, ("N", *shape[1:])))
-                raise UsageError(f"input '{name}' has shape {list(array.shape)}; the model takes [{wanted}]")
+                raise UsageError(
+                    f"input '{name}' has shape {list(array.shape)}; the model takes [{wanted}]",
+                    remedy="Give samples of that shape, with a leading axis for their number",
+                )
             counts.add(len(array))
         if len(counts) != 1:
-            raise UsageError("the inputs hold different numbers of samples")
+            raise UsageError(
+                "the inputs hold different numbers of samples", remedy="Give as many samples of each input"
+            )
         return counts.pop()
 
 

@@ -45,7 +45,10 @@ class Budget:
             )
         key, sign, bound, percent = match.groups()
         if key.lower() not in _KEYS:
-            raise UsageError(f"the budget '{shown(text)}' names no figure; there are {', '.join(_KEYS)}")
+            raise UsageError(
+                f"the budget '{shown(text)}' names no figure; there are {', '.join(_KEYS)}",
+                remedy="Write FIGURE<=VALUE, such as 'lut<=5000' or 'lut<=+5%'",
+            )
         return cls(key.lower(), sign == "<=", float(bound.replace("_", "")), bool(percent))
 
     def __str__(self) -> str:
@@ -63,7 +66,8 @@ def broken(comparison: Comparison, budgets: Sequence[Budget]) -> list[str]:
     for budget in budgets:
         if budget.relative and len(comparison.builds) < 2:
             raise UsageError(
-                f"the budget '{budget}' is a change, so it needs a build to compare with: flowc report BEFORE AFTER"
+                f"the budget '{budget}' is a change, so it needs a build to compare with",
+                remedy="Give two: flowc report BEFORE AFTER",
             )
         values = {f.key: f for f in comparison.figures}.get(budget.key)
         if values is None or values.values[-1] is None:

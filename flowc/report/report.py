@@ -95,7 +95,9 @@ def read(directory: Path) -> Report:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"report.json in '{shown(str(directory))}' is damaged: {error}") from error
+        raise UsageError(
+            f"report.json in '{shown(str(directory))}' is damaged: {error}", remedy="Build the design again"
+        ) from error
     if not isinstance(content, dict) or content.get("schema") != REPORT_SCHEMA:
         raise UsageError(
             f"report.json in '{shown(str(directory))}' is no report of schema {REPORT_SCHEMA}",
@@ -119,7 +121,9 @@ def update(report: Mapping[str, Any], directory: Path) -> None:
     try:
         contents = _files(report)
     except (jinja2.TemplateError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
-        raise UsageError(f"report.json in '{shown(str(directory))}' is damaged: {error}") from error
+        raise UsageError(
+            f"report.json in '{shown(str(directory))}' is damaged: {error}", remedy="Build the design again"
+        ) from error
     write_files({directory / name: data for name, data in contents.items()})
     manifest.record(directory, contents)
 

@@ -100,7 +100,7 @@ def test_wrong_inputs(given: Array | dict[str, Array], text: str) -> None:
 
 def test_two_inputs_need_names_and_one_length() -> None:
     design = build(two_ends(), "ultra96", verify=False)
-    with pytest.raises(UsageError, match="the model has the inputs x, b: give a dict"):
+    with pytest.raises(UsageError, match="the model has the inputs x, b. Give a dict"):
         design.run(np.zeros((1, 6), np.float32))
     with pytest.raises(UsageError):
         design.run({"x": np.zeros((2, 6), np.float32), "b": np.zeros((3, 4), np.float32)})
@@ -239,7 +239,7 @@ def test_samples_cover_what_the_quantizer_covers() -> None:
 
 def test_csim_needs_files() -> None:
     design = build(mlp(), "ultra96", verify=False)
-    with pytest.raises(UsageError, match="save it first"):
+    with pytest.raises(UsageError, match="Save it first"):
         design.csim(np.zeros((1, 12), np.float32))
 
 

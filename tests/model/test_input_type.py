@@ -58,7 +58,7 @@ def test_ranges(text: str, lo: int, hi: int) -> None:
         ("int4:1:-9", "the zero point of int4 must lie in -8..7, not -9"),
         ("uint8:1:0.5", "the zero point '0.5' is not an integer"),
         ("bipolar:1:1", "the zero point of a bipolar input must be 0, not 1"),
-        ("uint8:1:0:0", "has 4 parts; the form is TYPE[:SCALE[:ZERO_POINT]]"),
+        ("uint8:1:0:0", "has 4 parts. Write it as TYPE[:SCALE[:ZERO_POINT]]"),
     ],
 )
 def test_refused_forms(text: str, message: str) -> None:

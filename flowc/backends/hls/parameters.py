@@ -153,7 +153,9 @@ def activation_code(
         return _thresholds(name, activation, source, own, lanes)
     if isinstance(activation, Requant):
         return _requant(name, activation, source, own, lanes)
-    raise UsageError(f"no C++ for activation '{type(activation).kind}' of layer '{layer}'")
+    raise UsageError(
+        f"no C++ for activation '{type(activation).kind}' of layer '{layer}'", remedy="Build with --backend rtl"
+    )
 
 
 def _by_lane(values: Array, blocks: int, lanes: int) -> Array:

@@ -310,9 +310,15 @@ def checked_clock(clock_mhz: float | None, target: Target) -> float:
     """The clock in MHz, the target's own where none is given. Raises UsageError for one that the target can't have."""
     clock = target.clock_mhz if clock_mhz is None else clock_mhz
     if not isinstance(clock, int | float) or not math.isfinite(clock) or clock <= 0:
-        raise UsageError(f"the clock must be above 0 MHz, not {clock}")
+        raise UsageError(
+            f"the clock must be above 0 MHz, not {clock}",
+            remedy="Leave it out for the clock of the target, or give MHz such as 100",
+        )
     if clock > target.max_clock_mhz:
-        raise UsageError(f"{clock:g} MHz is above the limit of {target.max_clock_mhz:g} MHz of target '{target.name}'")
+        raise UsageError(
+            f"{clock:g} MHz is above the limit of {target.max_clock_mhz:g} MHz of target '{target.name}'",
+            remedy="Give a lower clock, or take a faster target",
+        )
     return clock
 
 
@@ -320,7 +326,10 @@ def _checked_interval(fps: float | None, clock: float) -> int | None:
     if fps is None:
         return None
     if not isinstance(fps, int | float) or not math.isfinite(fps) or fps <= 0:
-        raise UsageError(f"the frame rate must be above 0, not {fps}")
+        raise UsageError(
+            f"the frame rate must be above 0, not {fps}",
+            remedy="Leave it out for as many frames as fit, or give a number such as 3000",
+        )
     interval = math.floor(min(clock * 1e6 / fps, _LONGEST_INTERVAL))
     if interval < 1:
         message = f"{fps:,.10g} fps are more than the clock's {clock * 1e6:,.0f} cycles per second"

@@ -13,7 +13,10 @@ def check(graph: Dataflow) -> None:
     """Raises UsageError that lists every fault of ``graph``."""
     found = faults(graph)
     if found:
-        raise UsageError(f"the folded graph '{graph.name}' is not sound: " + "; ".join(found))
+        raise UsageError(
+            f"the folded graph '{graph.name}' is not sound: " + "; ".join(found),
+            remedy="Leave out the folding file, or the entries of these units",
+        )
 
 
 def faults(graph: Dataflow, *, folded: bool = True) -> list[str]:

@@ -49,7 +49,10 @@ def read_folding(path: str | Path) -> dict[str, Any]:
             remedy='It holds an object such as {"conv1": {"pe": 16, "simd": 3}}',
         ) from None
     if not isinstance(data, dict):
-        raise UsageError(f"folding file '{name}' holds {_kind(data)}, not an object of layers")
+        raise UsageError(
+            f"folding file '{name}' holds {_kind(data)}, not an object of layers",
+            remedy="Take folding.json of a build as a start",
+        )
     return data
 
 
@@ -59,7 +62,10 @@ def folding_of(given: str | os.PathLike[str] | Mapping[str, Any] | None) -> Mapp
         return given
     if isinstance(given, str | os.PathLike):
         return read_folding(Path(given))
-    raise UsageError(f"a folding is an object of layers or the path of a JSON file, not {_kind(given)}")
+    raise UsageError(
+        f"a folding is an object of layers or the path of a JSON file, not {_kind(given)}",
+        remedy="Take folding.json of a build as a start",
+    )
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,22 +80,32 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def fixed_layers(layers: Sequence[Layer], folding: Mapping[str, Any]) -> list[Layer]:
     """The layers with what ``folding`` fixes. Raises UsageError that names the key and what is allowed."""
     if not isinstance(folding, Mapping):
-        raise UsageError(f"a folding is an object of layers, not {_kind(folding)}")
+        raise UsageError(
+            f"a folding is an object of layers, not {_kind(folding)}", remedy="Take folding.json of a build as a start"
+        )
     by_name = {layer.name: layer for layer in layers}
     inside = {unit.name: layer.name for layer in layers for unit in layer.units}
     defaults = folding.get("defaults", {}) if "defaults" not in by_name else {}
     _check_object("defaults", defaults)
     for key in defaults:
         if key not in _STYLES:
-            raise UsageError(f"folding 'defaults': unknown key '{shown(str(key))}'; allowed are {', '.join(_STYLES)}")
+            raise UsageError(
+                f"folding 'defaults': unknown key '{shown(str(key))}'; allowed are {', '.join(_STYLES)}",
+                remedy="Take it out, or name it with a layer",
+            )
     for name in folding:
         if name in by_name or name == "defaults":
             continue
         if name in inside:
-            raise UsageError(f"folding: unit '{shown(name)}' folds with its layer '{inside[name]}'; name that one")
+            raise UsageError(
+                f"folding: unit '{shown(name)}' folds with its layer '{inside[name]}'", remedy="Name that one"
+            )
         near = difflib.get_close_matches(str(name), by_name, 1)
         hint = f"did you mean '{near[0]}'? " if near else ""
-        raise UsageError(f"folding: unknown layer '{shown(str(name))}'; {hint}the layers are {', '.join(by_name)}")
+        raise UsageError(
+            f"folding: unknown layer '{shown(str(name))}'; {hint}the layers are {', '.join(by_name)}",
+            remedy="Take folding.json of a build as a start, or flowc estimate to see the layers",
+        )
     result = []
     for layer in layers:
         own = folding.get(layer.name, {})
@@ -128,7 +144,10 @@ def chosen_folding(graph: Dataflow) -> dict[str, dict[str, Any]]:
 
 def _check_object(name: str, value: Any) -> None:
     if not isinstance(value, Mapping):
-        raise UsageError(f"folding '{shown(name)}': expected an object such as {{\"pe\": 4}}, not {_kind(value)}")
+        raise UsageError(
+            f"folding '{shown(name)}': expected an object such as {{\"pe\": 4}}, not {_kind(value)}",
+            remedy="Name what is fixed of the layer, and its value",
+        )
 
 
 def _check_value(layer: Layer, key: str, value: Any, where: str | None = None) -> None:
@@ -136,14 +155,16 @@ def _check_value(layer: Layer, key: str, value: Any, where: str | None = None) -
     keys = [k for k in KEYS if layer.allowed(k)]
     if key not in keys:
         raise UsageError(
-            f"{label}: unknown key '{shown(str(key))}'; {layer.main.kind} '{layer.name}' has {', '.join(keys) or 'none'}"
+            f"{label}: unknown key '{shown(str(key))}'; {layer.main.kind} '{layer.name}' has {', '.join(keys) or 'none'}",
+            remedy="Take it out, or correct its name",
         )
     allowed = layer.allowed(key)
     sample = allowed[0]
     if type(value) is not type(sample):
         names = {int: "an integer", bool: "true or false", str: "a string"}
         raise UsageError(
-            f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}"
+            f"{label}: '{key}' must be {names[type(sample)]}, not {_kind(value)}; allowed are {_listed(allowed)}",
+            remedy="Give one of those, or take the entry out",
         )
     if value not in allowed:
         raise UsageError(

@@ -32,7 +32,10 @@ class Limits:
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-                raise UsageError(f"utilization limit '{f.name}' must be above 0 and at most 1, not {value!r}")
+                raise UsageError(
+                    f"utilization limit '{f.name}' must be above 0 and at most 1, not {value!r}",
+                    remedy="Give a share such as 0.7 or 70%",
+                )
 
     @staticmethod
     def parse(text: str) -> Limits:
@@ -45,11 +48,17 @@ class Limits:
         for part in text.split(","):
             match = re.fullmatch(r"\s*(\w+)\s*=\s*([0-9.eE+-]+)(%?)\s*", part)
             if match is None:
-                raise UsageError(f"utilization '{shown(text)}' is not RESOURCE=SHARE,..., such as 'lut=0.7,bram18=90%'")
+                raise UsageError(
+                    f"utilization '{shown(text)}' is not RESOURCE=SHARE,..., such as 'lut=0.7,bram18=90%'",
+                    remedy="Name resources of the target, each with a share of it",
+                )
             name, figure, percent = match.groups()
             if name not in RESOURCES or name in found:
                 what = "stands twice" if name in found else f"is no resource; allowed are {', '.join(RESOURCES)}"
-                raise UsageError(f"utilization '{shown(text)}': '{shown(name)}' {what}")
+                raise UsageError(
+                    f"utilization '{shown(text)}': '{shown(name)}' {what}",
+                    remedy="Name resources of the target, each with a share of it",
+                )
             try:
                 found[name] = float(figure) / (100 if percent else 1)
             except ValueError:
@@ -63,7 +72,10 @@ class Limits:
             return given
         if isinstance(given, str):
             return Limits.parse(given)
-        raise UsageError(f"a utilization is a text such as 'lut=0.7,bram18=90%', not {given!r}")
+        raise UsageError(
+            f"a utilization is a text such as 'lut=0.7,bram18=90%', not {given!r}",
+            remedy="Name resources of the target, each with a share of it",
+        )
 
     def budget(self, target: Target) -> dict[str, int]:
         """What may be used of each resource of ``target``."""

@@ -170,5 +170,8 @@ def _possible(layer: Layer) -> list[int]:
     found = fold_cycles(layer)
     if not found:
         fixed = ", ".join(f"{key} = {json.dumps(value)}" for key, value in layer.fixed.items())
-        raise UsageError(f"folding '{layer.name}': {fixed or 'its shape'} leaves no folding that can be built")
+        raise UsageError(
+            f"folding '{layer.name}': {fixed or 'its shape'} leaves no folding that can be built",
+            remedy="Take an entry out of the folding of this layer",
+        )
     return found

@@ -104,7 +104,10 @@ def collect(folder: Path, given: Sequence[Path] = ()) -> Collected:
 def _in_places(folder: Path) -> list[Path]:
     paths = [path for pattern in PLACES for path in sorted(folder.glob(pattern)) if path.is_file()]
     if len(paths) > _MOST_FILES:
-        raise UsageError(f"'{shown(str(folder))}' holds {len(paths):,} reports; at most {_MOST_FILES:,} are read")
+        raise UsageError(
+            f"'{shown(str(folder))}' holds {len(paths):,} reports; at most {_MOST_FILES:,} are read",
+            remedy="Give the folder of one project, or name the reports",
+        )
     return [p for p in paths if p.suffix != ".rpt" or p.with_suffix(".xml") not in paths]
 
 

@@ -63,7 +63,8 @@ def activation_part(
         found = _table(name, activation, rows, lanes)
     else:
         raise UsageError(
-            f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'", remedy="Build with --backend hls"
+            f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'",
+            remedy="Build with --backend hls",
         )
     return ActivationPart(common | found.parameters, found.memories, activation.stages(lanes, blocks * lanes, source))
 

@@ -15,6 +15,7 @@ from flowc.exact.intervals import levels_of
 from flowc.exact.join_windows import _runs, listed
 from flowc.exact.joins import Crossings, ratios, separate
 from flowc.exact.narrow import narrow
+from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
 from flowc.exact.spans import packed
 from flowc.exact.steps import Steps, steps_of
@@ -46,7 +47,8 @@ def test_ratios_are_ever_more_exact() -> None:
 def test_sums_separate_levels_or_do_not() -> None:
     """f = [a + b >= 3] for a, b in [0, 3]; a + b is 3 or more exactly there, 2 a + b is not."""
     b = np.arange(4)
-    crossings = Crossings((3 - b)[None, :, None].clip(0, 4), b, np.array([0]), np.array([3]), np.ones(1, np.int64), 0)
+    ends = np.zeros((1, 4), np.int64), np.full((1, 4), 3), np.ones((1, 4), np.int64)
+    crossings = Crossings((3 - b)[None, :, None].clip(0, 4), b, *ends, 0)
     found = separate(crossings, ONES, ONES, 1)
     assert found is not None
     assert (found.lo.tolist(), found.hi.tolist(), found.at.tolist()) == ([0], [6], [[3]])
@@ -57,7 +59,7 @@ def test_sums_separate_levels_or_do_not() -> None:
     assert wide is not None
     assert wide.free is not None
     assert (wide.at.tolist(), wide.free.tolist()) == ([[30]], [[21]])
-    never = Crossings(np.full((1, 4, 1), 4), b, np.array([0]), np.array([3]), np.ones(1, np.int64), 5)
+    never = Crossings(np.full((1, 4, 1), 4), b, *ends, 5)
     found = separate(never, ONES, ONES, 2)
     assert found is not None
     assert (found.at.tolist(), found.base.tolist(), found.step.tolist()) == ([[7]], [5], [[2]])
@@ -183,7 +185,7 @@ def test_windows_are_as_wide_as_the_error(high: int, spans: list[tuple[int, int]
     level = shaped(ir.node("Quantize", [x, const(1000.0), const(0.0)], {"lo": -4, "hi": 3}, domain=DOMAIN), S)
     region = Region(level, {q: (np.full((1, 1, 1, 1), -400), np.full((1, 1, 1, 1), high))})
     steps = steps_of(levels_of(region, q), np.array([-400]), np.array([high]), region.monotone(q), 1)
-    one = np.array([[0.0, 1.0]])
+    one = PartialSums.of_terms(np.array([[1.0]]))
     bound = SumBound(one, one, np.zeros(1), np.array([200.0]), False, False, np.zeros((1, 1, 1, 1), np.int64))
     found = Windows(region, q, steps, slice(None), bound, fused=False).find()
     (kept,) = packed(found.low, found.high)

@@ -14,6 +14,7 @@ from flowc.exact.bounds import UNIT, SumBound
 from flowc.exact.intervals import levels_of
 from flowc.exact.join_windows import _by_crossings, _by_pairs, _Operand
 from flowc.exact.joins import JoinForm, find_join
+from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
 from flowc.exact.steps import steps_of
 from flowc.exact.windows import Windows
@@ -23,7 +24,7 @@ from tests.exact.graphs import S, const, dequantized, op, shaped
 from tests.netbuild import Net
 
 Array = np.ndarray[Any, Any]
-ONE = np.array([[0.0, 1.0]])
+ONE = PartialSums.of_terms(np.array([[1.0]]))
 
 
 def off_by(carried: float, terms: int = 1) -> SumBound:

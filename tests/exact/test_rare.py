@@ -12,6 +12,7 @@ from flowc.exact import join_windows, ops, requant
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.intervals import interval
 from flowc.exact.movement import source_map
+from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
 from flowc.exact.requant import _hull, _padded, find_requant
 from flowc.exact.steps import Steps
@@ -152,8 +153,8 @@ def test_room_of_interleaved_sums() -> None:
 
     a, b = operand(0, 7, -2.0, 1.0, -5.0), operand(-9, 8, 0.5, 0.0, 0.0)
     assert (a.size.item(), b.size.item()) == (17.0, 4.5)
-    three: Any = type("B", (), {"up": np.zeros((1, 3))})()
-    four: Any = type("B", (), {"up": np.zeros((1, 4))})()
+    three: Any = type("B", (), {"up": PartialSums.of_terms(np.zeros((1, 2)))})()
+    four: Any = type("B", (), {"up": PartialSums.of_terms(np.zeros((1, 3)))})()
     wide = [o.wide.item() for o in join_windows._interleaved([a, b], [three, four])]
     assert wide == [0.25 + 7 * 2.0**-24 * 21.5] * 2
     assert join_windows._interleaved([a, b], [three, None])[0].wide.item() == 0.25 + 3 * 2.0**-24 * 21.5

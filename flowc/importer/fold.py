@@ -199,7 +199,9 @@ def _fold_standard(model: ir.Model, editor: fir.Editor) -> bool:
     wanted = [o for o in inside if o.is_graph_output() or any(use not in chosen for use, _ in o.uses())]
     names = [o.name or "" for o in wanted]
     arrays = (
-        run_once([ir.to_proto(n) for n in nodes], feeds, names, opset=model.graph.opset_imports[""]) if names else []
+        run_once([ir.serde.serialize_node(n) for n in nodes], feeds, names, opset=model.graph.opset_imports[""])
+        if names
+        else []
     )
     for value, array in zip(wanted, arrays, strict=True):
         producer = value.producer()

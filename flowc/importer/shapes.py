@@ -52,7 +52,7 @@ def infer_shapes(model: ir.Model) -> None:
         elif node.domain == CONTRIB_DOMAIN:
             light.node.append(_contrib(node))
         else:
-            light.node.append(ir.to_proto(node))
+            light.node.append(ir.serde.serialize_node(node))
     proto = onnx.ModelProto(ir_version=IR_VERSION, graph=light)
     proto.opset_import.append(helper.make_opsetid("", graph.opset_imports[""]))
     for pool in proto.graph.node:

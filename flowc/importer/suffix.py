@@ -88,7 +88,7 @@ def _cut(model: ir.Model, nodes: list[ir.Node], opset: int) -> None:
     results = [v.name or "" for v in graph.outputs]
     own = [v for v in graph.outputs if v.producer() in inside]
     part = helper.make_graph(
-        [ir.to_proto(n) for n in nodes], "suffix",
+        [ir.serde.serialize_node(n) for n in nodes], "suffix",
         [helper.make_tensor_value_info(v.name or "", int(v.dtype or ir.DataType.FLOAT), fir.shape_of(v)) for v in given],
         [_output(v) for v in own],
         [numpy_helper.from_array(a, name) for name, a in constants.items()],

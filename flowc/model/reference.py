@@ -189,7 +189,7 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
     builder = ExpansionBuilder(taken | set(values))
     for node in graph:
         if node.domain != fir.DOMAIN:
-            proto: onnx.NodeProto = ir.to_proto(node)
+            proto: onnx.NodeProto = ir.serde.serialize_node(node)
             del proto.metadata_props[:]
             builder.nodes.append(proto)
             continue

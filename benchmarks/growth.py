@@ -125,6 +125,7 @@ def _plot(found: dict[str, list[Point]], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    mpl.rcParams["svg.fonttype"] = "none"  # text stays text, which is small
     figure, axes = plt.subplots(2, len(found), figsize=(4 * len(found), 6), squeeze=False, layout="constrained")
     for column, (name, points) in zip(axes.T, found.items(), strict=True):
         sizes = [p.size for p in points]
@@ -136,7 +137,7 @@ def _plot(found: dict[str, list[Point]], path: Path) -> None:
             axis.loglog(sizes, [values[-1] * s / sizes[-1] for s in sizes], ":", color="grey", label="linear")
             axis.set(xlabel=SERIES[name].unit, ylabel=label, ylim=(min(values) / 2, max(values) * 2))
             axis.legend()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def main() -> None:

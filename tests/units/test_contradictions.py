@@ -111,9 +111,9 @@ def test_foldings(unit: Unit, changes: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(("unit", "expected"), [
-    (CONCAT, {"simd": [1, 2, 3, 6]}), (SPLIT, {"simd": [1, 2]}), (TURN, {}), (WIDER, {}), (JOIN, {"pe": [1, 2, 3, 4, 6, 12]}),
+    (CONCAT, {"simd": [1, 2, 3, 6]}), (SPLIT, {"simd": [1, 2]}), (TURN, {}), (WIDER, {}), (JOIN, {"pe": [1, 2, 3, 4, 6, 12, 60]}),
     (POOL, {"pe": [1, 2, 3, 6]}), (DEPTHWISE, {"pe": [1, 2, 3, 6]}), (GROUPED, {"pe": [1, 3], "simd": [1, 2, 3, 4, 6, 8, 12, 24]}),
-    (PAD, {"simd": [1, 3]}), (ArgMax(name="a", frame=F), {"pe": [1, 2, 3, 4, 6, 12]}), (WHOLE[-1], {"pe": [1, 2, 3, 4, 6, 12]}), (SUM, {"pe": [1, 2, 3, 4, 6, 12]}),
+    (PAD, {"simd": [1, 3]}), (ArgMax(name="a", frame=F), {"pe": [1, 2, 3, 4, 6, 12]}), (WHOLE[-1], {"pe": [1, 2, 3, 4, 6, 12, 60]}), (SUM, {"pe": [1, 2, 3, 4, 6, 12]}),
 ])  # fmt: skip
 def test_legal_foldings(unit: Unit, expected: dict[str, list[int]]) -> None:
     assert unit.folding() == expected
@@ -185,6 +185,7 @@ def test_what_a_report_says_of_a_unit() -> None:
         "cycles": 15 * 2 * 3, "weights": 144, "weight_bits": 4, "input_bits": 4, "output_bits": 12, "accumulator_bits": 12, "activation": None,
         "memory": None,
     }  # fmt: skip
+    expected |= {"pixels": 1}
     assert GROUPED.entry() == expected
     assert GROUPED.with_(memory="bram", activation=SIX).entry() == expected | {
         "memory": "bram",

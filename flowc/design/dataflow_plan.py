@@ -15,7 +15,7 @@ from flowc.backends.alveo import generate_alveo, platform
 from flowc.backends.driver import generate_driver
 from flowc.backends.rtl.board import check_board, generate_board, has_board
 from flowc.backends.vivado import generate_vivado, why_ip_only
-from flowc.dataflow.allocate import allocate, chosen_folding
+from flowc.dataflow.allocate import StatusBlock, allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
 from flowc.dataflow.figures import figures_of
 from flowc.dataflow.observer import Observer
@@ -34,7 +34,7 @@ _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits",
     "layers", "fifos",
 )  # fmt: skip
-_NEWER = ("fifo_resources", "budget", "folding", "traffic", "roofline", "energy")
+_NEWER = ("fifo_resources", "status_resources", "budget", "folding", "traffic", "roofline", "energy")
 """Figures that reports of earlier versions lack."""
 
 
@@ -73,6 +73,7 @@ class DataflowPlan(Plan):
             )
         backend = find(request.backend)
         backend.check(compiled.graph)
+        status = StatusBlock(backend.marked(compiled.graph) is not None) if request.status else None
         allocation = allocate(
             backend.prepare(compiled.graph),
             request.target,
@@ -80,6 +81,7 @@ class DataflowPlan(Plan):
             fps=request.fps,
             folding=request.folding,
             utilization=request.utilization,
+            status=status,
         )
         check_board(allocation.graph, request.target, allocation.clock_mhz)
         figures = figures_of(allocation, request.target)

@@ -42,6 +42,7 @@ __all__ = [
     "memory_style",
     "multiplier_dsps",
     "multiplier_luts",
+    "mux_luts",
     "packing",
     "parameters",
     "popcount_luts",
@@ -142,28 +143,28 @@ def ultra_rams(depth: int, width: int) -> int:
     return ceil(depth / ULTRA_SHAPE[0]) * ceil(width / ULTRA_SHAPE[1])
 
 
-def _mux_luts(ways: int) -> int:
+def mux_luts(ways: int) -> int:
     """Look-up tables per bit of a multiplexer: one table for the first four ways, one more for every three."""
     return ceil((ways - 1) / 3)
 
 
 def _rom_luts(depth: int, width: int) -> int:
     """A constant memory in look-up tables, 64 words of one bit in each; F7 and F8 join four tables for nothing."""
-    return width * (ceil(depth / 64) + _mux_luts(ceil(depth / 256)))
+    return width * (ceil(depth / 64) + mux_luts(ceil(depth / 256)))
 
 
 def _ram_luts(depth: int, width: int) -> int:
     """A written memory with one write and one read port in look-up tables: 4 hold 6 bits of 32 words or 3 bits of 64."""
     if depth <= 32:
         return ceil(width / 6) * 4
-    return ceil(width / 3) * 4 * ceil(depth / 64) + width * _mux_luts(ceil(depth / 64))
+    return ceil(width / 3) * 4 * ceil(depth / 64) + width * mux_luts(ceil(depth / 64))
 
 
 def shift_register_luts(depth: int, width: int) -> int:
     """Addressable shift registers: two bits of 16 stages per table, or one of 32; F7 and F8 join four tables for nothing."""
     if depth <= 16:
         return ceil(width / 2)
-    return width * (ceil(depth / 32) + _mux_luts(ceil(depth / 128)))
+    return width * (ceil(depth / 32) + mux_luts(ceil(depth / 128)))
 
 
 @cache
@@ -182,7 +183,7 @@ def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Res
         style = memory_style(depth, width, constant=constant)
     if style == "bram":
         banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d)) for d, w in BLOCK_SHAPES)[1]
-        return Resources(lut=width * _mux_luts(banks), bram18=block_rams(depth, width))
+        return Resources(lut=width * mux_luts(banks), bram18=block_rams(depth, width))
     if style == "uram":
         return Resources(uram=ultra_rams(depth, width))
     return Resources(lut=_rom_luts(depth, width) if constant else _ram_luts(depth, width), ff=width)

@@ -141,6 +141,7 @@ def test_reports_of_earlier_versions_are_shown(report: dict[str, Any]) -> None:
         "budget",
         "folding",
         "fifo_resources",
+        "status_resources",
         "traffic",
         "roofline",
         "energy",

@@ -20,6 +20,7 @@ from flowc.dataflow.allocate.pixels import counts, window_counts
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
+from flowc.dataflow.allocate.status import StatusBlock
 from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, transfer_cycles
 from flowc.errors import InfeasibleError, UsageError, counted
 from flowc.interface.memory import MEMORY_PORTS
@@ -53,9 +54,10 @@ class Allocation:
         interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
         latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
         bottleneck: name of the unit that sets the interval, or "external memory".
-        resources: sum over units and FIFOs; None for what is not known.
+        resources: sum over units, FIFOs and the status block; None for what is not known.
         unit_resources: per unit.
         fifo_resources: per stream.
+        status_resources: of the status block; None where none was asked for.
         occupancy: per stream, the most beats that were held at once in the simulation.
         available: the target's resources.
         budget: what the limits leave of them.
@@ -77,6 +79,7 @@ class Allocation:
     budget: Mapping[str, int]
     fits: bool
     notes: tuple[str, ...] = ()
+    status_resources: Resources | None = None
 
 
 def allocate(
@@ -87,6 +90,7 @@ def allocate(
     fps: float | None = None,
     folding: Mapping[str, Any] | None = None,
     utilization: Limits | None = None,
+    status: StatusBlock | None = None,
 ) -> Allocation:
     """Folds ``graph`` for ``target``.
 
@@ -97,6 +101,7 @@ def allocate(
         fps: wanted frames per second: the least resources that reach it are taken. None: the highest rate that fits.
         folding: what the user fixes, see `flowc.dataflow.allocate.foldfile`.
         utilization: shares of the target that may be used.
+        status: the register block that is wanted beside the accelerator; None: none.
 
     Returns:
         The allocation. It fits, unless ``folding`` fixes every layer: then ``fits`` says whether it does.
@@ -117,13 +122,15 @@ def allocate(
     search = Search(base, layers, target, limits, least)
     if wanted is not None and search.slowest_least()[0] > wanted:
         search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
+    if status is not None:
+        search.reserve = vector(on_device(status.resources(base), target))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
     for _ in range(_FIFO_ROUNDS):
         chosen = _choose(search, wanted, fps, clock, pinned)
         folded = insert_width_converters(_apply(base, chosen.options))
         check(folded)
-        sized = _placed(size_fifos(folded), search, target)
-        over = _use(sized, target) - search.budgets
+        sized = _placed(size_fifos(folded), search, target, status)
+        over = _use(sized, target, status) - search.budgets
         if pinned or (over <= 0).all():
             break
         # FIFOs cost more than the two beats that each was priced at.
@@ -142,7 +149,7 @@ def allocate(
             f"filled up to {'whole' if target.baud else 'a power of two'} bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
-    found = _allocation(sized, search, clock, target)
+    found = _allocation(sized, search, clock, target, status)
     if wanted is None and not pinned:
         found = replace(found, notes=(*found.notes, *_bound(found, search), _tenth(found, search)))
     return found
@@ -218,22 +225,26 @@ def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
     return graph.with_units(changed)
 
 
-def _use(graph: Dataflow, target: Target) -> Floats:
+def _use(graph: Dataflow, target: Target, status: StatusBlock | None) -> Floats:
     parts = [*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]
+    parts += [] if status is None else [status.resources(graph)]
     return vector(on_device(Resources.total(parts), target))
 
 
-def _placed(graph: Dataflow, search: Search, target: Target) -> Dataflow:
+def _placed(graph: Dataflow, search: Search, target: Target, status: StatusBlock | None) -> Dataflow:
     """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least."""
     ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
     tries = [place_fifos(graph, block, one) for block in _BLOCK_WORTHS for one in ultra]
-    return min(tries, key=lambda g: search.rating(_use(g, target)))
+    return min(tries, key=lambda g: search.rating(_use(g, target, status)))
 
 
-def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -> Allocation:
+def _allocation(
+    graph: Dataflow, search: Search, clock: float, target: Target, status: StatusBlock | None
+) -> Allocation:
     units = {u.name: on_device(u.resources, target) for u in graph}
     fifos = {s: on_device(fifo_cost(graph, s), target) for s in graph.streams}
-    total = Resources.total([*units.values(), *fifos.values()])
+    beside = None if status is None else on_device(status.resources(graph), target)
+    total = Resources.total([*units.values(), *fifos.values(), *([] if beside is None else [beside])])
     slowest = max(graph, key=lambda u: u.interval)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
@@ -260,7 +271,8 @@ def _allocation(graph: Dataflow, search: Search, clock: float, target: Target) -
         available=target.available,
         budget=search.budget,
         fits=fits,
-        notes=_notes(graph, units, fifos, search.budget, interval),
+        notes=_notes(graph, units, fifos, total, search.budget, interval),
+        status_resources=beside,
     )
 
 
@@ -268,12 +280,12 @@ def _notes(
     graph: Dataflow,
     units: Mapping[str, Resources],
     fifos: Mapping[Stream, Resources],
+    total: Resources,
     budget: Mapping[str, int],
     interval: int,
 ) -> tuple[str, ...]:
     """The tightest resource with its three biggest consumers, what FIFOs take, what the model leaves out, what to change."""
     buffers = Resources.total(fifos.values())
-    total = Resources.total([*units.values(), buffers])
     used = {n: getattr(total, n) or 0 for n in RESOURCES}
     share = {n: used[n] / budget[n] if budget[n] else math.inf * used[n] if used[n] else 0.0 for n in RESOURCES}
     tight = max(share, key=lambda n: share[n])

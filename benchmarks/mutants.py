@@ -23,7 +23,8 @@ GROUPS = {
         "requant", "spans", "steps", "sums", "walk", "windows",
     )],
     "units": [f"units/{name}.py" for name in (
-        "activation", "argmax", "base", "cost", "elementwise", "graph", "mvtu", "pool", "routing", "schedule", "vvtu", "window",
+        "activation", "argmax", "base", "cost", "elementwise", "graph", "mvtu", "packing", "permute", "pool", "routing", "schedule",
+        "vvtu", "window",
     )],
     "allocate": [f"dataflow/allocate/{name}.py" for name in (
         "allocation", "check", "fifos", "foldfile", "layers", "limits", "loops", "options", "search", "select", "simulation", "timing",

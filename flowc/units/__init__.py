@@ -9,9 +9,10 @@ from flowc.units.elementwise import Activate, Join
 from flowc.units.gather import Gather
 from flowc.units.lookup import Lookup
 from flowc.units.mvtu import Mvtu
+from flowc.units.permute import Permute
 from flowc.units.pool import GlobalSum, Pool
 from flowc.units.port import InputPort, OutputPort
-from flowc.units.routing import Concat, Fork, Permute, PixelPad, Split, Upsample, WidthConverter
+from flowc.units.routing import Concat, Fork, PixelPad, Split, Upsample, WidthConverter
 from flowc.units.thresholds import Thresholds
 from flowc.units.vvtu import Vvtu
 from flowc.units.window import Pad, Window

@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import cache, lru_cache
+from functools import cache
 from math import ceil
 
 from flowc.model.dtypes import IntType
+from flowc.units.packing import Packing
 
 __all__ = [
     "ARRIVING",
     "BLOCK_SHAPES",
     "CONTROL",
     "LINE_MEMORIES",
-    "MAX_CHAIN",
     "MAX_PRODUCTS",
     "MAX_STREAM_BITS",
     "MULTIPLIERS",
     "RING_CONTROL",
     "WEIGHT_MEMORIES",
     "WIDEST_WORD",
-    "Packing",
     "Resources",
     "accumulator_luts",
     "adder_tree_luts",
@@ -43,7 +42,6 @@ __all__ = [
     "multiplier_dsps",
     "multiplier_luts",
     "mux_luts",
-    "packing",
     "parameters",
     "popcount_luts",
     "prefers_dsp",
@@ -88,11 +86,6 @@ WIDEST_WORD = 4096
 MAX_PRODUCTS = 2048
 """Most products of one pipelined loop: beyond, scheduling takes hours. A backend that writes loops splits what exceeds them into
 several (`flowc.backends.hls.split`), which depthwise products and weights that arrive do not allow."""
-
-MAX_CHAIN = 16
-"""Longest chain of DSP slices whose products are added: they lie in one column, and each is a cycle of latency."""
-
-_SHORT_CHAIN = 4
 
 RING_CONTROL = 100
 """Look-up tables of a serial window's counters, besides what grows with the ring."""
@@ -321,60 +314,6 @@ def dot_luts(n: int, w: IntType, a: IntType) -> float:
 def prefers_dsp(w: IntType, a: IntType) -> bool:
     """Whether a product whose multiplier style is ``auto`` goes to a DSP slice."""
     return min(w.bits, a.bits) > 1 and w.bits * a.bits > 32
-
-
-@dataclass(frozen=True)
-class Packing:
-    """How a DSP slice multiplies several weights by one activation, and how slices are chained (`docs/cost-model.md`).
-
-    The weights, as unsigned codes, lie ``field`` bits apart in the wide operand: joined by wires, and no product reaches into the next.
-
-    Attributes:
-        rows: weights per slice; each belongs to another output.
-        field: bits of a field.
-        chain: slices whose products are added before the fields are taken apart; the sum of each still fits its field.
-    """
-
-    rows: int
-    field: int
-    chain: int
-
-
-@lru_cache(maxsize=4096)
-def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
-    """The packing of ``lanes`` outputs into the fewest slices; None where no two weights fit a slice.
-
-    Of these the one with the longest chain. Where no chain of `_SHORT_CHAIN` were left, fewer rows share a slice: adders would take what
-    slices save.
-
-    Args:
-        w, a: types of weights and activations.
-        lanes: outputs in parallel.
-        port: bits of a slice's wide operand, signed: 25 on 7 series, 27 on UltraScale.
-    """
-    greatest = (1 << w.bits) - 1  # of a weight's code
-    if (a.bipolar and w.bipolar) or a.bits + (0 if a.signed or a.bipolar else 1) > 18:
-        return None
-
-    def chain(rows: int) -> int:
-        field = _field(w, rows, port)
-        if field < 1:
-            return 0
-        room = min(((1 << field) - 1) // (greatest * a.hi), MAX_CHAIN) if a.lo >= 0 and a.hi > 0 else 0
-        if a.lo < 0 and field > 1:
-            half = (1 << (field - 1)) - 1  # a field may lack one for the field below it
-            room = min(half // (greatest * max(-a.lo, a.hi)), MAX_CHAIN)
-        return room
-
-    fitting = [rows for rows in range(2, port) if chain(rows)]
-    most = max((rows for rows in fitting if chain(rows) >= _SHORT_CHAIN), default=max(fitting, default=1))
-    rows = ceil(lanes / ceil(lanes / most))  # no more than the number of slices asks for: the fields are wider then
-    return Packing(rows, _field(w, rows, port), chain(rows)) if rows > 1 else None
-
-
-def _field(w: IntType, rows: int, port: int) -> int:
-    """Bits between weights, so many to an operand: the product is 48 bits wide."""
-    return min((port - 1 - w.bits) // (rows - 1), 48 // rows)
 
 
 def products(

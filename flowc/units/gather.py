@@ -10,7 +10,7 @@ import numpy as np
 from flowc.units import cost
 from flowc.units.base import Array
 from flowc.units.cost import Resources
-from flowc.units.routing import Permute
+from flowc.units.permute import Permute
 from flowc.units.schedule import Schedule, grid
 from flowc.units.sound import array_faults
 

@@ -13,7 +13,8 @@ from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
-from flowc.units.cost import Packing, Resources
+from flowc.units.cost import Resources
+from flowc.units.packing import Packing, packing
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
 from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
@@ -75,7 +76,7 @@ class Mvtu(Unit):
         """How DSP slices share activations; None unless the multiplier is ``packed`` and at least two weights fit a slice."""
         if self.multiplier != "packed":
             return None
-        return cost.packing(self.weight_type, self.frame.dtype, self.pe, self.dsp_port)
+        return packing(self.weight_type, self.frame.dtype, self.pe, self.dsp_port)
 
     @property
     def mh(self) -> int:
@@ -226,7 +227,7 @@ class Mvtu(Unit):
         return {"pe": divisors(self.mh // self.groups), "simd": divisors(self.mw)}
 
     def styles(self) -> dict[str, list[str]]:
-        packed = ["packed"] if cost.packing(self.weight_type, self.frame.dtype, 2, self.dsp_port) else []
+        packed = ["packed"] if packing(self.weight_type, self.frame.dtype, 2, self.dsp_port) else []
         return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": [*cost.MULTIPLIERS, *packed]}
 
     def unsound(self) -> list[str]:

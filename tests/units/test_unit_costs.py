@@ -10,7 +10,8 @@ import pytest
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.units import Activate, ArgMax, Frame, GlobalSum, Join, Mvtu, Pad, Pool, Thresholds, Window, cost
 from flowc.units.base import Unit
-from flowc.units.cost import Packing, Resources
+from flowc.units.cost import Resources
+from flowc.units.packing import MAX_CHAIN, Packing, packing
 
 U2, U4, S4, U8, S8 = IntType(2, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
 S12, S20 = IntType(12, True), IntType(20, True)
@@ -158,15 +159,15 @@ def test_windows() -> None:
 
 @pytest.mark.parametrize(("w", "a", "lanes", "port", "expected"), [
     # Two weights of four bits, 20 bits apart: products of eight bits; 2^20 / (15 * 15) = 4,660 sums fit, 64 are chained at most.
-    (S4, U4, 2, 25, Packing(2, 20, cost.MAX_CHAIN)),
+    (S4, U4, 2, 25, Packing(2, 20, MAX_CHAIN)),
     # Signed activations: half a field, less one: (2^19 - 1) / (15 * 8).
-    (S4, S4, 2, 25, Packing(2, 20, cost.MAX_CHAIN)),
+    (S4, S4, 2, 25, Packing(2, 20, MAX_CHAIN)),
     # Eight bits by eight: 16 bits apart at most; one product of 255 * 255 = 65,025 in 65,535.
     (S8, U8, 2, 25, Packing(2, 16, 1)), (S8, U8, 2, 27, Packing(2, 18, 4)),
     (BIPOLAR, BIPOLAR, 4, 25, None), (S8, IntType(18, False), 2, 27, None), (S8, U8, 1, 25, None),
 ])  # fmt: skip
 def test_packing(w: IntType, a: IntType, lanes: int, port: int, expected: Packing | None) -> None:
-    assert cost.packing(w, a, lanes, port) == expected
+    assert packing(w, a, lanes, port) == expected
 
 
 @pytest.mark.parametrize(("bits", "slices"), [

@@ -17,8 +17,9 @@ from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
 from flowc.units import Mvtu, Unit, Vvtu, Window
-from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, Resources, converter, fifo, packing
+from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, Resources, converter, fifo
 from flowc.units.graph import Dataflow
+from flowc.units.packing import packing
 
 __all__ = ["Option", "OptionTable", "on_device", "vector"]
 

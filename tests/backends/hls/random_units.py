@@ -38,8 +38,8 @@ from flowc.units import (
     Window,
     divisors,
 )
-from flowc.units.cost import packing
 from flowc.units.graph import Dataflow, Stream
+from flowc.units.packing import packing
 
 Random = np.random.Generator
 T = TypeVar("T")

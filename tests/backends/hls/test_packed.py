@@ -12,7 +12,8 @@ from flowc.backends.hls import csim, generate
 from flowc.dataflow.allocate.check import faults
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Frame, Mvtu
-from flowc.units.cost import Packing, packing, products
+from flowc.units.cost import products
+from flowc.units.packing import Packing, packing
 from tests.backends.hls.random_units import accumulator, emulate, integers, side_by_side
 
 WEIGHTS = [SInt(2), SInt(4), SInt(8), UInt(3), BIPOLAR]

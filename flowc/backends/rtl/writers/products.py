@@ -9,7 +9,7 @@ from flowc.backends.rtl.instance import Instance, Memory, Value, constant_style,
 from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Array, Mvtu, Vvtu
-from flowc.units.cost import Packing
+from flowc.units.packing import Packing
 from flowc.units.weighted import uses_dsp
 
 __all__ = ["write_mvtu", "write_vvtu"]

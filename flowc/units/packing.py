@@ -1,0 +1,70 @@
+"""DSP slices that several products share: weights joined in the wide operand, slices chained (`docs/cost-model.md`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+
+from flowc.model.dtypes import IntType
+
+__all__ = ["MAX_CHAIN", "Packing", "packing"]
+
+MAX_CHAIN = 16
+"""Longest chain of DSP slices whose products are added: they lie in one column, and each is a cycle of latency."""
+
+_SHORT_CHAIN = 4
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How a DSP slice multiplies several weights by one activation, and how slices are chained (`docs/cost-model.md`).
+
+    The weights, as unsigned codes, lie ``field`` bits apart in the wide operand: joined by wires, and no product reaches into the next.
+
+    Attributes:
+        rows: weights per slice; each belongs to another output.
+        field: bits of a field.
+        chain: slices whose products are added before the fields are taken apart; the sum of each still fits its field.
+    """
+
+    rows: int
+    field: int
+    chain: int
+
+
+@lru_cache(maxsize=4096)
+def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
+    """The packing of ``lanes`` outputs into the fewest slices; None where no two weights fit a slice.
+
+    Of these the one with the longest chain. Where no chain of `_SHORT_CHAIN` were left, fewer rows share a slice: adders would take what
+    slices save.
+
+    Args:
+        w, a: types of weights and activations.
+        lanes: outputs in parallel.
+        port: bits of a slice's wide operand, signed: 25 on 7 series, 27 on UltraScale.
+    """
+    greatest = (1 << w.bits) - 1  # of a weight's code
+    if (a.bipolar and w.bipolar) or a.bits + (0 if a.signed or a.bipolar else 1) > 18:
+        return None
+
+    def chain(rows: int) -> int:
+        field = _field(w, rows, port)
+        if field < 1:
+            return 0
+        room = min(((1 << field) - 1) // (greatest * a.hi), MAX_CHAIN) if a.lo >= 0 and a.hi > 0 else 0
+        if a.lo < 0 and field > 1:
+            half = (1 << (field - 1)) - 1  # a field may lack one for the field below it
+            room = min(half // (greatest * max(-a.lo, a.hi)), MAX_CHAIN)
+        return room
+
+    fitting = [rows for rows in range(2, port) if chain(rows)]
+    most = max((rows for rows in fitting if chain(rows) >= _SHORT_CHAIN), default=max(fitting, default=1))
+    rows = ceil(lanes / ceil(lanes / most))  # no more than the number of slices asks for: the fields are wider then
+    return Packing(rows, _field(w, rows, port), chain(rows)) if rows > 1 else None
+
+
+def _field(w: IntType, rows: int, port: int) -> int:
+    """Bits between weights, so many to an operand: the product is 48 bits wide."""
+    return min((port - 1 - w.bits) // (rows - 1), 48 // rows)

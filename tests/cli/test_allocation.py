@@ -188,7 +188,7 @@ def test_limits_are_kept_and_the_tightest_resource_is_named(run: Run) -> None:
 
 def test_a_design_fixed_by_hand_that_does_not_fit_says_so(run: Run) -> None:
     Path("fold.json").write_text('{"none": {}}')
-    names = run("estimate", "--folding", "fold.json")[2].split("the layers are ")[1].rstrip(".\n").split(", ")
+    names = run("estimate", "--folding", "fold.json")[2].split("the layers are ")[1].split(". ")[0].split(", ")
     kinds = {layer["name"]: layer["unit"] for layer in json.loads(run("estimate", "--json")[1])["layers"]}
     keys = {"mvtu": ("pe", "simd"), "pool": ("pe",)}
     fixed = {name: dict.fromkeys(keys.get(kinds.get(name, ""), ("simd",)), 1) for name in names}

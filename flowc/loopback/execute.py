@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -28,13 +29,19 @@ from flowc.loopback.descriptors import (
 from flowc.loopback.engine import BEAT_BYTES, Engine
 from flowc.loopback.formats import pack_digits, unpack_digits
 from flowc.loopback.results import by_word, joined, searched
-from flowc.loopback.schedule import Segment
 from flowc.units.base import Array
 
 __all__ = ["Machine", "ScheduleError"]
 
 _UNIT = 8
 _EXACT = 1 << 24
+
+
+class Segment(Protocol):
+    """What is executed of a layer: `flowc.loopback.schedule` makes them."""
+
+    @property
+    def descriptors(self) -> Sequence[Descriptor]: ...
 
 
 class ScheduleError(Exception):

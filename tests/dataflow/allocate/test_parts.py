@@ -216,7 +216,11 @@ def test_notes_name_what_is_tight_and_what_takes_most() -> None:
     units = {"in": Resources(lut=5), "a": Resources(lut=70), "b": Resources(lut=20), "out": Resources(lut=9, dsp=1)}
     fifos = {s: Resources(lut=2, bram18=1) for s in graph.streams}
     budget = {"lut": 100, "ff": 10, "bram18": 10, "uram": 0, "dsp": 10}
-    notes = _notes(graph, units, fifos, budget, 24)
+
+    def noted(graph: Dataflow, units: dict[str, Resources], budget: dict[str, int], interval: int) -> tuple[str, ...]:
+        return _notes(graph, units, fifos, Resources.total([*units.values(), *fifos.values()]), budget, interval)
+
+    notes = noted(graph, units, budget, 24)
     assert (
         notes[0]
         == "the tightest resource is lut: 110 of the 100 that may be used; most of it goes to 'a' 70, 'b' 20, 'out' 9"
@@ -224,14 +228,11 @@ def test_notes_name_what_is_tight_and_what_takes_most() -> None:
     assert notes[1] == "FIFOs take 6 lut, 3 bram18 and 0 uram of the total"
     assert notes[2].startswith("does not fit: 10 lut too many; fold 'a' further")
     assert len(notes) == 3
-    assert len(_notes(graph, units, fifos, budget | {"lut": 110}, 24)) == 2
-    uram = _notes(graph, units | {"b": Resources(uram=1)}, fifos, budget, 24)
+    assert len(noted(graph, units, budget | {"lut": 110}, 24)) == 2
+    uram = noted(graph, units | {"b": Resources(uram=1)}, budget, 24)
     assert uram[0].startswith("the tightest resource is uram: 1 of the 0")
-    unknown = _notes(graph, units | {"b": Resources(dsp=None)}, fifos, budget, 24)
+    unknown = noted(graph, units | {"b": Resources(dsp=None)}, budget, 24)
     assert unknown[-1] == "not known for every unit, so not counted: dsp"
     slow = graph.with_units({n: graph[n].with_(overlap=False) for n in ("in", "a", "b", "out")})
     for interval, told in ((49, True), (50, False)):
-        assert (
-            any("about 5 pass until a pipeline is empty" in n for n in _notes(slow, units, fifos, budget, interval))
-            == told
-        )
+        assert any("about 5 pass until a pipeline is empty" in n for n in noted(slow, units, budget, interval)) == told

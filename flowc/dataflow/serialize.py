@@ -14,7 +14,7 @@ import numpy as np
 
 from flowc.dataflow.allocate.check import faults
 from flowc.errors import DamagedError, shown
-from flowc.model.dtypes import IntType
+from flowc.model.dtypes import IntType, compact
 from flowc.units import ACTIVATIONS, UNITS, Activation, Frame, Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
@@ -157,7 +157,8 @@ def _build(cls: type[Any], document: Mapping[str, Any], arrays: Mapping[str, Arr
     values = {}
     for f in fields(cls):
         if f.name in document:
-            values[f.name] = _decode(hints[f.name], document[f.name], arrays, f"'{f.name}' of {name}")
+            value = _decode(hints[f.name], document[f.name], arrays, f"'{f.name}' of {name}")
+            values[f.name] = compact(value) if f.name == "weights" and value is not None else value
         elif f.default is MISSING:
             raise ValueError(f"{name} lacks '{f.name}'")
     return cls(**values)

@@ -87,7 +87,7 @@ def compiled(design: flowc.Design, sources: Sequence[str | Path], *options: str)
     bit = design.plan.clock_mhz * 1e6 / design.plan.target.baud
     include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}", f"-DBIT={bit}"]
     target = build / "line"
-    library = simulate._library(root, compiler())
+    library = simulate.library(root, compiler())
     command = [compiler(), "-std=c++17", "-O0", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1", *include, "-o", target]
     together = build / "line.cpp"  # one file reads Verilator's headers once
     together.write_text("".join(f'#include "{source}"\n' for source in (BENCH, *sorted(build.glob("V*.cpp")))))

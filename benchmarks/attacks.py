@@ -2,12 +2,14 @@
 
     python -m benchmarks.attacks [--cases 20000] [--first 0] [--minutes 600] [--output FILE.json]
     python -m benchmarks.attacks --join PART.json ... [--output FILE.json]
+    python -m benchmarks.attacks --again [--output FILE.json]
 
 Cases come from tests/fuzz: bytes of an ONNX file changed, fields of one changed that stays a well-formed protobuf, files of a
 saved design changed. What builds is verified, run, and compared with onnxruntime once more, without flowc. A case fails on a
 traceback, a numpy warning, a wrong output, more than 20 s of processor time or 2 GB. The record (JSON, and the same as
 Markdown beside it) holds the counts and the seeds of what failed; exit code 4 if something did. Records of other cases join into one,
-which says which cases were run on which commit.
+which says which cases were run on which commit. ``--again`` runs the record's failures once more: what they are now stands beside what
+they were.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import platform
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -98,6 +101,29 @@ def joined(records: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def again(found: dict[str, Any], sources: str, run: Callable[[str, int], dict[str, Any]]) -> dict[str, Any]:
+    """The record with what its failures are on the commit ``sources``."""
+
+    def now(failure: dict[str, Any]) -> dict[str, Any]:
+        outcome = run(failure["kind"], failure["seed"])
+        return {"commit": sources, "status": outcome["status"], "reason": outcome["reason"]}
+
+    return found | {"failures": [failure | {"now": now(failure)} for failure in found["failures"]]}
+
+
+def failing(found: dict[str, Any]) -> bool:
+    """Whether a case of the record fails, as far as known."""
+    return any(failure.get("now", {"status": "failed"})["status"] == "failed" for failure in found["failures"])
+
+
+def _line(failure: dict[str, Any]) -> str:
+    text = f"- {failure['kind']} {failure['seed']} {failure['what']}: {failure['reason']}"
+    if "now" in failure:
+        now = failure["now"]
+        text += f"; on {now['commit']}: {now['status']} {now['reason']}".rstrip()
+    return text
+
+
 def markdown(found: dict[str, Any]) -> str:
     """The record as a page."""
     statuses = ("ok", "refused", "detected", "failed")
@@ -122,7 +148,7 @@ def markdown(found: dict[str, Any]) -> str:
         cells = [sum(counts.values()), *(counts.get(status, 0) for status in statuses)]
         lines.append(f"| {kind} | " + " | ".join(f"{n:,}" for n in cells) + " |")
     lines += ["", "## Failures", ""]
-    lines += [f"- {f['kind']} {f['seed']} {f['what']}: {f['reason']}" for f in found["failures"]] or ["none"]
+    lines += [_line(failure) for failure in found["failures"]] or ["none"]
     lines += ["", "Versions: " + ", ".join(f"{n} {v}" for n, v in found["versions"].items()) + "."]
     return "\n".join(lines) + "\n"
 
@@ -141,11 +167,17 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=600.0, help="no new case after that long")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "records" / "attacks.json")
     parser.add_argument("--join", type=Path, nargs="+", metavar="PART.json", help="records to join; nothing is run")
+    parser.add_argument("--again", action="store_true", help="run the record's failures once more, and nothing else")
     options = parser.parse_args()
+    if options.again:
+        with Watched() as process:
+            found = again(json.loads(options.output.read_text(encoding="utf-8")), commit(), process.run)
+        write(found, options.output)
+        return 4 if failing(found) else 0
     if options.join:
         whole = joined([json.loads(path.read_text(encoding="utf-8")) for path in options.join])
         write(whole, options.output)
-        return 4 if whole["failures"] else 0
+        return 4 if failing(whole) else 0
     start, outcomes, sources = time.perf_counter(), [], commit()
     with Watched() as process:
         for number in range(options.first, options.first + options.cases):

@@ -87,3 +87,17 @@ def test_records_of_attacks_join_and_say_their_commits() -> None:
 def test_no_case_counts_twice() -> None:
     with pytest.raises(ValueError, match="case 9 is in two records"):
         attacks.joined([_attacked(0, 10), _attacked(9, 10)])
+
+
+def test_failures_that_are_run_again_stay_in_the_record() -> None:
+    found = _attacked(0, 10, failed=2)
+    fates = {0: {"status": "refused", "reason": ""}, 1: {"status": "failed", "reason": "ValueError"}}
+    assert attacks.failing(found)
+    again = attacks.again(found, "later", lambda _, seed: fates[seed])
+    assert [f["seed"] for f in again["failures"]] == [0, 1]
+    assert attacks.failing(again)
+    text = attacks.markdown(again)
+    assert "; on later: refused\n" in text
+    assert "; on later: failed ValueError\n" in text
+    fates[1]["status"] = "ok"
+    assert not attacks.failing(attacks.again(found, "later", lambda _, seed: fates[seed]))

@@ -81,5 +81,8 @@ def test_a_join_too_wide_is_the_cause_where_there_is_no_layer(op: str) -> None:
     with pytest.raises(UnsupportedError) as caught:
         compile_model(net.model(net.quant(y, 0.0003, bits=16)))
     text = str(caught.value)
-    assert "'n_Quant_13' (Quantize): its result passes through 65,536 levels while its inputs 'Quant_8' (-32,768 to 32,767) and" in text
+    assert (
+        "'n_Quant_13' (Quantize): its result passes through 65,536 levels while its inputs 'Quant_8' (-32,768 to 32,767) and"
+        in text
+    )
     assert text.endswith("or share one quantizer on both branches.")

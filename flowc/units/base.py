@@ -234,8 +234,17 @@ class Unit(ABC):
         }
 
     def with_(self, **changes: Any) -> Any:
-        """A copy with some fields changed."""
+        """A copy with some fields changed, or the memory of its activation's thresholds (``threshold_memory``)."""
+        if "threshold_memory" in changes:
+            activation: Any = getattr(self, "activation", None)
+            changes["activation"] = activation.kept_in(changes.pop("threshold_memory"))
         return replace(self, **changes)
+
+    @property
+    def threshold_memory(self) -> str | None:
+        """Style of the memory of the activation's thresholds; None where the unit has none."""
+        found: str | None = getattr(getattr(self, "activation", None), "memory", None)
+        return found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_STREAM_BITS",
     "MULTIPLIERS",
     "RING_CONTROL",
+    "THRESHOLD_MEMORIES",
     "WEIGHT_MEMORIES",
     "WIDEST_WORD",
     "Resources",
@@ -31,6 +32,7 @@ __all__ = [
     "adder_tree_luts",
     "block_rams",
     "comparator_luts",
+    "constants",
     "converter",
     "dma_engine",
     "dot_luts",
@@ -60,6 +62,10 @@ ULTRA_SHAPE = (4096, 72)
 
 LUTS_PER_BLOCK = 160
 """Look-up tables that are worth one 18 kbit block, where a memory's style is left open (ratio of the two on mid-size parts)."""
+
+THRESHOLD_MEMORIES = {"auto": LUTS_PER_BLOCK, "lutram": 1 << 30, "bram": 20}
+"""Styles of the memories of thresholds, and how many look-up tables are then worth a block: all of it in tables, or blocks wherever one
+saves more than a few."""
 
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
@@ -190,10 +196,10 @@ def held(depth: int, width: int) -> Resources:
 
 
 @cache
-def memory_style(depth: int, width: int, *, constant: bool = False) -> str:
-    """Lutram or bram: the cheaper where a memory's style is ``auto``, at `LUTS_PER_BLOCK`."""
+def memory_style(depth: int, width: int, *, constant: bool = False, worth: int = LUTS_PER_BLOCK) -> str:
+    """Lutram or bram: the cheaper where a memory's style is ``auto``, a block being worth so many look-up tables."""
     table = memory(depth, width, "lutram", constant=constant).lut or 0
-    return "lutram" if table <= LUTS_PER_BLOCK * block_rams(depth, width) else "bram"
+    return "lutram" if table <= worth * block_rams(depth, width) else "bram"
 
 
 @cache
@@ -211,6 +217,11 @@ def weight_rom(depth: int, width: int, style: str) -> Resources:
     return memory(depth, ceil(width / parts), style, constant=True).times(parts)
 
 
+def constants(depth: int, width: int, worth: int = LUTS_PER_BLOCK) -> Resources:
+    """A constant memory in what is cheaper, a block being worth so many look-up tables."""
+    return memory(depth, width, memory_style(depth, width, constant=True, worth=worth), constant=True)
+
+
 def weight_reader(width: int) -> Resources:
     """What brings words of ``width`` bits from the external memory. An estimate: nothing of it was synthesized.
 
@@ -226,12 +237,15 @@ def dma_engine(width: int) -> Resources:
     return weight_reader(width)
 
 
-def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int]) -> Resources:
-    """The memories of per-channel parameters: one for every parameter (of so many bits) and lane; a single set is wired in."""
+def parameters(sets: int, lanes: int, channels: int, widths: Iterable[int], worth: int = LUTS_PER_BLOCK) -> Resources:
+    """The memories of per-channel parameters: one for every parameter (of so many bits) and lane; a single set is wired in.
+
+    A block is worth ``worth`` look-up tables.
+    """
     if sets == 1:
         return Resources()
     depth, counts = ceil(channels / lanes), Counter(bits for bits in widths if bits)
-    one = Resources.total(memory(depth, bits, "auto", constant=True).times(n) for bits, n in counts.items())
+    one = Resources.total(constants(depth, bits, worth).times(n) for bits, n in counts.items())
     return one.times(lanes)
 
 

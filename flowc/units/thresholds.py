@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import ClassVar
@@ -69,6 +69,7 @@ class Thresholds(Activation):
         step: int64 (C, K): what each threshold adds; or (1, 1) where all add the same (1, or 2 for bipolar results).
         style: compare (a comparator per threshold), search (a comparator per doubling of their number, see `search`) or auto (the
             cheaper one, see `searched`). The function is the same.
+        memory: where thresholds and results lie: auto, lutram or bram (`cost.THRESHOLD_MEMORIES`). Forms are compared at that price too.
     The comparison is ``acc >= t``, never ``acc > t``.
     """
 
@@ -77,6 +78,7 @@ class Thresholds(Activation):
     base: Array
     step: Array
     style: str = "auto"
+    memory: str = "auto"
 
     def stages(self, lanes: int, channels: int, acc: IntType) -> int:
         """Comparison and count, this in two cycles where many are counted; or one comparison after the other.
@@ -92,8 +94,34 @@ class Thresholds(Activation):
         """The first step of a search whose memory is a block RAM; step ``steps`` is the table of results, one beyond it says none."""
         steps, blocks = self.search.steps, ceil(channels / lanes) if self.channels > 1 else 1
         widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
-        deep = (k for k, bits in enumerate(widths, 1) if (blocks << k) * bits > MOST_LOGIC)
+        if self.memory == "auto":
+            deep = (k for k, bits in enumerate(widths, 1) if (blocks << k) * bits > MOST_LOGIC)
+        else:
+            deep = (k for k, bits in enumerate(widths, 1) if self.stored(blocks << k, bits) == "bram")
         return next(deep, steps + self.tabled)
+
+    def stored(self, depth: int, bits: int, *, first: bool = False) -> str:
+        """Style of a memory of thresholds or results, lutram or bram. The first keys of a search are few: ``bram`` leaves them alone."""
+        open_ = first and self.memory == "bram"
+        worth = cost.THRESHOLD_MEMORIES["auto" if open_ else self.memory]
+        return cost.memory_style(depth, bits, constant=True, worth=worth)
+
+    @property
+    def _worth(self) -> int:
+        return cost.THRESHOLD_MEMORIES[self.memory]
+
+    def kept_in(self, memory: str) -> Thresholds:
+        """The same with another style of memory."""
+        if memory == self.memory:
+            return self
+        if memory not in self._kept:
+            self._kept[memory] = replace(self, memory=memory)
+        return self._kept[memory]
+
+    @cached_property
+    def _kept(self) -> dict[str, Thresholds]:
+        """What `kept_in` has given: allocation asks again for every fold."""
+        return {}
 
     @property
     def plain(self) -> bool:
@@ -115,6 +143,7 @@ class Thresholds(Activation):
         found = array_faults("base", self.base, [(1, channels)], self.dtype) + self.domain_faults(channels)
         sets = self.base.shape[0] if not found else 1
         found += array_faults("values", self.values, [(sets,), tuple(range(1 << 16))])
+        found += [] if self.memory in cost.THRESHOLD_MEMORIES else [f"there is no memory of thresholds '{self.memory}'"]
         if found:
             return found
         levels = self.levels
@@ -183,7 +212,7 @@ class Thresholds(Activation):
         step, search = self.step.shape[0] > 1, self.search
         counted = self.uniform_step is None
         shape = self.values.shape, step, counted, self._bases, self._stored if self.levels else 0
-        return self.dtype, self.style, shape, search.steps, search.results is None
+        return self.dtype, self.style, self.memory, shape, search.steps, search.results is None
 
     def comparable(self, lanes: int, channels: int) -> bool:
         """Whether one loop holds a comparison per threshold and lane, and one word of a memory the thresholds of a lane."""
@@ -217,7 +246,7 @@ class Thresholds(Activation):
         if self.style == "search" or not self.comparable(lanes, channels):
             return True, found
         compared = self._comparing(lanes, channels, acc)
-        price = [(r.lut or 0) + cost.LUTS_PER_BLOCK * (r.bram18 or 0) for r in (found, compared)]
+        price = [(r.lut or 0) + self._worth * (r.bram18 or 0) for r in (found, compared)]
         return (True, found) if price[0] < price[1] else (False, compared)
 
     def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
@@ -230,7 +259,7 @@ class Thresholds(Activation):
         per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
         stepped = self.levels if self.step.shape[0] > 1 else 0
         widths = [acc.bits * self.levels, self.dtype.bits * stepped, self.dtype.bits * own_base]
-        params = cost.parameters(self.channels, lanes, channels, widths)
+        params = cost.parameters(self.channels, lanes, channels, widths, self._worth)
         return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
 
     def _searching(self, lanes: int, channels: int, acc: IntType) -> Resources:
@@ -239,13 +268,16 @@ class Thresholds(Activation):
         Argument and path wait in two registers per step.
         """
         search, blocks = self.search, ceil(channels / lanes) if self.channels > 1 else 1
-        parts = [cost.memory(blocks << k, acc.bits, "auto", constant=True) for k in range(search.steps)]
+        parts = [
+            cost.memory(blocks << k, acc.bits, self.stored(blocks << k, acc.bits, first=k == 0), constant=True)
+            for k in range(search.steps)
+        ]
         any_base, own_base = self._bases
         luts = search.steps * cost.comparator_luts(acc.bits)
         if search.results is not None:
-            parts.append(cost.memory(blocks << search.steps, self.dtype.bits, "auto", constant=True))
+            parts.append(cost.constants(blocks << search.steps, self.dtype.bits, self._worth))
         else:
-            parts.append(cost.memory(blocks, self.dtype.bits * own_base, "auto", constant=True))
+            parts.append(cost.constants(blocks, self.dtype.bits * own_base, self._worth))
             luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
         parts.append(Resources(lut=ceil(luts), ff=2 * search.steps * (acc.bits + search.steps) + self.dtype.bits))
         return Resources.total(parts).times(lanes)

@@ -76,7 +76,7 @@ def test_the_layer_of_these_tests_is_there(run: Run) -> None:
         (f'{{"{LAYER}": {{"PE": 4}}}}', f"unknown key 'PE'; mvtu '{LAYER}' has pe, simd, memory"),
         (f'{{"{LAYER}": 4}}', "expected an object such as {\"pe\": 4}, not an integer"),
         (f'{{"{LAYER}": {{}}, "{LAYER}": {{}}}}', f"key '{LAYER}' stands twice"),
-        ('{"defaults": {"pe": 4}}', "folding 'defaults': unknown key 'pe'; allowed are memory, multiplier, window_memory"),
+        ('{"defaults": {"pe": 4}}', "folding 'defaults': unknown key 'pe'; allowed are memory, multiplier, threshold_memory, window_memory"),
         ("[1]", "holds a list, not an object of layers"),
         ("null", "holds null, not an object of layers"),
         ('{"a": }', "is not valid JSON: Expecting value: line 1 column 7"),

@@ -169,26 +169,28 @@ def _by_memory(values: Array, blocks: int, lanes: int) -> Array:
     return _by_lane(values, blocks, lanes).transpose(1, 0, 2).reshape(lanes, -1)
 
 
-def lane_memories(variable: str, blocks: int, lanes: int, bits: int, parts: int = 1) -> list[str]:
+def lane_memories(
+    variable: str, blocks: int, lanes: int, bits: int, parts: int = 1, style: str | None = None
+) -> list[str]:
     """Pragmas of parameters [block][lane], or [block][lane][part]: a memory per lane, whose word holds all parts of ``bits`` in all.
 
-    A single block is wired in.
+    A single block is wired in. A memory's style is ``style``, or the cheaper one.
     """
     pragmas = [f"ARRAY_PARTITION variable = {variable} type = complete dim = 2"] if lanes > 1 else []
     if parts > 1:
         pragmas.append(f"ARRAY_RESHAPE variable = {variable} type = complete dim = 3")
-    return pragmas + (_rom(variable, blocks, bits) if blocks > 1 else [])
+    return pragmas + (_rom(variable, blocks, bits, style) if blocks > 1 else [])
 
 
-def _rom(variable: str, depth: int, bits: int) -> list[str]:
-    style = memory_style(depth, bits, constant=True)
+def _rom(variable: str, depth: int, bits: int, style: str | None = None) -> list[str]:
+    style = style or memory_style(depth, bits, constant=True)
     return [f"BIND_STORAGE variable = {variable} type = rom_1p impl = {style}"] if depth > 1 else []
 
 
-def _addressed(variable: str, depth: int, lanes: int, bits: int) -> list[str]:
-    """Pragmas of parameters [lane][entry]."""
+def _addressed(variable: str, depth: int, lanes: int, bits: int, style: str | None = None) -> list[str]:
+    """Pragmas of parameters [lane][entry]; ``style`` as of `lane_memories`."""
     pragmas = [f"ARRAY_PARTITION variable = {variable} type = complete dim = 1"] if lanes > 1 else []
-    return pragmas + _rom(variable, depth, bits)
+    return pragmas + _rom(variable, depth, bits, style)
 
 
 def _search(name: str, act: Thresholds, source: IntType, blocks: int, lanes: int) -> ActivationCode:
@@ -206,11 +208,13 @@ def _search(name: str, act: Thresholds, source: IntType, blocks: int, lanes: int
         # Paths beyond the thresholds do not occur; their results need not fit.
         results = np.clip(results, act.dtype.lo, act.dtype.hi)
         arrays.append((f"{name}_results", results, act.dtype.bits, "results of the paths"))
-    for variable, values, bits, what in arrays:
+    for number, (variable, values, bits, what) in enumerate(arrays):
         table = _by_memory(values, blocks, lanes)
         about = f"{what}, [lane][block][path]"
         constants.append(Constant(stored_type(table), variable, table.shape, decimal_rows(table)[1:-1], about))
-        pragmas += _addressed(variable, table.shape[1], lanes, bits)
+        pragmas += _addressed(
+            variable, table.shape[1], lanes, bits, act.stored(table.shape[1], bits, first=number == 0)
+        )
     block = "block" if blocks > 1 else "0"
     path = f"flowc::search<0>(value, {block}, lane, 0, {', '.join(v for v, *_ in arrays[: found.steps])})"
     if uniform:
@@ -246,7 +250,11 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
     sizes = ", ".join(map(str, shape))
     types = f"{element(source)}, {element(act.dtype)}, {stored_type(values)}"
     about = f"thresholds [block][lane][level], result {act.dtype}; reached means accumulator >= threshold"
-    pragmas = lane_memories(f"{name}.values", blocks, lanes, act.levels * source.bits, act.levels)
+
+    def memories(member: str, bits: int, parts: int = 1) -> list[str]:
+        return lane_memories(f"{name}.{member}", blocks, lanes, bits, parts, act.stored(blocks, bits))
+
+    pragmas = memories("values", act.levels * source.bits, act.levels)
     step = act.uniform_step
     if step is not None and (base == base.flat[0]).all():
         cpp_type = f"flowc::Thresholds<{types}, {sizes}, {int(base.flat[0])}, {step}>"
@@ -259,8 +267,8 @@ def _thresholds(name: str, act: Thresholds, source: IntType, blocks: int, lanes:
         f"flowc::SteppedThresholds<{types}, {stored_type(np.concatenate([base.ravel(), steps.ravel()]))}, {sizes}>"
     )
     text = ",\n".join(map(decimal_rows, (values, base, steps)))
-    pragmas += lane_memories(f"{name}.base", blocks, lanes, act.dtype.bits)
-    pragmas += lane_memories(f"{name}.steps", blocks, lanes, act.levels * act.dtype.bits, act.levels)
+    pragmas += memories("base", act.dtype.bits)
+    pragmas += memories("steps", act.levels * act.dtype.bits, act.levels)
     about += "; then base [block][lane]; then steps [block][lane][level]"
     return ActivationCode(name, cpp_type, (Constant(cpp_type, name, (), text, about),), tuple(pragmas))
 

@@ -80,9 +80,10 @@ def signed_bits(*values: Array) -> int:
     return value_bits(IntType.for_range(min(int(v.min()) for v in values), max(int(v.max()) for v in values)))
 
 
-def _parameters(name: str, fields: list[tuple[Array, int]]) -> tuple[Memory, str]:
+def _parameters(name: str, fields: list[tuple[Array, int]], act: Activation) -> tuple[Memory, str]:
     words, bits = pack_fields(fields)
-    return Memory(f"data/{name}_activation.hex", words, bits), constant_style("auto", len(words), bits)
+    style = act.stored(len(words), bits) if isinstance(act, Thresholds) else "auto"
+    return Memory(f"data/{name}_activation.hex", words, bits), constant_style(style, len(words), bits)
 
 
 def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) -> ActivationPart:
@@ -91,14 +92,14 @@ def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: i
     bits = signed_bits(values)
     shared: dict[str, Value] = {"LEVELS": act.levels, "PARAM_BITS": bits}
     if act.plain:
-        memory, style = _parameters(name, [(values, bits)])
+        memory, style = _parameters(name, [(values, bits)], act)
         fixed: dict[str, Value] = {"BASE": int(act.base[0]), "STEP": act.uniform_step or 0}
         form: dict[str, Value] = {"FORM": "thresholds", "PARAMETERS": memory.file, "PARAMETER_STYLE": style}
         return ActivationPart(form | shared | fixed, (memory,))
     base = by_lane(act.base[:, None], rows, lanes)
     steps = by_lane(np.broadcast_to(act.step, act.values.shape), rows, lanes)
     wide = signed_bits(base, steps)
-    memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)])
+    memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)], act)
     form = {"FORM": "steps", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "STEP_BITS": wide}
     return ActivationPart(form | shared, (memory,))
 
@@ -133,7 +134,7 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
 def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:
     mult, add = (by_lane(v[:, None], rows, lanes) for v in (act.mult, act.add))
     factor, addend = signed_bits(mult), signed_bits(add)
-    memory, style = _parameters(name, [(mult, factor), (add, addend)])
+    memory, style = _parameters(name, [(mult, factor), (add, addend)], act)
     parameters: dict[str, Value] = {
         "FORM": "requant", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "FACTOR": factor, "ADDEND": addend,
         "SHIFT": act.shift, "LOW": Bits((act.lo,), 64), "HIGH": Bits((act.hi,), 64), "HALF_EVEN": act.half_even,

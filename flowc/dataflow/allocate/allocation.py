@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,28 +119,23 @@ def allocate(
     layers = fixed_layers(layers, {} if folding is None else folding)
     _check_memories(layers, target)
     least = least_transfer_cycles(base, layers, target, clock)
-    search = Search(base, layers, target, limits, least)
-    if wanted is not None and search.slowest_least()[0] > wanted:
-        search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
-    if status is not None:
-        search.reserve = vector(on_device(status.resources(base), target))
     pinned = all(layer.pinned or not (layer.allowed("pe") or layer.allowed("simd")) for layer in layers)
-    for _ in range(_FIFO_ROUNDS):
-        chosen = _choose(search, wanted, fps, clock, pinned)
-        folded = insert_width_converters(_apply(base, chosen.options))
-        check(folded)
-        sized = _placed(size_fifos(folded), search, target, status)
-        over = _use(sized, target, status) - search.budgets
-        if pinned or (over <= 0).all():
-            break
-        # FIFOs cost more than the two beats that each was priced at.
-        search.reserve = search.reserve + np.maximum(over, 0.0) * 1.02
-    else:
-        worst = max(range(over.size), key=lambda k: over[k] / max(1.0, search.budgets[k]))
-        raise InfeasibleError(
-            f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
-            remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
-        )
+
+    def tried(layers: Sequence[Layer]) -> tuple[Search, Dataflow]:
+        search = Search(base, list(layers), target, limits, least)
+        if wanted is not None and search.slowest_least()[0] > wanted:
+            search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
+        if status is not None:
+            search.reserve = vector(on_device(status.resources(base), target))
+        return search, _sized(base, search, target, status, lambda: _choose(search, wanted, fps, clock, pinned), pinned)
+
+    try:
+        search, sized = tried(layers)
+    except InfeasibleError:
+        if not any(layer.allowed("threshold_memory") for layer in layers):
+            raise
+        progress.at("memories of thresholds")
+        search, sized = tried([replace(layer, memories=True) for layer in layers])
     search.transfer_cycles = transfer_cycles(sized, target, clock)
     if wanted is not None and not pinned and search.transfer_cycles > wanted:
         weights = " and weights" if brought_bytes(sized) else ""
@@ -153,6 +148,35 @@ def allocate(
     if wanted is None and not pinned:
         found = replace(found, notes=(*found.notes, *_bound(found, search), _tenth(found, search)))
     return found
+
+
+def _sized(
+    base: Dataflow,
+    search: Search,
+    target: Target,
+    status: StatusBlock | None,
+    choose: Callable[[], Chosen],
+    pinned: bool,
+) -> Dataflow:
+    """The graph folded as chosen, with FIFOs; chosen anew with a reserve where these are dearer than they were priced.
+
+    Raises:
+        InfeasibleError: no choice fits.
+    """
+    for _ in range(_FIFO_ROUNDS):
+        folded = insert_width_converters(_apply(base, choose().options))
+        check(folded)
+        sized = _placed(size_fifos(folded), search, target, status)
+        over = _use(sized, target, status) - search.budgets
+        if pinned or (over <= 0).all():
+            return sized
+        # FIFOs cost more than the two beats that each was priced at.
+        search.reserve = search.reserve + np.maximum(over, 0.0) * 1.02
+    worst = max(range(over.size), key=lambda k: over[k] / max(1.0, search.budgets[k]))
+    raise InfeasibleError(
+        f"with its FIFOs the design takes {over[worst]:,.0f} {RESOURCES[worst]} more than may be used",
+        remedy="Ask for a lower rate, a higher utilization limit, or take a larger target",
+    )
 
 
 def _bound(found: Allocation, search: Search) -> Iterator[str]:
@@ -177,8 +201,10 @@ def _tenth(found: Allocation, search: Search) -> str:
 
 
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:
-    """The graph, one pixel per cycle as yet, with what units know of the device: the width of its DSP slices."""
+    """The graph, one pixel per cycle and memories open as yet, with what units know of the device: the width of its DSP slices."""
     graph = graph.with_units({u.name: u.with_(pixels=1) for u in graph if getattr(u, "pixels", 1) > 1})
+    kept = [u for u in graph if u.threshold_memory not in (None, "auto")]
+    graph = graph.with_units({u.name: u.with_(threshold_memory="auto") for u in kept})
     return graph.with_units({u.name: u.with_(dsp_port=target.dsp_port) for u in graph if isinstance(u, Mvtu)})
 
 

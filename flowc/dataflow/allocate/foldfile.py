@@ -7,9 +7,10 @@
      "conv2": {"pe": 32, "simd": 32, "memory": "lutram", "multiplier": "lut"}}
 
 Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram,
-stream), ``multiplier`` (auto, lut, dsp, packed), ``window_memory`` (line buffer: also uram), ``window_simd`` (channels per cycle
-into the window), ``parallel`` (the window leaves in one beat), ``window_pixels`` (pixels of a row per cycle into the window), ``pixels``
-(positions that the main unit computes per cycle). ``defaults`` holds styles for every layer that has them.
+stream), ``multiplier`` (auto, lut, dsp, packed), ``threshold_memory`` (auto, lutram, bram), ``window_memory`` (line buffer: also
+uram), ``window_simd`` (channels per cycle into the window), ``parallel`` (the window leaves in one beat), ``window_pixels`` (pixels of
+a row per cycle into the window), ``pixels`` (positions that the main unit computes per cycle). ``defaults`` holds styles for every
+layer that has them.
 """
 
 from __future__ import annotations
@@ -31,8 +32,10 @@ from flowc.units.graph import Dataflow
 
 __all__ = ["KEYS", "chosen_folding", "fixed_layers", "folding_of", "read_folding"]
 
-KEYS = ("pe", "simd", "memory", "multiplier", "window_memory", "window_simd", "parallel", "pixels", "window_pixels")
-_STYLES = ("memory", "multiplier", "window_memory")
+KEYS = (
+    "pe", "simd", "memory", "multiplier", "threshold_memory", "window_memory", "window_simd", "parallel", "pixels", "window_pixels",
+)  # fmt: skip
+_STYLES = ("memory", "multiplier", "threshold_memory", "window_memory")
 _LARGEST_FILE = 10_000_000
 
 
@@ -130,7 +133,11 @@ def chosen_folding(graph: Dataflow) -> dict[str, dict[str, Any]]:
     found = {}
     for layer in find_layers(remove_width_converters(graph)):
         window, main = layer.window, layer.main
-        values = {key: getattr(main, key) for key in ("pe", "simd", "memory", "multiplier") if layer.allowed(key)}
+        values = {
+            key: getattr(main, key)
+            for key in ("pe", "simd", "memory", "multiplier", "threshold_memory")
+            if layer.allowed(key)
+        }
         if window is not None:
             values |= {"window_memory": window.memory, "parallel": window.parallel}
             values |= {} if window.parallel else {"window_simd": window.simd}

@@ -17,7 +17,7 @@ from flowc.dataflow.allocate.pixels import counts, pixel_cycles, pixel_folds, wi
 from flowc.interface.wire import MOST_WAYS, HostPort, crossing_cycles
 from flowc.units import GlobalSum, Mvtu, Pool, Unit, Vvtu, Window, divisors
 from flowc.units.base import RESTART
-from flowc.units.cost import ARRIVING, MAX_PRODUCTS, MAX_STREAM_BITS
+from flowc.units.cost import ARRIVING, MAX_PRODUCTS, MAX_STREAM_BITS, THRESHOLD_MEMORIES
 from flowc.units.graph import Dataflow
 from flowc.units.likeness import likeness
 from flowc.units.port import Port
@@ -35,6 +35,7 @@ class Layer:
         fixed: folding keys that the user fixed.
         port_bits: of a boundary stream: bits per cycle of a processor's port to the external memory; None where there is none.
         port_ways: such ports that it may use at once.
+        memories: whether the memories of thresholds, which nobody fixed, are an option.
         several: whether it may take several pixels per cycle, which nobody fixed, where one is too slow.
     """
 
@@ -45,6 +46,7 @@ class Layer:
     port_bits: int | None = None
     port_ways: int = 1
     several: bool = False
+    memories: bool = False
 
     @property
     def name(self) -> str:
@@ -77,6 +79,8 @@ class Layer:
             return [1, *counts(self)] if isinstance(main, Mvtu | Vvtu | Pool) else []
         if key in ("memory", "multiplier"):
             return main.styles().get(key, [])
+        if key == "threshold_memory":
+            return list(THRESHOLD_MEMORIES) if main.threshold_memory is not None else []
         if self.window is None:
             return []
         if key == "window_pixels":

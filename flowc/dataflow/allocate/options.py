@@ -17,7 +17,7 @@ from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
 from flowc.units import Mvtu, Unit, Vvtu, Window
-from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, Resources, converter, fifo
+from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, THRESHOLD_MEMORIES, Resources, converter, fifo
 from flowc.units.graph import Dataflow
 from flowc.units.packing import packing
 
@@ -215,9 +215,10 @@ class OptionTable:
                 single = min(t.bits for t in types) == 1
                 multipliers = ["lut", *(["packed"] if packed else [] if single else ["dsp"])]
                 multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
-                styles = self._varied(folded, {"memory": memories, "multiplier": multipliers})
+                choices = {"memory": memories, "multiplier": multipliers}
+                styles = self._varied(folded, choices | _threshold_memories(layer, unit))
             else:
-                styles = [({}, self._use(folded.resources))]
+                styles = self._varied(folded, _threshold_memories(layer, unit))
             self._known[key] = _worthwhile([_Style(unit.name, {**changes, **c}, use) for c, use in styles])
         return self._known[key]
 
@@ -235,6 +236,15 @@ class OptionTable:
         }
         combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
         return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
+
+
+def _threshold_memories(layer: Layer, unit: Unit) -> dict[str, list[str]]:
+    """Styles of the memories of thresholds that are tried; none where the unit has none, or keeps what it has."""
+    if unit is not layer.main or unit.threshold_memory is None:
+        return {}
+    if "threshold_memory" in layer.fixed:
+        return {"threshold_memory": [layer.fixed["threshold_memory"]]}
+    return {"threshold_memory": list(THRESHOLD_MEMORIES)} if layer.memories else {}
 
 
 def _worthwhile(styled: list[_Style]) -> list[_Style]:

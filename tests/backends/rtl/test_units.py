@@ -35,6 +35,8 @@ def in_block_ram() -> list[Unit]:
         Window(name="block_serial", frame=rows, kernel=(3, 3), **window),
         Window(name="block_parallel", frame=rows, kernel=(3, 2), parallel=True, **window),
         activate("block_search", SInt(14), UInt(6), 32, 1, "search"),
+        activate("moved_search", SInt(14), UInt(4), 32, 1, "search").with_(threshold_memory="bram"),
+        activate("logic_search", SInt(14), UInt(6), 32, 1, "search").with_(threshold_memory="lutram"),
         activate("block_rows", SInt(12), UInt(4), 512, 1, "compare"),
         Activate(name="block_table", frame=Frame(1, 2, 16, SInt(8)), activation=table, pe=2),
     ]

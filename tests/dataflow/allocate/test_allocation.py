@@ -174,7 +174,7 @@ def test_wholly_fixed_folding_that_does_not_fit_is_returned_and_says_so() -> Non
         ({"conv1_window": {"simd": 3}}, "unit 'conv1_window' folds with its layer 'conv1'"),
         (
             {"defaults": {"pe": 4}},
-            "folding 'defaults': unknown key 'pe'; allowed are memory, multiplier, window_memory",
+            "folding 'defaults': unknown key 'pe'; allowed are memory, multiplier, threshold_memory, window_memory",
         ),
         ({"defaults": {"memory": 7}}, "folding 'defaults': 'memory' must be a string, not an integer"),
         ([], "a folding is an object of layers, not a list"),

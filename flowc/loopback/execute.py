@@ -31,7 +31,7 @@ from flowc.loopback.formats import pack_digits, unpack_digits
 from flowc.loopback.results import by_word, joined, searched
 from flowc.units.base import Array
 
-__all__ = ["Machine", "ScheduleError"]
+__all__ = ["Machine", "ScheduleError", "Segment"]
 
 _UNIT = 8
 _EXACT = 1 << 24
@@ -42,6 +42,9 @@ class Segment(Protocol):
 
     @property
     def descriptors(self) -> Sequence[Descriptor]: ...
+
+    @property
+    def rows(self) -> Array: ...
 
 
 class ScheduleError(Exception):

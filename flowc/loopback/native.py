@@ -12,8 +12,7 @@ from flowc.kernels.engine import FIELDS, EngineState, run_segment
 from flowc.loopback.descriptors import MAC, Compute, Descriptor, as_rows
 from flowc.loopback.descriptors import Layer as Registers
 from flowc.loopback.engine import Engine
-from flowc.loopback.execute import Machine, ScheduleError
-from flowc.loopback.schedule import Segment
+from flowc.loopback.execute import Machine, ScheduleError, Segment
 from flowc.units.base import Array
 
 __all__ = ["NativeMachine", "machine"]

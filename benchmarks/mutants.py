@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GROUPS", "ROOT", "Mutant", "mutants", "text_of"]
+__all__ = ["GROUPS", "ROOT", "Mutant", "line_of", "mutants", "text_of"]
 
 ROOT = Path(__file__).resolve().parent.parent
 _IGNORED = ("RemoveDecorator", "VariableReplacer", "VariableInserter", "ExceptionReplacer")
@@ -97,6 +97,12 @@ def text_of(mutant: Mutant, source: str) -> str | None:
     while text is not None and _pair(source, text) != (mutant.before, mutant.after):
         text, occurrence = changed(source, mutant.operator, occurrence), occurrence + 1
     return text
+
+
+def line_of(source: str, text: str) -> int:
+    """Number of the first line that differs, from 1."""
+    pairs = enumerate(zip(source.splitlines(), text.splitlines(), strict=False), 1)
+    return next((number for number, (before, after) in pairs if before != after), 1)
 
 
 def _pair(source: str, text: str) -> tuple[str, str]:

@@ -28,12 +28,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from benchmarks.mutants import GROUPS, ROOT, Mutant, mutants, text_of
+from benchmarks.mutants import GROUPS, ROOT, Mutant, line_of, mutants, text_of
 from benchmarks.noticing import Noticed, copied, files_since, measure, passes, preload, test_files, tests_of
 from benchmarks.provenance import commit
 from benchmarks.tables import markdown
@@ -45,14 +45,14 @@ _WANTED = 0.9
 
 def survives(mutant: Mutant, folder: Path, tests: dict[str, Noticed]) -> bool:
     """Whether the tests pass with the mutant in the copy; a line that none executes needs no run."""
-    names = tests_of(mutant, tests)
-    if not names:
-        return True
     path = folder / "view" / "flowc" / mutant.module
     source = path.read_text(encoding="utf-8")
     text = text_of(mutant, source)
     if text is None:
         print("the line is no more:", mutant.key)
+        return True
+    names = tests_of(replace(mutant, line=line_of(source, text)), tests)
+    if not names:
         return True
     try:
         path.write_text(text, encoding="utf-8")

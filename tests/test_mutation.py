@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cosmic_ray", reason="mutation testing needs cosmic-ray: pip install -e '.[mutation]'")
 
 from benchmarks import noticing
-from benchmarks.mutants import GROUPS, ROOT, Mutant, mutants, text_of
+from benchmarks.mutants import GROUPS, ROOT, Mutant, line_of, mutants, text_of
 from benchmarks.mutation import again, counted, first, joined, page
 from benchmarks.noticing import Noticed, test_files, tests_of
 
@@ -77,6 +77,8 @@ def test_a_mutant_is_found_where_its_line_went() -> None:
     found = Mutant("units", "units/cost.py", "core/ReplaceBinaryOperator_Add_Sub", 0, 4, "B = 2 + y", "B = 2 - y")
     assert text_of(found, before) == before.replace("B = 2 + y", "B = 2 - y")
     assert text_of(found, before.replace("B = 2", "B = 3")) is None
+    moved = "\n\n" + before
+    assert line_of(moved, text_of(found, moved) or "") == 6  # whose tests it then meets
 
 
 def test_the_record_counts_and_lists() -> None:

@@ -127,16 +127,18 @@ def shortcut_block() -> tuple[Dataflow, Stream]:
 
 
 @pytest.mark.slow
-def test_one_place_less_in_the_shortcut_slows_the_pipeline(tmp_path: Path) -> None:
-    """The FIFO that holds the shortcut of a residual block while the window fills is as deep as it must be, and no deeper.
+def test_fewer_places_in_the_shortcut_slow_the_pipeline(tmp_path: Path) -> None:
+    """The FIFO that holds the shortcut of a residual block while the window fills is as deep as the rate needs, within one place.
 
-    The other FIFOs have a place more than the least, as in a build: a rigid pipeline does not close up when it stalls.
+    With one place less the schedule has no such rate any more; the hardware, whose pipelines hold a beat more while they wait, still
+    reaches it, and with two less is slower. It is never slower than the simulated schedule. The other FIFOs have a place more than the
+    least, as in a build: a rigid pipeline does not close up when it stalls.
     """
     graph, shortcut = shortcut_block()
     depths = least_depths(graph)
     frames = [np.random.default_rng(0).integers(0, 8, (FRAMES, 6, 6, 4))]
-    intervals = []
-    for less in (0, 1):
+    intervals, modelled = [], []
+    for less in (0, 1, 2):
         given = {s: n - less if s == shortcut else n + 1 for s, n in depths.items()}
         sized = graph.with_streams({s: replace(s, depth=n, memory="lutram") for s, n in given.items()})
         generate(sized, tmp_path / str(less), header="A test")
@@ -144,6 +146,9 @@ def test_one_place_less_in_the_shortcut_slows_the_pipeline(tmp_path: Path) -> No
         expect_equal(sized, seen, frames)
         (full,) = (passed.most for stream, passed in seen.streams.items() if stream.dst_port == 1)
         assert full == given[shortcut] > 3
-        assert (seen.interval == model(sized, FRAMES).interval) or less
         intervals.append(seen.interval)
-    assert intervals[0] == max(unit.cycles for unit in graph) < intervals[1]
+        modelled.append(model(sized, FRAMES).interval)
+    full_rate = max(unit.cycles for unit in graph)
+    assert intervals[0] == modelled[0] == full_rate < modelled[1]
+    assert full_rate <= intervals[1] <= modelled[1]
+    assert full_rate < intervals[2] <= modelled[2]

@@ -146,7 +146,8 @@ def allocate(
         )
     found = _allocation(sized, search, clock, target, status)
     if wanted is None and not pinned:
-        found = replace(found, notes=(*found.notes, *_bound(found, search), _tenth(found, search)))
+        bound = [*_bound(found, search)]
+        found = replace(found, notes=(*found.notes, *bound, _tenth(found, search, single=bool(bound))))
     return found
 
 
@@ -189,14 +190,15 @@ def _bound(found: Allocation, search: Search) -> Iterator[str]:
         )
 
 
-def _tenth(found: Allocation, search: Search) -> str:
-    """What the user gets who asks for less than all that fits."""
+def _tenth(found: Allocation, search: Search, *, single: bool) -> str:
+    """What the user gets who asks for less than all that fits; ``single``: than all that one pixel per cycle gives."""
     use = search.at(_SLOWER * found.interval_cycles).selection.use
     listed = ", ".join(f"{amount:,.0f} {name}" for name, amount in zip(RESOURCES, use, strict=True) if name != "ff")
     rate = found.fps / _SLOWER
     shown_rate = f"{rate:,.0f}" if rate >= 1000 else f"{rate:.3g}"
     binds = any(unit.name == found.bottleneck for unit in found.graph)
-    end = "this is all that fits" if binds else f"the {found.bottleneck} lets no more through"
+    most = "this is all that one pixel per cycle gives" if single else "this is all that fits"
+    end = most if binds else f"the {found.bottleneck} lets no more through"
     return f"{end}; a tenth of the rate, --fps {shown_rate.replace(',', '')}, would take about {listed}"
 
 

@@ -86,7 +86,8 @@ def build(
         status: with a register block that counts what streams do, and resets the accelerator alone, on boards with a processor.
         verify: compare with onnxruntime on random samples.
         force: replace ``output`` even if flowc did not write it.
-        strict: refuse what is otherwise a warning: a host part that the board's processor can't run.
+        strict: refuse what is otherwise a warning: layers all fixed by ``folding`` that do not fit, a host part that the board's
+            processor can't run.
         dump_passes: keep the model graph after every pass in ``output``/passes.
         verify_passes: execute the model graph around every pass and compare.
         progress: called with the name of each stage as it begins.
@@ -320,6 +321,8 @@ def _design(
     compiled.seconds["allocate"] = time.perf_counter() - start
     design = _assemble(compiled, plan, reasons, command)
     _tell_host(design, strict=strict)
+    if strict:
+        _check_fit(design)
     if verify:
         tell("verify")
         start = time.perf_counter()
@@ -343,6 +346,17 @@ def _tell_host(design: Design, *, strict: bool) -> None:
             remedy="end the export at the last quantized layer, take a board with a 64-bit processor, or leave out --strict",
         )
     design.report["notes"] = [*warnings, *notes, *design.report["notes"]]
+
+
+def _check_fit(design: Design) -> None:
+    """Raises InfeasibleError for a design that is larger than its target, as only a folding file that fixes every layer makes it."""
+    if not design.plan.fits:
+        over = next(
+            (n for n in design.report["notes"] if n.startswith("warning: does not fit")), "does not fit the target"
+        )
+        raise InfeasibleError(
+            over.removeprefix("warning: "), remedy="Leave layers free in the folding file, or leave out --strict"
+        )
 
 
 def _samples(compiled: Compiled) -> int:

@@ -65,7 +65,7 @@ cli.add_command(synth)
     "--strict",
     is_flag=True,
     default=None,
-    help="Exit 3 if the board can't run the host's part.",
+    help="Exit 3 where there would be a warning.",
 )
 @click.option("--force", is_flag=True, default=None, help="Replace DIR even if it is not flowc's.")
 @click.option("--dump-passes", is_flag=True, default=None, help="Keep graphs after passes in DIR/passes/.")

@@ -198,3 +198,18 @@ def test_a_design_fixed_by_hand_that_does_not_fit_says_so(run: Run) -> None:
     text = " ".join(out.split())
     assert "fits no" in text
     assert "lut too many; fold '" in text
+
+
+def test_folding_that_leaves_nothing_free_and_does_not_fit_is_a_warning_and_with_strict_exit_3(run: Run) -> None:
+    assert run("build", "-o", "first", "--fps", "1000", "--no-verify")[0] == 0
+    limited = ["build", "--folding", "first/folding.json", "--utilization", "lut=0.001", "--no-verify", "-o", "second"]
+    code, out, err = run(*limited)
+    assert code == 0
+    assert "flowc: warning: does not fit: " in err
+    assert "lut too many" in err
+    assert json.loads(Path("second/report.json").read_text())["fits"] is False
+    code, out, err = run(*limited[:-1], "third", "--strict")
+    assert (code, out) == (3, "")
+    assert err.startswith("flowc: error: does not fit: ")
+    assert "leave out --strict" in err
+    assert not Path("third").exists()

@@ -326,7 +326,7 @@ def _notes(
     over = [f"{used[n] - budget[n]:,} {n}" for n in RESOURCES if used[n] > budget[n]]
     if over:
         notes.append(
-            f"does not fit: {', '.join(over)} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
+            f"warning: does not fit: {', '.join(over)} too many; fold '{biggest[0]}' further, take a larger target, or lift a limit"
         )
     drain = max(graph, key=lambda u: u.interval).drain
     if drain * 10 > interval:

@@ -226,7 +226,7 @@ def test_notes_name_what_is_tight_and_what_takes_most() -> None:
         == "the tightest resource is lut: 110 of the 100 that may be used; most of it goes to 'a' 70, 'b' 20, 'out' 9"
     )
     assert notes[1] == "FIFOs take 6 lut, 3 bram18 and 0 uram of the total"
-    assert notes[2].startswith("does not fit: 10 lut too many; fold 'a' further")
+    assert notes[2].startswith("warning: does not fit: 10 lut too many; fold 'a' further")
     assert len(notes) == 3
     assert len(noted(graph, units, budget | {"lut": 110}, 24)) == 2
     uram = noted(graph, units | {"b": Resources(uram=1)}, budget, 24)

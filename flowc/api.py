@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from flowc import report as reports
-from flowc.backends import find
+from flowc.backends import chosen, find
 from flowc.backends.driver import host_notes
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
 from flowc.design import csim as csims
@@ -235,7 +235,7 @@ def _request(
         )
     check_execution(execution)
     checked_clock(clock_mhz, board)
-    language = _backend(backend, board)
+    language = chosen(backend, board)
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or batch < 1):
         raise UsageError(f"a batch has at least one image, not {batch}", remedy="Leave it out, or give 1 or more")
     if latency_ms is not None and not (
@@ -270,7 +270,7 @@ def _command(
         "input-type": input_type,
         "folding": folding,
         "utilization": utilization,
-        "backend": None if request.backend == _backend(None, request.target) else request.backend,
+        "backend": None if request.backend == chosen(None, request.target) else request.backend,
         "batch": request.batch,
         "latency": request.latency_ms,
         "engine": request.engine,
@@ -278,23 +278,6 @@ def _command(
         **more,
     }
     return reports.command_line(name, model, options)
-
-
-def _backend(given: str | None, target: Target) -> str:
-    """The hardware language: what was asked for, else the target's.
-
-    Raises:
-        UsageError: there is no such backend, or the target has no tool for it.
-    """
-    if given is None:
-        return "rtl" if target.is_open else "hls"
-    find(given)
-    if target.is_open and given == "hls":
-        raise UsageError(
-            f"there is no HLS tool for the family {target.family} of target '{target.name}'",
-            remedy="Leave --backend out, or give --backend rtl",
-        )
-    return given
 
 
 def _input_type(given: str | InputType | None) -> InputType | None:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from flowc.errors import UnsupportedError, UsageError, shown
+from flowc.targets import Target
 from flowc.units import Array, Unit
 from flowc.units.graph import Dataflow
 
-__all__ = ["Backend", "Cells", "Marked", "Simulated", "find", "known", "register"]
+__all__ = ["Backend", "Cells", "Marked", "Simulated", "chosen", "find", "known", "register"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,3 +164,20 @@ def find(name: str) -> Backend:
     if name not in _REGISTERED:
         raise UsageError(f"there is no backend '{shown(name)}'", remedy=f"The known ones are {', '.join(known())}")
     return _REGISTERED[name]
+
+
+def chosen(given: str | None, target: Target) -> str:
+    """The name of the backend that writes a design for a target: what was asked for, else the target's.
+
+    Raises:
+        UsageError: there is no such backend, or the target has no tool for it.
+    """
+    if given is None:
+        return "rtl" if target.is_open else "hls"
+    find(given)
+    if target.is_open and given == "hls":
+        raise UsageError(
+            f"there is no HLS tool for the family {target.family} of target '{target.name}'",
+            remedy="Leave --backend out, or give --backend rtl",
+        )
+    return given

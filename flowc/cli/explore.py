@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flowc.cli.options import (
+    backend_option,
     clock_option,
     complete_target,
     debug_option,
@@ -79,6 +80,7 @@ def _range(context: click.Context, parameter: click.Parameter, value: str | None
 @input_type_option
 @folding_option
 @utilization_option
+@backend_option
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes. [default: one per core]")
 @click.option("--dask", metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler.")
 @click.option("--csv", "csv_file", type=_PATH, metavar="FILE", help="Write all points.")
@@ -127,6 +129,7 @@ def explore(
             folding=given["folding"],
             utilization=given["utilization"],
             execution=given["execution"],
+            backend=given["backend"],
             workers=workers,
             executor=executor,
             progress=tell,

@@ -18,6 +18,7 @@ from flowc.model.input_type import InputType
 __all__ = [
     "BuildRequest",
     "Session",
+    "backend_option",
     "build_options",
     "clock_option",
     "complete_target",
@@ -119,6 +120,14 @@ def complete_backend(_: click.Context, __: click.Parameter, incomplete: str) -> 
     return [CompletionItem(name) for name in known() if name.startswith(incomplete)]
 
 
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=complete_backend,
+    help="Hardware language: hls or rtl. [default: hls; rtl for Lattice parts]",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
     """The options of ``build`` and ``estimate`` after the configuration file has been read."""
@@ -172,12 +181,7 @@ def build_options(command: Command) -> Command:
         input_type_option,
         folding_option,
         utilization_option,
-        click.option(
-            "--backend",
-            metavar="NAME",
-            shell_complete=complete_backend,
-            help="Hardware language: hls or rtl. [default: hls; rtl for Lattice parts]",
-        ),
+        backend_option,
         click.option("--batch", type=int, metavar="N", help="Images at a time (loopback; 1: in stripes)."),
         click.option(
             "--latency",

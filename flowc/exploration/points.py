@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from flowc.backends import chosen, find
+from flowc.backends.rtl.board import check_board
 from flowc.dataflow.allocate.allocation import Allocation, allocate
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import find_layers, fold_cycles
@@ -112,6 +114,7 @@ def explore(
     folding: Mapping[str, Any] | None = None,
     utilization: Limits | None = None,
     execution: str = "dataflow",
+    backend: str | None = None,
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Point]:
@@ -122,20 +125,31 @@ def explore(
         wanted: targets and frame rates; None asks for the highest rate that fits.
         clock_mhz, folding, utilization: as for `allocate`.
         execution: the style, "dataflow" or "loopback".
+        backend: hardware language; None: each target's own.
         executor: where to compute; None: here, one after the other.
         progress: called with the number of points done.
 
     Raises:
-        UsageError: as for `allocate`, or a worker was lost. A rate that can't be reached is no error but a point without figures.
+        UsageError: as for `allocate`, a target has no tool for the backend, or a worker was lost.
+        UnsupportedError: the backend lacks a unit.
+
+        A rate that can't be reached is no error but a point without figures.
     """
+    languages = {target.name: chosen(backend, target) for target, _ in wanted}
     jobs: list[tuple[Any, ...]]
     if execution == "loopback":
         whole = unfolded(graph)
         fits = fit_all(whole)
-        jobs = [(_loopback_point, whole, fits, target, fps, clock_mhz, utilization) for target, fps in wanted]
+        jobs = [
+            (_loopback_point, whole, fits, target, languages[target.name], fps, clock_mhz, utilization)
+            for target, fps in wanted
+        ]
     else:
-        light = _light(graph)
-        jobs = [(_point, light, target, fps, clock_mhz, folding, utilization) for target, fps in wanted]
+        light = {name: _light(_prepared(graph, name)) for name in set(languages.values())}
+        jobs = [
+            (_point, light[languages[target.name]], target, fps, clock_mhz, folding, utilization)
+            for target, fps in wanted
+        ]
     tell = progress or (lambda done: None)
     if executor is None:
         found = []
@@ -166,6 +180,13 @@ def explore(
             future.cancel()
 
 
+def _prepared(graph: Dataflow, language: str) -> Dataflow:
+    """The graph with the units that a backend writes. Raises UnsupportedError for one that it can't write."""
+    backend = find(language)
+    backend.check(graph)
+    return backend.prepare(graph)
+
+
 def _light(graph: Dataflow) -> Dataflow:
     """``graph`` with its weights in few bytes: it travels to other processes, and only their shape matters there."""
     units = {u.name: u.with_(weights=u.weights.astype(np.int8)) for u in graph if isinstance(u, Mvtu | Vvtu)}
@@ -183,6 +204,7 @@ def _point(
     clock = target.clock_mhz if clock_mhz is None else clock_mhz
     try:
         found = allocate(graph, target, clock_mhz=clock_mhz, fps=fps, folding=folding, utilization=utilization)
+        check_board(found.graph, target, found.clock_mhz)
     except InfeasibleError as error:
         return Point(target.name, clock, fps, error=error.message)
     return _figures(found, target, fps)
@@ -192,12 +214,16 @@ def _loopback_point(
     graph: Dataflow,
     fits: Mapping[str, Any],
     target: Target,
+    language: str,
     fps: float | None,
     clock_mhz: float | None,
     utilization: Limits | None,
 ) -> Point:
     clock = engine_clock(target) if clock_mhz is None else clock_mhz
     budget = (utilization or Limits()).budget(target)
+    if language != "hls":
+        error = f"the backend '{language}' writes dataflow designs only"
+        return Point(target.name, clock, fps, error=error, execution="loopback")
     try:
         found = allocate_loopback(graph, fits, target, clock_mhz=clock, budget=budget, wish=Wish(fps))
     except InfeasibleError as error:

@@ -116,6 +116,7 @@ def explore(
     folding: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     utilization: str | Limits | None = None,
     execution: str = "dataflow",
+    backend: str | None = None,
     workers: int | None = 1,
     executor: Executor | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -130,6 +131,7 @@ def explore(
         count: rates per board, each the same factor above the one before.
         clock_mhz, input_type, folding, utilization: as for `flowc.build`.
         execution: "dataflow", "loopback", or "auto": both, in one front.
+        backend: hardware language, as for `flowc.build`.
         workers: processes to compute with; None: one per core. With more than one, a script keeps what it does below
             ``if __name__ == "__main__":``, as always with processes.
         executor: where to compute instead, such as `flowc.dataflow.allocate.dask_executor`'s.
@@ -154,7 +156,7 @@ def explore(
         with process_executor(workers) as pool:
             return explore(
                 model, boards, fps_range=fps_range, count=count, clock_mhz=clock_mhz, input_type=kind, folding=fixed,
-                utilization=limits, execution=execution, executor=pool, progress=progress,
+                utilization=limits, execution=execution, backend=backend, executor=pool, progress=progress,
             )  # fmt: skip
     compiled = compile_model(model, input_type=kind, progress=lambda stage: tell(stage, 0, 0))
     slowest = slowest_cycles(compiled.graph, fixed)
@@ -170,6 +172,7 @@ def explore(
             folding=fixed,
             utilization=limits,
             execution=style,
+            backend=backend,
             executor=executor,
             progress=lambda done: tell("allocate", done_before + done, total),
         )
@@ -188,7 +191,8 @@ def explore(
             if point.fps is not None:
                 floor = point.clock_mhz * 1e6 / slowest if style == "dataflow" else 0.0
                 lowest = min(point.fps, max(floor, point.fps / _SPAN))
-                jobs += [(board, fps) for fps in rates(lowest, point.fps, count)[: count - 1]]
+                slower_rates = rates(lowest, point.fps, count)[: count - 1] if lowest < point.fps else []
+                jobs += [(board, fps) for fps in slower_rates]
         done_before += len(boards)
         slower = points(style, jobs, done_before + len(jobs)) if jobs else []
         done_before += len(jobs)

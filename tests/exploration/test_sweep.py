@@ -206,3 +206,27 @@ def test_a_script_may_use_processes_from_its_main_part(tmp_path: Path) -> None:
 
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("2", "")
+
+
+def test_points_of_a_lattice_part_are_its_backends_estimates_and_without_an_engine() -> None:
+    found = flowc.explore(cnn(), ["ulx3s-85f"], execution="auto", count=3, workers=1)
+    assert {p.error for p in found.points if p.execution == "loopback"} == {
+        "the backend 'rtl' writes dataflow designs only"
+    }
+    points = [p for p in found.points if p.execution == "dataflow"]
+    assert points
+    for point in points:
+        report = flowc.estimate(cnn(), point.target, fps=point.wanted_fps)
+        assert (report["fps"], report["latency_ms"]) == (point.fps, point.latency_ms)
+        assert {k: getattr(point, k) for k in report["resources"]} == report["resources"]
+    assert len({p.wanted_fps for p in points}) == len(points)
+
+
+def test_the_hardware_language_counts() -> None:
+    asked = {"fps_range": (2_000, 2_000), "count": 1, "workers": 1}
+    ((hls,), (rtl,)) = (flowc.explore(cnn(), ["ultra96"], backend=b, **asked).points for b in ("hls", "rtl"))
+    report = flowc.estimate(cnn(), "ultra96", fps=2_000, backend="rtl")
+    assert (rtl.lut, rtl.latency_ms) == (report["resources"]["lut"], report["latency_ms"])
+    assert rtl.lut != hls.lut
+    with pytest.raises(UsageError, match="there is no HLS tool for the family ecp5"):
+        flowc.explore(cnn(), ["ulx3s-85f"], backend="hls", workers=1)

@@ -62,11 +62,14 @@ class _Module:
         return found
 
     def absorb(self) -> int:
-        blocks = [cell for cell in self.cells.values() if cell["type"] in ("DP16KD", "MULT18X18D")]
-        if not blocks:
+        """Memories take theirs first: a register between a memory and a multiplier saves more time behind the memory."""
+        memories, multipliers = (
+            [name for name, cell in self.cells.items() if cell["type"] == kind] for kind in ("DP16KD", "MULT18X18D")
+        )
+        if not memories and not multipliers:
             return 0
         self._index()
-        return sum(self._memory(cell) if cell["type"] == "DP16KD" else self._multiplier(cell) for cell in blocks)
+        return sum(self._memory(self.cells[name]) for name in memories) + sum(map(self._multiplier, multipliers))
 
     def _index(self) -> None:
         for name, cell in self.cells.items():
@@ -100,7 +103,8 @@ class _Module:
         self._take_over(cell, read)
         return 1
 
-    def _multiplier(self, cell: Cell) -> int:
+    def _multiplier(self, name: str) -> int:
+        cell = self.cells[name]
         inputs = [self._before(cell, [f"{side}{i}" for i in range(18)]) for side in "AB"]
         found = self._behind(cell, [f"P{i}" for i in range(36)])
         clocks = {control[0] for control in inputs if control is not None}
@@ -118,7 +122,8 @@ class _Module:
             for i in range(18):
                 (bit,) = cell["connections"][f"{side}{i}"]
                 if bit in self.drivers:
-                    cell["connections"][f"{side}{i}"] = self.cells[self.drivers[bit]]["connections"]["DI"]
+                    cell["connections"][f"{side}{i}"] = before = self.cells[self.drivers[bit]]["connections"]["DI"]
+                    self.readers[before[0]].append((name, f"{side}{i}"))
         return 2 + (found is not None)
 
     def _register(self, cell: Cell, which: str, place: int, control: Control) -> None:
@@ -157,7 +162,8 @@ class _Module:
     def _take_over(self, cell: Cell, read: Mapping[str, str]) -> None:
         """The block gives what its registers gave, which are no more."""
         for port, name in read.items():
-            cell["connections"][port] = self.cells.pop(name)["connections"]["Q"]
+            cell["connections"][port] = given = self.cells.pop(name)["connections"]["Q"]
+            del self.drivers[given[0]]
 
     def _enable(self, control: Control) -> Bit:
         """The wire that is 1 where the register is enabled."""

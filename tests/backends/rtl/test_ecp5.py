@@ -129,3 +129,38 @@ def test_an_input_without_register_keeps_both() -> None:
     parameters = found["modules"]["top"]["cells"]["mult"]["parameters"]
     assert {key for key in parameters if key.endswith("_CLK")} == {"REG_OUTPUT_CLK"}
     assert found["modules"]["top"]["cells"]["mult"]["connections"]["A0"] == [10]
+
+
+def undriven(found: dict[str, Any]) -> set[int]:
+    """Wires that some cell reads and none gives."""
+    cells = found["modules"]["top"]["cells"].values()
+    ports = [(bits, c["port_directions"][port]) for c in cells for port, bits in c["connections"].items()]
+    given = {bit for bits, direction in ports if direction == "output" for bit in bits}
+    read = {bit for bits, direction in ports if direction == "input" for bit in bits if isinstance(bit, int)}
+    return read - given - {CLOCK, ENABLE, OTHER}
+
+
+@pytest.mark.parametrize("first", ["memory", "multiplier"])
+def test_a_register_between_a_memory_and_a_multiplier_becomes_the_memorys(first: str) -> None:
+    between = {f"r{i}": register(100 + i, 20 + i) for i in range(3)}
+    ports = {"A0": 10, "A1": 10, "B0": 20, "B1": 21, "B2": 22, "P0": 110, "P1": 111}
+    blocks = {"ram": memory(), "mult": multiplier(**ports)}
+    order = blocks if first == "memory" else dict(reversed(blocks.items()))
+    others = {"a": register(30, 10), "s": register(110, 200), "t": register(111, 201)}
+    found = netlist(**order, **between, **others, x=cell("LUT4", {}, {"Z": [30]}, "Z"))
+    assert undriven(found) == set()
+    assert absorb_registers(found) == 2
+    cells = found["modules"]["top"]["cells"]
+    assert set(cells) == {"ram", "mult", "a", "x"}
+    assert cells["ram"]["parameters"]["REGMODE_B"] == "OUTREG"
+    assert undriven(found) == set()
+
+
+def test_a_register_between_two_multipliers_becomes_that_of_one() -> None:
+    one = multiplier()
+    two = multiplier(A0=200, A1=201, B0=21, P0=300, P1=301)
+    source = cell("LUT4", {}, {"Z": [30, 40, 41]}, "Z")
+    found = netlist(one=two, two=one, **around(), c=register(41, 21), x=source)
+    assert undriven(found) == set()
+    absorb_registers(found)
+    assert undriven(found) == set()

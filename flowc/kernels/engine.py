@@ -19,17 +19,17 @@ _LONG, _POINTER = ctypes.c_int64, ctypes.c_void_p
 
 
 class EngineState(ctypes.Structure):
-    """As in ``src/engine.h``."""
+    """As in ``src/engine_state.h``."""
 
     _fields_ = (
         *((n, _LONG) for n in ("rows", "columns", "digit", "act_words", "weight_words", "parameter_words", "table_words")),
-        *((n, _LONG) for n in ("acc_bits", "lanes")),
+        *((n, _LONG) for n in ("acc_bits", "lanes", "first_lane", "all_lanes")),
         *((n, _POINTER) for n in ("acts", "weights", "parameters", "tables")),
         *((n, _POINTER) for n in ("act_tags", "weight_tags", "parameter_tags", "table_tags")),
         ("ddr", _POINTER), ("ddr_size", _LONG),
         *((n, _LONG) for n in ("loaded_acts", "loaded_weights", "retired")),
         ("reads", _POINTER), ("writes", _POINTER), ("read_count", _LONG), ("write_count", _LONG),
-        ("inner", _POINTER),
+        ("inner", _POINTER), ("groups", _POINTER), ("images", _LONG),
     )  # fmt: skip
 
 

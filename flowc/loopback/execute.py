@@ -46,6 +46,9 @@ class Segment(Protocol):
     @property
     def rows(self) -> Array: ...
 
+    @property
+    def groups(self) -> Array: ...
+
 
 class ScheduleError(Exception):
     """A descriptor touches what it may not: an address out of range, a word of another load, a wait that never ends."""
@@ -57,16 +60,16 @@ class Machine:
     Attributes:
         engine: what is executed.
         ddr: uint8 (bytes,): the external memory; read and written.
-        lanes: lanes that are computed (the first ones); the others' results are zero.
+        lanes: lanes that are computed; the others' results are zero.
         inner: results in front of fused joins by layer, where ``record`` names the layer: arrays (lanes, positions, blocks, rows).
     """
 
-    def __init__(self, engine: Engine, ddr: Array, *, lanes: int | None = None) -> None:
+    def __init__(self, engine: Engine, ddr: Array, *, lanes: range | None = None) -> None:
         self.engine, self.ddr = engine, ddr
-        self.lanes = engine.lanes if lanes is None else min(lanes, engine.lanes)
+        self.lanes = range(engine.lanes) if lanes is None else lanes
         e = engine
         # Digits of activations and weights are unpacked when they are loaded.
-        self._acts = np.zeros((self.lanes, e.act_words, e.columns), np.uint8)
+        self._acts = np.zeros((len(self.lanes), e.act_words, e.columns), np.uint8)
         self._weights = np.zeros((e.weight_words, e.rows * e.columns), np.uint8)
         self._parameters = np.zeros((e.parameter_words, e.rows), np.uint64)
         self._tables = np.zeros((e.table_words, e.rows), np.uint64)
@@ -156,17 +159,17 @@ class Machine:
         size = d.beats * BEAT_BYTES
         words = size // e.word_bytes
         loops = ((d.images, d.image_stride), (d.rows, d.row_stride), (d.columns, d.column_stride))
-        lanes = [p for p in range(self.lanes) if d.lane_mask >> p & 1]
+        lanes = [(n, p) for n, p in enumerate(self.lanes) if d.lane_mask >> p & 1]
         starts = BEAT_BYTES * self._addresses(d.ddr, loops)
         places = self._addresses(d.buf, ((d.images, d.buf_image), (d.rows, d.buf_row), (d.columns, d.buf_column)))
         if places.max() + words > e.act_words:
             raise ScheduleError(f"a load of layer {d.layer} ends behind the activation buffer")
         where = places[:, None] + np.arange(words)
-        for lane in lanes:
+        for number, lane in lanes:
             begin = starts + BEAT_BYTES * lane * d.lane_stride
             self._check_ddr(begin, size, self.reads, f"a load of layer {d.layer}")
             data = self.ddr[begin[:, None] + np.arange(size)]
-            self._acts[lane, where] = unpack_digits(data, e.digit).reshape(len(begin), words, e.columns)
+            self._acts[number, where] = unpack_digits(data, e.digit).reshape(len(begin), words, e.columns)
         self._act_tags[where] = d.tag
         self._loaded_acts += 1
 
@@ -196,15 +199,15 @@ class Machine:
         starts = _UNIT * self._addresses(
             d.ddr, ((d.images, d.image_stride), (d.rows, d.row_stride), (d.columns, d.column_stride))
         )
-        data = self._pop(len(starts) * d.words).reshape(self.lanes, len(starts), size)
-        for lane in range(self.lanes):
+        data = self._pop(len(starts) * d.words).reshape(len(self.lanes), len(starts), size)
+        for number, lane in enumerate(self.lanes):
             if not d.lane_mask >> lane & 1:
                 continue
             for y in range(d.repeat_y):
                 for x in range(d.repeat_x):
                     begin = starts + _UNIT * (lane * d.lane_stride + y * d.repeat_row + x * d.repeat_column)
                     self._check_ddr(begin, size, self.writes, f"a store of layer {d.layer}")
-                    self.ddr[begin[:, None] + np.arange(size)] = data[lane]
+                    self.ddr[begin[:, None] + np.arange(size)] = data[number]
 
     def _pop(self, words: int) -> Array:
         """The next words of every lane's output FIFO, uint8 (lanes, words, bytes)."""
@@ -262,7 +265,7 @@ class Machine:
         """Whether taps lie in the input, (lanes, positions, taps)."""
         r = self._registers
         across = (columns >= 0) & (columns < r.width)
-        lanes = np.arange(self.lanes if r.lane_rows else 1)
+        lanes = np.array(self.lanes if r.lane_rows else [0])
         there = rows + (lanes * r.lane_rows)[:, None, None]
         return (there >= 0) & (there < r.height) & across
 
@@ -291,7 +294,7 @@ class Machine:
         inside = self._inside(rows, columns)
         matrices = self._matrix(d)
         inputs = d.kernel_y * d.kernel_x * d.channel_blocks * e.columns
-        shape = (self.lanes, len(address), d.blocks, e.rows)
+        shape = (len(self.lanes), len(address), d.blocks, e.rows)
         total = np.zeros(shape, np.int64)
         for plane in range(r.planes):
             shared = None if d.block_step else self._digits(d, address, inside, plane).reshape(-1, inputs)
@@ -342,7 +345,7 @@ class Machine:
         address, rows, columns = self._taps(d, 1)
         inside = self._inside(rows, columns)
         blocks = address + d.block_step * np.arange(d.blocks)
-        values = np.zeros((self.lanes, *blocks.shape, e.columns), np.int64)
+        values = np.zeros((len(self.lanes), *blocks.shape, e.columns), np.int64)
         for plane in range(r.planes):
             values += self._digits(d, blocks, inside, plane).astype(np.int64) << (e.digit * plane)
         reduced: Array = values.max(axis=2) if r.kind == MAX else values.sum(axis=2)
@@ -359,9 +362,9 @@ class Machine:
         if address.max() >= e.act_words or (self._act_tags[address] != d.skip_tag).any():
             raise ScheduleError(f"a compute of layer {d.layer} joins activations of another load")
         digits = self._acts[:, address].astype(np.int64)
-        split = digits.reshape(self.lanes, len(first), d.blocks, spread, r.skip_planes, e.columns)
+        split = digits.reshape(len(self.lanes), len(first), d.blocks, spread, r.skip_planes, e.columns)
         shifts = e.digit * np.arange(r.skip_planes).reshape(-1, 1)
-        return (split << shifts).sum(axis=4).reshape(self.lanes, len(first), d.blocks, spread * e.columns)
+        return (split << shifts).sum(axis=4).reshape(len(self.lanes), len(first), d.blocks, spread * e.columns)
 
     # the activation unit
 
@@ -382,7 +385,7 @@ class Machine:
         shifts = e.digit * np.arange(r.out_planes).reshape(-1, 1)
         split = result.reshape(*result.shape[:3], rows // e.columns, 1, e.columns) >> shifts
         packed = pack_digits(split & ((1 << e.digit) - 1), e.digit)
-        return packed.reshape(self.lanes, -1, e.word_bytes)
+        return packed.reshape(len(self.lanes), -1, e.word_bytes)
 
     def _table(self, d: Compute) -> Array:
         """Table words uint64 (blocks, tables_each, rows) of a compute."""

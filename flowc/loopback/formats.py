@@ -9,6 +9,7 @@ the last one signed). Parameters: 64 bits for each of ``rows`` outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,14 +67,21 @@ class PlaneLayout:
         """Bytes from the begin of an image to its first row."""
         return self.above * self.row_bytes
 
+    @property
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        """The narrowest type that holds stored values."""
+        bits = self.planes * self.engine.digit
+        return np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32 if bits <= 32 else np.uint64
+
     def pack(self, values: Array) -> Array:
-        """Stored values (N, h, w, blocks * columns), unsigned, to bytes uint8 (N, image_bytes)."""
+        """Stored values (N, h, w, blocks * columns), of any integer type, to bytes uint8 (N, image_bytes)."""
         n, e = len(values), self.engine
         out = np.zeros((n, self.above + self.h + self.below, self.row_bytes), np.uint8)
-        split = values.reshape(n, self.h, self.w, self.blocks, 1, e.columns).astype(np.int64)
-        shifts = e.digit * np.arange(self.planes).reshape(-1, 1)
-        digits = (split >> shifts) & ((1 << e.digit) - 1)
-        rows = pack_digits(digits, e.digit).reshape(n, self.h, -1)
+        split = values.reshape(n, self.h, self.w, self.blocks, e.columns)
+        words = np.empty((n, self.h, self.w, self.blocks, self.planes, e.word_bytes), np.uint8)
+        for plane in range(self.planes):
+            words[..., plane, :] = pack_digits(split >> (e.digit * plane), e.digit)
+        rows = words.reshape(n, self.h, -1)
         out[:, self.above : self.above + self.h, : rows.shape[2]] = rows
         return out.reshape(n, -1)
 
@@ -85,16 +93,22 @@ class PlaneLayout:
         digits = unpack_digits(
             np.ascontiguousarray(used).reshape(n, self.h, self.w, self.blocks, self.planes, e.word_bytes), e.digit
         )
-        shifts = e.digit * np.arange(self.planes).reshape(-1, 1)
-        return (digits.astype(np.int64) << shifts).sum(axis=4).reshape(n, self.h, self.w, self.blocks * e.columns)
+        found = digits[..., 0, :].astype(np.int64)
+        for plane in range(1, self.planes):
+            found += digits[..., plane, :].astype(np.int64) << (e.digit * plane)
+        return found.reshape(n, self.h, self.w, self.blocks * e.columns)
 
 
 def pack_digits(digits: Array, bits: int) -> Array:
-    """Digits (..., n) of 4 or 8 bits, unsigned or two's complement, to bytes uint8 (..., n * bits / 8), the first one lowest."""
-    low = (digits & ((1 << bits) - 1)).astype(np.uint8)
+    """Digits (..., n) of 4 or 8 bits, unsigned or two's complement, to bytes uint8 (..., n * bits / 8), the first one lowest.
+
+    What is above a digit's bits does not matter.
+    """
+    low = np.ascontiguousarray(digits.astype(np.uint8))
     if bits == 8:
         return low
-    packed: Array = low[..., 0::2] | (low[..., 1::2] << 4)
+    pairs = low.view("<u2") & np.uint16(0x0F0F)
+    packed: Array = (pairs | pairs >> 4).astype(np.uint8)
     return packed
 
 
@@ -102,10 +116,9 @@ def unpack_digits(data: Array, bits: int) -> Array:
     """Bytes uint8 (..., n) to unsigned digits uint8 (..., 8 n / bits)."""
     if bits == 8:
         return data
-    out = np.empty((*data.shape[:-1], 2 * data.shape[-1]), np.uint8)
-    out[..., 0::2] = data & 15
-    out[..., 1::2] = data >> 4
-    return out
+    pairs = np.ascontiguousarray(data).astype("<u2")
+    found: Array = ((pairs | pairs << 4) & np.uint16(0x0F0F)).view(np.uint8)
+    return found
 
 
 def pack_word(mult: int, add: int, shift: int) -> int:

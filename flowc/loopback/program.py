@@ -81,14 +81,15 @@ class Program:
         storage = view.storage
         layout, region = self.memory.layouts[storage], self.memory.regions[storage]
         images = ddr[region.start : region.start + len(frames) * layout.image_bytes].reshape(len(frames), -1)
-        whole = len(view.slots) == storage.channels
-        stored = (
-            np.zeros((len(frames), storage.h, storage.w, storage.channels), np.int64)
-            if whole
-            else layout.unpack(images)
-        )
-        stored[..., view.slots] = frames.reshape(len(frames), storage.h, storage.w, -1).astype(np.int64) - storage.lo
+        shape = (len(frames), storage.h, storage.w, storage.channels)
+        stored = layout.unpack(images).astype(layout.dtype) if self._shared(view) else np.zeros(shape, layout.dtype)
+        stored[..., view.slots] = frames.reshape(*shape[:3], -1) - storage.lo
         images[:] = layout.pack(stored)
+
+    def _shared(self, view: View) -> bool:
+        """Whether other tensors lie between a tensor's channels."""
+        others = (v for v in self.network.views.values() if v.storage is view.storage)
+        return not all(set(v.slots) <= set(view.slots) for v in others)
 
     def read(self, ddr: Array, view: View, count: int) -> Array:
         """The frames (count, H, W, C) of a tensor, int64."""

@@ -82,7 +82,7 @@ class _Run:
         self.count = len(next(iter(inputs.values())))
         self.ddr = program.fresh_memory()
         lanes = program.engine.lanes if program.stripes else min(self.count, program.engine.lanes)
-        self.machine = machine(program.engine, self.ddr, lanes=lanes, emulator=emulator)
+        self.machine = machine(program.engine, self.ddr, lanes=range(lanes), images=self.count, emulator=emulator)
         self.flowing: dict[Stream, Array] = {}
 
     def outputs(self) -> dict[str, Array]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from flowc.kernels.engine import FIELDS
 from flowc.loopback.blocks import Blocks, chunks_of
 from flowc.loopback.descriptors import Compute, Descriptor, End, Fence, as_rows
@@ -22,15 +24,29 @@ __all__ = ["Segment", "schedule", "with_end"]
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """The descriptors of one layer, from its registers to the fence."""
+    """The descriptors of one layer, from its registers to the fence.
+
+    Attributes:
+        layer: which.
+        descriptors: in order.
+        images: of each compute, which of the batch's images of a lane is its first one.
+    """
 
     layer: Layer
     descriptors: tuple[Descriptor, ...]
+    images: tuple[int, ...]
 
     @cached_property
     def rows(self) -> Array:
         """The descriptors as the compiled kernels read them, int64 (n, `FIELDS`)."""
         return as_rows(self.descriptors, FIELDS)
+
+    @cached_property
+    def groups(self) -> Array:
+        """`images` by row, int64 (n,); 0 where a row is no compute."""
+        found = np.zeros(len(self.descriptors), np.int64)
+        found[[isinstance(d, Compute) for d in self.descriptors]] = self.images
+        return found
 
 
 class _Scheduler:
@@ -42,11 +58,13 @@ class _Scheduler:
         move: the descriptors so far.
         half: of the activation buffer, that was filled last.
         tiles: of the layer at hand.
+        images: of its computes, as in `Segment`.
     """
 
     def __init__(self, engine: Engine, move: Transfers, *, groups: int) -> None:
         self.engine, self.move, self.groups = engine, move, groups
         self.half = self.tiles = 0
+        self.images: list[int] = []
 
     def layer(
         self, number: int, blocks: Blocks, tiling: Tiling, parts: Sequence[WeightPart], following: Callable[[], None] | None
@@ -64,7 +82,7 @@ class _Scheduler:
             for y in range(0, self.move.lane_h, tiling.rows)
             for x in range(0, layer.w, tiling.columns)
         ]  # fmt: skip
-        self.tiles = len(tiles)
+        self.tiles, self.images = len(tiles), []
         if tiling.chunks > 1:
             self._chunked(number, blocks, tiling, parts, tiles)
         else:
@@ -217,6 +235,7 @@ class _Scheduler:
                 block_step=blocks.step * blocks.planes, y0=y0, x0=x0, act_tag=operands.tag, skip_tag=operands.skip_tag, **skip,
             )
         )  # fmt: skip
+        self.images.append(tile.image)
         self.move.computes += 1
         self.move.act_use[operands.half] = self.move.weight_use[half] = self.move.computes
         operands.skip_use[operands.skip_turn] = self.move.computes
@@ -287,7 +306,8 @@ def schedule(
                 part = parts[n][0]
                 move.fetched[n, part.address] = move.load_weights(n, blocks[n], tilings[n], part)
 
-        segments.append(Segment(layer, scheduler.layer(i, blocks[i], tilings[i], parts[i], following)))
+        descriptors = scheduler.layer(i, blocks[i], tilings[i], parts[i], following)
+        segments.append(Segment(layer, descriptors, tuple(scheduler.images)))
     return segments
 
 

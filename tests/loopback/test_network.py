@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from flowc.dataflow.emulator import emulate
 from flowc.errors import InfeasibleError
 from flowc.loopback.descriptors import Compute, Descriptor, LoadActs, LoadWeights, Store, decode
 from flowc.loopback.execute import ScheduleError
 from flowc.loopback.native import machine as made_machine
+from flowc.loopback.run import run_program
 from flowc.loopback.words import EARLY, SEARCH
 from tests.loopback.nets import EIGHT, ENGINES, FOUR, MODELS, TINY, differences, program_of, unfolded_graph
 from tests.netbuild import Net
@@ -103,6 +105,35 @@ def test_kernels_leave_the_same_memory_as_numpy(name: str) -> None:
             for number, parts in sides[0].inner.items():
                 for a, b in zip(parts, sides[1].inner[number], strict=True):
                     np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["residual", "functions", "eight_bits"])
+@pytest.mark.parametrize("acc_bits", [20, 32, 44])
+def test_kernels_compute_any_words_as_numpy(name: str, acc_bits: int) -> None:
+    """Weights, activation words and tables of random bits, lanes in two machines: scales, signs and shifts that no network has."""
+    for engine in (replace(TINY, acc_bits=acc_bits), replace(EIGHT, acc_bits=acc_bits)):
+        program = program_of(unfolded_graph(MODELS[name]()), engine, batch=engine.lanes)
+        memory = np.random.default_rng(acc_bits).integers(0, 256, len(program.fresh_memory()), np.uint8)
+        whole, parts = memory.copy(), memory.copy()
+        one = made_machine(engine, whole, emulator="numpy")
+        halves = [range(1), range(1, engine.lanes)]
+        some = [made_machine(engine, parts, lanes=lanes, emulator="native") for lanes in halves]
+        for segment in program.segments:
+            for side in (one, *some):
+                side.execute(segment)
+            np.testing.assert_array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("emulator", ["numpy", "native"])
+def test_few_images_of_a_batch(emulator: str) -> None:
+    graph = unfolded_graph(MODELS["residual"]())
+    program = program_of(graph, TINY, batch=3 * TINY.lanes)
+    (unit,) = graph.inputs
+    frames = np.random.default_rng(3).integers(unit.frame.dtype.lo, unit.frame.dtype.hi + 1, (9, *unit.frame.shape))
+    right = emulate(graph, {unit.name: frames})
+    for count in (1, 3, 9):
+        found = run_program(program, {unit.name: frames[:count]}, emulator=emulator)
+        assert all(np.array_equal(found[name], values[:count]) for name, values in right.items())
 
 
 def test_a_layer_that_no_tile_fits() -> None:

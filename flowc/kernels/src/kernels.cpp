@@ -236,7 +236,8 @@ FLOWC_EXPORT int flowc_run(const Operation* program, int64_t count, uint8_t* are
 
 // Executes a segment of a loopback engine's descriptors, `count` rows; 0, or which fault it has (engine::Fault).
 FLOWC_EXPORT int flowc_engine(engine::State* state, const int64_t* rows, int64_t count) {
-    return engine::Machine(*state, rows, count).run();
+    if (state->acc_bits > 32) return engine::Machine<uint64_t>(*state, rows, count).run();
+    return engine::Machine<uint32_t>(*state, rows, count).run();
 }
 
 }  // extern "C"

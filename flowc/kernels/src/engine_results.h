@@ -1,0 +1,217 @@
+// The activation unit of an engine: from accumulators to the words that it stores.
+#pragma once
+
+#include "engine_state.h"
+#include "vectors.h"
+
+namespace engine {
+
+// The word of the activation unit: 18 bits of factor, 40 of offset, 6 of shift.
+struct Word {
+    int64_t factor, offset;
+    int shift;
+    explicit Word(uint64_t word)
+        : factor((int64_t)(word << 46) >> 46), offset((int64_t)(word << 6) >> 24), shift((int)(word >> 58)) {}
+    int64_t wide(int64_t x) const { return (int64_t)((uint64_t)x * (uint64_t)factor + (uint64_t)offset); }
+    // 2 to the power of -shift.
+    double scale() const {
+        const uint64_t bits = (uint64_t)(1023 - shift) << 52;
+        return load<double>(&bits);
+    }
+};
+
+// Where the results of a block at a position come from and go to.
+struct Place {
+    int64_t lane, block, skip;  // skip: first word of the second operand of a join
+    uint8_t* out;
+    int64_t* inner;  // results in front of the join; null: nobody wants them
+};
+
+// Words are applied in double where everything is a whole number below 2^53 (times a power of two), and thus exact: 31 bits of
+// accumulator and 17 of factor make 2^48. Others are computed in int64.
+class Results {
+  public:
+    explicit Results(Core& core) : core(core), s(core.s) {}
+
+    // Before the results of a compute.
+    void prepare(const Compute& d) {
+        const Layer& r = core.r;
+        exact_word = s.acc_bits <= 32 && r.mode != kSearch;
+        exact_join = exact_word && join_bound() < (double)((int64_t)1 << 52);
+        first = d.parameter;
+        if (!exact_word) return;
+        const int64_t n = d.blocks * s.rows;
+        slopes.resize((size_t)n);
+        intercepts.resize((size_t)n);
+        for (int64_t i = 0; i < n; i++) {
+            const Word word(s.parameters[d.parameter * s.rows + i]);
+            const double scale = word.scale();
+            slopes[i] = (double)word.factor * scale;
+            intercepts[i] = (double)word.offset * scale;
+        }
+    }
+
+    // Bytes of the results of a block, of `rows` outputs, at a position.
+    int64_t bytes(int64_t rows) const { return rows / s.columns * core.r.out_planes * core.word_bytes(); }
+
+    // Results of `rows` sums, of which the accumulators hold the low bits.
+    void emit(const uint64_t* sums, int64_t rows, const Place& place) {
+        wide.resize((size_t)rows);
+        const uint64_t* words = s.parameters + (first + place.block) * s.rows;
+        const uint64_t* tables = tables_of(place.block);
+        const int unused = 64 - (int)s.acc_bits;
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t x = (int64_t)(sums[row] << unused) >> unused;
+            wide[row] = core.r.mode == kSearch ? searched(tables + row, x) : by_word(Word(words[row]), tables + row, x);
+        }
+        finish(wide.data(), rows, place);
+    }
+
+    void emit(const uint32_t* sums, int64_t rows, const Place& place) {
+        if (!exact_word) {
+            wider.assign(sums, sums + rows);
+            return emit(wider.data(), rows, place);
+        }
+        levels.resize((size_t)rows);
+        const double *slope = slopes.data() + place.block * s.rows, *intercept = intercepts.data() + place.block * s.rows;
+        const uint64_t* tables = tables_of(place.block);
+        const int unused = 32 - (int)s.acc_bits;
+        for (int64_t row = 0; row < rows; row += kReals) {
+            const i32half x = (i32half)(load<u32half>(sums + row) << unused) >> unused;
+            const f64v line = __builtin_convertvector(x, f64v) * load<f64v>(slope + row) + load<f64v>(intercept + row);
+            i32half level = floor(line, core.r.lo, core.r.hi);
+            if (core.r.mode == kEarly) level += too_early(line, level, slope + row, tables + row);
+            store(levels.data() + row, level);
+        }
+        finish(levels.data(), rows, place);
+    }
+
+  private:
+    static constexpr int64_t kEarly = 1, kSearch = 2;
+    static constexpr int kReals = kLanes / 2;
+    typedef int64_t i64v __attribute__((vector_size(kBytesOfVector)));
+    typedef uint32_t u32half __attribute__((vector_size(kBytesOfVector / 2)));
+    typedef uint8_t Digits __attribute__((vector_size(kReals)));
+    typedef uint64_t u64v __attribute__((vector_size(kBytesOfVector)));
+
+    Core& core;
+    State& s;
+    bool exact_word = false, exact_join = false;
+    int64_t first = 0;
+    std::vector<double> slopes, intercepts;  // of a compute's words: factors and offsets without their shifts
+    std::vector<int64_t> wide;
+    std::vector<uint64_t> wider;
+    std::vector<int32_t> levels;
+
+    const uint64_t* tables_of(int64_t block) const { return s.tables + (first + block) * core.r.tables_each * s.rows; }
+
+    static i32half floor(f64v x, int64_t lo, int64_t hi) {
+        const f64v least = f64v{} + (double)lo, most = f64v{} + (double)hi;
+        x = x > least ? x : least;
+        x = x < most ? x : most;
+        i32half level = __builtin_convertvector(x, i32half);
+        if (lo < 0) level += __builtin_convertvector((i64v)(__builtin_convertvector(level, f64v) > x), i32half);
+        return level;
+    }
+
+    // -1 where a level begins too early.
+    i32half too_early(f64v line, i32half level, const double* slope, const uint64_t* tables) const {
+        const i64v index = __builtin_convertvector(level, i64v) - core.r.lo;
+        u64v entry;
+        for (int i = 0; i < kReals; i++) entry[i] = tables[(index[i] >> 5) * s.rows + i];
+        const f64v early = __builtin_convertvector((i64v)(entry >> (u64v)(2 * (index & 31)) & 3), f64v);
+        const f64v steep = load<f64v>(slope), flat = steep < 0 ? -steep : steep;
+        const i64v late = (i64v)(line - __builtin_convertvector(level, f64v) < early * flat) & (i64v)(line < (double)core.r.hi + 1);
+        return __builtin_convertvector(late & (i64v)(index > 0), i32half);
+    }
+
+    int64_t by_word(const Word& word, const uint64_t* tables, int64_t x) const {
+        const Layer& r = core.r;
+        const int64_t scaled = word.wide(x);
+        int64_t level = scaled >> word.shift;
+        if (r.mode == kEarly && level > r.lo && level <= r.hi) {
+            const int64_t index = level - r.lo;
+            const int64_t early = (int64_t)(tables[(index >> 5) * s.rows] >> (2 * (index & 31)) & 3);
+            if (scaled - (int64_t)((uint64_t)level << word.shift) < early * std::abs(word.factor)) level--;
+        }
+        return std::min(std::max(level, r.lo), r.hi);
+    }
+
+    int64_t searched(const uint64_t* tables, int64_t x) const {
+        int64_t entry = 0;
+        for (int64_t bit = core.r.depth - 1; bit >= 0; bit--) {
+            const int64_t tried = entry | (int64_t)1 << bit;
+            if (x >= (int32_t)(uint32_t)tables[tried * s.rows]) entry = tried;
+        }
+        return (int64_t)(tables[entry * s.rows] >> 32);
+    }
+
+    // The greatest magnitude of a joined value, after its word's factor and offset.
+    double join_bound() const {
+        const Layer& r = core.r;
+        const double own = std::max(std::abs((double)r.lo), std::abs((double)r.hi));
+        double second = 1;
+        for (int64_t i = 0; i < s.digit * r.skip_planes; i++) second *= 2;
+        const double value = r.join == 1 ? std::abs((double)r.left_scale) * own + std::abs((double)r.right_scale) * second
+                                         : (own + std::abs((double)r.left_offset)) * (second + std::abs((double)r.right_offset));
+        return value * (1 << 17) + (double)((int64_t)1 << 39);
+    }
+
+    // From results to words, through the join if there is one.
+    template <class Level>
+    void finish(Level* level, int64_t rows, const Place& place) {
+        if (place.inner) std::copy(level, level + rows, place.inner);
+        if (core.r.skip_planes) join(level, rows, place);
+        uint8_t* out = place.out;
+        for (int64_t from = 0; from < rows; from += s.columns)
+            for (int64_t plane = 0; plane < core.r.out_planes; plane++)
+                for (int64_t c = 0; c < s.columns; c += 8, out += s.digit) pack(level + from + c, plane, out);
+    }
+
+    // A digit each of eight results, to as many bytes as a digit has bits.
+    template <class Level>
+    void pack(const Level* level, int64_t plane, uint8_t* out) const {
+        typedef Level Eight __attribute__((vector_size(8 * sizeof(Level))));
+        typedef uint8_t Bytes __attribute__((vector_size(8)));
+        const int shift = (int)std::min<int64_t>(8 * sizeof(Level) - 1, s.digit * plane);
+        const Bytes digits = __builtin_convertvector(load<Eight>(level) >> shift & (Level)((1 << s.digit) - 1), Bytes);
+        if (s.digit == 8) return store(out, digits);
+        uint64_t x = (uint64_t)digits;
+        x = (x | x >> 4) & 0x00ff00ff00ff00ff;
+        x = (x | x >> 8) & 0x0000ffff0000ffff;
+        store(out, (uint32_t)(x | x >> 16));
+    }
+
+    template <class Level>
+    void join(Level* level, int64_t rows, const Place& place) const {
+        const Layer& r = core.r;
+        const Word word((uint64_t)r.join_word);
+        const double scale = word.scale(), slope = (double)word.factor * scale, intercept = (double)word.offset * scale;
+        const int64_t each = r.skip_planes * s.columns;
+        const uint8_t* from = s.acts + (place.lane * s.act_words + place.skip + place.block * (rows / s.columns) * r.skip_planes) * s.columns;
+        for (int64_t g = 0; g < rows; g += s.columns, from += each)
+            if (sizeof(Level) == 4 && exact_join)
+                for (int64_t c = 0; c < s.columns; c += kReals) {
+                    const f64v own = __builtin_convertvector(load<i32half>((int32_t*)level + g + c), f64v);
+                    f64v second = {};
+                    double unit = 1;
+                    for (int64_t plane = 0; plane < r.skip_planes; plane++, unit *= 1 << s.digit)
+                        second += unit * __builtin_convertvector(load<Digits>(from + plane * s.columns + c), f64v);
+                    const f64v value = r.join == 1 ? (double)r.left_scale * own + (double)r.right_scale * second
+                                                   : (own - (double)r.left_offset) * (second - (double)r.right_offset);
+                    store((int32_t*)level + g + c, floor(value * slope + intercept, r.join_lo, r.join_hi));
+                }
+            else
+                for (int64_t c = 0; c < s.columns; c++) {
+                    int64_t second = 0;
+                    for (int64_t plane = 0; plane < r.skip_planes; plane++)
+                        second += (int64_t)from[plane * s.columns + c] << (s.digit * plane);
+                    const int64_t own = level[g + c];
+                    const int64_t value = r.join == 1 ? r.left_scale * own + r.right_scale * second
+                                                      : (own - r.left_offset) * (second - r.right_offset);
+                    level[g + c] = (Level)std::min(std::max(word.wide(value) >> word.shift, r.join_lo), r.join_hi);
+                }
+    }
+};
+
+}  // namespace engine

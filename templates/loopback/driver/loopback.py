@@ -168,7 +168,7 @@ class Interpreter(Loopback):
     def _launch(self, half: int, first: int, count: int) -> None:
         if first == 0:  # the counters of a table begin with it
             lanes = self.engine.lanes if self._description["stripes"] else min(self._running[1], self.engine.lanes)
-            self._machine = Machine(self.engine, self._ddr[half], lanes=lanes)
+            self._machine = Machine(self.engine, self._ddr[half], lanes=range(lanes))
         self._machine.run(self._commands[first : first + count])
 
     def _join(self) -> None:

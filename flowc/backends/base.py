@@ -1,6 +1,6 @@
 """What a backend is: it writes a dataflow graph down in one hardware language, and simulates what it wrote.
 
-A backend is a package in this folder. When it is imported it registers itself under its package's name; `find` imports it by
+A backend is a package in this folder, whose module `backend` registers it under the package's name; `find` imports it by
 that name, so that a new backend touches nothing outside of its folder.
 """
 
@@ -160,7 +160,7 @@ def find(name: str) -> Backend:
         UsageError: there is none.
     """
     if name not in _REGISTERED and name in known():
-        importlib.import_module(f"flowc.backends.{name}")
+        importlib.import_module(f"flowc.backends.{name}.backend")
     if name not in _REGISTERED:
         raise UsageError(f"there is no backend '{shown(name)}'", remedy=f"The known ones are {', '.join(known())}")
     return _REGISTERED[name]

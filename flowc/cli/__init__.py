@@ -17,7 +17,7 @@ import click
 
 from flowc.cli.commands import cli
 from flowc.cli.options import Session
-from flowc.cli.startup import defer_unused
+from flowc.cli.startup import collect_seldom, defer_unused
 from flowc.errors import FlowcError
 
 __all__ = ["cli", "main"]
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` default to those of the process."""
     session = Session()
     if arguments is None:
+        collect_seldom()
         defer_unused()
     try:
         cli.main(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,8 @@ from flowc.cli.options import (
 from flowc.errors import UsageError, counted, shown
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from flowc.exploration.sweep import Sweep
 
 __all__ = ["explore"]

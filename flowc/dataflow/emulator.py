@@ -12,7 +12,6 @@ from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from flowc import kernels
 from flowc.dataflow import native
@@ -105,6 +104,8 @@ def emulate(
     count = len(next(iter(inputs.values())))
     size = max(1, min(_chunk(graph), -(-count // threads)))
     pieces = [slice(i, min(count, i + size)) for i in range(0, count, size)]
+    from threadpoolctl import threadpool_limits  # not needed where kernels run
+
     with threadpool_limits(1 if len(pieces) > 1 else None, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(lambda piece: run_in_numpy(graph, {n: a[piece] for n, a in inputs.items()}), pieces))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

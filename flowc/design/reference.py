@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import numpy_helper
 
 from flowc.errors import ModelError
 from flowc.model.runtime import open_session, run_session
 from flowc.units.base import Array
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 __all__ = ["ReferenceRunner"]
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import helper, numpy_helper
 
 from flowc.errors import ModelError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 __all__ = ["IR_VERSION", "OPSET", "open_session", "run_once", "run_session"]
 
@@ -29,6 +31,8 @@ def open_session(model: onnx.ModelProto, *, threads: int = 2) -> ort.InferenceSe
     Raises:
         ModelError: onnxruntime refuses the model.
     """
+    import onnxruntime as ort  # a tenth of a small build's time, and most builds without verification never need it
+
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = threads

@@ -10,8 +10,8 @@ import pytest
 from flowc.backends.hls import csim
 from flowc.backends.hls import generate as generate_hls
 from flowc.backends.hls.lint import lint
-from flowc.backends.rtl import generate as generate_rtl
 from flowc.backends.rtl import simulate
+from flowc.backends.rtl.generate import generate as generate_rtl
 from flowc.dataflow.allocate.simulation import simulate as model
 from flowc.model.dtypes import SInt, UInt
 from flowc.units import Frame, Pool

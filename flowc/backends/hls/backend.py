@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from flowc.backends.base import Backend, Cells, Simulated
+from flowc.backends.base import Backend, Cells, Simulated, register
 from flowc.backends.hls import csim
 from flowc.backends.hls.generate import generate
 from flowc.backends.hls.split import split_large, whole_unit
@@ -74,3 +74,6 @@ class HlsBackend(Backend):
             except UsageError as error:
                 missing.append(f"{error.message}. {error.remedy}")
         return missing
+
+
+register(HlsBackend())

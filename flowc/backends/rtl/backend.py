@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flowc.backends.base import Backend, Cells, Marked, Simulated
+from flowc.backends.base import Backend, Cells, Marked, Simulated, register
 from flowc.backends.hls.readers import write_readers
 from flowc.backends.render import write
 from flowc.backends.rtl import simulate
@@ -73,3 +73,6 @@ class RtlBackend(Backend):
 
     def missing_tools(self) -> list[str]:
         return missing_simulator()
+
+
+register(RtlBackend())

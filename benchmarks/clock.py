@@ -166,7 +166,8 @@ def main() -> None:
     arguments = parser.parse_args()
     record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     with tempfile.TemporaryDirectory(prefix="flowc-clock-") as scratch:
-        chosen = [p for p in probes(Path(scratch)) if _wanted(p.name, arguments.words)]
+        every = list(probes(Path(scratch)))
+        chosen = [p for p in every if _wanted(p.name, arguments.words)]
         if not chosen:
             parser.error("no unit has such a name")
         with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -177,6 +178,7 @@ def main() -> None:
                     print(f"    {line}", flush=True)
                 record[probe.name] = entry
     if arguments.write:
+        record = {p.name: record[p.name] for p in every if p.name in record}
         fill(DOCS / "rtl.md", "clock", table(record))
         RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

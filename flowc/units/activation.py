@@ -131,8 +131,8 @@ class Requant(Activation):
         return found
 
     def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
-        """Product in two cycles, sum, shift and bounds; with ``late`` the memory, its product, and the comparison."""
-        return 4 if self.late is None else 5
+        """Product in two cycles, sum, shift and bounds; with ``late`` the memory, the register behind it, its product, the comparison."""
+        return 4 if self.late is None else 8
 
     @property
     def channels(self) -> int:
@@ -162,12 +162,15 @@ class Requant(Activation):
         luts += self.shift / 5 + product - self.shift if self.half_even and self.shift else 0
         widths = [factor if self.mult.shape[0] > 1 else 0, addend if self.add.shape[0] > 1 else 0]
         params = cost.parameters(self.channels, lanes, channels, widths)
+        ffs = product + self.dtype.bits
         if self.late is not None:
             bits = max(1, int(self.late.max()).bit_length())
             depth = (self.hi - self.lo) * (ceil(channels / lanes) if self.late.shape[0] > 1 else 1)
-            params += cost.memory(depth, bits, "auto", constant=True).times(lanes)
+            params += cost.memory(depth, bits, cost.key_style(depth, bits), constant=True).times(lanes)
             luts += cost.multiplier_luts(bits, max(1, factor)) + cost.comparator_luts(self.shift) + self.dtype.bits
-        return params + Resources(lut=ceil(lanes * luts), ff=lanes * (product + self.dtype.bits), dsp=lanes * dsp)
+            # What waits for the memory and for its product: multiplier, rest, result, address
+            ffs += 7 * factor + 4 * self.shift + 5 * self.dtype.bits + 3 * bits + depth.bit_length()
+        return params + Resources(lut=ceil(lanes * luts), ff=lanes * ffs, dsp=lanes * dsp)
 
     def apply(self, acc: Array) -> Array:
         wide = acc.astype(np.int64) * self.mult + self.add

@@ -22,6 +22,7 @@ __all__ = [
     "LINE_MEMORIES",
     "MAX_PRODUCTS",
     "MAX_STREAM_BITS",
+    "MOST_LOGIC",
     "MULTIPLIERS",
     "RING_CONTROL",
     "THRESHOLD_MEMORIES",
@@ -39,6 +40,7 @@ __all__ = [
     "fifo",
     "fifo_memory",
     "held",
+    "key_style",
     "memory",
     "memory_style",
     "multiplier_dsps",
@@ -66,6 +68,9 @@ LUTS_PER_BLOCK = 160
 THRESHOLD_MEMORIES = {"auto": LUTS_PER_BLOCK, "lutram": 1 << 30, "bram": 20}
 """Styles of the memories of thresholds, and how many look-up tables are then worth a block: all of it in tables, or blocks wherever one
 saves more than a few."""
+
+MOST_LOGIC = 8192
+"""Bits of a memory of an activation that lies in look-up tables."""
 
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
@@ -200,6 +205,11 @@ def memory_style(depth: int, width: int, *, constant: bool = False, worth: int =
     """Lutram or bram: the cheaper where a memory's style is ``auto``, a block being worth so many look-up tables."""
     table = memory(depth, width, "lutram", constant=constant).lut or 0
     return "lutram" if table <= worth * block_rams(depth, width) else "bram"
+
+
+def key_style(depth: int, width: int) -> str:
+    """Lutram or bram, as activations in SystemVerilog have a memory that is left to them: beyond `MOST_LOGIC` bits its tables are slow."""
+    return "bram" if depth * width > MOST_LOGIC else "lutram"
 
 
 @cache

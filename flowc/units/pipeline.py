@@ -79,7 +79,7 @@ def fifo(depth: int, width: int, style: str) -> Resources:
     """A stream's FIFO: two registers, or a memory (srl and lutram alike in look-up tables) with two pointers and a count."""
     if depth <= 2:
         return Resources(lut=width + 4, ff=2 * width + 2)
-    pointers = counters(depth, depth, depth + 1) + Resources(lut=4)
+    pointers = counters(depth, depth, depth + 1) + Resources(lut=4, ff=1)  # the count's mark, and one more
     if style in ("srl", "lutram"):
         return pointers + Resources(lut=ram_luts(depth, width))
     # The two words in front, from the memory or straight from the input

@@ -28,8 +28,6 @@ MOST_COUNTED = 6
 """Thresholds that are counted in one cycle."""
 MOST_SUMMED = 3
 """Steps of different heights that are added in one cycle."""
-MOST_LOGIC = 8192
-"""Bits of a memory of keys that lies in look-up tables."""
 NEVER = 1 << 60
 """A key that no argument reaches."""
 
@@ -95,7 +93,7 @@ class Thresholds(Activation):
         steps, blocks = self.search.steps, ceil(channels / lanes) if self.channels > 1 else 1
         widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
         if self.memory == "auto":
-            deep = (k for k, bits in enumerate(widths, 1) if (blocks << k) * bits > MOST_LOGIC)
+            deep = (k for k, bits in enumerate(widths, 1) if cost.key_style(blocks << k, bits) == "bram")
         else:
             deep = (k for k, bits in enumerate(widths, 1) if self.stored(blocks << k, bits) == "bram")
         return next(deep, steps + self.tabled)

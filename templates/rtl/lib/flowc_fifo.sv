@@ -58,22 +58,32 @@ module flowc_fifo #(
   end else begin : g_memory
     localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam int CW = $clog2(DEPTH + 1);
+    localparam int MOST = STYLE == "distributed" || DEPTH == 1 ? DEPTH : DEPTH - 1;
     logic [AW-1:0] write_at, read_at;
-    logic [CW-1:0] count;  // words in the memory
-    logic store, fetch, last_write, last_read;
-    assign room = count != CW'(STYLE == "distributed" || DEPTH == 1 ? DEPTH : DEPTH - 1);
+    // Words in the memory. Whether there is one and whether one more has room lies in registers: no comparison is in a stream's path.
+    logic [CW-1:0] count;
+    logic some, store, fetch, last_write, last_read;
     flowc_count #(.COUNT(DEPTH)) places (.clk, .rst, .step(store), .value(write_at), .last(last_write));
     flowc_count #(.COUNT(DEPTH)) words (.clk, .rst, .step(fetch), .value(read_at), .last(last_read));
     wire unused = &{1'b0, last_write, last_read};
     always_ff @(posedge clk)
-      if (rst) count <= '0;
-      else count <= count + CW'(store) - CW'(fetch);
+      if (rst) begin
+        count <= '0;
+        some <= 1'b0;
+        room <= 1'b1;
+      end else begin
+        count <= count + CW'(store) - CW'(fetch);
+        if (store != fetch) begin
+          some <= store || count != CW'(1);
+          room <= fetch || count != CW'(MOST - 1);
+        end
+      end
 
     if (STYLE == "distributed") begin : g_distributed
       (* ram_style = "distributed" *) logic [WIDTH-1:0] memory[DEPTH];
       always_ff @(posedge clk) if (store) memory[write_at] <= in_data;
       assign out_data = memory[read_at];
-      assign present = count != '0;
+      assign present = some;
       assign store = write;
       assign fetch = read;
     end else begin : g_block
@@ -84,8 +94,8 @@ module flowc_fifo #(
       wire load = !present || read;
       wire load_second = !second_present || load;
       wire straight = load && !second_present;
-      assign fetch = load_second && count != '0;
-      assign store = write && !straight && !(load_second && count == '0);
+      assign fetch = load_second && some;
+      assign store = write && !straight && !(load_second && !some);
       assign out_data = first_passed ? passed : first;
       always_ff @(posedge clk) begin
         if (load) begin
@@ -94,7 +104,7 @@ module flowc_fifo #(
           passed <= second_present ? second : in_data;
         end
         if (load_second) begin
-          second_passed <= count == '0;
+          second_passed <= !some;
           second <= in_data;
         end
       end
@@ -102,7 +112,7 @@ module flowc_fifo #(
         if (rst) {present, second_present} <= '0;
         else begin
           if (load) present <= second_present || write;
-          if (load_second) second_present <= count != '0 || (write && !straight);
+          if (load_second) second_present <= some || (write && !straight);
         end
       flowc_ram #(.WIDTH(WIDTH), .DEPTH(DEPTH), .STYLE(STYLE)) memory (
           .clk, .write(store), .write_at, .in_data, .read(load_second), .read_at, .out_data(fetched));

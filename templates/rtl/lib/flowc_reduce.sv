@@ -24,7 +24,9 @@ module flowc_reduce #(
         wire signed [BITS-1:0] a = g_level[l-1].g_node[2*k].value;
         wire signed [BITS-1:0] b = g_level[l-1].g_node[2*k+1].value;
         if (MAXIMUM) begin : g_maximum
-          assign both = a < b ? b : a;
+          logic found;
+          flowc_at_least #(.A_BITS(BITS), .B_BITS(BITS)) compare (.a, .b, .found);
+          assign both = found ? a : b;
         end else begin : g_sum
           assign both = a + b;
         end

@@ -1,7 +1,5 @@
 // clip((value * factor + addend) >> SHIFT, LOW, HIGH), the shift down or, with HALF_EVEN, to nearest, ties to even. 4 cycles.
 //
-// With FLOWC_DSP18, for devices whose multipliers take 18 bits, a product of wider values is made of two, which are added a cycle later.
-//
 // A row holds per lane a signed factor of FACTOR bits and a signed addend of ADDEND bits.
 module flowc_requant #(
     parameter int LANES = 1,
@@ -38,48 +36,25 @@ module flowc_requant #(
   always_ff @(posedge clk)
     if (rst) valids <= '0;
     else if (enable) valids <= {valids[2:0], valid};
-`ifdef FLOWC_DSP18
-  localparam bit SPLIT = VALUE > 18 && FACTOR <= 18 && !HALF_EVEN;
-`else
-  localparam bit SPLIT = 0;
-`endif
   for (genvar l = 0; l < LANES; l++) begin : g_lane
     wire signed [VALUE-1:0] value = values[l*VALUE+:VALUE];
     wire signed [FACTOR-1:0] factor = row[l*ROW+:FACTOR];
-    logic signed [ADDEND-1:0] addend;
+    wire signed [ADDEND-1:0] addend = row[l*ROW+FACTOR+:ADDEND];
     logic signed [SUM-1:0] sum;
     logic signed [SUM-SHIFT-1:0] level;
     logic [OUT_BITS-1:0] result;
-    always_ff @(posedge clk) if (enable) addend <= row[l*ROW+FACTOR+:ADDEND];
-    if (SPLIT) begin : g_split
-      localparam int CUT = 17;
-      logic signed [CUT+FACTOR:0] low;
-      logic signed [PRODUCT-CUT-1:0] high;
-      logic signed [SUM-1:0] lower, upper;
-      wire signed [VALUE-CUT-1:0] top = value[VALUE-1:CUT];
+    if (HALF_EVEN) begin : g_now  // the cycle that is saved here rounds
+      logic signed [PRODUCT-1:0] product;
+      logic signed [ADDEND-1:0] waiting;
       always_ff @(posedge clk)
         if (enable) begin
-          low <= (CUT + FACTOR + 1)'($signed({1'b0, value[CUT-1:0]})) * (CUT + FACTOR + 1)'(factor);
-          high <= (PRODUCT - CUT)'(top) * (PRODUCT - CUT)'(factor);
-          lower <= SUM'(low);
-          upper <= (SUM'(high) <<< CUT) + SUM'(addend);
-          sum <= upper + lower;
+          product <= PRODUCT'(value) * PRODUCT'(factor);
+          waiting <= addend;
+          sum <= SUM'(product) + SUM'(waiting);
         end
-    end else begin : g_whole
-      logic signed [PRODUCT-1:0] product;
-      always_ff @(posedge clk) if (enable) product <= PRODUCT'(value) * PRODUCT'(factor);
-      if (HALF_EVEN) begin : g_now
-        always_ff @(posedge clk) if (enable) sum <= SUM'(product) + SUM'(addend);
-      end else begin : g_later
-        logic signed [PRODUCT-1:0] waiting;
-        logic signed [ADDEND-1:0] added;
-        always_ff @(posedge clk)
-          if (enable) begin
-            waiting <= product;
-            added <= addend;
-            sum <= SUM'(waiting) + SUM'(added);
-          end
-      end
+    end else begin : g_later
+      flowc_multiply_add #(.VALUE(VALUE), .FACTOR(FACTOR), .ADDEND(ADDEND), .SUM(SUM)) line (
+          .clk, .enable, .value, .factor, .addend, .sum);
     end
     if (HALF_EVEN) begin : g_even
       // Up if the rest is above a half, or a half and the level odd.

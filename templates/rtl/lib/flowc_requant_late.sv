@@ -1,5 +1,5 @@
 // As flowc_requant, for lines that enter some levels a few integers too early: the level counts only once so many integers, as the
-// memory of the lane says, have passed since it was entered. 5 cycles.
+// memory of the lane says, have passed since it was entered. 8 cycles.
 //
 // A lane's memory holds [LATE_ROWS][HIGH - LOW] numbers of LATE bits, in a file of its own: LATE_FILE, the lane's number in three
 // digits, ".hex".
@@ -36,31 +36,33 @@ module flowc_requant_late #(
   localparam int AW = DEPTH > 1 ? $clog2(DEPTH) : 1;
   localparam int PASSED = FACTOR + LATE;
   localparam int COMPARED = (PASSED > SHIFT ? PASSED : SHIFT) + 1;
+  localparam int MOST_LOGIC = 8192;  // bits of a memory in look-up tables
   logic [LANES*ROW-1:0] row;
   flowc_rows #(.WIDTH(LANES * ROW), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
       .clk, .rst, .step(enable && valid), .row);
-  logic [4:0] marks;  // multiplied, added, looked up, scaled, compared
+  // Multiplied, held, added, addressed, looked up, held, multiplied, compared
+  logic [7:0] marks;
   always_ff @(posedge clk)
     if (rst) marks <= '0;
-    else if (enable) marks <= {marks[3:0], valid};
-  assign results_valid = marks[4];
-  logic [AW-1:0] start;  // of the row's numbers, when its sum is there
+    else if (enable) marks <= {marks[6:0], valid};
+  assign results_valid = marks[7];
+  // What leads from a level to its number in the memory, when the sum is there
+  localparam logic [AW-1:0] START = AW'(-LOW - 1);
+  logic [AW-1:0] start;
   if (LATE_ROWS > 1) begin : g_rows
     always_ff @(posedge clk)
-      if (rst) start <= '0;
-      else if (enable && marks[1]) start <= start == AW'(DEPTH - LEVELS) ? '0 : start + AW'(LEVELS);
+      if (rst) start <= START;
+      else if (enable && marks[2]) start <= start == AW'(START + AW'(DEPTH - LEVELS)) ? START : start + AW'(LEVELS);
   end else begin : g_row
-    assign start = '0;
+    assign start = START;
   end
   for (genvar l = 0; l < LANES; l++) begin : g_lane
-    wire signed [PRODUCT-1:0] value = PRODUCT'($signed(values[l*VALUE+:VALUE]));
+    wire signed [VALUE-1:0] value = values[l*VALUE+:VALUE];
     wire signed [FACTOR-1:0] factor = row[l*ROW+:FACTOR];
-    logic signed [PRODUCT-1:0] product;
-    logic signed [ADDEND-1:0] addend;
     logic signed [SUM-1:0] sum;
-    logic [FACTOR-1:0] pace[3];  // magnitude of the factor
-    logic signed [SUM-SHIFT-1:0] level;
-    assign level = sum[SUM-1:SHIFT];
+    flowc_multiply_add #(.VALUE(VALUE), .FACTOR(FACTOR), .ADDEND(ADDEND), .SUM(SUM)) line (
+        .clk, .enable, .value, .factor, .addend(row[l*ROW+FACTOR+:ADDEND]), .sum);
+    wire signed [SUM-SHIFT-1:0] level = sum[SUM-1:SHIFT];
     wire below = 64'(level) <= LOW;
     wire above = 64'(level) > HIGH;
     logic [SHIFT:0] rest;
@@ -69,34 +71,36 @@ module flowc_requant_late #(
     end else begin : g_no_rest
       assign rest = '0;
     end
-    wire [63:0] entry = 64'(level) - LOW - 64'd1 + 64'(start);
-    wire unused = &{1'b0, entry};
-    logic [OUT_BITS-1:0] found[2], result;
-    logic hit[2];
-    logic [SHIFT:0] over[2];
-    logic [LATE-1:0] late;
-    logic [PASSED-1:0] passed;
+    // Outside of the levels any number is looked up; it does not count.
+    logic [AW-1:0] at;
+    logic [LATE-1:0] word, late;
     flowc_rom #(
-        .WIDTH(LATE), .DEPTH(DEPTH),
-        .FILE({LATE_FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"}), .STYLE(STYLE)
-    ) memory (.clk, .read(enable), .read_at(below || above ? start : entry[AW-1:0]), .out_data(late));
+        .WIDTH(LATE), .DEPTH(DEPTH), .STYLE(DEPTH * LATE > MOST_LOGIC ? "block" : "logic"),
+        .FILE({LATE_FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"})
+    ) memory (.clk, .read(enable), .read_at(at), .out_data(word));
+    logic [FACTOR-1:0] pace[6];  // magnitude of the factor
+    logic [SHIFT:0] over[4];
+    logic [OUT_BITS-1:0] found[4], less, result;
+    logic [3:0] hits;
+    logic [PASSED-1:0] passed;
     always_ff @(posedge clk)
       if (enable) begin
-        product <= value * PRODUCT'(factor);
-        addend <= row[l*ROW+FACTOR+:ADDEND];
         pace[0] <= factor < 0 ? -factor : factor;
-        sum <= SUM'(product) + SUM'(addend);
-        pace[1] <= pace[0];
+        for (int i = 1; i < 6; i++) pace[i] <= pace[i-1];
+        at <= AW'(64'(level)) + start;
         found[0] <= below ? OUT_BITS'(LOW) : above ? OUT_BITS'(HIGH) : level[OUT_BITS-1:0];
-        hit[0] <= !below && !above;
+        hits <= {hits[2:0], !below && !above};
         over[0] <= rest;
-        pace[2] <= pace[1];
-        passed <= PASSED'(late) * PASSED'(pace[2]);
-        found[1] <= found[0];
-        hit[1] <= hit[0];
-        over[1] <= over[0];
-        result <= found[1] - OUT_BITS'(hit[1] && COMPARED'(over[1]) < COMPARED'(passed));
+        for (int i = 1; i < 4; i++) begin
+          found[i] <= found[i-1];
+          over[i] <= over[i-1];
+        end
+        late <= word;
+        passed <= PASSED'(late) * PASSED'(pace[5]);
+        less <= found[2] - OUT_BITS'(hits[2]);
+        result <= COMPARED'(over[3]) < COMPARED'(passed) ? less : found[3];
       end
+    wire unused = &{1'b0, hits[3]};
     assign results[l*OUT_BITS+:OUT_BITS] = result;
   end
 endmodule

@@ -28,7 +28,6 @@ module flowc_search #(
     output logic results_valid
 );
   localparam int RW = ROWS > 1 ? $clog2(ROWS) : 1;
-  localparam int WIDE = VALUE > BITS ? VALUE : BITS;
   logic [LANES*BITS-1:0] keys;
   flowc_rows #(.WIDTH(LANES * BITS), .ROWS(ROWS), .FILE({FILE, "first.hex"})) first (
       .clk, .rst, .step(enable && valid), .row(keys));
@@ -59,7 +58,8 @@ module flowc_search #(
       logic signed [VALUE-1:0] value;
       logic signed [BITS-1:0] key;
       logic [k:0] path;  // outcomes, in the cycle after the comparison
-      wire reached = WIDE'(value) >= WIDE'(key);
+      logic reached;
+      flowc_at_least #(.A_BITS(VALUE), .B_BITS(BITS)) compare (.a(value), .b(key), .found(reached));
       if (k == 0) begin : g_first
         assign value = values[l*VALUE+:VALUE];
         assign key = keys[l*BITS+:BITS];

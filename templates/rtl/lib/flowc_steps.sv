@@ -22,7 +22,6 @@ module flowc_steps #(
     output logic [LANES*OUT_BITS-1:0] results,
     output logic results_valid
 );
-  localparam int WIDE = VALUE > BITS ? VALUE : BITS;
   localparam int ADDED = (LEVELS + 1) * STEP_BITS;
   localparam int ROW = LEVELS * BITS + ADDED;
   localparam int SUM = STEP_BITS + OUT_BITS + $clog2(LEVELS + 1);
@@ -41,9 +40,9 @@ module flowc_steps #(
     logic [ADDED-1:0] added;  // base, steps
     logic [OUT_BITS-1:0] result;
     for (genvar k = 0; k < LEVELS; k++) begin : g_level
-      wire signed [WIDE-1:0] value = WIDE'($signed(values[l*VALUE+:VALUE]));
-      wire signed [WIDE-1:0] threshold = WIDE'($signed(row[l*ROW+k*BITS+:BITS]));
-      always_ff @(posedge clk) if (enable) reached[k] <= value >= threshold;
+      logic found;
+      flowc_at_least #(.A_BITS(VALUE), .B_BITS(BITS)) compare (.a(values[l*VALUE+:VALUE]), .b(row[l*ROW+k*BITS+:BITS]), .found);
+      always_ff @(posedge clk) if (enable) reached[k] <= found;
     end
     always_ff @(posedge clk) if (enable) added <= row[l*ROW+LEVELS*BITS+:ADDED];
     // The base goes with the first group.

@@ -23,7 +23,6 @@ module flowc_thresholds #(
     output logic [LANES*OUT_BITS-1:0] results,
     output logic results_valid
 );
-  localparam int WIDE = VALUE > BITS ? VALUE : BITS;
   logic [LANES*LEVELS*BITS-1:0] row;
   flowc_rows #(.WIDTH(LANES * LEVELS * BITS), .ROWS(ROWS), .FILE(FILE), .STYLE(STYLE)) rows (
       .clk, .rst, .step(enable && valid), .row);
@@ -38,9 +37,10 @@ module flowc_thresholds #(
     logic [LEVELS-1:0] reached;
     logic [OUT_BITS-1:0] result;
     for (genvar k = 0; k < LEVELS; k++) begin : g_level
-      wire signed [WIDE-1:0] value = WIDE'($signed(values[l*VALUE+:VALUE]));
-      wire signed [WIDE-1:0] threshold = WIDE'($signed(row[(l*LEVELS+k)*BITS+:BITS]));
-      always_ff @(posedge clk) if (enable) reached[k] <= value >= threshold;
+      logic found;
+      flowc_at_least #(.A_BITS(VALUE), .B_BITS(BITS)) compare (
+          .a(values[l*VALUE+:VALUE]), .b(row[(l*LEVELS+k)*BITS+:BITS]), .found);
+      always_ff @(posedge clk) if (enable) reached[k] <= found;
     end
     if (OUT_BIPOLAR) begin : g_bipolar
       always_ff @(posedge clk) if (enable) result <= reached[0];

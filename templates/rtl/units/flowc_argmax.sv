@@ -47,11 +47,13 @@ module flowc_argmax #(
         flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[k*X_BITS+:X_BITS]), .value(most));
         assign where = OUT_BITS'(32'(block) * PE + k);
       end else if (2 * k + 1 < BELOW) begin : g_pair
-        wire later = g_level[l-1].g_node[2*k+1].most > g_level[l-1].g_node[2*k].most;
+        logic earlier;
+        flowc_at_least #(.A_BITS(VALUE), .B_BITS(VALUE)) compare (
+            .a(g_level[l-1].g_node[2*k].most), .b(g_level[l-1].g_node[2*k+1].most), .found(earlier));
         always_ff @(posedge clk)
           if (enable) begin
-            most <= later ? g_level[l-1].g_node[2*k+1].most : g_level[l-1].g_node[2*k].most;
-            where <= later ? g_level[l-1].g_node[2*k+1].where : g_level[l-1].g_node[2*k].where;
+            most <= earlier ? g_level[l-1].g_node[2*k].most : g_level[l-1].g_node[2*k+1].most;
+            where <= earlier ? g_level[l-1].g_node[2*k].where : g_level[l-1].g_node[2*k+1].where;
           end
       end else begin : g_single
         always_ff @(posedge clk)
@@ -65,9 +67,10 @@ module flowc_argmax #(
   wire signed [VALUE-1:0] beat_best = g_level[STAGES].g_node[0].most;
   logic signed [VALUE-1:0] best;
   logic [OUT_BITS-1:0] index;
-  logic index_valid;
+  logic index_valid, kept;
+  flowc_at_least #(.A_BITS(VALUE), .B_BITS(VALUE)) compare (.a(best), .b(beat_best), .found(kept));
   always_ff @(posedge clk)
-    if (enable && valids[STAGES-1] && (firsts[STAGES-1] || beat_best > best)) begin
+    if (enable && valids[STAGES-1] && (firsts[STAGES-1] || !kept)) begin
       best <= beat_best;
       index <= g_level[STAGES].g_node[0].where;
     end

@@ -49,19 +49,29 @@ module flowc_global_sum #(
   flowc_count #(.COUNT(BLOCKS)) blocks (.clk, .rst, .step(fire), .value(block), .last(last_block));
   flowc_count #(.COUNT(POSITIONS)) positions (.clk, .rst, .step(fire && last_block), .value(position), .last);
 
+  // Nothing is kept of the first position. A block's sum is fetched with the beat in front of it.
+  logic first;
+  always_ff @(posedge clk)
+    if (rst) first <= 1'b1;
+    else if (fire && last_block) first <= last;
+  wire unused = &{1'b0, position};
   logic [PE*SUM-1:0] kept, added, sums;
   if (BLOCKS == 1) begin : g_one
     assign kept = sums;
-    wire unused = &{1'b0, block};
+    wire unused_block = &{1'b0, block};
   end else begin : g_memory
     (* ram_style = "distributed" *) logic [PE*SUM-1:0] content[BLOCKS];
-    always_ff @(posedge clk) if (fire) content[block] <= added;
-    assign kept = content[block];
+    wire [BW-1:0] next = last_block ? '0 : block + 1'b1;
+    always_ff @(posedge clk)
+      if (fire) begin
+        content[block] <= added;
+        kept <= content[next];
+      end
   end
   for (genvar p = 0; p < PE; p++) begin : g_lane
     logic signed [VALUE-1:0] value;
     flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(in_data[p*X_BITS+:X_BITS]), .value);
-    assign added[p*SUM+:SUM] = (position == '0 ? '0 : kept[p*SUM+:SUM]) + SUM'(value);
+    assign added[p*SUM+:SUM] = (first ? '0 : kept[p*SUM+:SUM]) + SUM'(value);
   end
   logic sums_valid;
   always_ff @(posedge clk) if (fire) sums <= added;

@@ -85,7 +85,9 @@ module flowc_pool #(
     flowc_reduce #(.COUNT(TERMS), .BITS(SUM), .MAXIMUM(MAXIMUM), .STAGES(STAGES)) reduce (
         .clk, .enable, .terms(taps), .result(wide));
     if (MAXIMUM) begin : g_maximum
-      always_ff @(posedge clk) if (reduced && (first || wide > sum)) sum <= wide;
+      logic found;
+      flowc_at_least #(.A_BITS(SUM), .B_BITS(SUM)) compare (.a(wide), .b(sum), .found);
+      always_ff @(posedge clk) if (reduced && (first || found)) sum <= wide;
     end else begin : g_sum
       always_ff @(posedge clk) if (reduced) sum <= (first ? '0 : sum) + wide;
     end

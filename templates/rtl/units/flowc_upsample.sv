@@ -24,22 +24,25 @@ module flowc_upsample #(
   logic [(FACTOR_W > 1 ? $clog2(FACTOR_W) : 1)-1:0] copy;
   logic [(COLUMNS > 1 ? $clog2(COLUMNS) : 1)-1:0] pixel;
   logic [(FACTOR_H > 1 ? $clog2(FACTOR_H) : 1)-1:0] row;
-  logic [AW-1:0] start, at;  // of the pixel in the memory
+  logic [AW-1:0] start, at;  // of the pixel in the memory, and the word's
   wire takes = row == '0 && copy == '0;
   wire fire = enable && (!takes || in_valid);
   wire next_copy = fire && last_word;
   wire next_pixel = next_copy && last_copy;
   wire next_row = next_pixel && last_pixel;
+  wire [AW-1:0] next = last_word && last_copy && last_pixel ? '0 : at + 1'b1;
   assign in_ready = enable && takes;
   flowc_count #(.COUNT(WORDS)) words (.clk, .rst, .step(fire), .value(word), .last(last_word));
   flowc_count #(.COUNT(FACTOR_W)) copies (.clk, .rst, .step(next_copy), .value(copy), .last(last_copy));
   flowc_count #(.COUNT(COLUMNS)) pixels (.clk, .rst, .step(next_pixel), .value(pixel), .last(last_pixel));
   flowc_count #(.COUNT(FACTOR_H)) rows (.clk, .rst, .step(next_row), .value(row), .last(last_row));
-  wire unused = &{1'b0, pixel, last_row};
+  wire unused = &{1'b0, word, pixel, last_row};
   always_ff @(posedge clk)
-    if (rst) start <= '0;
-    else if (next_pixel) start <= last_pixel ? '0 : start + AW'(WORDS);
-  assign at = start + AW'(word);
+    if (rst) {start, at} <= '0;
+    else if (fire) begin
+      at <= last_word && !last_copy ? start : next;
+      if (next_pixel) start <= next;
+    end
 
   // Behind the memory lies a register.
   logic [WIDTH-1:0] kept, read, taken[2];

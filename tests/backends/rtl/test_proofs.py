@@ -19,8 +19,8 @@ FAULTS = {
     "emit, no register": ("lib/flowc_emit.sv", "assign enable = !(spare_full && tail_valid)", "assign enable = 1'b1", "wrong"),
     "emit, two registers": ("lib/flowc_emit.sv", "if (!spare_full) spare <= tail;", "spare <= tail;", "wrong"),
     "fifo of registers": ("lib/flowc_fifo.sv", "out_data <= spare_full ? spare : in_data", "out_data <= in_data", "wrong"),
-    "fifo in LUTRAM": ("lib/flowc_fifo.sv", "assign room = count != CW'(", "assign room = 1'b1 || CW'(", "crowded"),
-    "fifo in block RAM": ("lib/flowc_fifo.sv", "&& !(load_second && count == '0)", "", "wrong"),
+    "fifo in LUTRAM": ("lib/flowc_fifo.sv", "room <= fetch || count", "room <= 1'b1 || count", "crowded"),
+    "fifo in block RAM": ("lib/flowc_fifo.sv", "&& !(load_second && !some)", "", "wrong"),
     "converter, wide to narrow": ("units/flowc_width_converter.sv", "first ? in_data[IN-1:OUT]", "first ? '0", "wrong"),
     "converter, narrow to wide": (
         "units/flowc_width_converter.sv", "held <= {in_data, held[OUT-IN-1:IN]}", "held <= {held[OUT-IN-1:IN], in_data}", "wrong",

@@ -14,7 +14,7 @@ from flowc.backends.rtl import simulate
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
 from flowc.model.dtypes import SInt, UInt
-from flowc.units import Activate, Array, Frame, Table, Unit, Window
+from flowc.units import Activate, Array, Frame, Requant, Table, Unit, Window
 from flowc.units.graph import Dataflow
 from tests.backends.hls.random_units import MAKERS, PIXEL_MAKERS, integers, side_by_side
 from tests.backends.rtl.checking import expect_equal, needs_verilator
@@ -26,11 +26,16 @@ WIDE = ("activate", "join", "mvtu", "pool", "vvtu", "window")
 
 
 def in_block_ram() -> list[Unit]:
-    """Units whose memories are block RAMs: rings, keys of a search, thresholds, tables."""
+    """Units whose memories are block RAMs: rings, keys of a search, thresholds, tables, how late levels are."""
     rng = np.random.default_rng(1)
     rows = Frame(7, 9, 4, UInt(3))
     window = {"stride": (1, 2), "dilation": (1, 1), "block": 4, "simd": 4, "memory": "bram"}
     table = Table(dtype=SInt(8), lo=-128, values=rng.integers(-128, 128, (16, 256)))
+    mult, add, late = rng.integers(-9, 9, 32), rng.integers(-99, 99, 32), rng.integers(0, 5, (32, 255))
+    lines = [
+        Requant(dtype=UInt(8), mult=mult, add=add, shift=4, lo=0, hi=255, late=late),
+        Requant(dtype=UInt(4), mult=mult, add=add, shift=7, lo=3, hi=12, late=late[:1, :9]),
+    ]
     return [
         Window(name="block_serial", frame=rows, kernel=(3, 3), **window),
         Window(name="block_parallel", frame=rows, kernel=(3, 2), parallel=True, **window),
@@ -39,6 +44,10 @@ def in_block_ram() -> list[Unit]:
         activate("logic_search", SInt(14), UInt(6), 32, 1, "search").with_(threshold_memory="lutram"),
         activate("block_rows", SInt(12), UInt(4), 512, 1, "compare"),
         Activate(name="block_table", frame=Frame(1, 2, 16, SInt(8)), activation=table, pe=2),
+        *(
+            Activate(name=f"late_{i}", frame=Frame(2, 2, 32, SInt(10)), activation=line, pe=2)
+            for i, line in enumerate(lines)
+        ),
     ]
 
 

@@ -107,6 +107,7 @@ class Library:
         narrow, wide: channels of a block of lookups, for few and for many channels.
         lanes: channels of a vector of int32.
         int16_sums: byte products are added in int16 (machines without an int8 dot product), which bounds their number.
+        tiles: byte products whose ``factor`` says so may be computed by tiles (AMX).
     """
 
     handle: Any
@@ -115,6 +116,7 @@ class Library:
     wide: int
     lanes: int
     int16_sums: bool
+    tiles: bool
 
     def run(
         self, program: Any, count: int, arena: NDArray[np.uint8], samples: int, *, start: int = 0, threads: int = 1
@@ -155,11 +157,11 @@ def open_library(path: Path) -> Library:
         handle.flowc_engine.restype = ctypes.c_int
         handle.flowc_encode.argtypes = (_POINTER, _INT, _INT, _POINTER)
         handle.flowc_encode.restype = ctypes.c_int
-        layout = (_LONG * 6)()
+        layout = (_LONG * 7)()
         handle.flowc_layout(layout)
     except (OSError, AttributeError) as error:
         raise KernelsUnavailableError(f"'{path}' can't be loaded ({error})") from error
-    size, block, narrow, wide, lanes, int16_sums = layout
+    size, block, narrow, wide, lanes, int16_sums, tiles = layout
     if size != ctypes.sizeof(Operation):
         raise KernelsUnavailableError(f"'{path}' does not fit this version of flowc")
-    return Library(handle, block, narrow, wide, lanes, bool(int16_sums))
+    return Library(handle, block, narrow, wide, lanes, bool(int16_sums), bool(tiles))

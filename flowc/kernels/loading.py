@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from flowc.kernels.build import KernelsUnavailableError, library_path
 from flowc.kernels.library import Library, open_library
-from flowc.kernels.selftest import accept
+from flowc.kernels.selftest import accept, tiles_are_right
 
-__all__ = ["load", "unavailable"]
+__all__ = ["load", "proven", "unavailable"]
+
+
+def proven(path: Path) -> Library:
+    """An accepted library; its tiles are used where this process may use them and they compute rightly.
+
+    They are tried in every process: the one that compiled the library may not have had them.
+
+    Raises:
+        KernelsUnavailableError: it can't be loaded.
+    """
+    library = open_library(path)
+    return replace(library, tiles=library.tiles and tiles_are_right(library))
 
 
 @cache
 def _loaded() -> Library | KernelsUnavailableError:
     try:
-        return open_library(library_path(accept))
+        return proven(library_path(accept))
     except KernelsUnavailableError as error:
         return error
 

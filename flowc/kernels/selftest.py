@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowc.kernels.build import KernelsUnavailableError
-from flowc.kernels.layout import blocked
+from flowc.kernels.layout import aligned, blocked
 from flowc.kernels.library import Library, Operation, OperationKind, open_library
 
-__all__ = ["accept"]
+__all__ = ["accept", "tiles_are_right"]
 
 Array = NDArray[Any]
 
@@ -24,6 +24,8 @@ _ROWS = 83
 _PIXELS = 29
 _RUNS, _LENGTH = 3, 44
 """Not multiples of any block of pixels or channels, so that every variant of a tile runs."""
+_TILED = ((29, 83), (13, 83), (70, 10), (8, 16))
+"""Pixels and channels, with which products by AMX fill its tiles well enough to be used: each variant, with and without remainders."""
 
 
 def accept(path: Path) -> None:
@@ -36,6 +38,20 @@ def accept(path: Path) -> None:
     for name, found, wanted in _products(library):
         if not np.array_equal(found, wanted):
             raise KernelsUnavailableError(f"the compiled kernel '{name}' computes wrongly on this machine")
+
+
+def tiles_are_right(library: Library) -> bool:
+    """Whether products by AMX are those of numpy; a few milliseconds."""
+    rng = np.random.default_rng(0)
+    for pixels, rows in _TILED:
+        for extreme in (False, True):
+            x = _integers(rng, 0, 255, (pixels, _RUNS, _LENGTH), extreme)
+            w = _integers(rng, -128, 127, (rows, _RUNS, _LENGTH), extreme)
+            laid = blocked(w[None].astype(np.int8), library.block, 4)
+            found = _run(library, OperationKind.BYTES, x.astype(np.uint8), laid, 4, rows=rows, factor=1)
+            if not np.array_equal(found, np.einsum("prk,ork->po", x, w)):
+                return False
+    return True
 
 
 def _products(library: Library) -> Iterator[tuple[str, Array, Array]]:
@@ -75,23 +91,24 @@ def _named(**values: int) -> dict[str, int]:
 
 def _run(
     library: Library, kind: OperationKind, x: Array, weights: Array, per_step: int, table: Array | None = None, limit: int = 2**31 - 1,
-    factor: int = 0,
+    factor: int = 0, rows: int = _ROWS,
 ) -> Array:  # fmt: skip
     """Sums (pixels, rows) of x (pixels, runs, length), as a convolution over one row of pixels."""
     pixels, runs, length = x.shape
     flat = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
     start = -(-(flat.size + 64) // 64) * 64
-    arena = np.zeros(start + 4 * pixels * _ROWS + 64, np.uint8)
+    arena = np.zeros(start + 4 * pixels * rows + 64, np.uint8)
     arena[: flat.size] = flat
     offsets = np.arange(runs, dtype=np.int32) * np.int32(length * x.itemsize)
     operation = (Operation * 1)()
+    weights = aligned(weights)
     values = _named(
-        kind=kind, wide_out=1, inp=0, out=start, h=1, w=pixels, c=runs * length, oh=1, ow=pixels, oc=_ROWS, sh=1, sw=1, groups=1,
-        rows=_ROWS, segments=runs, length=-(-length // per_step), limit=limit, factor=factor, weights=weights.ctypes.data,
+        kind=kind, wide_out=1, inp=0, out=start, h=1, w=pixels, c=runs * length, oh=1, ow=pixels, oc=rows, sh=1, sw=1, groups=1,
+        rows=rows, segments=runs, length=-(-length // per_step), limit=limit, factor=factor, weights=weights.ctypes.data,
         offsets=offsets.ctypes.data, table=0 if table is None else table.ctypes.data,
     )  # fmt: skip
     for name, value in values.items():
         setattr(operation[0], name, value)
     library.run(operation, 1, arena, 1)
-    found: Array = arena[start : start + 4 * pixels * _ROWS].view(np.int32).reshape(pixels, _ROWS).astype(np.int64)
+    found: Array = arena[start : start + 4 * pixels * rows].view(np.int32).reshape(pixels, rows).astype(np.int64)
     return found

@@ -4,6 +4,7 @@
 |---|---|---|---|
 | lookup | codes of 1 or 2 bits | 1 or 2 bits | a byte holds ``limit`` >= 1 entries, uint16 the sum |
 | bytes | codes of a byte | int8 | the sum fits int32; without int8 dot products also ``limit * 2 * max|a| * max|w| <= 32767`` |
+| bytes by tiles (AMX) | as bytes, whose weights they share | int8 | the sum fits int32 |
 | pairs | codes of a byte | int16 | the sum fits int32 |
 | words | int32 | int32 | the sum fits int32 |
 
@@ -21,7 +22,7 @@ from flowc.dataflow.native.codes import INT32, Code, NotNativeError
 from flowc.dataflow.native.geometry import Geometry
 from flowc.dataflow.native.program import Buffer, Call, Value, sized
 from flowc.kernels import ActivationKind, Library, OperationKind
-from flowc.kernels.layout import blocked
+from flowc.kernels.layout import aligned, blocked
 from flowc.units import Mvtu
 from flowc.units.base import Array
 
@@ -34,6 +35,10 @@ _SHORT_RUN = 16
 """Bytes of a run up to which windows are written out (``moving::short_windows``)."""
 _LOOKUP_SPEED = {1: 4.0, 2: 2.0}
 """Products per instruction of a lookup, in multiples of a byte product's, by the bits of the weights."""
+_TILE_SPEED = 4.0
+"""Products per cycle by tiles that are full, in multiples of those by vectors: half of what both do at their peak (``src/tiles.h``)."""
+_TILE = 16
+"""Pixels, channels, and steps of four bytes of a tile."""
 
 
 def sum_bounds(weights: Array, low: int, high: int) -> tuple[Array, Array]:
@@ -143,16 +148,31 @@ def _bytes(product: _Product, out: Buffer) -> list[Call] | None:
         rest = _bytes(written, out)
         return None if rest is None else [write, *rest]
     call = product.call(OperationKind.BYTES, product.source.buffer, out, 4, 1)
+    call.fields["factor"] = int(library.tiles)
     if library.int16_sums:
         limit = _INT16 // max(1, 2 * product.code.top * int(np.abs(weights).max()))
         if limit < _SHORTEST:
             return None
         call.fields["limit"] = min(limit, INT32)
-    call.point("weights", blocked(weights.astype(np.int8), library.block, 4))
+    call.point("weights", aligned(blocked(weights.astype(np.int8), library.block, 4)))
     call.act = lower_activation(
         product.unit.activation, product.accumulators(library.block, *product.of_codes), product.out
     )
     return [call]
+
+
+def _tile_speed(product: _Product) -> float:
+    """Of a product of a single sample by tiles, in multiples of that by vectors; 0 where there are no tiles.
+
+    Pixels of further samples are not counted: a dense layer of few bits stays with lookups, which read fewer bytes of weights.
+    """
+    if not product.library.tiles:
+        return 0.0
+    _, rows, runs, length = product.weights.shape
+    speed = _TILE_SPEED
+    for count in (product.geometry.out[0] * product.geometry.out[1], rows, runs * -(-length // 4)):
+        speed *= count / (-(-count // _TILE) * _TILE)
+    return speed
 
 
 def _written_out(product: _Product) -> tuple[Call, _Product]:
@@ -244,7 +264,8 @@ def _lookup(product: _Product, out: Buffer) -> list[Call] | None:
     library = product.library
     block = library.narrow if product.rows <= library.narrow else library.wide
     padding = -(-product.rows // block) * block / (-(-product.rows // library.block) * library.block)
-    if padding >= _LOOKUP_SPEED[tables.weight_bits] * (1 if library.int16_sums else 0.5):
+    speed = _LOOKUP_SPEED[tables.weight_bits] * (1 if library.int16_sums else 0.5) / padding
+    if speed <= max(1.0, _tile_speed(product)):
         return None
     steps = weights.shape[2] * weights.shape[3] // tables.group
     limit = 255 // max(1, int(tables.entries.max()))

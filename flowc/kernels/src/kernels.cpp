@@ -4,16 +4,24 @@
 #include "engine.h"
 #include "moving.h"
 #include "products.h"
+#include "tiles.h"
 
 #include <cstdlib>
 
 namespace {
+
+#if defined(FLOWC_TILES)
+bool by_tiles(const Operation& op, int64_t positions) { return op.kind == kBytes && op.factor && tiles::pay(op, positions); }
+#endif
 
 // Memory of one run beside the arena: accumulators of a pixel, and where windows begin.
 struct Scratch {
     int32_t* acc = nullptr;
     int32_t* best = nullptr;
     int64_t* starts = nullptr;
+#if defined(FLOWC_TILES)
+    tiles::Worker tiles;
+#endif
 
     bool reserve(const Operation* program, int64_t count, int64_t samples) {
         if (acc) return true;
@@ -22,6 +30,9 @@ struct Scratch {
             const Operation& op = program[i];
             channels = std::max<int64_t>({channels, op.oc, op.c});
             if (op.kind <= kWords) positions = std::max<int64_t>(positions, (int64_t)op.oh * op.ow * samples);
+#if defined(FLOWC_TILES)
+            if (by_tiles(op, samples * op.oh * op.ow) && !tiles.reserve(op, samples * op.oh * op.ow)) return false;
+#endif
         }
         const size_t bytes = 4 * (size_t)elementwise::padded(channels);
         acc = (int32_t*)std::calloc(1, std::max<size_t>(bytes, elementwise::kPixelBytes));
@@ -88,7 +99,11 @@ void run_product(const Operation& op, const uint8_t* in, uint8_t* out, int64_t s
     const int64_t element = op.kind == kPairs ? 2 : op.kind == kWords ? 4 : 1;
     const int64_t positions = samples * op.oh * op.ow;
     switch (op.kind) {
-        case kBytes: return products::product<products::Dots<products::Bytes>>(op, in, out, positions, share, element, s.starts);
+        case kBytes:
+#if defined(FLOWC_TILES)
+            if (by_tiles(op, positions)) return tiles::product(op, in, out, positions, share, s.starts, s.tiles);
+#endif
+            return products::product<products::Dots<products::Bytes>>(op, in, out, positions, share, element, s.starts);
         case kPairs: return products::product<products::Dots<products::Pairs>>(op, in, out, positions, share, element, s.starts);
         case kLookup:
             if (op.factor == 1) return products::product<products::Lookups<1>>(op, in, out, positions, share, element, s.starts);
@@ -203,7 +218,8 @@ struct Job {
 
 extern "C" {
 
-// sizeof(Operation), channels of a block of bytes, of a narrow and a wide block of lookups, lanes, whether byte products are added in int16.
+// sizeof(Operation), channels of a block of bytes, of a narrow and a wide block of lookups, lanes, whether byte products are added in int16,
+// whether this process may multiply tiles.
 FLOWC_EXPORT void flowc_layout(int64_t* layout) {
     layout[0] = sizeof(Operation);
     layout[1] = products::kBlock;
@@ -211,6 +227,7 @@ FLOWC_EXPORT void flowc_layout(int64_t* layout) {
     layout[3] = products::kLookupBlock;
     layout[4] = kLanes;
     layout[5] = products::Bytes::kNarrow;
+    layout[6] = tiles::available();
 }
 
 // Writes the codes of frames whose elements are float32 (type 0), float64 (1), int64 (2), uint8 (3) or int32 (4); 1 if an element has none.

@@ -27,6 +27,10 @@ struct Bytes {
     using Acc = i32v;
     static Acc step(Acc acc, i32v a, i32v w) { return (Acc)vusdotq_s32((int32x4_t)acc, (uint8x16_t)a, (int8x16_t)w); }
     static i32v wide(Acc acc) { return acc; }
+#elif defined(FLOWC_EMULATED)
+    using Acc = i32v;
+    static Acc step(Acc acc, i32v a, i32v w) { return emulated::dpbusd(acc, a, w); }
+    static i32v wide(Acc acc) { return acc; }
 #else
     // Pairs of products are added in int16, and up to `limit` steps of them: exact while limit * 2 * max|a| * max|w| <= 32767.
     using Acc = i16v;

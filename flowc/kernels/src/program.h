@@ -69,7 +69,7 @@ struct Operation {
     int32_t segments, length;             // contiguous runs under a window, and steps of each (see the kernels)
     int32_t limit;                        // steps that the narrow accumulator holds
     int32_t value;                        // kPlace: the constant; kPack: codes per group; kPermute: elements of a chunk; kSlice: addend
-    int32_t factor;                       // kPack: bits per code; kSlice: factor; kDepthwise: int16 accumulators suffice
+    int32_t factor;                       // kPack: bits per code; kSlice: factor; kDepthwise: int16 accumulators suffice; kBytes: tiles may be used
     int32_t start, start2;                // kSlice: first channel in the input and in the output
     const void* weights;
     const void* table;                    // kLookup: entries; kPermute: order; kAdd: factors of the second operand

@@ -17,6 +17,8 @@ constexpr int kBytesOfVector = 64;
 #elif !defined(FLOWC_PORTABLE) && defined(__AVX2__)
 #define FLOWC_AVX2 1
 constexpr int kBytesOfVector = 32;
+#elif defined(FLOWC_EMULATED)
+constexpr int kBytesOfVector = 64;
 #else
 #if !defined(FLOWC_PORTABLE) && defined(__aarch64__)
 #define FLOWC_NEON 1

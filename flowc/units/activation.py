@@ -44,7 +44,7 @@ class Activation(ABC):
     def channels(self) -> int:
         """Number of per-channel parameter sets; 1 means that all channels share one."""
 
-    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+    def stages(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int:  # noqa: ARG002
         """Clock cycles from an argument to its result; arguments as of `resources`."""
         return 2
 
@@ -54,13 +54,14 @@ class Activation(ABC):
         """All that `stages` and `resources` depend on: equal for activations of one kind that cost the same everywhere."""
 
     @abstractmethod
-    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+    def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:
         """What it costs.
 
         Args:
             lanes: results per cycle.
             channels: channels that pass through the lanes in turn.
             acc: type of the arguments.
+            spacing: cycles from a beat of arguments to the next, at least.
         """
 
     @abstractmethod
@@ -130,7 +131,7 @@ class Requant(Activation):
             found += ["half_even and late exclude each other"] if self.half_even else []
         return found
 
-    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+    def stages(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int:  # noqa: ARG002
         """Product in two cycles, sum, shift and bounds; with ``late`` the memory, the register behind it, its product, the comparison."""
         return 4 if self.late is None else 8
 
@@ -151,7 +152,7 @@ class Requant(Activation):
         own = self.mult.shape[0] > 1, self.add.shape[0] > 1
         return self.dtype, self.channels, self.shift, self.lo, self.hi, self.half_even, self._widths, own, late
 
-    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+    def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:  # noqa: ARG002
         """A DSP multiply-add (an adder where the multiplier is one), the clipping, a memory of multipliers and addends."""
         factor, addend = self._widths
         product = max(acc.bits + max(0, factor - 1), addend) + 1
@@ -213,7 +214,7 @@ class Table(Activation):
     def unsound(self, channels: int) -> list[str]:
         return array_faults("values", self.values, [(1, channels), None], self.dtype) + self.domain_faults(channels)
 
-    def stages(self, lanes: int, channels: int, acc: IntType) -> int:  # noqa: ARG002
+    def stages(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int:  # noqa: ARG002
         """Address, memory, the register behind it."""
         return 3
 
@@ -225,7 +226,7 @@ class Table(Activation):
     def likeness(self) -> Hashable:
         return self.dtype, self.values.shape
 
-    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+    def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:  # noqa: ARG002
         """A memory per lane with the tables of the lane's channels (a block RAM has two ports and serves two lanes)."""
         depth = int(self.values.shape[1]) * (ceil(channels / lanes) if self.channels > 1 else 1)
         style = cost.memory_style(depth, self.dtype.bits, constant=True)

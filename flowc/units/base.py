@@ -57,7 +57,7 @@ class Unit(ABC):
         overlap: whether the loop goes on with the next frame while the last iterations of this one are still in the
             pipeline. A loop of Vitis HLS does so if it may rewind, that is, if nothing stands in front of it (`Mvtu.drain`).
         structure: loop, as HLS makes a unit; or pipeline, as it is in SystemVerilog: counters in front of a rigid pipeline. Function
-            and schedule are the same, costs are not.
+            and schedule are the same, costs are not, nor `stages` where an activation takes its steps in turn.
     """
 
     kind: ClassVar[str]

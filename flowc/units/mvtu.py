@@ -124,9 +124,15 @@ class Mvtu(Unit):
         stages = (
             0
             if self.activation is None
-            else self.activation.stages(self.pe * self.pixels, self.mh * self.pixels, self.acc)
+            else self.activation.stages(
+                self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(simd)
+            )
         )
         return 4 + chain + self.tree(simd) + stages
+
+    def activation_spacing(self, simd: int) -> int:
+        """Cycles from a beat of accumulators to the next, at least, as the activation may know: a loop begins it in every one."""
+        return self.mw // simd if self.structure == "pipeline" else 1
 
     def tree(self, simd: int) -> int:
         """Registers among the adders of ``simd`` products.
@@ -185,7 +191,8 @@ class Mvtu(Unit):
         else:
             parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
         if self.activation is not None:
-            parts.append(self.activation.resources(self.pe * self.pixels, self.mh * self.pixels, self.acc))
+            lanes, outputs = self.pe * self.pixels, self.mh * self.pixels
+            parts.append(self.activation.resources(lanes, outputs, self.acc, self.activation_spacing(self.simd)))
         return Resources.total(parts)
 
     @property

@@ -5,6 +5,7 @@ The figures were fitted to netlists of yosys; docs/cost-model.md derives them an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from flowc.units import cost
@@ -13,7 +14,7 @@ from flowc.units.heap import heap_ffs, heap_luts
 from flowc.units.weighted import Weighted
 
 __all__ = [
-    "CONTROL", "converter", "counters", "delay", "dot_products", "end", "fifo", "held", "moves", "ram_luts", "ring_memory",
+    "CONTROL", "converter", "counters", "deep_rom", "delay", "dot_products", "end", "fifo", "held", "moves", "ram_luts", "ring_memory",
     "weight_rom",
 ]  # fmt: skip
 
@@ -27,6 +28,15 @@ def weight_rom(depth: int, width: int, style: str) -> Resources:
     if kept == "lutram" and depth > 32:
         return Resources(lut=ceil(4.6 * width * depth / 64), ff=width)
     return cost.weight_rom(depth, width, style)
+
+
+def deep_rom(depth: int, width: int, style: str) -> Resources:
+    """A constant memory, ``style`` lutram or bram, read at an address in registers.
+
+    In look-up tables yosys makes the model's figure of up to 256 words, and four thirds of it beyond.
+    """
+    found = memory(depth, width, style, constant=True)
+    return replace(found, lut=ceil((found.lut or 0) * 4 / 3)) if style == "lutram" and depth > 256 else found
 
 
 def counters(*counts: int) -> Resources:

@@ -81,9 +81,14 @@ class Pool(OneToOne):
             + (
                 0
                 if self.activation is None
-                else self.activation.stages(self.lanes, self.channels * self.pixels, self.acc)
+                else self.activation.stages(self.lanes, self.channels * self.pixels, self.acc, self.activation_spacing)
             )
         )
+
+    @property
+    def activation_spacing(self) -> int:
+        """Cycles from a beat of reductions to the next, at least, as the activation may know: a loop begins it in every one."""
+        return self.taps // self.terms if self.structure == "pipeline" else 1
 
     def schedule(self) -> Schedule:
         """Every iteration takes a beat; the results leave with the last tap's."""
@@ -101,7 +106,8 @@ class Pool(OneToOne):
             results = pipeline.end(self.lanes * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
             total = results + Resources(lut=ceil((pairs + (self.terms > 1)) * per_pair) + 4, ff=held + 4)
         if self.activation is not None:
-            total += self.activation.resources(self.lanes, self.channels * self.pixels, self.acc)
+            own = self.lanes, self.channels * self.pixels
+            total += self.activation.resources(*own, self.acc, self.activation_spacing)
         return total
 
     @property

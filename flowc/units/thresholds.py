@@ -1,4 +1,4 @@
-"""Thresholds: a step up or down at each of a few integers. All compared at once, or found by halving."""
+"""Thresholds: a step up or down at each of a few integers. All compared at once, or found by halving, step beside step or in turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from flowc.model.dtypes import IntType
-from flowc.units import cost
+from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import Array
 from flowc.units.cost import Resources
@@ -28,6 +28,12 @@ MOST_COUNTED = 6
 """Thresholds that are counted in one cycle."""
 MOST_SUMMED = 3
 """Steps of different heights that are added in one cycle."""
+LOGIC_PACE, BLOCK_PACE = 2, 3
+"""Cycles of a step of a search that is taken in turn, with keys in look-up tables and in block RAM."""
+SERIAL_CONTROL = 5
+"""Look-up tables that say when a step is due and which is the last."""
+MOST_SERIAL = 999
+"""Most lanes of that."""
 NEVER = 1 << 60
 """A key that no argument reaches."""
 
@@ -65,8 +71,9 @@ class Thresholds(Activation):
         values: int64 (C, K), ascending along K. A level that a channel never reaches has a threshold beyond its range.
         base: int64 (C,): the result below every threshold.
         step: int64 (C, K): what each threshold adds; or (1, 1) where all add the same (1, or 2 for bipolar results).
-        style: compare (a comparator per threshold), search (a comparator per doubling of their number, see `search`) or auto (the
-            cheaper one, see `searched`). The function is the same.
+        style: compare (a comparator per threshold), search (a comparator per doubling of their number, see `search`), serial (one
+            comparator that takes the steps of a search in turn, where arguments come seldom enough; else search) or auto (the cheapest,
+            see `form`). The function is the same.
         memory: where thresholds and results lie: auto, lutram or bram (`cost.THRESHOLD_MEMORIES`). Forms are compared at that price too.
     The comparison is ``acc >= t``, never ``acc > t``.
     """
@@ -78,14 +85,18 @@ class Thresholds(Activation):
     style: str = "auto"
     memory: str = "auto"
 
-    def stages(self, lanes: int, channels: int, acc: IntType) -> int:
+    def stages(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int:
         """Comparison and count, this in two cycles where many are counted; or one comparison after the other.
 
-        Of a search each comparison takes a cycle and so does each memory, two where that is a block RAM, and the result.
+        Of a search each comparison takes a cycle and so does each memory, two where that is a block RAM, and the result. One comparator
+        for all steps first keeps the argument, and has the first key before it comes.
         """
-        if not self.searched(lanes, channels, acc):
+        form = self.form(lanes, channels, acc, spacing)
+        if form == "compare":
             return 2 if self.levels <= (MOST_COUNTED if self.plain else MOST_SUMMED) else 3
         steps = self.search.steps
+        if form == "serial":
+            return self._turns(lanes, channels, acc)
         return 2 * steps + max(0, steps + self.tabled - self.first_block(lanes, channels, acc))
 
     def first_block(self, lanes: int, channels: int, acc: IntType) -> int:
@@ -103,6 +114,24 @@ class Thresholds(Activation):
         open_ = first and self.memory == "bram"
         worth = cost.THRESHOLD_MEMORIES["auto" if open_ else self.memory]
         return cost.memory_style(depth, bits, constant=True, worth=worth)
+
+    def pace(self, lanes: int, channels: int, acc: IntType) -> int:
+        """Cycles of a step of one comparator for all: memory and comparison, and the register behind a block RAM."""
+        return LOGIC_PACE if self._serial_memory(lanes, channels, acc) == "lutram" else BLOCK_PACE
+
+    def _turns(self, lanes: int, channels: int, acc: IntType) -> int:
+        """Cycles from an argument to its result where one comparator takes all steps."""
+        pace = self.pace(lanes, channels, acc)
+        return pace * (self.search.steps - 1) + 3 + (self.tabled and pace == BLOCK_PACE)
+
+    def _serial_memory(self, lanes: int, channels: int, acc: IntType) -> str:
+        """Style of the memory of all keys of a lane."""
+        depth = self._serial_depth(lanes, channels)
+        return cost.key_style(depth, acc.bits) if self.memory == "auto" else self.stored(depth, acc.bits)
+
+    def _serial_depth(self, lanes: int, channels: int) -> int:
+        """Its words: a tree of keys for each row of parameters."""
+        return (ceil(channels / lanes) if self.channels > 1 else 1) << self.search.steps
 
     @property
     def _worth(self) -> int:
@@ -217,35 +246,48 @@ class Thresholds(Activation):
         wired = self.channels == 1 or channels <= lanes
         return lanes * self.levels <= MAX_COMPARISONS and (wired or self.levels * self._stored <= cost.WIDEST_WORD)
 
-    def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
-        """Whether thresholds are searched, not all compared; arguments as of `resources`."""
-        return self._form(lanes, channels, acc)[0]
+    def form(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> str:
+        """How thresholds are found, compare, search or serial; arguments as of `resources`."""
+        return self._form(lanes, channels, acc, spacing)[0]
 
-    def resources(self, lanes: int, channels: int, acc: IntType) -> Resources:
+    def searched(self, lanes: int, channels: int, acc: IntType) -> bool:
+        """Whether thresholds are searched, not all compared, where an argument may come in every cycle."""
+        return self.form(lanes, channels, acc) == "search"
+
+    def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:
         """As `style` says."""
-        return self._form(lanes, channels, acc)[1]
+        return self._form(lanes, channels, acc, spacing)[1]
 
     @cached_property
-    def _forms(self) -> dict[tuple[int, int, IntType], tuple[bool, Resources]]:
+    def _forms(self) -> dict[tuple[int, int, IntType, int], tuple[str, Resources]]:
         """What `_form` has answered: allocation asks the same for every style of the product in front."""
         return {}
 
-    def _form(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
-        """Whether to search, and what the form takes."""
-        key = lanes, channels, acc
+    def _form(self, *key: *tuple[int, int, IntType, int]) -> tuple[str, Resources]:
+        """The form, and what it takes."""
         if key not in self._forms:
-            self._forms[key] = self._cheaper(*key)
+            self._forms[key] = self._cheapest(*key)
         return self._forms[key]
 
-    def _cheaper(self, lanes: int, channels: int, acc: IntType) -> tuple[bool, Resources]:
-        if self.style == "compare" or (self.style == "auto" and self.levels < 3):
-            return False, self._comparing(lanes, channels, acc)
-        found = self._searching(lanes, channels, acc)
-        if self.style == "search" or not self.comparable(lanes, channels):
-            return True, found
-        compared = self._comparing(lanes, channels, acc)
-        price = [(r.lut or 0) + self._worth * (r.bram18 or 0) for r in (found, compared)]
-        return (True, found) if price[0] < price[1] else (False, compared)
+    def _cheapest(self, lanes: int, channels: int, acc: IntType, spacing: int) -> tuple[str, Resources]:
+        cost_of = {"compare": self._comparing, "search": self._searching, "serial": self._in_turn}
+        if self.style == "auto":
+            names = self._open(lanes, channels, acc, spacing)
+        else:
+            in_vain = self.style == "serial" and not self._has_turns(lanes, channels, acc, spacing)
+            names = ["search" if in_vain else self.style]
+        found = [(name, cost_of[name](lanes, channels, acc)) for name in names]
+        return min(found, key=lambda form: (form[1].lut or 0) + self._worth * (form[1].bram18 or 0))
+
+    def _open(self, lanes: int, channels: int, acc: IntType, spacing: int) -> list[str]:
+        """The forms that are open where the style is auto; of forms that cost the same the first is taken."""
+        compared = self.levels < 3 or self.comparable(lanes, channels)
+        serial = self.levels > 1 and self._has_turns(lanes, channels, acc, spacing)
+        return ["compare"] * compared + ["search"] * (self.levels >= 3) + ["serial"] * serial
+
+    def _has_turns(self, lanes: int, channels: int, acc: IntType, spacing: int) -> bool:
+        """Whether one comparator has done all steps before the next argument comes."""
+        return lanes <= MOST_SERIAL and spacing >= self.search.steps * self.pace(lanes, channels, acc)
 
     def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
@@ -279,6 +321,25 @@ class Thresholds(Activation):
             luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
         parts.append(Resources(lut=ceil(luts), ff=2 * search.steps * (acc.bits + search.steps) + self.dtype.bits))
         return Resources.total(parts).times(lanes)
+
+    def _in_turn(self, lanes: int, channels: int, acc: IntType) -> Resources:
+        """Per lane a comparator, a memory of all keys and, where steps differ, one of results, the argument, two paths.
+
+        The marks of what is in flight are shared.
+        """
+        style, depth = self._serial_memory(lanes, channels, acc), self._serial_depth(lanes, channels)
+        steps = self.search.steps
+        parts = [pipeline.deep_rom(depth, acc.bits, style)]
+        any_base, _ = self._bases
+        luts = cost.comparator_luts(acc.bits)
+        if self.tabled:
+            parts.append(pipeline.deep_rom(depth, self.dtype.bits, style))
+        else:
+            luts += self.dtype.bits if any_base else 0
+        behind = acc.bits + self.dtype.bits * self.tabled if style == "bram" else 0
+        parts.append(Resources(lut=ceil(luts), ff=acc.bits + 2 * steps + self.dtype.bits * (not self.tabled) + behind))
+        shared = Resources(lut=SERIAL_CONTROL, ff=self._turns(lanes, channels, acc))
+        return Resources.total(parts).times(lanes) + shared
 
     def apply(self, acc: Array) -> Array:
         if acc.dtype.kind != "f":

@@ -92,8 +92,14 @@ class Vvtu(Unit):
         """As of an MVTU: memory, product, adder tree, accumulator, activation."""
         stages = 6 + self.tree
         if self.activation is not None:
-            stages += self.activation.stages(self.out_widths[0], int(self.weights.shape[0]) * self.pixels, self.acc)
+            outputs = int(self.weights.shape[0]) * self.pixels
+            stages += self.activation.stages(self.out_widths[0], outputs, self.acc, self.activation_spacing)
         return stages
+
+    @property
+    def activation_spacing(self) -> int:
+        """As of an MVTU."""
+        return self.taps if self.structure == "pipeline" and not self.parallel else 1
 
     @property
     def tree(self) -> int:
@@ -163,7 +169,8 @@ class Vvtu(Unit):
             parts += [products, Resources(lut=cost.CONTROL, ff=beat + results + 30)]
         if self.activation is not None:
             outputs = int(self.weights.shape[0])
-            parts.append(self.activation.resources(lanes * self.pixels, outputs * self.pixels, self.acc))
+            own = lanes * self.pixels, outputs * self.pixels
+            parts.append(self.activation.resources(*own, self.acc, self.activation_spacing))
         return Resources.total(parts)
 
     @property

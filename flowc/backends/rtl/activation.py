@@ -10,6 +10,7 @@ from flowc.backends.rtl.instance import Bits, Memory, Value, constant_style, pac
 from flowc.errors import UsageError
 from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
+from flowc.units.thresholds import LOGIC_PACE
 
 __all__ = ["ActivationPart", "activation_part"]
 
@@ -30,7 +31,13 @@ class ActivationPart:
 
 
 def activation_part(
-    name: str, activation: Activation | None, source: IntType, blocks: int, lanes: int, pixels: int = 1
+    name: str,
+    activation: Activation | None,
+    source: IntType,
+    blocks: int,
+    lanes: int,
+    pixels: int = 1,
+    spacing: int = 1,
 ) -> ActivationPart:
     """An activation's parameters and memories.
 
@@ -41,6 +48,7 @@ def activation_part(
         blocks: beats per position.
         lanes: channels per beat, of one pixel.
         pixels: pixels per beat: their lanes follow one another, with the parameters of the first's again.
+        spacing: cycles from a beat to the next, at least.
     """
     if activation is not None and pixels > 1:
         activation, lanes = activation.select(np.tile(np.arange(blocks * lanes), pixels)), lanes * pixels
@@ -52,11 +60,15 @@ def activation_part(
         "OUT_BITS": activation.dtype.bits,
         "OUT_BIPOLAR": activation.dtype.bipolar,
     }
-    if isinstance(activation, Thresholds) and activation.searched(lanes, blocks * lanes, source):
-        found = _search(name, activation, source, rows, lanes)
-        found.parameters["ENTRIES"] = activation.first_block(lanes, blocks * lanes, source)
-    elif isinstance(activation, Thresholds):
-        found = _thresholds(name, activation, source, rows, lanes)
+    shape = lanes, blocks * lanes, source
+    if isinstance(activation, Thresholds):
+        form = activation.form(*shape, spacing)
+        made = {"compare": _thresholds, "search": _search, "serial": _serial}[form]
+        found = made(name, activation, source, rows, lanes)
+        if form == "search":
+            found.parameters["ENTRIES"] = activation.first_block(*shape)
+        elif form == "serial":
+            found.parameters["PARAMETER_STYLE"] = "logic" if activation.pace(*shape) == LOGIC_PACE else "block"
     elif isinstance(activation, Requant):
         found = _requant(name, activation, rows, lanes)
     elif isinstance(activation, Table):
@@ -66,7 +78,7 @@ def activation_part(
             f"no SystemVerilog for activation '{type(activation).kind}' of layer '{name}'",
             remedy="Build with --backend hls",
         )
-    return ActivationPart(common | found.parameters, found.memories, activation.stages(lanes, blocks * lanes, source))
+    return ActivationPart(common | found.parameters, found.memories, activation.stages(*shape, spacing))
 
 
 def by_lane(values: Array, rows: int, lanes: int) -> Array:
@@ -115,20 +127,41 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
     parameters: dict[str, Value] = {
         "FORM": "search", "PARAMETERS": stem, "LEVELS": search.steps, "PARAM_BITS": bits, "STEP_BITS": 1,
     }  # fmt: skip
-    step = act.uniform_step
     if not act.tabled:
-        parameters |= {"BASE": int(act.base[0]), "STEP": step or 0}
+        parameters |= {"BASE": int(act.base[0]), "STEP": act.uniform_step or 0}
     else:
-        paths = np.arange(1 << search.steps)
-        results = act.base[:, None] + (step or 0) * paths if search.results is None else search.results
-        coded = results > 0 if act.dtype.bipolar else results
-        tables.append((by_lane(np.broadcast_to(coded, (act.channels, paths.size)), rows, lanes), act.dtype.bits))
+        tables.append((by_lane(_by_path(act), rows, lanes), act.dtype.bits))
         parameters["STEP_BITS"] = 0
     for step_number, (values, wide) in enumerate(tables, 1):
         for lane in range(lanes):
             words, width = pack_fields([(values[:, lane].reshape(-1, 1, 1), wide)])
             memories.append(Memory(f"{stem}{lane:03d}_{step_number}.hex", words, width))
     return ActivationPart(parameters, tuple(memories))
+
+
+def _by_path(act: Thresholds) -> Array:
+    """Results of a search by the number of keys reached, (C, 2^steps)."""
+    search = act.search
+    paths = np.arange(1 << search.steps)
+    results = act.base[:, None] + (act.uniform_step or 0) * paths if search.results is None else search.results
+    coded = results > 0 if act.dtype.bipolar else results
+    return np.broadcast_to(coded, (act.channels, paths.size))
+
+
+def _serial(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) -> ActivationPart:
+    search = act.search
+    # Number 2^k + path is the key of step k; number 0 is none.
+    tree = np.concatenate([np.zeros((len(search.keys), 1), np.int64), *map(search.at, range(search.steps))], axis=1)
+    keys = by_lane(np.clip(tree, source.lo, source.hi + 1), rows, lanes)
+    bits, stem = signed_bits(keys), f"data/{name}_serial_"
+    parameters: dict[str, Value] = {
+        "FORM": "serial", "PARAMETERS": stem, "LEVELS": search.steps, "PARAM_BITS": bits, "STEP_BITS": int(not act.tabled),
+    }  # fmt: skip
+    memories = _lane_memories(stem, keys, bits)
+    if not act.tabled:
+        return ActivationPart(parameters | {"BASE": int(act.base[0]), "STEP": act.uniform_step or 0}, memories)
+    results = _lane_memories(stem, by_lane(_by_path(act), rows, lanes), act.dtype.bits, "_results")
+    return ActivationPart(parameters, (*memories, *results))
 
 
 def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:
@@ -149,12 +182,12 @@ def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:
     return ActivationPart(parameters, (memory, *_lane_memories(stem, late, bits)))
 
 
-def _lane_memories(stem: str, values: Array, bits: int) -> tuple[Memory, ...]:
+def _lane_memories(stem: str, values: Array, bits: int, what: str = "") -> tuple[Memory, ...]:
     """A memory per lane for values (rows, lanes, entries): [rows][entries]."""
     memories = []
     for lane in range(values.shape[1]):
         words, _ = pack_fields([(values[:, lane].reshape(-1, 1, 1), bits)])
-        memories.append(Memory(f"{stem}{lane:03d}.hex", words, bits))
+        memories.append(Memory(f"{stem}{lane:03d}{what}.hex", words, bits))
     return tuple(memories)
 
 

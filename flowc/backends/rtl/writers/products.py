@@ -55,7 +55,8 @@ def _planes(weights: Array, dtype: IntType) -> Array:
 
 def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: int, lanes: int) -> Instance:
     weights, memories = _weights(unit)
-    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes, unit.pixels)
+    spacing = unit.activation_spacing(unit.simd) if isinstance(unit, Mvtu) else unit.activation_spacing
+    part = activation_part(unit.name, unit.activation, unit.acc, blocks, lanes, unit.pixels, spacing)
     shape |= {"PIXELS": unit.pixels} if unit.pixels > 1 else {}
     stages = unit.tree(terms) if isinstance(unit, Mvtu) else unit.tree
     packed = _packing(unit)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -49,24 +51,31 @@ def run_program(
         KernelsUnavailableError: "native" is asked for and can't be had.
     """
     count = len(next(iter(inputs.values())))
+    threads = 1 if probe is not None or execute is not None else os.cpu_count() or 1
+    starts = range(0, count, program.batch)
+    # Threads share the batches, or, where these are few, the lanes of each.
+    shares = 1 if len(starts) >= threads else threads
 
     def outputs(start: int) -> dict[str, Array]:
         piece = {name: frames[start : start + program.batch] for name, frames in inputs.items()}
-        return _Run(program, piece, probe, streams, execute, emulator).outputs()
+        with _Run(program, piece, probe, streams, execute, emulator, shares) as run:
+            return run.outputs()
 
-    starts = range(0, count, program.batch)
     # The matrices of a tile are small: threads of the matrix library would spend their time waiting for each other.
     with threadpool_limits(1, user_api="blas"):
-        if probe is not None or execute is not None or len(starts) < 2:
+        if shares == threads:
             parts = [outputs(start) for start in starts]
         else:
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 parts = list(pool.map(outputs, starts))
     return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 class _Run:
-    """One batch. Values are kept as frames per stream; the engine's layers read and write its memory."""
+    """One batch. Values are kept as frames per stream; the engine's layers read and write its memory.
+
+    Lanes touch each other's rows, if at all, from layer to layer: up to ``shares`` threads have some each, and wait at the end of a layer.
+    """
 
     def __init__(
         self,
@@ -76,14 +85,26 @@ class _Run:
         streams: Set[Stream] | None,
         execute: Execute | None = None,
         emulator: str | None = None,
+        shares: int = 1,
     ) -> None:
         self.streams, self.execute = streams, execute
         self.program, self.inputs, self.probe = program, inputs, probe
         self.count = len(next(iter(inputs.values())))
         self.ddr = program.fresh_memory()
         lanes = program.engine.lanes if program.stripes else min(self.count, program.engine.lanes)
-        self.machine = machine(program.engine, self.ddr, lanes=range(lanes), images=self.count, emulator=emulator)
+        shares = min(shares, lanes)
+        ends = [lanes * i // shares for i in range(shares + 1)]
+        self.machines = [
+            machine(program.engine, self.ddr, lanes=range(a, b), images=self.count, emulator=emulator) for a, b in pairwise(ends)
+        ]  # fmt: skip
+        self._threads = ThreadPoolExecutor(shares)
         self.flowing: dict[Stream, Array] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._threads.shutdown()
 
     def outputs(self) -> dict[str, Array]:
         return self._free() if self.probe is None else self._probed()
@@ -144,8 +165,12 @@ class _Run:
     def _execute(self, number: int) -> None:
         segment = self.program.segments[number]
         progress.at(segment.layer.name)
-        self.machine.reads, self.machine.writes = self.program.may_touch(segment.layer)
-        self.machine.execute(segment)
+        for one in self.machines:
+            one.reads, one.writes = self.program.may_touch(segment.layer)
+        if len(self.machines) == 1:
+            self.machines[0].execute(segment)
+        else:
+            list(self._threads.map(lambda one: one.execute(segment), self.machines))
 
     # with a probe
 
@@ -186,12 +211,13 @@ class _Run:
         self._give(unit.name)
         numbers = {i: n for n, i in enumerate(i for i, s in enumerate(network.steps) if isinstance(s, Layer))}
         fused = None if main is None else self.program.number(network.fused[main, 0])
-        self.machine.record, self.machine.inner = set() if fused is None else {fused}, {}
+        (only,) = self.machines
+        only.record, only.inner = set() if fused is None else {fused}, {}
         for i in mine:
             self._execute(numbers[i])
         if main is not None and fused is not None:
             (stream,) = self.program.graph.out_of(main)
-            own = self.program.inner_frames(fused, self.machine.inner.pop(fused))[: self.count]
+            own = self.program.inner_frames(fused, only.inner.pop(fused))[: self.count]
             self._flow(stream, own)
             if not np.array_equal(self.flowing[stream].reshape(own.shape), own):
                 return self._emulated(unit)

@@ -125,13 +125,15 @@ def test_kernels_compute_any_words_as_numpy(name: str, acc_bits: int) -> None:
 
 
 @pytest.mark.parametrize("emulator", ["numpy", "native"])
-def test_few_images_of_a_batch(emulator: str) -> None:
+def test_few_images_of_a_batch(emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads share the lanes of a batch, images of their own or stripes of one."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     graph = unfolded_graph(MODELS["residual"]())
-    program = program_of(graph, TINY, batch=3 * TINY.lanes)
     (unit,) = graph.inputs
     frames = np.random.default_rng(3).integers(unit.frame.dtype.lo, unit.frame.dtype.hi + 1, (9, *unit.frame.shape))
     right = emulate(graph, {unit.name: frames})
-    for count in (1, 3, 9):
+    images, stripes = program_of(graph, TINY, batch=3 * TINY.lanes), program_of(graph, EIGHT, stripes=True)
+    for program, count in ((images, 1), (images, 3), (images, 9), (stripes, 1)):
         found = run_program(program, {unit.name: frames[:count]}, emulator=emulator)
         assert all(np.array_equal(found[name], values[:count]) for name, values in right.items())
 

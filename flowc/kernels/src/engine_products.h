@@ -152,7 +152,7 @@ class Products {
             for (size_t first = 0; first < pixels.size(); first += (size_t)most) {
                 const int64_t count = std::min<int64_t>(most, (int64_t)(pixels.size() - first));
                 gathered.resize((size_t)(r.planes * count * row));
-                acc.assign((size_t)(count * m.padded), 0);
+                acc.resize((size_t)(count * m.padded));
                 for (int64_t plane = 0; plane < r.planes; plane++)
                     for (int64_t i = 0; i < count; i++) {
                         const Pixel& p = pixels[first + (size_t)i];
@@ -166,12 +166,11 @@ class Products {
                             const int together = (int)std::min<int64_t>(kPixels, count - i);
                             tile<Dot>(m, group, pair, channel, in, row, together, shift, acc.data() + i * m.padded + channel);
                         }
-                for (int64_t i = 0; i < count; i++)
-                    for (int64_t b = 0; b < blocks; b++) finish(d, pixels[first + (size_t)i], group * blocks + b, acc.data() + i * m.padded + b * s.rows, s.rows);
+                for (int64_t i = 0; i < count; i++) finish(d, pixels[first + (size_t)i], group * blocks, blocks, acc.data() + i * m.padded, s.rows);
             }
     }
 
-    // Adds the products of some windows, `row` bytes apart, with a block of channels, shifted to the left.
+    // The products of some windows, `row` bytes apart, with a block of channels, shifted to the left: added, those of the first pair put.
     template <class Dot>
     void tile(const Matrix& m, int64_t group, int64_t pair, int64_t channel, const uint8_t* in, int64_t row, int together, int64_t shift, Sum* to) const {
         alignas(64) int32_t found[kPixels * kBlock];
@@ -187,19 +186,26 @@ class Products {
             const uint8_t* from[kPixels];
             for (int p = 0; p < together; p++) from[p] = in + p * row + 4 * step;
             products::Dots<Dot>::choose(together)(op, from, m.block(group, pair, channel) + step * 4 * kBlock, found);
-            if (shift >= (int64_t)(8 * sizeof(Sum))) continue;
-            for (int p = 0; p < together; p++)
-                for (int c = 0; c < kBlock; c++) to[p * m.padded + c] += (Sum)(std::make_signed_t<Sum>)found[p * kBlock + c] << shift;
+            const bool fresh = pair == 0 && step == 0;
+            for (int p = 0; p < together; p++) fresh ? put(found + p * kBlock, to + p * m.padded) : add(found + p * kBlock, shift, to + p * m.padded);
         }
     }
 
-    // Accumulators of a block at a position: kept, or to results.
-    void finish(const Compute& d, const Pixel& p, int64_t block, Sum* found, int64_t rows) {
-        const int64_t positions = d.positions(), at = ((p.lane * positions + p.position) * d.blocks + block) * rows;
+    static void put(const int32_t* found, Sum* to) {
+        for (int c = 0; c < kBlock; c++) to[c] = (Sum)(std::make_signed_t<Sum>)found[c];
+    }
+    static void add(const int32_t* found, int64_t shift, Sum* to) {
+        if (shift >= (int64_t)(8 * sizeof(Sum))) return;
+        for (int c = 0; c < kBlock; c++) to[c] += (Sum)(std::make_signed_t<Sum>)found[c] << shift;
+    }
+
+    // Accumulators of some blocks at a position: kept, or to results.
+    void finish(const Compute& d, const Pixel& p, int64_t block, int64_t blocks, Sum* found, int64_t rows) {
+        const int64_t at = ((p.lane * d.positions() + p.position) * d.blocks + block) * rows;
         if (!carried.empty())
-            for (int64_t row = 0; row < rows; row++) found[row] = carried[at + row] += found[row];
+            for (int64_t i = 0; i < blocks * rows; i++) found[i] = carried[at + i] += found[i];
         if (!d.last) return;
-        results.emit(found, rows, {p.lane, block, p.skip, p.out + block * results.bytes(rows), s.inner ? s.inner + at : nullptr});
+        results.emit(found, blocks, rows, {p.lane, block, p.skip, p.out + block * results.bytes(rows), s.inner ? s.inner + at : nullptr});
     }
 
     // The greatest value, or the sum, under each window.
@@ -224,7 +230,7 @@ class Products {
                         found[c] = r.kind == 2 ? found[c] + value : std::max(found[c], value);
                     }
                 for (int64_t c = 0; c < s.columns; c++) acc[c] = (Sum)found[c];
-                finish(d, p, b, acc.data(), s.columns);
+                finish(d, p, b, 1, acc.data(), s.columns);
             }
     }
 };

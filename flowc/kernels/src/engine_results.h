@@ -20,9 +20,9 @@ struct Word {
     }
 };
 
-// Where the results of a block at a position come from and go to.
+// Where the results of some blocks at a position come from and go to.
 struct Place {
-    int64_t lane, block, skip;  // skip: first word of the second operand of a join
+    int64_t lane, block, skip;  // the first block; the first word of the position's second operands of a join
     uint8_t* out;
     int64_t* inner;  // results in front of the join; null: nobody wants them
 };
@@ -54,36 +54,34 @@ class Results {
     // Bytes of the results of a block, of `rows` outputs, at a position.
     int64_t bytes(int64_t rows) const { return rows / s.columns * core.r.out_planes * core.word_bytes(); }
 
-    // Results of `rows` sums, of which the accumulators hold the low bits.
-    void emit(const uint64_t* sums, int64_t rows, const Place& place) {
-        wide.resize((size_t)rows);
-        const uint64_t* words = s.parameters + (first + place.block) * s.rows;
-        const uint64_t* tables = tables_of(place.block);
+    // Results of blocks of `rows` sums each, of which the accumulators hold the low bits.
+    void emit(const uint64_t* sums, int64_t blocks, int64_t rows, const Place& place) {
+        wide.resize((size_t)(blocks * rows));
         const int unused = 64 - (int)s.acc_bits;
-        for (int64_t row = 0; row < rows; row++) {
-            const int64_t x = (int64_t)(sums[row] << unused) >> unused;
-            wide[row] = core.r.mode == kSearch ? searched(tables + row, x) : by_word(Word(words[row]), tables + row, x);
+        for (int64_t b = 0; b < blocks; b++) {
+            const uint64_t *words = s.parameters + (first + place.block + b) * s.rows, *tables = tables_of(place.block + b);
+            for (int64_t row = 0, i = b * rows; row < rows; row++, i++) {
+                const int64_t x = (int64_t)(sums[i] << unused) >> unused;
+                wide[i] = core.r.mode == kSearch ? searched(tables + row, x) : by_word(Word(words[row]), tables + row, x);
+            }
         }
-        finish(wide.data(), rows, place);
+        if (place.inner) std::copy(wide.begin(), wide.end(), place.inner);
+        if (core.r.skip_planes) join(wide.data(), blocks, rows, place);
+        write(wide.data(), blocks * rows, place.out);
     }
 
-    void emit(const uint32_t* sums, int64_t rows, const Place& place) {
+    void emit(const uint32_t* sums, int64_t blocks, int64_t rows, const Place& place) {
         if (!exact_word) {
-            wider.assign(sums, sums + rows);
-            return emit(wider.data(), rows, place);
+            wider.assign(sums, sums + blocks * rows);
+            return emit(wider.data(), blocks, rows, place);
         }
-        levels.resize((size_t)rows);
-        const double *slope = slopes.data() + place.block * s.rows, *intercept = intercepts.data() + place.block * s.rows;
-        const uint64_t* tables = tables_of(place.block);
-        const int unused = 32 - (int)s.acc_bits;
-        for (int64_t row = 0; row < rows; row += kReals) {
-            const i32half x = (i32half)(load<u32half>(sums + row) << unused) >> unused;
-            const f64v line = __builtin_convertvector(x, f64v) * load<f64v>(slope + row) + load<f64v>(intercept + row);
-            i32half level = floor(line, core.r.lo, core.r.hi);
-            if (core.r.mode == kEarly) level += too_early(line, level, slope + row, tables + row);
-            store(levels.data() + row, level);
-        }
-        finish(levels.data(), rows, place);
+        levels.resize((size_t)(blocks * rows + 2 * kLanes));
+        for (int64_t b = 0; b < blocks; b++)
+            core.r.mode == kEarly ? apply<true>(sums + b * rows, place.block + b, rows, levels.data() + b * rows)
+                                  : apply<false>(sums + b * rows, place.block + b, rows, levels.data() + b * rows);
+        if (place.inner) std::copy_n(levels.data(), blocks * rows, place.inner);
+        if (core.r.skip_planes) join(levels.data(), blocks, rows, place);
+        write(levels.data(), blocks * rows, place.out);
     }
 
   private:
@@ -102,26 +100,44 @@ class Results {
     std::vector<int64_t> wide;
     std::vector<uint64_t> wider;
     std::vector<int32_t> levels;
+    std::vector<uint8_t> digits;
+
+    // The levels of a block: int32 that are at least `lo` and at most `hi`.
+    template <bool kByTable>
+    void apply(const uint32_t* sums, int64_t block, int64_t rows, int32_t* to) const {
+        const double *slope = slopes.data() + block * s.rows, *intercept = intercepts.data() + block * s.rows;
+        const uint64_t* tables = tables_of(block);
+        const int unused = 32 - (int)s.acc_bits;
+        const f64v least = f64v{} + (double)core.r.lo, most = f64v{} + (double)core.r.hi;
+        const bool negative = core.r.lo < 0;
+        for (int64_t row = 0; row < rows; row += kReals) {
+            const i32half x = (i32half)(load<u32half>(sums + row) << unused) >> unused;
+            const f64v line = __builtin_convertvector(x, f64v) * load<f64v>(slope + row) + load<f64v>(intercept + row);
+            i32half level = floor(line, least, most, negative);
+            if (kByTable) level += too_early(line, level, slope + row, tables + row, most + 1);
+            store(to + row, level);
+        }
+    }
 
     const uint64_t* tables_of(int64_t block) const { return s.tables + (first + block) * core.r.tables_each * s.rows; }
 
-    static i32half floor(f64v x, int64_t lo, int64_t hi) {
-        const f64v least = f64v{} + (double)lo, most = f64v{} + (double)hi;
+    static i32half floor(f64v x, f64v least, f64v most, bool negative) {
         x = x > least ? x : least;
         x = x < most ? x : most;
         i32half level = __builtin_convertvector(x, i32half);
-        if (lo < 0) level += __builtin_convertvector((i64v)(__builtin_convertvector(level, f64v) > x), i32half);
+        if (negative) level += __builtin_convertvector((i64v)(__builtin_convertvector(level, f64v) > x), i32half);
         return level;
     }
 
     // -1 where a level begins too early.
-    i32half too_early(f64v line, i32half level, const double* slope, const uint64_t* tables) const {
+    i32half too_early(f64v line, i32half level, const double* slope, const uint64_t* tables, f64v above) const {
         const i64v index = __builtin_convertvector(level, i64v) - core.r.lo;
-        u64v entry;
-        for (int i = 0; i < kReals; i++) entry[i] = tables[(index[i] >> 5) * s.rows + i];
+        u64v entry = load<u64v>(tables);
+        if (core.r.hi - core.r.lo > 31)
+            for (int i = 0; i < kReals; i++) entry[i] = tables[(index[i] >> 5) * s.rows + i];
         const f64v early = __builtin_convertvector((i64v)(entry >> (u64v)(2 * (index & 31)) & 3), f64v);
         const f64v steep = load<f64v>(slope), flat = steep < 0 ? -steep : steep;
-        const i64v late = (i64v)(line - __builtin_convertvector(level, f64v) < early * flat) & (i64v)(line < (double)core.r.hi + 1);
+        const i64v late = (i64v)(line - __builtin_convertvector(level, f64v) < early * flat) & (i64v)(line < above);
         return __builtin_convertvector(late & (i64v)(index > 0), i32half);
     }
 
@@ -157,60 +173,74 @@ class Results {
         return value * (1 << 17) + (double)((int64_t)1 << 39);
     }
 
-    // From results to words, through the join if there is one.
+    // Results to words: digit after digit of as many as a word has.
     template <class Level>
-    void finish(Level* level, int64_t rows, const Place& place) {
-        if (place.inner) std::copy(level, level + rows, place.inner);
-        if (core.r.skip_planes) join(level, rows, place);
-        uint8_t* out = place.out;
-        for (int64_t from = 0; from < rows; from += s.columns)
-            for (int64_t plane = 0; plane < core.r.out_planes; plane++)
-                for (int64_t c = 0; c < s.columns; c += 8, out += s.digit) pack(level + from + c, plane, out);
+    void write(const Level* level, int64_t count, uint8_t* out) {
+        digits.resize((size_t)(count + 2 * kBytesOfVector));
+        for (int64_t plane = 0; plane < core.r.out_planes; plane++) {
+            split(level, count, plane);
+            for (int64_t from = 0, word = plane; from < count; from += s.columns, word += core.r.out_planes)
+                pack(digits.data() + from, out + word * core.word_bytes());
+        }
     }
 
-    // A digit each of eight results, to as many bytes as a digit has bits.
-    template <class Level>
-    void pack(const Level* level, int64_t plane, uint8_t* out) const {
-        typedef Level Eight __attribute__((vector_size(8 * sizeof(Level))));
-        typedef uint8_t Bytes __attribute__((vector_size(8)));
-        const int shift = (int)std::min<int64_t>(8 * sizeof(Level) - 1, s.digit * plane);
-        const Bytes digits = __builtin_convertvector(load<Eight>(level) >> shift & (Level)((1 << s.digit) - 1), Bytes);
-        if (s.digit == 8) return store(out, digits);
-        uint64_t x = (uint64_t)digits;
-        x = (x | x >> 4) & 0x00ff00ff00ff00ff;
-        x = (x | x >> 8) & 0x0000ffff0000ffff;
-        store(out, (uint32_t)(x | x >> 16));
+    // A digit each, a byte each; what is behind `count` is anything.
+    void split(const int32_t* level, int64_t count, int64_t plane) {
+        const int shift = (int)std::min<int64_t>(31, s.digit * plane);
+        const i32v mask = i32v{} + ((1 << s.digit) - 1);
+        for (int64_t i = 0; i < count; i += 2 * kLanes)
+            store_bytes(digits.data() + i, load<i32v>(level + i) >> shift & mask, load<i32v>(level + i + kLanes) >> shift & mask, 255, 0);
+    }
+    void split(const int64_t* level, int64_t count, int64_t plane) {
+        for (int64_t i = 0; i < count; i++) digits[i] = core.digits(level[i], plane);
+    }
+
+    // Digits of a word, a byte each, to its bytes.
+    void pack(const uint8_t* from, uint8_t* to) const {
+        if (s.digit == 8) return void(std::memcpy(to, from, (size_t)s.columns));
+        for (int64_t c = 0; c < s.columns; c += 8, to += 4) {
+            uint64_t x = load<uint64_t>(from + c);
+            x = (x | x >> 4) & 0x00ff00ff00ff00ff;
+            x = (x | x >> 8) & 0x0000ffff0000ffff;
+            store(to, (uint32_t)(x | x >> 16));
+        }
     }
 
     template <class Level>
-    void join(Level* level, int64_t rows, const Place& place) const {
+    void join(Level* level, int64_t blocks, int64_t rows, const Place& place) const {
         const Layer& r = core.r;
         const Word word((uint64_t)r.join_word);
-        const double scale = word.scale(), slope = (double)word.factor * scale, intercept = (double)word.offset * scale;
-        const int64_t each = r.skip_planes * s.columns;
-        const uint8_t* from = s.acts + (place.lane * s.act_words + place.skip + place.block * (rows / s.columns) * r.skip_planes) * s.columns;
-        for (int64_t g = 0; g < rows; g += s.columns, from += each)
+        const int64_t first_word = place.skip + place.block * (rows / s.columns) * r.skip_planes;
+        const uint8_t* from = s.acts + (place.lane * s.act_words + first_word) * s.columns;
+        for (int64_t i = 0; i < blocks * rows; i += s.columns, from += r.skip_planes * s.columns)
             if (sizeof(Level) == 4 && exact_join)
-                for (int64_t c = 0; c < s.columns; c += kReals) {
-                    const f64v own = __builtin_convertvector(load<i32half>((int32_t*)level + g + c), f64v);
-                    f64v second = {};
-                    double unit = 1;
-                    for (int64_t plane = 0; plane < r.skip_planes; plane++, unit *= 1 << s.digit)
-                        second += unit * __builtin_convertvector(load<Digits>(from + plane * s.columns + c), f64v);
-                    const f64v value = r.join == 1 ? (double)r.left_scale * own + (double)r.right_scale * second
-                                                   : (own - (double)r.left_offset) * (second - (double)r.right_offset);
-                    store((int32_t*)level + g + c, floor(value * slope + intercept, r.join_lo, r.join_hi));
-                }
+                join_reals((int32_t*)level + i, from, word);
             else
                 for (int64_t c = 0; c < s.columns; c++) {
                     int64_t second = 0;
                     for (int64_t plane = 0; plane < r.skip_planes; plane++)
                         second += (int64_t)from[plane * s.columns + c] << (s.digit * plane);
-                    const int64_t own = level[g + c];
+                    const int64_t own = level[i + c];
                     const int64_t value = r.join == 1 ? r.left_scale * own + r.right_scale * second
                                                       : (own - r.left_offset) * (second - r.right_offset);
-                    level[g + c] = (Level)std::min(std::max(word.wide(value) >> word.shift, r.join_lo), r.join_hi);
+                    level[i + c] = (Level)std::min(std::max(word.wide(value) >> word.shift, r.join_lo), r.join_hi);
                 }
+    }
+
+    void join_reals(int32_t* level, const uint8_t* from, const Word& word) const {
+        const Layer& r = core.r;
+        const double slope = (double)word.factor * word.scale(), intercept = (double)word.offset * word.scale();
+        const f64v least = f64v{} + (double)r.join_lo, most = f64v{} + (double)r.join_hi;
+        for (int64_t c = 0; c < s.columns; c += kReals) {
+            const f64v own = __builtin_convertvector(load<i32half>(level + c), f64v);
+            f64v second = {};
+            double unit = 1;
+            for (int64_t plane = 0; plane < r.skip_planes; plane++, unit *= 1 << s.digit)
+                second += unit * __builtin_convertvector(__builtin_convertvector(load<Digits>(from + plane * s.columns + c), i32half), f64v);
+            const f64v value = r.join == 1 ? (double)r.left_scale * own + (double)r.right_scale * second
+                                           : (own - (double)r.left_offset) * (second - (double)r.right_offset);
+            store(level + c, floor(value * slope + intercept, least, most, r.join_lo < 0));
+        }
     }
 };
 

@@ -70,6 +70,8 @@ class Windows {
 
     // Multiples of eight bytes.
     static void copy(const uint8_t* from, int64_t n, uint8_t* to) {
+        if (n >= 128) return void(std::memcpy(to, from, (size_t)n));
+        if (n == 16) return void(std::memcpy(to, from, 16));
         for (int64_t i = 0; i < n; i += 8) std::memcpy(to + i, from + i, 8);
     }
     static void copy(const uint8_t* __restrict from, int64_t n, int16_t* __restrict to) {

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 import flowc
+from flowc.backends.rtl.check import check
+from flowc.backends.rtl.simulate import Observed, Passed
+from flowc.dataflow.allocate.simulation import simulate as model
 from flowc.design import rtlsim
 from flowc.errors import MismatchError, UsageError
+from flowc.units.graph import Dataflow
 from tests import netbuild
+from tests.backends import graphs
 from tests.backends.rtl.checking import needs_verilator
 
 FIGURES = {
@@ -42,6 +47,29 @@ def test_a_build_is_simulated_and_a_fault_found(tmp_path: Path) -> None:
     assert entry["mismatches"] > 0
     assert isinstance(wrong, MismatchError)
     assert "differ from the emulator, first beat" in str(wrong)
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_pipeline_that_fills_later_than_the_models_gets_more_frames(
+    filled: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Rigid pipelines do not close up while they wait, and some frames may come late until all have filled."""
+    graph, runs = graphs.mlp(simd=3, pe=2), []
+    predicted = model(graph, 12)
+
+    def run(_: Path, graph: Dataflow, inputs: list[np.ndarray], *, stalls: int = 0) -> Observed:  # type: ignore[type-arg]
+        runs.append(len(inputs[0]))
+        ends = [end + (min(i, 3) if filled else i) for i, end in enumerate(predicted.ends[: runs[-1]])]
+        passed = {s: Passed(1, 1, 0, 0, 1, 0) for s in graph.streams}
+        return Observed({}, ends[-1], {port.name: tuple(ends) for port in graph.outputs}, passed, 0, 0, False)
+
+    monkeypatch.setattr("flowc.backends.rtl.check.simulate.compile", lambda *_: tmp_path)
+    monkeypatch.setattr("flowc.backends.rtl.check.simulate.run", run)
+    found = check(tmp_path, graph, [np.zeros((2, 1, 1, 12), np.int64)])
+    assert runs == [2, 12, 2]
+    assert found.entry["frames"] == 14
+    said = [] if filled else [f"a frame takes {predicted.interval + 1} cycles, the model says {predicted.interval}"]
+    assert list(found.wrong) == said
 
 
 def test_what_makes_no_sense_is_said(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-__all__ = ["commit"]
+__all__ = ["changed", "commit"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,6 +18,16 @@ def commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "no commit"
     return f"{head} and changes" if changed else head
+
+
+def changed(*folders: str) -> str:
+    """The last commit that changed these folders, "and changes" where a file in them differs from it; "no commit" as above."""
+    try:
+        last = _git("log", "-1", "--abbrev=12", "--format=%h", "--", *folders)
+        more = _git("status", "--porcelain", "--untracked-files=no", "--", *folders)
+    except (OSError, subprocess.CalledProcessError):
+        return "no commit"
+    return f"{last} and changes" if more else last
 
 
 def _git(*arguments: str) -> str:

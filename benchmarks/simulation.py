@@ -1,78 +1,178 @@
-"""Everything that flowc writes as SystemVerilog, in Verilator: all constructs of the tests, and models given as files.
+"""Everything that flowc writes as SystemVerilog, in Verilator, with and without stalls.
 
-    python -m benchmarks.simulation [MODEL.onnx ...] [--constructs] [--write]
+    python -m benchmarks.simulation [MODEL.onnx | FOLDER ...] [--constructs] [--pixels N] [--nets N] [--again]
 
-Each design is run once as fast as it goes, and once with 35 (models: 30) of 100 cycles held back at random on every side of every stream;
-all streams are compared with the emulator, and the cycles with the model's. --write adds what was found to
-benchmarks/records/simulation.json. All constructs take five minutes of one processor.
+``--constructs``: all constructs of the tests. ``--pixels N``: N random designs that take several pixels per cycle. ``--nets N``: N random
+nets of tests/fuzz. Models are built for a board with ``--rtlsim``. Each design is run once as fast as it goes, and once with 35
+(models: 30) of 100 cycles held back at random on every side of every stream; all streams are compared with the emulator beat by beat,
+cycles with the model's, and what FIFOs held with their depths.
+
+What was found goes into benchmarks/records/simulation.json, with the commit that changed flowc or its modules last, and a table of it into
+docs/rtl.md. Designs that are there are left out, so that a run that was stopped goes on; with --again they are run anew. Exit code 4 if
+anything differs. All constructs take about ten minutes of one processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import flowc
-from flowc.dataflow.allocate.simulation import simulate as model
+from benchmarks.provenance import changed
+from benchmarks.simulation_designs import CASES, Make, construct, of_several_pixels, random_design
+from benchmarks.tables import fill, markdown
+from flowc.backends.rtl.wiring import wires
+from flowc.design import rtlsim
 from flowc.errors import FlowcError
-from tests.test_constructs import CASES
-from tests.test_constructs_rtl import FRAMES, side_by_side
+from tests.backends.rtl.beside import Ran, random_frames, side_by_side
 
+DOCS = Path(__file__).parents[1] / "docs"
+BOARD = "zcu104"  # of models
 RECORD = Path(__file__).with_name("records") / "simulation.json"
-GROUPS = 8
+KINDS = {
+    "constructs": "constructs of the tests", "pixels": "random designs of several pixels per cycle", "nets": "random nets",
+    "models": "models",
+}  # fmt: skip
+TOGETHER = 16
+"""Designs that are compiled as one."""
+
+Record = dict[str, dict[str, dict[str, Any]]]
 
 
-def constructs() -> dict[str, Any]:
-    """Every construct, in a few designs."""
-    found: dict[str, Any] = {}
-    for group in range(GROUPS):
+def small(kind: str, makes: Mapping[str, Make], record: Record) -> None:
+    """Simulates designs, so many at a time, and writes the record after each time."""
+    names = [name for name in makes if name not in record[kind]]
+    for start in range(0, len(names), TOGETHER):
+        chosen = names[start : start + TOGETHER]
+        made = [makes[name]() for name in chosen]
+        rng = np.random.default_rng(start)
+        frames = [random_frames(graph, rng) for graph, _ in made]
         with tempfile.TemporaryDirectory(prefix="flowc-simulation-") as scratch:
-            for name, graph, interval, latency in side_by_side([*CASES][group::GROUPS], Path(scratch), group):
-                predicted = model(graph, FRAMES + 2)
-                found[name] = entry(interval, predicted.interval, latency, predicted.latency)
-                print(f"{name:60}", *found[name].values(), flush=True)
-    return found
+            found = side_by_side([graph for graph, _ in made], frames, Path(scratch), seed=1 + start)
+        for name, (graph, about), ran in zip(chosen, made, found, strict=True):
+            record[kind][name] = {
+                "sources": changed("flowc", "templates"),
+                **about,
+                "units": len(graph.units),
+                **entry(ran),
+            }
+            show(name, record[kind][name])
+        write(record)
 
 
-def entry(interval: int, model_interval: int | None, latency: int, model_latency: int) -> dict[str, Any]:
+def entry(ran: Ran) -> dict[str, Any]:
     return {
-        "interval_cycles": interval, "model_interval_cycles": model_interval,
-        "latency_cycles": latency, "model_latency_cycles": model_latency,
+        "beats": ran.beats, "interval": ran.interval, "model_interval": ran.predicted.interval, "latency": ran.latency,
+        "model_latency": ran.predicted.latency, "wrong": list(ran.wrong),
     }  # fmt: skip
 
 
-def network(path: Path, fps: float) -> dict[str, Any]:
-    """A model built for a board and simulated."""
+def model(path: Path, fps: float) -> dict[str, Any]:
+    """A model built for a board and simulated as ``flowc verify --rtlsim`` does; what flowc refuses has its reason under "refused"."""
     with tempfile.TemporaryDirectory(prefix="flowc-simulation-") as scratch:
+        folder = Path(scratch) / "design"
         try:
-            folder = Path(scratch) / "design"
-            built = flowc.build(str(path), "zcu104", fps=fps, backend="rtl", rtlsim=True, output=folder, verify=False)
+            built = flowc.build(str(path), BOARD, fps=fps, backend="rtl", output=folder, verify=False)
         except FlowcError as error:
-            return {"error": str(error)}
-        report: dict[str, Any] = built.report["rtlsim"]
-        keys = ("frames", "mismatches", *entry(0, 0, 0, 0))
-        return {key: report[key] for key in keys}
+            return {"refused": str(error)}
+        found, wrong = rtlsim.compare(built, folder)
+    said = [] if wrong is None else [str(wrong)]
+    for stream, wire in wires(built.graph).items():
+        (held,) = (f["held"] for f in found["fifos"] if (f["from"], f["to"]) == (stream.src, stream.dst))
+        if held > wire.depth + (wire.style in ("block", "ultra")):
+            said.append(f"{wire.name} held {held} beats, {wire.depth} deep")
+    beats = sum(built.graph.frame(s).elements // built.graph[s.src].out_widths[s.src_port] for s in built.graph.streams)
+    return {
+        "fps": fps, "units": len(built.graph.units), "beats": beats * found["frames"], "interval": found["interval_cycles"],
+        "model_interval": found["model_interval_cycles"], "latency": found["latency_cycles"],
+        "model_latency": found["model_latency_cycles"], "wrong": said,
+    }  # fmt: skip
 
 
-def main() -> None:
+def show(name: str, found: Mapping[str, Any]) -> None:
+    said = "  ".join(
+        f"{key} {value}"
+        for key, value in found.items()
+        if key in ("interval", "latency", "model_latency", "wrong", "refused")
+    )
+    print(f"{name:58} {said}", flush=True)
+
+
+def write(record: Record) -> None:
+    """The record, a line per design."""
+    lines = []
+    for kind, found in record.items():
+        rows = [f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in found.items()]
+        lines.append(f' "{kind}": {{\n' + ",\n".join(rows) + "\n }")
+    RECORD.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def table(record: Record) -> str:
+    """Per kind: designs, compared beats, how many differ in something, and the latencies beside the model's."""
+    rows = []
+    for kind, found in record.items():
+        ran = [one for one in found.values() if "latency" in one]
+        if ran:
+            parts = sorted(one["latency"] / one["model_latency"] for one in ran)
+            rows.append([
+                KINDS[kind], str(len(ran)), f"{sum(one['beats'] for one in ran):,}", str(sum(bool(one["wrong"]) for one in found.values())),
+                str(sum(one["interval"] == one["model_interval"] for one in ran)), f"{parts[0]:.0%} to {parts[-1]:.0%}",
+            ])  # fmt: skip
+    heads = [
+        "what",
+        "designs>",
+        "beats compared>",
+        "with a difference>",
+        "interval equal>",
+        "latency beside the model's>",
+    ]
+    return markdown(heads, rows)
+
+
+def onnx_files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield from sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL")
-    parser.add_argument("--fps", type=float, default=3000.0, help="frames per second of the models")
+    parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="ONNX files, and folders of them")
+    parser.add_argument("--fps", type=float, default=3000.0, help="frames per second of the models (default 3000)")
     parser.add_argument("--constructs", action="store_true", help="all constructs")
-    parser.add_argument("--write", action="store_true", help="keep what was found")
+    parser.add_argument(
+        "--pixels", type=int, default=0, metavar="N", help="N random designs of several pixels per cycle"
+    )
+    parser.add_argument("--nets", type=int, default=0, metavar="N", help="N random nets")
+    parser.add_argument("--again", action="store_true", help="also what is in the record")
     arguments = parser.parse_args()
-    record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    if arguments.constructs:
-        record["constructs"] = constructs()
-    for path in arguments.models:
-        record.setdefault("models", {})[path.stem] = found = network(path, arguments.fps)
-        print(f"{path.stem:40}", *found.values(), flush=True)
-    if arguments.write:
-        RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record: Record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {kind: {} for kind in KINDS}
+    chosen: dict[str, dict[str, Make]] = {
+        "constructs": {name: partial(construct, name) for name in CASES if arguments.constructs},
+        "pixels": {f"seed {seed}": partial(of_several_pixels, seed) for seed in range(arguments.pixels)},
+        "nets": {f"seed {seed}": partial(random_design, seed) for seed in range(arguments.nets)},
+    }
+    models = {path.stem: path for path in onnx_files(arguments.models)}
+    if arguments.again:
+        for kind, names in [*chosen.items(), ("models", models)]:
+            record[kind] = {name: one for name, one in record[kind].items() if name not in names}
+    for kind, makes in chosen.items():
+        small(kind, makes, record)
+    for name, path in models.items():
+        if name not in record["models"]:
+            record["models"][name] = {"sources": changed("flowc", "templates"), **model(path, arguments.fps)}
+            show(name, record["models"][name])
+            write(record)
+    fill(DOCS / "rtl.md", "simulated", table(record))
+    return 4 if any(one.get("wrong") for found in record.values() for one in found.values()) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

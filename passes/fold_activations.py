@@ -9,8 +9,9 @@ that is equal everywhere. A quantizer that changes nothing disappears.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from flowc.exact.join_windows import certify_join
 from flowc.exact.joins import find_join
 from flowc.exact.region import Blocked, Region
 from flowc.exact.steps import Steps, steps_of
-from flowc.exact.sums import float_sums
+from flowc.exact.sums import FloatSum, float_sums
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.model.ir import DOMAIN, Editor, array_of, int_attr, ints_attr, is_op, label, origins, shape_of, str_attr
 from flowc.passes.base import ModelPass
@@ -46,11 +47,14 @@ class FoldActivations(ModelPass):
     Attributes:
         certificates: what is proven of each activation.
         budget: what the functions may take, shared by all runs of the pass on a model.
+        compared: names of the float tensors that integers can be compared with: of each activation the first is described
+            (`flowc.exact.sums.FloatSum`). None: of all tensors, all.
     """
 
     name: ClassVar[str] = "fold_activations"
     certificates: list[TensorCertificate] = field(default_factory=list, repr=False)
     budget: Budget = field(default_factory=Budget, repr=False)
+    compared: Container[str] | None = field(default=None, repr=False)
 
     def rewrite(self, graph: ir.Graph) -> bool:
         editor = Editor(graph)
@@ -154,10 +158,17 @@ class FoldActivations(ModelPass):
         whole = steps
         steps, certificate = narrow_halves(editor, leaf, steps, certificate, ranges)
         if steps is whole:
-            sums = float_sums((s.output for s in region.steps), leaf, ranges)
-            certificate = replace(certificate, sums=tuple(sums))
+            certificate = replace(certificate, sums=self._sums(region, leaf, ranges))
         self._replace(editor, node, region, steps, leaf, unit == 2, ranges, certificate)
         return None
+
+    def _sums(self, region: Region, leaf: ir.Value, ranges: Ranges) -> tuple[FloatSum, ...]:
+        """Float tensors of the model that stand for what the activation is applied to."""
+        values = [step.output for step in region.steps]
+        if self.compared is None:
+            return tuple(float_sums(values, leaf, ranges))
+        known = [v for v in values if (v.name or "") in self.compared]
+        return tuple(islice(float_sums(known, leaf, ranges), 1))
 
     @staticmethod
     def _identity(steps: Steps) -> bool:

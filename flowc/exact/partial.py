@@ -13,6 +13,8 @@ __all__ = ["PartialSums"]
 
 _ONE_BY_ONE = 64
 """Runs per row up to which each is compared with all values: beyond, values are searched for."""
+_AT_ONCE = 1 << 14
+"""Comparisons up to which all runs are compared with all values in one step."""
 _DENSE = 1 << 22
 
 
@@ -125,13 +127,17 @@ class PartialSums:
 
     def _taken(self, field: Array, runs: Array) -> Array:
         """A field at runs (rows, K)."""
-        taken: Array = np.take_along_axis(np.broadcast_to(field, (len(runs), self.sums.shape[1])), runs, axis=1)
+        if field.shape[1] == 1:  # the same for every run
+            return np.broadcast_to(field, runs.shape)
+        taken: Array = field[0][runs] if len(field) == 1 else field[np.arange(len(field))[:, None], runs]
         return taken
 
 
 def _placed(edges: Array, values: Array) -> Array:
     """How many of the ascending edges (rows or 1, R) of its row lie below each value (rows, K)."""
     runs = edges.shape[1]
+    if runs * values.size <= _AT_ONCE:
+        return np.count_nonzero(edges[:, :, None] < values[:, None, :], axis=1)
     if runs <= _ONE_BY_ONE:
         found = np.zeros(values.shape, np.int64)
         for k in range(runs):

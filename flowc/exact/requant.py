@@ -29,6 +29,8 @@ _EARLY = (0, 1, 3, 7, 15, 31)
 _FAR = 1 << 33
 _NONE = 1 << 61
 _INT64 = 61
+_ROUNDED = 2.0**-40
+"""Relative: far more than the rounding of slopes in float64."""
 _PAIRWISE = 1 << 6
 _AT_ONCE = 1 << 16
 """Thresholds at a time, so that what is computed from them stays small."""
@@ -150,9 +152,14 @@ def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words 
     mult, add, shifts = (np.zeros(sets, np.int64) for _ in range(3))
     open_ = np.ones(sets, bool)
     highest = max(abs(lo), abs(hi) + 1).bit_length()
-    for shift in range(min(bounds.shift, _INT64 - highest) + 1):
+    shifts_tried = min(bounds.shift, _INT64 - highest) + 1
+    inside = _hopeful(low, high, shifts_tried, bounds)
+    hopeful: Array = (np.logical_and if common else np.logical_or).reduce(inside, axis=1)
+    for shift in range(shifts_tried):
         if (low[open_] * 2.0**shift >= 1 << (bounds.mult - 1)).any():
             return None
+        if not hopeful[shift]:
+            continue
         good, m, b = _fit(constraints, low, high, shift, bounds)
         if common:
             good[:] = good.all()
@@ -310,19 +317,35 @@ def _padded(rows: list[Array], fill: int) -> Array:
     return np.stack([np.pad(r, (0, width - len(r)), constant_values=fill) for r in rows])
 
 
+def _guesses(low: Array, high: Array, one: Array | float) -> tuple[Array, Array, Array]:
+    """Multipliers to try where ``one`` is two to the shift: from the middle of the interval of slopes, and next to its ends."""
+    # Where nothing, or nothing near, bounds the slope from above, a small one does.
+    bounded = np.minimum(high, 2 * low + 2 / one)
+    return np.rint((low + bounded) / 2 * one), np.floor(low * one) + 1, np.maximum(np.ceil(bounded * one) - 1, 0)
+
+
+def _hopeful(low: Array, high: Array, shifts: int, bounds: Bounds) -> Array:
+    """For every shift below ``shifts`` whether a guess lies in the open interval of slopes of each set, bool (shifts, sets).
+
+    Slopes within their rounding of an end count as inside: what is said to be hopeless is.
+    """
+    one = np.exp2(np.arange(shifts, dtype=np.float64))[:, None]
+    least, most = low * one * (1 - _ROUNDED), high * one * (1 + _ROUNDED)
+    greatest = (1 << (bounds.mult - 1)) - 1
+    inside = [(m >= least) & (m <= most) & (m <= greatest) for m in _guesses(low, high, one)]
+    return np.asarray(np.logical_or.reduce(inside))
+
+
 def _fit(c: _Constraints, low: Array, high: Array, shift: int, bounds: Bounds) -> tuple[Array, Array, Array]:
     """Which sets (sets,) have a multiplier and an addend within the bounds for one shift, and these."""
     one = 1 << shift
-    # Where nothing, or nothing near, bounds the slope from above, a small one does.
-    bounded = np.minimum(high, 2 * low + 2 / one)
-    tries = ((low + bounded) / 2 * one, np.floor(low * one) + 1, np.maximum(np.ceil(bounded * one) - 1, 0))
     mult, add = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64)
     greatest_mult, greatest = (1 << (bounds.mult - 1)) - 1, (1 << (bounds.add - 1)) - 1
     lower, upper = c.lower_level > -_FAR, c.upper_level < _FAR
     lower_level, upper_level = np.where(lower, c.lower_level, 0), np.where(upper, c.upper_level, 0)
     open_ = np.ones(len(low), bool)
-    for guess in tries:
-        m = np.rint(guess).astype(np.int64)
+    for guess in _guesses(low, high, one):
+        m = guess.astype(np.int64)
         possible = open_ & (m <= greatest_mult)
         m = np.minimum(m, greatest_mult)
         least = np.where(lower, lower_level * one - m[:, None] * c.lower_at, -_NONE).max(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +55,10 @@ def float_sum(value: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]) -
 
 def float_sums(
     values: Iterable[ir.Value], leaf: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]
-) -> list[FloatSum]:
+) -> Iterator[FloatSum]:
     """Those of ``values`` that stand for the integers of ``leaf``."""
     found = (float_sum(v, ranges) for v in values)
-    return [s for s in found if s is not None and s.tensor == leaf.name]
+    return (s for s in found if s is not None and s.tensor == leaf.name)
 
 
 def joint_sum(value: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]) -> list[FloatSum]:

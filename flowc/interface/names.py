@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from weakref import WeakKeyDictionary
 
 from flowc.units import Mvtu, Vvtu
 from flowc.units.graph import Dataflow
@@ -114,8 +115,17 @@ def alone_names(layers: Iterable[str]) -> dict[str, str]:
     return _apart(layers, frozenset(), ("",), LONGEST, prefix="unit_")
 
 
+_KNOWN: WeakKeyDictionary[Dataflow, Names] = WeakKeyDictionary()
+
+
 def name_design(graph: Dataflow) -> Names:
     """The C++ names of a design."""
+    if graph not in _KNOWN:
+        _KNOWN[graph] = _named(graph)
+    return _KNOWN[graph]
+
+
+def _named(graph: Dataflow) -> Names:
     layers = layer_names(graph.units)
     units = (*graph.inputs, *graph.outputs)
     ports = _apart((u.name for u in units), _HDL | _THREADS, ("",), LONGEST_PORT)

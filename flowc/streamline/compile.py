@@ -137,10 +137,10 @@ def compile_model(
     tell("streamline")
     quantized = [n.outputs[0].name or "" for n in imported.graph if is_op(n, "Quantize", DOMAIN)]
     reference = expand(imported, extra_outputs=[*quantized, *_floats(imported)])
-    streamlined = streamline(imported, observer)
+    named = {str(o.name) for o in reference.graph.output}
+    streamlined = streamline(imported, observer, named)
     ranges = integer_ranges(imported.graph)
     parts = partition(imported, ranges, streamlined.notes)
-    named = {str(o.name) for o in reference.graph.output}
     accumulators = last_sums([*parts.exits, *parts.passed], ranges, named)
     seconds["streamline"], start = time.perf_counter() - start, time.perf_counter()
     tell("lower")

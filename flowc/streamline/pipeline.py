@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -63,14 +63,17 @@ class Streamlined:
     notes: list[Note] = field(default_factory=list)
 
 
-def streamline(model: ir.Model, observer: Observer | None = None) -> Streamlined:
+def streamline(
+    model: ir.Model, observer: Observer | None = None, compared: Container[str] | None = None
+) -> Streamlined:
     """Runs `STREAMLINE` on a canonical model graph, in place.
 
     Args:
         observer: called as ``observer(pass_name, model)`` after every pass that changed something.
+        compared: names of the float tensors that integers can be compared with; None: all.
     """
     result = Streamlined(model)
-    for step in _runs(model):
+    for step in _runs(model, compared):
         result.notes.extend(step.notes)
         if isinstance(step, FoldActivations):
             result.certificate = Certificate((*result.certificate.tensors, *step.certificates))
@@ -81,7 +84,7 @@ def streamline(model: ir.Model, observer: Observer | None = None) -> Streamlined
     return result
 
 
-def _runs(model: ir.Model) -> Iterator[ModelPass]:
+def _runs(model: ir.Model, compared: Container[str] | None) -> Iterator[ModelPass]:
     budget = Budget()
     for group in STREAMLINE:
         again = True
@@ -90,7 +93,7 @@ def _runs(model: ir.Model) -> Iterator[ModelPass]:
             for kind in group:
                 step = kind()
                 if isinstance(step, FoldActivations):
-                    step.budget = budget
+                    step.budget, step.compared = budget, compared
                 progress.at(step.name)
                 step.changed = step(model).modified
                 if step.changed:

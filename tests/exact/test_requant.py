@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowc.exact import requant
 from flowc.exact.choose import as_table, as_thresholds
-from flowc.exact.requant import Bounds, Words, find_requant, find_words
+from flowc.exact.requant import DSP, Bounds, Words, find_requant, find_words
 from flowc.exact.steps import Steps, assemble, steps_by_bisection, steps_by_exhaustion, steps_of_activation
 from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
@@ -26,29 +27,29 @@ def domain(steps: Steps) -> Array:
     return np.minimum(steps.lo[:, None] + np.arange(width), steps.hi[:, None])
 
 
-def by_hand(requant: Requant, q: Array) -> Array:
+def by_hand(form: Requant, q: Array) -> Array:
     """The definition in Python integers, (sets, n)."""
     result = np.empty(q.shape, np.int64)
     for row in range(q.shape[0]):
-        pick = [int(a[row % len(a)]) for a in (requant.mult, requant.add)]
+        pick = [int(a[row % len(a)]) for a in (form.mult, form.add)]
         for column, value in enumerate(q[row].tolist()):
             wide = value * pick[0] + pick[1]
-            level, rest = divmod(wide, 2**requant.shift)
-            if requant.half_even and requant.shift:
-                half = 2 ** (requant.shift - 1)
+            level, rest = divmod(wide, 2**form.shift)
+            if form.half_even and form.shift:
+                half = 2 ** (form.shift - 1)
                 level += rest > half or (rest == half and level % 2 == 1)
-            if requant.late is not None and requant.lo < level <= requant.hi:
-                late = int(requant.late[row % len(requant.late), level - requant.lo - 1])
+            if form.late is not None and form.lo < level <= form.hi:
+                late = int(form.late[row % len(form.late), level - form.lo - 1])
                 level -= rest < late * abs(pick[0])
-            result[row, column] = min(max(level, requant.lo), requant.hi)
+            result[row, column] = min(max(level, form.lo), form.hi)
     return result
 
 
-def equal_everywhere(requant: Requant, steps: Steps) -> None:
+def equal_everywhere(form: Requant, steps: Steps) -> None:
     q = domain(steps)
     for start in range(0, q.shape[1], 1 << 16):
         part = q[:, start : start + (1 << 16)]
-        np.testing.assert_array_equal(requant.apply(part.T).T, steps(part))
+        np.testing.assert_array_equal(form.apply(part.T).T, steps(part))
 
 
 def from_function(function: Any, lo: Array, hi: Array) -> Steps:
@@ -115,13 +116,9 @@ def test_eight_bit_activations_have_one(name: str) -> None:
     np.testing.assert_array_equal(by_hand(found, q), steps(q))
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 12), st.integers(0, 3))
-def test_what_is_found_is_equal(seed: int, sets: int, levels: int, jitter: int) -> None:
-    """Thresholds on a line, moved by a few integers: whatever comes out, it is equal; unmoved ones are always found."""
-    rng = np.random.default_rng(seed)
+def moved_line(rng: np.random.Generator, sets: int, levels: int, jitter: int) -> Steps:
+    """Thresholds on a line, moved by up to ``jitter`` integers."""
     gap = rng.uniform(1.5, 30, sets)
-    lo, hi = np.full(sets, -200), np.full(sets, 200)
     events = []
     for row in range(sets):
         at = np.sort(
@@ -130,7 +127,34 @@ def test_what_is_found_is_equal(seed: int, sets: int, levels: int, jitter: int) 
         )
         at = at[(at > -200) & (at <= 200)]
         events.append((at, np.ones(len(at), np.int64)))
-    steps = assemble(lo, hi, np.full(sets, -2), events, 1)
+    return assemble(np.full(sets, -200), np.full(sets, 200), np.full(sets, -2), events, 1)
+
+
+@pytest.mark.parametrize("jitter", [0, 1])
+def test_no_shift_that_is_passed_over_would_do(monkeypatch: pytest.MonkeyPatch, jitter: int) -> None:
+    rng = np.random.default_rng(jitter)
+    lines = [moved_line(rng, sets=4, levels=12, jitter=jitter) for _ in range(12)]
+    bounds = [DSP, Bounds(10, 20, 16)]
+
+    def all_found() -> list[Any]:
+        of_all = [find_requant(steps, IntType(8, True), bound) for steps in lines for bound in bounds]
+        return of_all + [find_words(steps, bound) for steps in lines for bound in bounds]
+
+    found = all_found()
+    monkeypatch.setattr(requant, "_hopeful", lambda low, high, shifts, bounds: np.ones((shifts, len(low)), bool))
+    for one, other in zip(found, all_found(), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_array_equal([one.mult, one.add], [other.mult, other.add])
+            np.testing.assert_array_equal(one.shift, other.shift)
+    assert any(f is not None for f in found)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 12), st.integers(0, 3))
+def test_what_is_found_is_equal(seed: int, sets: int, levels: int, jitter: int) -> None:
+    """Whatever comes out is equal; thresholds that were not moved are always found."""
+    steps = moved_line(np.random.default_rng(seed), sets, levels, jitter)
     found = find_requant(steps, IntType(8, True))
     if found is not None:
         equal_everywhere(found, steps)

@@ -41,6 +41,19 @@ def test_batch_norm_and_relu_become_one_node() -> None:
     assert [c.tensor for c in step.certificates] == [f"{y}/q"]
 
 
+def test_of_the_floats_in_front_only_the_first_that_can_be_compared_is_described() -> None:
+    net = Net([1, 3, 5, 5])
+    conv = net.conv(net.quant(net.x, 0.3), 3, 4)
+    normed = net.op("Mul", conv, net.const(0.5))
+    y = net.quant(net.relu(normed), 0.29, signed=False)
+    described = {}
+    for compared in (None, {conv, normed}, {normed}, {y}):
+        step = FoldActivations(compared=compared)
+        step(streamlined(net.model(y)))
+        described[str(compared and sorted(compared))] = [s.reference for s in step.certificates[0].sums]
+    assert list(described.values()) == [[conv, normed], [conv], [normed], []]
+
+
 @pytest.mark.parametrize("form", ["thresholds", "requant", "table"])
 def test_each_form_computes_the_same(form: str) -> None:
     net = Net([1, 3, 5, 5])

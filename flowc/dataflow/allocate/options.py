@@ -24,6 +24,8 @@ from flowc.units.packing import packing
 __all__ = ["Option", "OptionTable", "on_device", "vector"]
 
 _FIFO_DEPTH = 2
+_AT_ONCE = 128
+"""Options up to which all are compared with all in one step."""
 _COUNTED = [i for i, name in enumerate(RESOURCES) if name != "ff"]
 
 _RATES = (8, 40, 80, 160, 320, 640, 1280, 2560)
@@ -270,6 +272,9 @@ def _pareto(options: list[Option]) -> list[Option]:
 
 def _unbeaten(use: Floats) -> Ints:
     """Rows, of rows in ascending order, that no row before is at most equal to everywhere."""
+    if len(use) <= _AT_ONCE:
+        beats = (use[:, None] <= use[None]).all(axis=2)
+        return np.flatnonzero(~np.triu(beats, 1).any(axis=0))
     kept: list[int] = []
     rest = np.arange(len(use))
     while rest.size:

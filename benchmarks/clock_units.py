@@ -57,7 +57,8 @@ def clock_units() -> Iterator[tuple[str, Unit]]:
 def _products() -> Iterator[tuple[str, Unit]]:
     s2, u2 = SInt(2), UInt(2)
     yield "matrix, 1 x 1 bit, heap", matrix("m11", BIPOLAR, BIPOLAR, BIPOLAR, (64, 64), (4, 16))
-    yield "matrix, 2 x 2, heap, thresholds", matrix("m22", s2, u2, u2, (64, 64), (4, 8))
+    yield "matrix, 2 x 2, heap, thresholds in turn", matrix("m22", s2, u2, u2, (64, 64), (4, 8))
+    yield "matrix, 4 x 4, 255 thresholds in turn", matrix("m48", S4, U4, U8, (64, 32), (2, 2))
     yield "matrix, 4 x 4, heap, search", matrix("m44", S4, U4, U4, (64, 64), (2, 8))
     yield "matrix, 4 x 4, heap, 512 channels", matrix("m512", S4, U4, U4, (64, 512), (1, 2))
     yield "matrix, 4 x 4, DSP", matrix("md4", S4, U4, U4, (64, 32), (2, 4), multiplier="dsp")

@@ -19,6 +19,8 @@ from flowc.units.sound import array_faults
 
 __all__ = ["MAX_COMPARISONS", "Search", "Thresholds"]
 
+STYLES = ("auto", "compare", "search", "serial")
+"""How thresholds may be found, see `Thresholds.style`."""
 MAX_COMPARISONS = 4096
 """Most comparisons of one loop with thresholds: beyond, synthesis takes hours."""
 
@@ -171,6 +173,7 @@ class Thresholds(Activation):
         sets = self.base.shape[0] if not found else 1
         found += array_faults("values", self.values, [(sets,), tuple(range(1 << 16))])
         found += [] if self.memory in cost.THRESHOLD_MEMORIES else [f"there is no memory of thresholds '{self.memory}'"]
+        found += [] if self.style in STYLES else [f"there is no style of thresholds '{self.style}'"]
         if found:
             return found
         levels = self.levels

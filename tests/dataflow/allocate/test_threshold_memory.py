@@ -110,6 +110,9 @@ def test_the_function_is_the_same_and_a_file_keeps_it() -> None:
     document["units"][1]["activation"]["memory"] = "core"
     with pytest.raises(DamagedError, match="there is no memory of thresholds 'core'"):
         dataflow_from_json(document, arrays)
+    document["units"][1]["activation"] |= {"memory": "bram", "style": "guess"}
+    with pytest.raises(DamagedError, match="there is no style of thresholds 'guess'"):
+        dataflow_from_json(document, arrays)
 
 
 @pytest.mark.parametrize("memory", ["auto", "lutram", "bram"])

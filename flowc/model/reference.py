@@ -8,7 +8,7 @@ beforehand, by the same float32 operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,12 +173,13 @@ def _dequantize(node: ir.Node, builder: ExpansionBuilder) -> None:
         builder.op("Mul", [y, names[1]], output)
 
 
-def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelProto:
+def expand(model: ir.Model, *, extra_outputs: Iterable[str] = (), without: Container[ir.Node] = ()) -> onnx.ModelProto:
     """`model` in standard ONNX operators only, ready for onnxruntime; the model itself is not changed.
 
     Args:
         model: a model graph of any stage, from import on.
         extra_outputs: names of inner values to make graph outputs too, after the model's own.
+        without: nodes that are left out, with the constants that only they read. What is written of the others stays the same.
 
     Raises:
         ModelError: a flowc operator has no expansion, or an extra output does not exist.
@@ -188,16 +189,12 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
     values = {o.name or "": o for node in graph for o in node.outputs}
     builder = ExpansionBuilder(taken | set(values))
     for node in graph:
-        if node.domain != fir.DOMAIN:
-            proto: onnx.NodeProto = ir.serde.serialize_node(node)
-            del proto.metadata_props[:]
-            builder.nodes.append(proto)
-            continue
-        expander = EXPANSIONS.get(node.op_type)
-        if expander is None:
-            message = f"flowc has no expansion of its operator {node.op_type}"
-            raise ModelError(message, node=fir.label(node), remedy="register one (flowc.model.reference.expansion)")
-        expander(node, builder)
+        written, constants = len(builder.nodes), len(builder.initializers)
+        _write(node, builder)
+        if node in without:
+            del builder.nodes[written:]
+            for name in list(builder.initializers)[constants:]:
+                del builder.initializers[name]
     suffix = suffix_of(model)
     outputs = [_info(value) for value in graph.outputs]
     if suffix is not None:
@@ -211,16 +208,32 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = ()) -> onnx.ModelP
             raise ModelError(f"there is no tensor '{name}' to make an output", remedy="name a tensor of the model")
         if name not in named:
             outputs.append(_info(values[name]))
-    arrays = {n: a for n, v in graph.initializers.items() if (a := fir.array_of(v)) is not None} | builder.initializers
     read = {name for node in builder.nodes for name in node.input} | {o.name for o in outputs}
+    arrays = {n: a for n, v in graph.initializers.items() if n in read and (a := fir.array_of(v)) is not None}
+    arrays |= builder.initializers
     expanded = helper.make_graph(
-        builder.nodes, graph.name or "model", [_info(value) for value in graph.inputs], outputs,
-        initializer=[numpy_helper.from_array(a, n) for n, a in arrays.items() if n in read],
-    )  # fmt: skip
+        builder.nodes, graph.name or "model", [_info(value) for value in graph.inputs], outputs
+    )
     opset = helper.make_opsetid("", graph.opset_imports.get("", OPSET))
     proto = helper.make_model(expanded, opset_imports=[opset], ir_version=IR_VERSION)
+    for name in [n for n in arrays if n in read]:  # one by one, as large constants would be in memory several times
+        proto.graph.initializer.add().CopyFrom(numpy_helper.from_array(arrays.pop(name), name))
     proto.producer_name = "flowc"
     return proto
+
+
+def _write(node: ir.Node, builder: ExpansionBuilder) -> None:
+    """One node of a model graph in standard operators. Raises ModelError where a flowc operator has no expansion."""
+    if node.domain != fir.DOMAIN:
+        proto: onnx.NodeProto = ir.serde.serialize_node(node)
+        del proto.metadata_props[:]
+        builder.nodes.append(proto)
+        return
+    expander = EXPANSIONS.get(node.op_type)
+    if expander is None:
+        message = f"flowc has no expansion of its operator {node.op_type}"
+        raise ModelError(message, node=fir.label(node), remedy="register one (flowc.model.reference.expansion)")
+    expander(node, builder)
 
 
 def _info(value: ir.Value) -> onnx.ValueInfoProto:

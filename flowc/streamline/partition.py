@@ -103,7 +103,7 @@ def partition(model: ir.Model, ranges: Ranges, notes: Sequence[Note]) -> Partiti
     if not inner or (layers and not any(n.op_type in ("IntMatMul", "IntConv") for n in inner)):
         raise _nothing(graph, layers, notes)
     passed = tuple(v for v in exits if v in entries)
-    whole = expand(model)
+    whole = expand(model, without=inner)
     outputs = list(result_types(model))
     stops = {v.name or "": shape_of(v) for v in exits}
     values = {v.name or "": v for v in [*entries, *exits]}

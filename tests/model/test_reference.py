@@ -92,6 +92,18 @@ def test_expansion_is_standard_and_leaves_the_model_alone() -> None:
     assert str(model) == before
 
 
+def test_nodes_that_are_left_out_take_their_constants_with_them() -> None:
+    model = load_model(cnn())
+    whole = expand(model)
+    out = {n for n in model.graph if n.op_type == "Conv" or (n.op_type == "Quantize" and n.outputs[0].uses())}
+    part = expand(model, without=out)
+    kept = [n for n in whole.graph.node if n in part.graph.node]
+    assert 0 < len(kept) == len(part.graph.node) < len(whole.graph.node)
+    read = {name for n in kept for name in n.input}
+    assert [i for i in whole.graph.initializer if i.name in read] == list(part.graph.initializer)
+    assert len(part.graph.initializer) < len(whole.graph.initializer)
+
+
 def test_extra_outputs() -> None:
     model = load_model(mlp())
     inner = next(n.outputs[0].name for n in model.graph if n.op_type == "Relu")

@@ -15,13 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["absorb_registers", "use_block_registers"]
+from flowc.backends.rtl.ecp5_banks import move_before_multiplexers
+from flowc.backends.rtl.ecp5_cells import Bit, Cell, Control, control_of, is_plain
 
-Bit = int | str
-"""Number of a wire, or the constant "0", "1" or "x"."""
-Cell = dict[str, Any]
-Control = tuple[Bit, Bit, bool]
-"""Clock of a register, its enable, and whether it is enabled where that is 0."""
+__all__ = ["absorb_registers", "use_block_registers"]
 
 
 def use_block_registers(path: Path) -> int:
@@ -44,6 +41,8 @@ def absorb_registers(netlist: Mapping[str, Any]) -> int:
     Returns:
         How many ports of blocks have got registers.
     """
+    for module in netlist["modules"].values():
+        move_before_multiplexers(module)
     return sum(_Module(module).absorb() for module in netlist["modules"].values())
 
 
@@ -77,7 +76,7 @@ class _Module:
                 if cell["port_directions"][port] != "output":
                     for bit in bits:
                         self.readers[bit].append((name, port))
-            if cell["type"] == "TRELLIS_FF" and _is_plain(cell):
+            if cell["type"] == "TRELLIS_FF" and is_plain(cell):
                 self.drivers[cell["connections"]["Q"][0]] = name
         for port in self.module["ports"].values():
             if port["direction"] != "input":
@@ -144,10 +143,10 @@ class _Module:
                 continue
             name, to = readers[0]
             register = self.cells.get(name)
-            if len(readers) > 1 or to != "DI" or register is None or not _is_plain(register):
+            if len(readers) > 1 or to != "DI" or register is None or not is_plain(register):
                 return None
             read[port] = name
-            controls.add(_control(register))
+            controls.add(control_of(register))
         return (controls.pop(), read) if len(controls) == 1 else None
 
     def _before(self, cell: Cell, inputs: Sequence[str]) -> Control | None:
@@ -156,7 +155,7 @@ class _Module:
         varying = [bit for bit in bits if isinstance(bit, int)]
         if not varying or not all(bit in self.drivers for bit in varying):
             return None
-        controls = {_control(self.cells[self.drivers[bit]]) for bit in varying}
+        controls = {control_of(self.cells[self.drivers[bit]]) for bit in varying}
         return controls.pop() if len(controls) == 1 else None
 
     def _take_over(self, cell: Cell, read: Mapping[str, str]) -> None:
@@ -180,21 +179,3 @@ class _Module:
                 "connections": {"A": [enable], "B": ["0"], "C": ["0"], "D": ["0"], "Z": [new]},
             }  # fmt: skip
         return self.inverters[enable]
-
-
-def _is_plain(register: Cell) -> bool:
-    """Whether a register takes a bit on each rising edge on which it is enabled, and knows no reset."""
-    parameters, ports = register["parameters"], register["connections"]
-    return bool(
-        register["type"] == "TRELLIS_FF"
-        and ports.get("LSR", ["0"]) == ["0"]
-        and parameters.get("LSRMUX", "LSR") == "LSR"
-        and parameters.get("CLKMUX", "CLK") == "CLK"
-        and parameters.get("REGSET", "RESET") == "RESET"
-    )
-
-
-def _control(register: Cell) -> Control:
-    ports, mode = register["connections"], register["parameters"].get("CEMUX", "CE")
-    enable = ["1"] if mode == "1" or "CE" not in ports else ports["CE"]
-    return ports["CLK"][0], enable[0], mode == "INV"

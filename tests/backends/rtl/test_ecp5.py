@@ -164,3 +164,43 @@ def test_a_register_between_two_multipliers_becomes_that_of_one() -> None:
     assert undriven(found) == set()
     absorb_registers(found)
     assert undriven(found) == set()
+
+
+def banks(**changes: Any) -> dict[str, Any]:
+    """A bit of two memories, chosen by a register's bit 50; behind the table, which gives bit 60, a register."""
+    cells: dict[str, Any] = {f"ram{i}": memory(bits=1) for i in range(2)}
+    cells["ram1"]["connections"]["DOB0"] = [110]
+    cells["select"] = register(40, 50, **changes)
+    cells["choose"] = cell("LUT4", {"INIT": "0"}, {"A": [100], "B": [110], "C": [50], "D": ["0"], "Z": [60]}, "Z")
+    return cells | {"behind": register(60, 200)}
+
+
+def test_registers_move_in_front_of_the_multiplexer_of_banks() -> None:
+    found = netlist(**banks())
+    assert absorb_registers(found) == 2
+    cells = found["modules"]["top"]["cells"]
+    assert "behind" not in cells
+    table, given = cells["choose"]["connections"], [cells[f"ram{i}"]["connections"]["DOB0"] for i in range(2)]
+    assert [table["A"], table["B"], table["Z"]] == [*given, [200]]
+    assert [cells[f"ram{i}"]["parameters"]["REGMODE_B"] for i in range(2)] == ["OUTREG"] * 2
+    # What selects is a cycle later too.
+    (later,) = [
+        c["connections"] for c in cells.values() if c["type"] == "TRELLIS_FF" and c["connections"]["DI"] == [50]
+    ]
+    assert (later["Q"], later["CE"]) == (table["C"], [ENABLE])
+
+
+@pytest.mark.parametrize("change", [{"CE": OTHER}, {"LSR": OTHER}, {"REGSET": "SET"}], ids=str)
+def test_registers_behind_banks_that_move_otherwise_than_what_selects_stay(change: dict[str, Any]) -> None:
+    found = netlist(**banks(**change))
+    before = copy.deepcopy(found)
+    assert absorb_registers(found) == 0
+    assert found == before
+
+
+def test_registers_behind_banks_whose_words_go_elsewhere_stay() -> None:
+    for port, bit in (("A", 110), ("A", 60)):
+        found = netlist(**banks(), other=cell("CCU2C", {}, {port: [bit]}))
+        before = copy.deepcopy(found)
+        assert absorb_registers(found) == 0
+        assert found == before

@@ -1,4 +1,4 @@
-"""Units as netlists for ECP5, registers moved into block RAMs and multipliers, in place of their modules: equal to the emulation, stalled or not."""
+"""Units as netlists for ECP5, registers moved into block RAMs and multipliers, in place of their modules: equal to the emulation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.pieces import PROBE, cut
 from flowc.model.dtypes import SInt, UInt
+from flowc.units import Activate, Frame, Table
 from tests.backends.hls.random_units import integers
 from tests.backends.rtl.checking import expect_equal, needs_verilator
 from tests.backends.rtl.ecp5_blocks import MODELS, RENAMED
@@ -85,3 +86,31 @@ def test_registers_in_block_rams_and_multipliers(tmp_path: Path) -> None:
         gates.write_text(broken)
         seen = simulate.run(simulate.compile(tmp_path, graph, quick=True), graph, frames, stalls=60)
         assert any(passed.wrong for passed in seen.streams.values())
+
+
+def test_registers_in_front_of_the_multiplexer_of_banks(tmp_path: Path) -> None:
+    """A table of 8192 words of nine bits: four banks of 2048, chosen by two bits of the address."""
+    rng = np.random.default_rng(1)
+    table = Table(dtype=SInt(9), lo=-128, values=rng.integers(-256, 256, (32, 256)))
+    unit = Activate(name="unit", frame=Frame(1, 8, 32, SInt(8)), activation=table, pe=1).with_(structure="pipeline")
+    graph = alone([unit])
+    generate(graph, tmp_path, header="A test")
+    assert as_gates(tmp_path, "unit")["DP16KD"] == 4
+    module = json.loads((tmp_path / "net.json").read_text())["modules"]["gates_unit"]
+    modes = [
+        c["parameters"][f"REGMODE_{side}"] for c in module["cells"].values() if c["type"] == "DP16KD" for side in "AB"
+    ]
+    assert modes.count("OUTREG") == 4
+    with_models(tmp_path)
+    frames = [integers(rng, port.frame.dtype, (FRAMES, *port.frame.shape)) for port in graph.inputs]
+    binary = simulate.compile(tmp_path, graph, quick=True)
+    for stalls in (0, 60):
+        expect_equal(graph, simulate.run(binary, graph, frames, stalls=stalls), frames)
+    # What selects goes on while the pipeline waits.
+    gates = tmp_path / "gates_unit.v"
+    broken, count = re.subn(r"(\\flowc\$bank\$\d+ +\([^;]*\.CE)\([^)]*\)", r"\1(1'h0)", gates.read_text())
+    assert '.CEMUX("INV")' in broken
+    assert count == 2
+    gates.write_text(broken)
+    seen = simulate.run(simulate.compile(tmp_path, graph, quick=True), graph, frames, stalls=60)
+    assert any(passed.wrong for passed in seen.streams.values())

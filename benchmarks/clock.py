@@ -188,15 +188,15 @@ def _wanted(name: str, words: Iterable[str]) -> bool:
 
 
 def table(record: dict[str, Any]) -> str:
-    """Name, rate and cells of everything measured."""
+    """Name, rate, of how many placements it is the best, and cells of everything measured."""
     rows = []
     for name, entry in record.items():
         cells = entry["cells"]
         rows.append([
-            name, f"{entry['mhz']:.0f}", f"{cells.get('TRELLIS_COMB', 0):,}", str(cells.get("DP16KD", 0)),
+            name, f"{entry['mhz']:.0f}", str(len(entry["all"])), f"{cells.get('TRELLIS_COMB', 0):,}", str(cells.get("DP16KD", 0)),
             str(cells.get("MULT18X18D", 0)),
         ])  # fmt: skip
-    return markdown(["unit", "MHz>", "LUT4>", "EBR>", "multipliers>"], rows)
+    return markdown(["unit", "MHz>", "placements>", "LUT4>", "EBR>", "multipliers>"], rows)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,23 @@ _SHOWN = ("lut", "ff", "bram18", "dsp")
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, metavar="S", help="Seconds per unit."
 )
 @click.option("--place", "size", metavar="SIZE", help="Place and route the whole design on an ECP5: 25k, 45k or 85k.")
+@click.option(
+    "--placements",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of a board's design that misses its clock, side by side. [default: 4]",
+)
 @json_option
 @debug_option
-def synth(directory: Path, family: str | None, jobs: int | None, timeout: int, size: str | None, as_json: bool) -> None:
+def synth(
+    directory: Path,
+    family: str | None,
+    jobs: int | None,
+    timeout: int,
+    size: str | None,
+    placements: int | None,
+    as_json: bool,
+) -> None:
     """Synthesize the design in DIR (of --backend rtl) with yosys, unit by unit; the report gets the measured figures.
 
     \b
@@ -40,7 +54,9 @@ def synth(directory: Path, family: str | None, jobs: int | None, timeout: int, s
     from flowc.design.synthesis import synthesize_design
 
     with _progress() as tell:
-        found = synthesize_design(directory, family, jobs=jobs, timeout=timeout, size=size, progress=tell)
+        found = synthesize_design(
+            directory, family, jobs=jobs, timeout=timeout, size=size, placements=placements, progress=tell
+        )
     if as_json:
         show.as_json(found)
         return

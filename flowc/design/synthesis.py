@@ -9,6 +9,7 @@ from typing import Any
 from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream
 from flowc.backends.rtl.board import has_board
 from flowc.backends.rtl.place import place
+from flowc.backends.rtl.placements import PLACEMENTS
 from flowc.backends.rtl.synthesize import check_family, synthesize
 from flowc.design.design import load
 from flowc.errors import UsageError, shown
@@ -25,6 +26,7 @@ def synthesize_design(
     jobs: int | None = None,
     timeout: float = 1800,
     size: str | None = None,
+    placements: int | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, Any]:
     """Synthesizes the design in ``directory`` and writes what was measured into its report.
@@ -34,6 +36,7 @@ def synthesize_design(
         jobs, timeout, progress: see `flowc.backends.rtl.synthesize.synthesize`.
         size: also places and routes it on an ECP5 of this size (`flowc.backends.rtl.place.PARTS`). Without one, a design for a board
             that flowc writes a top level for is placed and routed on that.
+        placements: of a board's design that misses its clock, of which the fastest counts; None: `PLACEMENTS`.
 
     Returns:
         The entries ``synthesis`` and ``place`` (None where it was not routed) of report.json.
@@ -64,7 +67,15 @@ def synthesize_design(
     elif on_board:
         biggest = [(unit["name"], unit["lut"]) for unit in found["synthesis"]["units"]]
         clock = design.plan.clock_mhz
-        found["place"] = make_bitstream(folder, target, clock_mhz=clock, biggest=biggest, timeout=timeout)
+        found["place"] = make_bitstream(
+            folder,
+            target,
+            clock_mhz=clock,
+            biggest=biggest,
+            timeout=timeout,
+            placements=placements or PLACEMENTS,
+            jobs=jobs,
+        )
     design.report |= found
     write(design.report, directory)
     names = ["report.json", "report.html"]

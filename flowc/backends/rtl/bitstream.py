@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.rtl.ecp5 import use_block_registers
+from flowc.backends.rtl.placements import PLACEMENTS, Routed, rate_of, try_placements
 from flowc.backends.rtl.yosys import WITHOUT_LUTRAM, reading, run
 from flowc.errors import InfeasibleError, UsageError
 from flowc.targets import Target
@@ -84,10 +85,12 @@ def make_bitstream(
     biggest: Sequence[tuple[str, int]] = (),
     timeout: float = 3600,
     seed: int = 1,
+    placements: int = PLACEMENTS,
+    jobs: int | None = None,
 ) -> dict[str, Any]:
     """Synthesizes, places and routes the project in ``folder`` for its board; ``board/<top>.bit`` is the bitstream.
 
-    Where the routed design is too slow for the clock there is no bitstream (see `check_timing`).
+    Where the routed design is too slow for the clock, other placements are tried; if all are, there is no bitstream (`check_timing`).
 
     Args:
         folder: the project, with ``board/``.
@@ -95,11 +98,12 @@ def make_bitstream(
         clock_mhz: what the PLL makes.
         biggest: units and the look-up tables that each takes, for the message if the design is too large.
         timeout: seconds for each tool.
-        seed: of the placer.
+        seed: of the first placement.
+        placements, jobs: as of `flowc.backends.rtl.placements.try_placements`.
 
     Returns:
-        The ``place`` entry of report.json: tool, board, part, mhz, wanted_mhz, critical (the unit that the longest path ends in), cells,
-        available, bitstream.
+        The ``place`` entry of report.json: tool, board, part, mhz, wanted_mhz, placements (MHz of each), critical (the unit that the
+        longest path ends in), cells, available, bitstream.
 
     Raises:
         UsageError: a tool is missing or takes too long.
@@ -117,31 +121,51 @@ def make_bitstream(
         run(folder, commands, timeout=timeout, what="the design")
         if target.family == "ecp5":
             use_block_registers(work / "net.json")
-        pins, option = flow.pins
-        # Paths must be relative: the tools run in a sandbox that sees its own folder.
-        (work / pins).write_bytes((folder / "board" / pins).read_bytes())
-        arguments = [
-            *_device(target),
-            option,
-            pins,
-            flow.routed,
-            "net.txt",
-            "--json",
-            "net.json",
-            "--freq",
-            f"{clock_mhz:g}",
-        ]
-        arguments += ["--timing-allow-fail", "--seed", str(seed), "--report", "report.json"]
-        said = _tool(flow.package, flow.router, arguments, work, timeout)
-        if not (work / "report.json").is_file():
-            raise _failure(said, target, flow, biggest)
-        found = json.loads((work / "report.json").read_text(encoding="utf-8"))
-        entry = _entry(found, target, clock_mhz)
+
+        def route(own: int) -> Routed:
+            return _routed(work / f"{own}", folder, target, flow, clock_mhz, own, biggest, timeout)
+
+        best, found, rates = try_placements(route, wanted=clock_mhz, placements=placements, jobs=jobs, first=seed)
+        entry = _entry(found, target, clock_mhz) | {"placements": [round(rate, 2) for rate in rates]}
         if entry["mhz"] is not None and entry["mhz"] >= clock_mhz:
-            _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work, timeout)
+            _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work / f"{best}", timeout)
             entry["bitstream"] = f"board/{top}.bit"
-            (folder / entry["bitstream"]).write_bytes((work / "net.bit").read_bytes())
+            (folder / entry["bitstream"]).write_bytes((work / f"{best}" / "net.bit").read_bytes())
     return entry
+
+
+def _routed(
+    work: Path,
+    folder: Path,
+    target: Target,
+    flow: _Flow,
+    clock_mhz: float,
+    seed: int,
+    biggest: Sequence[tuple[str, int]],
+    timeout: float,
+) -> Routed:
+    """One placement, in a folder of its own beside the netlist, as the tools run in a sandbox that sees their own folder."""
+    work.mkdir()
+    (work / "net.json").hardlink_to(work.parent / "net.json")
+    pins, option = flow.pins
+    (work / pins).write_bytes((folder / "board" / pins).read_bytes())
+    arguments = [
+        *_device(target),
+        option,
+        pins,
+        flow.routed,
+        "net.txt",
+        "--json",
+        "net.json",
+        "--freq",
+        f"{clock_mhz:g}",
+    ]
+    arguments += ["--timing-allow-fail", "--seed", str(seed), "--report", "report.json"]
+    said = _tool(flow.package, flow.router, arguments, work, timeout)
+    if not (work / "report.json").is_file():
+        raise _failure(said, target, flow, biggest)
+    found: Routed = json.loads((work / "report.json").read_text(encoding="utf-8"))
+    return found
 
 
 def check_timing(entry: Mapping[str, Any]) -> None:
@@ -150,7 +174,7 @@ def check_timing(entry: Mapping[str, Any]) -> None:
         where = "" if entry["critical"] is None else f"; its longest path ends in '{entry['critical']}'"
         raise InfeasibleError(
             f"routed for {entry['board']}, the design reaches {entry['mhz']:g} MHz, not {entry['wanted_mhz']:g}{where}",
-            remedy="Build it for a lower --clock, or fold that layer more",
+            remedy="Build it for a lower --clock, fold that layer more, or give more --placements",
         )
 
 
@@ -181,13 +205,13 @@ def _tool(package: str, program: str, arguments: Sequence[str], folder: Path, ti
 
 
 def _entry(found: Mapping[str, Any], target: Target, clock_mhz: float) -> dict[str, Any]:
-    rates = [clock["achieved"] for clock in found["fmax"].values()]
+    rate = rate_of(found)
     used = {name: cells for name, cells in found["utilization"].items() if cells["used"]}
     return {
         "tool": f"nextpnr-{target.family}",
         "board": target.name,
         "part": target.part,
-        "mhz": round(min(rates), 2) if rates else None,
+        "mhz": None if rate is None else round(rate, 2),
         "wanted_mhz": clock_mhz,
         "critical": _critical(found),
         "cells": {name: cells["used"] for name, cells in used.items()},

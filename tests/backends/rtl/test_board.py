@@ -6,12 +6,14 @@ import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import flowc
 from flowc.backends.rtl import bitstream
 from flowc.backends.rtl.board import bit_clocks, ends, has_board, pll_of
+from flowc.backends.rtl.placements import try_placements
 from flowc.cli import main
 from flowc.design.synthesis import synthesize_design
 from flowc.errors import InfeasibleError, UsageError
@@ -102,6 +104,28 @@ def test_failures_of_nextpnr_are_told_in_our_words() -> None:
     assert caught.value.exit_code == 3
 
 
+def routed(mhz: float) -> dict[str, Any]:
+    return {"fmax": {"clk": {"achieved": mhz}, "other": {"achieved": mhz + 50}}}
+
+
+def test_further_placements_are_tried_where_the_first_misses_the_clock() -> None:
+    rates, asked = {1: 90.0, 2: 110.0, 4: 100.0}, []
+
+    def route(seed: int) -> dict[str, Any]:
+        asked.append(seed)
+        if seed not in rates:
+            raise InfeasibleError("it can't be routed", remedy="Fold it")
+        return routed(rates[seed])
+
+    assert try_placements(route, wanted=90, placements=4) == (1, routed(90), [90])
+    assert asked == [1]
+    assert try_placements(route, wanted=120, placements=4) == (2, routed(110), [90, 110, 100])
+    assert try_placements(route, wanted=120, placements=1) == (1, routed(90), [90])
+    assert try_placements(lambda _: {"fmax": {}}, wanted=120, placements=4) == (1, {"fmax": {}}, [])
+    with pytest.raises(InfeasibleError, match="can't be routed"):
+        try_placements(route, wanted=120, placements=2, first=3)
+
+
 @pytest.mark.parametrize(
     ("cell", "unit"),
     [
@@ -139,9 +163,12 @@ def test_a_bitstream_comes_out(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 @needs_nextpnr
 def test_a_clock_that_is_not_reached_ends_with_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flowc.build(netbuild.mlp((6, 4)), "icebreaker", clock_mhz=180, output=tmp_path / "d", verify=False)
-    assert main(["synth", str(tmp_path / "d")]) == 3
+    assert main(["synth", str(tmp_path / "d"), "--placements", "2"]) == 3
     said = capsys.readouterr().err
     assert "not 180" in said
     assert "MHz" in said
-    assert json.loads((tmp_path / "d" / "report.json").read_text())["place"]["bitstream"] is None
+    place = json.loads((tmp_path / "d" / "report.json").read_text())["place"]
+    assert place["bitstream"] is None
+    assert len(place["placements"]) == 2
+    assert place["mhz"] == max(place["placements"])
     assert not list((tmp_path / "d" / "rtl" / "board").glob("*.bit"))

@@ -12,7 +12,7 @@ from flowc.units import cost, pipeline
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.pixels import lane_counts, lane_faults
-from flowc.units.schedule import Schedule, every, grid
+from flowc.units.schedule import Schedule, every, grid, proportional
 from flowc.units.sound import MOST_PORTS, number_faults
 
 __all__ = ["Concat", "Fork", "PixelPad", "Split", "Upsample", "WidthConverter"]
@@ -306,11 +306,12 @@ class WidthConverter(Unit):
 
     def schedule(self) -> Schedule:
         """The narrower side moves every iteration, the wider one as soon as enough, or no longer enough, is held."""
-        beats_in, beats_out = every(self.frame.elements // self.wide_in), every(self.frame.elements // self.wide_out)
+        count_in, count_out = self.frame.elements // self.wide_in, self.frame.elements // self.wide_out
+        beats_in, beats_out = every(count_in), every(count_out)
         if self.wide_in < self.wide_out:
-            beats_out = -((beats_out + 1) * -self.wide_out // self.wide_in) - 1
+            beats_out = proportional(count_out, self.wide_out, self.wide_in, self.wide_out - 1)
         else:
-            beats_in = beats_in * self.wide_in // self.wide_out
+            beats_in = proportional(count_in, self.wide_in, self.wide_out)
         return Schedule(self.cycles, (beats_in,), (beats_out,))
 
     @property

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["RING_GAP", "Beats", "Ring", "Schedule", "every", "grid"]
+from flowc.units.runs import Integers, Runs
 
-Beats = NDArray[np.int64]
-"""Iteration numbers, ascending."""
+__all__ = ["RING_GAP", "Beats", "Ring", "Schedule", "every", "grid", "proportional"]
+
+Beats = Runs
+"""Iteration numbers, strictly ascending."""
 
 RING_GAP = 4
 """Iterations after which a word written to a window's ring may be read, and after which a freed place may be written."""
@@ -39,15 +41,33 @@ class Schedule:
 
 def every(count: int, step: int = 1, start: int = 0) -> Beats:
     """``count`` iterations, ``step`` apart."""
-    return np.arange(count, dtype=np.int64) * step + start
+    return Runs.line(count, step, start)
 
 
 def grid(*axes: tuple[int, int], start: int = 0) -> Beats:
     """Iterations of nested loops: axes (count, stride in iterations), outermost first."""
-    total = np.full((), start, np.int64)
-    for count, stride in axes:
-        total = np.add.outer(total, np.arange(count, dtype=np.int64) * stride)
-    return total.reshape(-1)
+    loops: list[tuple[int, int]] = []  # outermost last; what goes on in steps of the one within is one loop with it
+    for count, stride in reversed(axes):
+        if loops and stride == loops[-1][0] * loops[-1][1]:
+            loops[-1] = (count * loops[-1][0], loops[-1][1])
+        elif count > 1:
+            loops.append((count, stride))
+    if not loops:
+        return Runs.line(1, 1, start)
+    length, step = loops[0]
+    value = np.array([start], np.int64)
+    for count, stride in loops[1:]:
+        value = np.add.outer(np.arange(count, dtype=np.int64) * stride, value).reshape(-1)
+    first = np.arange(value.size, dtype=np.int64) * length
+    return Runs(first, value, np.full_like(first, step), value.size * length)
+
+
+def proportional(count: int, numerator: int, denominator: int, start: int = 0) -> Beats:
+    """Iterations ``(i * numerator + start) // denominator``, i from 0 to ``count`` - 1."""
+    shared = gcd(numerator, denominator)
+    period = denominator // shared
+    whole = np.arange(min(period, count), dtype=np.int64) * numerator + start
+    return Runs.of(whole // denominator).repeated(-(-count // whole.size), numerator // shared).part(0, count)
 
 
 @dataclass(frozen=True)
@@ -114,14 +134,15 @@ class Ring:
     def schedule(self) -> Schedule:
         """Iterations in which words are taken and given."""
         head = _head(self)
-        reads, writes = head.reads, head.writes
-        later = every(self.out[0] - head.rows, head.period, head.period)
-        if later.size:
-            row = writes[-writes.size // head.rows :]
-            writes = np.concatenate([writes, (row + later[:, None]).reshape(-1)])
-            tail = reads[head.tail :]
-            block = reads[head.tail - self.stride[0] * self.width * self.words : head.tail]
-            reads = np.concatenate([reads[: head.tail], (block + later[:, None]).reshape(-1), tail + later[-1]])
+        reads, writes, later = head.reads, head.writes, self.out[0] - head.rows
+        if later:
+            row = writes.part(writes.size - writes.size // head.rows, writes.size)
+            writes = Runs.joined([writes, (row + head.period).repeated(later, head.period)])
+            block = reads.part(head.tail - self.stride[0] * self.width * self.words, head.tail)
+            parts = [reads.part(0, head.tail), (block + head.period).repeated(later, head.period)]
+            if head.tail < reads.size:
+                parts.append(reads.part(head.tail, reads.size) + later * head.period)
+            reads = Runs.joined(parts)
         return Schedule(self.cycles, (reads,), (writes,))
 
 
@@ -156,12 +177,13 @@ def _head(ring: Ring) -> _Head:
         )
         if same_reads and bool((by_row[-1] - by_row[-2] == period).all()):
             cycles = int(max(reads[-1], writes[-1])) + 1
-            return _Head(rows, period, taken, cycles, reads, writes)
+            return _Head(rows, period, taken, cycles, Runs.of(reads), Runs.of(writes))
     reads, writes = _settle(ring)
-    return _Head(out_h, 0, ring.last_needed, int(max(reads[-1], writes[-1])) + 1, reads, writes)
+    cycles = int(max(reads[-1], writes[-1])) + 1
+    return _Head(out_h, 0, ring.last_needed, cycles, Runs.of(reads), Runs.of(writes))
 
 
-def _settle(ring: Ring) -> tuple[Beats, Beats]:
+def _settle(ring: Ring) -> tuple[Integers, Integers]:
     """The schedule as the least solution of what words and free places wait for."""
     (kh, kw), (th, tw), (dh, dw) = ring.kernel, ring.stride, ring.dilation
     out_h, out_w = ring.out
@@ -170,7 +192,7 @@ def _settle(ring: Ring) -> tuple[Beats, Beats]:
         (out_h, th * row), (out_w, tw * words), (ring.blocks, ring.block_words), (kh, dh * row), (kw, dw * words),
         (ring.block_words, 1),
     ]  # fmt: skip
-    wanted = grid(*axes)
+    wanted = grid(*axes).dense()
     freed = np.zeros((out_h, out_w, ring.blocks, kh * kw, ring.block_words), np.int64)
     freed[:, :, :, 0] = 1
     last = freed.reshape(out_h, out_w, -1)[:, :, -1]

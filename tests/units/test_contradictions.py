@@ -231,7 +231,7 @@ def test_reordered_chunks_rest(elements: int, order: np.ndarray, gap: int) -> No
     assert unit.gap == gap
     assert unit.cycles == 3 * (elements + gap)
     assert unit.chunk_memory == (2 * elements, 4)
-    assert unit.schedule().reads[0][elements] == elements + gap
+    assert unit.schedule().reads[0].dense()[elements] == elements + gap
 
 
 def test_tables_end_where_they_end() -> None:
@@ -250,9 +250,9 @@ def test_tables_end_where_they_end() -> None:
 def test_converters_hold_the_common_multiple() -> None:
     assert (WIDER.storage, WIDER.cycles) == (6, 90)
     assert WIDER.with_(wide_in=4, wide_out=6).storage == 12
-    assert WIDER.schedule().writes[0][:3].tolist() == [1, 2, 4]
+    assert WIDER.schedule().writes[0].dense()[:3].tolist() == [1, 2, 4]
     back = WIDER.with_(wide_in=3, wide_out=2)
-    assert (back.cycles, back.schedule().reads[0][:4].tolist()) == (90, [0, 1, 3, 4])
+    assert (back.cycles, back.schedule().reads[0].dense()[:4].tolist()) == (90, [0, 1, 3, 4])
 
 
 def test_keys_beyond_what_float32_holds_stay_exact() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flowc import progress
-from flowc.dataflow.allocate.loops import LEAST_DEPTH
+from flowc.dataflow.allocate.times import LEAST_DEPTH
 from flowc.dataflow.allocate.timing import Bounds, Pipeline, fifo_price, stream_bits
 from flowc.units import pipeline
 from flowc.units.cost import LUTS_PER_BLOCK, Resources, block_rams, fifo, fifo_memory
@@ -44,7 +44,7 @@ def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
     progress.at("depths of FIFOs")
     line = Pipeline(graph)
     depths = line.first_depths()
-    if sum(loop.at.size for loop in line.loops.values()) * _PASSES <= work:
+    if sum(loop.size for loop in line.loops.values()) * _PASSES <= work:
         depths = _reduced(line, depths, work)
     return depths
 

@@ -1,56 +1,176 @@
 """A unit's loop under bounds: when its iterations start if beats, or room for beats, come at given times.
 
-Times are clock cycles. All arrays hold the times of the iterations that touch a stream, in order; the others do not matter.
+Times are clock cycles, and delays what passes between a time and the one at which a loop would be that never waits. Both are kept for the
+iterations that touch a stream, in order; the others do not matter. There are two kinds of loops. `DenseLoop` writes
+every value out, which is quick where there are few; `RunLoop` keeps runs, of which a frame with millions of
+iterations has few as a rule. They give the same times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flowc.dataflow.allocate import piecewise
+from flowc.dataflow.allocate.piecewise import FOREVER
+from flowc.dataflow.allocate.times import Times, as_runs, as_values, count_runs, few
+from flowc.dataflow.allocate.touched import as_index, marked, touched
 from flowc.units import Unit
+from flowc.units.runs import Integers, Runs
+from flowc.units.schedule import Schedule
 
-__all__ = ["FIFO_DELAY", "LEAST_DEPTH", "Loop", "Times", "occupancy", "shifted"]
+__all__ = ["DenseLoop", "Loop", "RunLoop", "loop_of"]
 
-Times = NDArray[np.int64]
-
-FIFO_DELAY = 1
-"""Cycles from the writing of a beat to a FIFO to its earliest reading, and from a reading to the reuse of its place."""
-
-LEAST_DEPTH = 2
-"""Least depth of a FIFO: with a single place, writing and reading would have to take turns."""
-
-_NEVER = np.int64(1) << 60
+_MARKED = 100_000
+"""Cycles up to which iterations are found quickest by marking them."""
 
 
-class Loop:
+class Loop(ABC):
     """One unit's iterations of one frame.
 
     Attributes:
-        at: numbers of the iterations that touch a stream.
-        reads, writes: per port: index into ``at`` of each beat's iteration (a slice where it is regular).
+        size: iterations that touch a stream.
+        last_at: number of the last of them.
         stages: cycles from an iteration's start to its writing.
         interval: cycles from frame to frame at best.
     """
 
-    def __init__(self, unit: Unit) -> None:
-        schedule = unit.schedule()
+    def __init__(self, unit: Unit, schedule: Schedule, size: int) -> None:
         self.name = unit.name
+        self.size = size
         self.stages = unit.stages
         self.interval = unit.interval
+        self.last_at = max(beats.last for beats in (*schedule.reads, *schedule.writes))
+
+    @abstractmethod
+    def unhindered(self, delay: int = 0) -> Times:
+        """Delays of a loop that never waits and begins so late."""
+
+    @abstractmethod
+    def early(
+        self,
+        read_from: Mapping[int, Times],
+        write_from: Mapping[int, Times],
+        interval: int | None = None,
+        *,
+        first: int = 0,
+    ) -> Times:
+        """Least delays with none of the beats before the given times (per port; from the beat given on, if fewer are given).
+
+        With ``interval``, the frame before and the frame after do the same, that much earlier and later; else the loop begins at ``first``
+        at the earliest.
+        """
+
+    @abstractmethod
+    def late(self, read_until: Mapping[int, Times], write_until: Mapping[int, Times], interval: int) -> Times:
+        """Greatest delays of a frame's iterations with none of the beats after the given times (per port)."""
+
+    @abstractmethod
+    def read_times(self, delays: Times, port: int) -> Times:
+        """When the beats of an input port are read."""
+
+    @abstractmethod
+    def write_times(self, delays: Times, port: int) -> Times:
+        """When the beats of an output port are written."""
+
+
+class DenseLoop(Loop):
+    """With every value written out.
+
+    Attributes:
+        reads, writes: per port: index of each beat's iteration (a slice where it is regular), and the iteration's number.
+    """
+
+    def __init__(self, unit: Unit, schedule: Schedule) -> None:
         ports = [*schedule.reads, *schedule.writes]
-        touched = np.zeros(schedule.cycles, np.bool_)
-        for port in ports:
-            touched[port] = True
-        at = np.flatnonzero(touched)
-        if at.size < schedule.cycles:
-            place = np.cumsum(touched) - 1
-            ports = [place[port] for port in ports]
-        self.at = at
-        index = [_as_slice(p) for p in ports]
-        self.reads, self.writes = index[: len(schedule.reads)], index[len(schedule.reads) :]
+        if schedule.cycles <= _MARKED:
+            at, index = marked(ports, schedule.cycles)
+        else:
+            runs, indices = touched(ports, schedule.cycles)
+            at, index = runs.dense(), [as_index(i) for i in indices]
+        super().__init__(unit, schedule, at.size)
+        found = [(i, at[i]) for i in index]
+        self.reads, self.writes = found[: len(schedule.reads)], found[len(schedule.reads) :]
+
+    def unhindered(self, delay: int = 0) -> Integers:
+        return np.full(self.size, delay, np.int64)
+
+    def early(
+        self,
+        read_from: Mapping[int, Times],
+        write_from: Mapping[int, Times],
+        interval: int | None = None,
+        *,
+        first: int = 0,
+    ) -> Integers:
+        delays = self.unhindered(first if interval is None else -FOREVER)
+        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
+            for port, times in bounds.items():
+                index, numbers = ports[port]
+                held = delays[index]
+                bound = held[held.size - times.size :]  # a view where the index is a slice
+                needed = as_values(times) - numbers[held.size - times.size :]
+                if stages:
+                    needed -= stages
+                np.maximum(bound, needed, out=bound)
+                delays[index] = held
+        np.maximum.accumulate(delays, out=delays)
+        if interval is not None:
+            np.maximum(delays, delays[-1] - (interval - self.interval), out=delays)
+        return delays
+
+    def late(self, read_until: Mapping[int, Times], write_until: Mapping[int, Times], interval: int) -> Integers:
+        due = self.unhindered(FOREVER)
+        for ports, bounds, stages in ((self.reads, read_until, 0), (self.writes, write_until, self.stages)):
+            for port, times in bounds.items():
+                index, numbers = ports[port]
+                allowed = as_values(times) - numbers
+                if stages:
+                    allowed -= stages
+                due[index] = np.minimum(due[index], allowed)
+        delays: Integers = np.minimum.accumulate(due[::-1])[::-1]
+        np.minimum(delays, delays[0] + (interval - self.interval), out=delays)
+        return delays
+
+    def read_times(self, delays: Times, port: int) -> Integers:
+        index, numbers = self.reads[port]
+        times: Integers = as_values(delays)[index] + numbers
+        return times
+
+    def write_times(self, delays: Times, port: int) -> Integers:
+        index, numbers = self.writes[port]
+        times: Integers = as_values(delays)[index] + numbers
+        times += self.stages
+        return times
+
+
+class RunLoop(Loop):
+    """With runs for values, unless those of its neighbours are too many: it is then a `DenseLoop`.
+
+    Attributes:
+        reads, writes: per port: index of each beat's iteration, and the iteration's number.
+    """
+
+    def __init__(self, unit: Unit, schedule: Schedule) -> None:
+        numbers = [*schedule.reads, *schedule.writes]
+        at, index = touched(numbers, schedule.cycles)
+        super().__init__(unit, schedule, at.size)
+        ports = [*zip(index, numbers, strict=True)]
+        self.reads, self.writes = ports[: len(schedule.reads)], ports[len(schedule.reads) :]
+        self._written_out: Callable[[], DenseLoop] = cache(lambda: DenseLoop(unit, schedule))
+        self._asked: Times | None = None
+        self._told: dict[int, Times] = {}
+
+    def _dense(self, bounds: Iterable[Times]) -> DenseLoop | None:
+        """The loop as a dense one, if that is quicker under these bounds."""
+        runs = sum(count_runs(times) for times in bounds) + sum(i.first.size for i, _ in (*self.reads, *self.writes))
+        return None if few(runs, self.size) else self._written_out()
+
+    def unhindered(self, delay: int = 0) -> Runs:
+        return Runs.line(self.size, 0, delay)
 
     def early(
         self,
@@ -60,80 +180,55 @@ class Loop:
         *,
         first: int = 0,
     ) -> Times:
-        """Earliest starts with none of the beats before the given times (per port; from the beat given on, if fewer are given).
-
-        With ``interval``, the frame before and the frame after do the same, that much earlier and later; else the loop begins at ``first``
-        at the earliest.
-        """
-        ready = np.full(self.at.size, -_NEVER) if interval is not None else self.at + first
-        for ports, bounds, delay in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
+        dense = self._dense([*read_from.values(), *write_from.values()])
+        if dense is not None:
+            return dense.early(read_from, write_from, interval, first=first)
+        delays = self.unhindered(first if interval is None else -FOREVER)
+        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
             for port, times in bounds.items():
-                index = ports[port]
-                held = ready[index]
-                last = held[held.size - times.size :]  # a view where the index is a slice
-                np.maximum(last, times - delay if delay else times, out=last)
-                ready[index] = held
-        ready -= self.at
-        starts: Times = np.maximum.accumulate(ready)
+                index, numbers = (runs.part(runs.size - times.size, runs.size) for runs in ports[port])
+                needed = piecewise.rising(piecewise.minus(as_runs(times), numbers) - stages)
+                delays = piecewise.maximum(delays, piecewise.held_after(needed, index, self.size))
         if interval is not None:
-            np.maximum(starts, starts[-1] - (interval - self.interval), out=starts)
-        starts += self.at
-        return starts
+            delays = piecewise.maximum(delays, self.unhindered(delays.last - (interval - self.interval)))
+        return delays
 
     def late(self, read_until: Mapping[int, Times], write_until: Mapping[int, Times], interval: int) -> Times:
-        """Latest starts of a frame's iterations with none of the beats after the given times (per port)."""
-        due = np.full(self.at.size, _NEVER)
-        for ports, bounds, delay in ((self.reads, read_until, 0), (self.writes, write_until, self.stages)):
+        dense = self._dense([*read_until.values(), *write_until.values()])
+        if dense is not None:
+            return dense.late(read_until, write_until, interval)
+        delays = self.unhindered(FOREVER)
+        for ports, bounds, stages in ((self.reads, read_until, 0), (self.writes, write_until, self.stages)):
             for port, times in bounds.items():
-                due[ports[port]] = np.minimum(due[ports[port]], times - delay if delay else times)
-        due -= self.at
-        starts: Times = np.minimum.accumulate(due[::-1])[::-1]
-        np.minimum(starts, starts[0] + (interval - self.interval), out=starts)
-        starts += self.at
-        return starts
+                index, numbers = ports[port]
+                allowed = piecewise.until(piecewise.minus(as_runs(times), numbers) - stages)
+                delays = piecewise.minimum(delays, piecewise.held_before(allowed, index, self.size))
+        return piecewise.minimum(delays, self.unhindered(int(delays.value[0]) + interval - self.interval))
 
-    def read_times(self, starts: Times, port: int) -> Times:
-        """When the beats of an input port are read."""
-        return starts[self.reads[port]]
+    def read_times(self, delays: Times, port: int) -> Times:
+        return self._times(delays, self.reads[port], lambda dense: dense.read_times(delays, port), 0)
 
-    def write_times(self, starts: Times, port: int) -> Times:
-        """When the beats of an output port are written."""
-        times: Times = starts[self.writes[port]] + self.stages
-        return times
+    def write_times(self, delays: Times, port: int) -> Times:
+        return self._times(delays, self.writes[port], lambda dense: dense.write_times(delays, port), self.stages)
 
-
-def shifted(times: Times, beats: int, interval: int) -> Times:
-    """For each beat of a periodic stream the time of the beat that comes ``beats`` later (earlier if negative)."""
-    frames, first = divmod(beats, times.size)
-    return np.concatenate([times[first:] + frames * interval, times[:first] + (frames + 1) * interval])
-
-
-def occupancy(written: Times, read: Times, interval: int) -> int:
-    """Places that the FIFO of a periodic stream needs: the least depth at which no beat is written before its place is free."""
-    low, high = 0, 1
-    while not _free(written, read, interval, high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _free(written, read, interval, middle) else (middle, high)
-    return high
+    def _times(
+        self, delays: Times, port: tuple[Runs, Runs], written_out: Callable[[DenseLoop], Times], stages: int
+    ) -> Times:
+        """Numbers and delays of a port's beats. The last ones stay at hand, as all neighbours ask for them."""
+        if delays is not self._asked:
+            self._asked, self._told = delays, {}
+        if id(port) not in self._told:
+            index, numbers = port
+            if few(count_runs(delays) + index.first.size, index.size):
+                self._told[id(port)] = piecewise.plus(piecewise.composed(as_runs(delays), index), numbers) + stages
+            else:
+                self._told[id(port)] = written_out(self._written_out())
+        return self._told[id(port)]
 
 
-def _free(written: Times, read: Times, interval: int, depth: int) -> bool:
-    """Whether every beat is written after the reading of the one ``depth`` before."""
-    if depth >= written.size:
-        return bool((written >= shifted(read, -depth, interval) + FIFO_DELAY).all())
-    return bool(
-        (written[depth:] >= read[:-depth] + FIFO_DELAY).all()
-        and (written[:depth] >= read[-depth:] + (FIFO_DELAY - interval)).all()
-    )
-
-
-def _as_slice(index: Times) -> Times | slice:
-    """An ascending index as a slice, where it is regular: far quicker to use."""
-    if index.size < 2:
-        return index
-    step = int(index[1] - index[0])
-    if int(index[-1] - index[0]) == step * (index.size - 1) and bool((np.diff(index) == step).all()):
-        return slice(int(index[0]), int(index[-1]) + 1, step)
-    return index
+def loop_of(unit: Unit) -> Loop:
+    """The loop of a unit, of the quicker kind."""
+    schedule = unit.schedule()
+    ports = (*schedule.reads, *schedule.writes)
+    kind = RunLoop if few(sum(p.first.size for p in ports), sum(p.size for p in ports)) else DenseLoop
+    return kind(unit, schedule)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from flowc.dataflow.allocate.loops import FIFO_DELAY, LEAST_DEPTH, Loop, Times
+from flowc.dataflow.allocate.loops import loop_of
+from flowc.dataflow.allocate.times import FIFO_DELAY, LEAST_DEPTH, Times, last, most_held, part, same, together
 from flowc.errors import FlowcError
 from flowc.units.graph import Dataflow, Stream
 
@@ -77,17 +76,17 @@ class _Run:
     def __init__(self, graph: Dataflow, room: Mapping[Stream, int]) -> None:
         self.graph = graph
         self.room = room
-        self.loops = {u.name: Loop(u) for u in graph}
+        self.loops = {u.name: loop_of(u) for u in graph}
         self.occupancy = dict.fromkeys(graph.streams, 0)
         self._first = {u.name: 0 for u in graph}
         """Earliest start of each unit's next frame: the loop of the one before has ended, and its pipeline is empty."""
-        self._read: dict[Stream, Times] = {s: np.zeros(0, np.int64) for s in graph.streams}
+        self._read: dict[Stream, Times] = {}
         """When the beats of the frames before were read: the last ``room`` of them."""
 
     def frame(self) -> int:
         """Runs the next frame; the cycle of its last beat out, counted from 1. Raises Deadlock."""
         graph, order = self.graph, [u.name for u in self.graph]
-        starts = {name: self.loops[name].at + self._first[name] for name in order}
+        delays = {name: self.loops[name].unhindered(self._first[name]) for name in order}
         moved = set(order)
         sweeps = 0
         while moved:
@@ -98,39 +97,42 @@ class _Run:
                 if name not in moved:
                     continue
                 moved.discard(name)
-                new = self._earliest(starts, name)
-                if not np.array_equal(new, starts[name]):
-                    starts[name] = new
+                new = self._earliest(delays, name)
+                if not same(new, delays[name]):
+                    delays[name] = new
                     moved.update(s.src for s in graph.into(name))
                     moved.update(s.dst for s in graph.out_of(name))
-        self._remember(starts)
-        return max(int(starts[u.name][-1]) for u in graph.outputs) + 1
+        self._remember(delays)
+        return max(last(delays[u.name]) + self.loops[u.name].last_at for u in graph.outputs) + 1
 
-    def _earliest(self, starts: Mapping[str, Times], name: str) -> Times:
+    def _earliest(self, delays: Mapping[str, Times], name: str) -> Times:
         data = {
-            s.dst_port: self.loops[s.src].write_times(starts[s.src], s.src_port) + FIFO_DELAY
+            s.dst_port: self.loops[s.src].write_times(delays[s.src], s.src_port) + FIFO_DELAY
             for s in self.graph.into(name)
         }
         free = {}
         for s in self.graph.out_of(name):
-            read, before = self.loops[s.dst].read_times(starts[s.dst], s.dst_port), self._read[s]
-            beats = read.size - self.room[s] + before.size  # that find a place only after a reading
+            read = self._reads(delays, s)
+            beats = read.size - self.room[s]  # that find a place only after a reading
             if beats > 0:
-                free[s.src_port] = np.concatenate([before, read])[:beats] + FIFO_DELAY
+                free[s.src_port] = part(read, 0, beats) + FIFO_DELAY
         return self.loops[name].early(data, free, first=self._first[name])
 
-    def _remember(self, starts: Mapping[str, Times]) -> None:
+    def _remember(self, delays: Mapping[str, Times]) -> None:
         for name, loop in self.loops.items():
-            self._first[name] = int(starts[name][-1] - loop.at[-1]) + loop.interval
+            self._first[name] = last(delays[name]) + loop.interval
         for s in self.graph.streams:
-            written = self.loops[s.src].write_times(starts[s.src], s.src_port)
-            read = np.concatenate([self._read[s], self.loops[s.dst].read_times(starts[s.dst], s.dst_port)])
-            ahead = self._read[
-                s
-            ].size  # beats of earlier frames, all of them read before the first of ``read`` or in it
-            held = np.arange(1, written.size + 1) + ahead - np.searchsorted(read, written, side="left")
-            self.occupancy[s] = max(self.occupancy[s], int(held.max()))
-            self._read[s] = read[-self.room[s] :]
+            written = self.loops[s.src].write_times(delays[s.src], s.src_port)
+            read = self._reads(delays, s)
+            ahead = read.size - written.size  # beats of earlier frames
+            self.occupancy[s] = max(self.occupancy[s], most_held(written, read) + ahead)
+            self._read[s] = part(read, max(0, read.size - self.room[s]), read.size)
+
+    def _reads(self, delays: Mapping[str, Times], stream: Stream) -> Times:
+        """When the beats of a stream are read: the last of the frames before, and this frame's."""
+        read = self.loops[stream.dst].read_times(delays[stream.dst], stream.dst_port)
+        before = self._read.get(stream)
+        return read if before is None else together([before, read])
 
 
 def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:
@@ -146,19 +148,19 @@ def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:
         for s in graph.into(name):
             reads = loop.reads[s.dst_port]
             if given[s] < reads.size:
-                limit = min(limit, int(reads[given[s]]))
+                limit = min(limit, reads.get(given[s]))
         for s in graph.out_of(name):
             writes = loop.writes[s.src_port]
             if taken[s] + depths[s] < writes.size:
-                limit = min(limit, int(writes[taken[s] + depths[s]]))
+                limit = min(limit, writes.get(taken[s] + depths[s]))
         if limit <= done[name]:
             continue
         done[name] = limit
         for s in graph.into(name):
-            taken[s] = int(np.searchsorted(loop.reads[s.dst_port], limit))
+            taken[s] = loop.reads[s.dst_port].count_below(limit)
             queue[s.src] = None
         for s in graph.out_of(name):
-            given[s] = int(np.searchsorted(loop.writes[s.src_port], limit))
+            given[s] = loop.writes[s.src_port].count_below(limit)
             queue[s.dst] = None
         queue[name] = None
     stuck = [n for n, loop in loops.items() if done[n] < loop.cycles]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
-from flowc.dataflow.allocate.loops import LEAST_DEPTH
+from flowc.dataflow.allocate.times import LEAST_DEPTH
 from flowc.units.cost import Resources, comparator_luts, mux_luts
 from flowc.units.graph import Dataflow
 

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
-from flowc.dataflow.allocate.loops import FIFO_DELAY, LEAST_DEPTH, Loop, Times, occupancy, shifted
+from flowc.dataflow.allocate.loops import loop_of
+from flowc.dataflow.allocate.times import FIFO_DELAY, LEAST_DEPTH, Times, maximum, minimum, occupancy, same, shifted
 from flowc.units.cost import LUTS_PER_BLOCK, fifo, fifo_memory
 from flowc.units.graph import Dataflow, Stream
 
@@ -42,7 +41,7 @@ def fifo_price(depth: int, bits: int) -> int:
 
 
 _Way = Callable[[dict[str, Times], str, dict[Stream, int]], Times]
-"""A unit's starts, its neighbours' starts and the depths (infinite where missing) being given."""
+"""A unit's delays, its neighbours' delays and the depths (infinite where missing) being given."""
 
 
 class Pipeline:
@@ -53,7 +52,7 @@ class Pipeline:
         slowest = max(graph, key=lambda u: u.interval)
         self.leader = slowest.name
         self.interval = slowest.interval
-        self.loops = {u.name: Loop(u) for u in graph}
+        self.loops = {u.name: loop_of(u) for u in graph}
         self.order = [u.name for u in graph]
         self.bits = {s: stream_bits(graph, s) for s in graph.streams}
         self.before = graph.ancestors(self.leader)
@@ -63,75 +62,75 @@ class Pipeline:
         """Units that share a stream with a unit."""
         return [*(s.src for s in self.graph.into(name)), *(s.dst for s in self.graph.out_of(name))]
 
-    def reads(self, starts: dict[str, Times], stream: Stream) -> Times:
+    def reads(self, delays: dict[str, Times], stream: Stream) -> Times:
         """When the beats of a stream are read."""
-        return self.loops[stream.dst].read_times(starts[stream.dst], stream.dst_port)
+        return self.loops[stream.dst].read_times(delays[stream.dst], stream.dst_port)
 
-    def writes(self, starts: dict[str, Times], stream: Stream) -> Times:
+    def writes(self, delays: dict[str, Times], stream: Stream) -> Times:
         """When the beats of a stream are written."""
-        return self.loops[stream.src].write_times(starts[stream.src], stream.src_port)
+        return self.loops[stream.src].write_times(delays[stream.src], stream.src_port)
 
-    def early(self, starts: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
-        """Earliest starts of a unit, its neighbours being as they are: data in front of it, room (per ``depths``) behind it."""
-        data = {s.dst_port: self.writes(starts, s) + FIFO_DELAY for s in self.graph.into(name) if s.src in starts}
+    def early(self, delays: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
+        """Least delays of a unit, its neighbours being as they are: data in front of it, room (per ``depths``) behind it."""
+        data = {s.dst_port: self.writes(delays, s) + FIFO_DELAY for s in self.graph.into(name) if s.src in delays}
         room = {
-            s.src_port: shifted(self.reads(starts, s), -depths[s], self.interval) + FIFO_DELAY
+            s.src_port: shifted(self.reads(delays, s), -depths[s], self.interval) + FIFO_DELAY
             for s in self.graph.out_of(name)
-            if s.dst in starts and s in depths
+            if s.dst in delays and s in depths
         }
         return self.loops[name].early(data, room, self.interval)
 
-    def late(self, starts: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
-        """Latest starts of a unit, its neighbours being as they are."""
+    def late(self, delays: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
+        """Greatest delays of a unit, its neighbours being as they are."""
         room = {
-            s.dst_port: shifted(self.writes(starts, s), depths[s], self.interval) - FIFO_DELAY
+            s.dst_port: shifted(self.writes(delays, s), depths[s], self.interval) - FIFO_DELAY
             for s in self.graph.into(name)
-            if s.src in starts and s in depths
+            if s.src in delays and s in depths
         }
-        due = {s.src_port: self.reads(starts, s) - FIFO_DELAY for s in self.graph.out_of(name) if s.dst in starts}
+        due = {s.src_port: self.reads(delays, s) - FIFO_DELAY for s in self.graph.out_of(name) if s.dst in delays}
         return self.loops[name].late(room, due, self.interval)
 
     def first_depths(self) -> dict[Stream, int]:
         """Safe depths of all streams."""
-        starts: dict[str, Times] = {self.leader: self.loops[self.leader].at}
+        delays: dict[str, Times] = {self.leader: self.loops[self.leader].unhindered()}
         for name in reversed(self.order):
             if name in self.before:
-                starts[name] = self.late(starts, name, {})
-        rest = [n for n in self.order if n not in starts]
+                delays[name] = self.late(delays, name, {})
+        rest = [n for n in self.order if n not in delays]
         for name in rest:
-            if any(s.src in starts for s in self.graph.into(name)):
-                starts[name] = self.early(starts, name, {})
+            if any(s.src in delays for s in self.graph.into(name)):
+                delays[name] = self.early(delays, name, {})
         for name in reversed(rest):
-            if name not in starts:
-                starts[name] = self.late(starts, name, {})
-        depths = {s: self._needed(starts, s) for s in self.graph.streams}
+            if name not in delays:
+                delays[name] = self.late(delays, name, {})
+        depths = {s: self._needed(delays, s) for s in self.graph.streams}
         followers = [n for n in self.order if n != self.leader]
         for name in followers:
-            self._move(starts, name, depths, self.early, self.graph.out_of(name))
+            self._move(delays, name, depths, self.early, self.graph.out_of(name))
         for name in reversed(followers):
-            self._move(starts, name, depths, self.late, self.graph.into(name))
+            self._move(delays, name, depths, self.late, self.graph.into(name))
         return depths
 
     def _move(
-        self, starts: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
+        self, delays: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
     ) -> None:
         """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay."""
         streams = [*self.graph.into(name), *self.graph.out_of(name)]
         best: tuple[int, Times, dict[Stream, int]] | None = None
         for given in (depths, {s: depths[s] for s in streams if s not in room}):
-            starts[name] = way(starts, name, given)
-            needed = {s: self._needed(starts, s) for s in streams}
+            delays[name] = way(delays, name, given)
+            needed = {s: self._needed(delays, s) for s in streams}
             price = sum(fifo_price(d, self.bits[s]) for s, d in needed.items())
             if best is None or price < best[0]:
-                best = price, starts[name], needed
+                best = price, delays[name], needed
             if all(needed[s] <= _CHEAP_DEPTH for s in streams if s not in room):
                 break
         if best is not None:
-            _, starts[name], needed = best
+            _, delays[name], needed = best
             depths |= needed
 
-    def _needed(self, starts: dict[str, Times], stream: Stream) -> int:
-        return max(LEAST_DEPTH, occupancy(self.writes(starts, stream), self.reads(starts, stream), self.interval))
+    def _needed(self, delays: dict[str, Times], stream: Stream) -> int:
+        return max(LEAST_DEPTH, occupancy(self.writes(delays, stream), self.reads(delays, stream), self.interval))
 
 
 class Bounds:
@@ -148,31 +147,31 @@ class Bounds:
         self.work = 0
         order, back = line.order, line.order[::-1]
         first = [n for n in order if n in line.after] + [n for n in back if n not in line.after]
-        self._earliest = self._settled(first, line.early, np.maximum)
+        self._earliest = self._settled(first, line.early, maximum)
         first = [n for n in back if n in line.before] + [n for n in order if n not in line.before]
-        self._latest = self._settled(first, line.late, np.minimum)
+        self._latest = self._settled(first, line.late, minimum)
 
     def _settled(
         self,
         names: list[str],
         bound: _Way,
-        pick: np.ufunc,
+        pick: Callable[[Times, Times], Times],
     ) -> dict[str, Times]:
         line = self.line
-        starts = {line.leader: line.loops[line.leader].at}
+        delays = {line.leader: line.loops[line.leader].unhindered()}
         for name in names:
             if name != line.leader:
-                starts[name] = bound(starts, name, self.depths)
+                delays[name] = bound(delays, name, self.depths)
         queue = dict.fromkeys(n for n in names if n != line.leader)
         while queue:
             name = next(iter(queue))
             del queue[name]
-            self.work += line.loops[name].at.size
-            new = pick(bound(starts, name, self.depths), starts[name])
-            if not np.array_equal(new, starts[name]):
-                starts[name] = new
+            self.work += line.loops[name].size
+            new = pick(bound(delays, name, self.depths), delays[name])
+            if not same(new, delays[name]):
+                delays[name] = new
                 queue.update(dict.fromkeys(n for n in line.neighbours(name) if n != line.leader))
-        return starts
+        return delays
 
     def try_depth(self, stream: Stream, depth: int, patience: int = 16) -> bool:
         """Sets a stream's depth if the schedule can follow.
@@ -186,15 +185,15 @@ class Bounds:
         while queue:
             name = next(iter(queue))
             del queue[name]
-            self.work += line.loops[name].at.size
+            self.work += line.loops[name].size
             bound = line.late(self._latest, name, self.depths)
             moves -= 1
-            if moves < 0 or bool((bound < self._earliest[name]).any()):
+            if moves < 0 or not same(maximum(bound, self._earliest[name]), bound):
                 self._latest |= replaced
                 self.depths[stream] = before
                 return False
-            new = np.minimum(bound, self._latest[name])
-            if name != line.leader and not np.array_equal(new, self._latest[name]):
+            new = minimum(bound, self._latest[name])
+            if name != line.leader and not same(new, self._latest[name]):
                 replaced.setdefault(name, self._latest[name])
                 self._latest[name] = new
                 queue.update(dict.fromkeys(line.neighbours(name)))

@@ -47,10 +47,10 @@ def step(graph: Dataflow, depths: Mapping[Stream, int], frames: int, limit: int 
         takes: dict[int, list[_Fifo]] = {}
         gives: dict[int, list[_Fifo]] = {}
         for s in graph.into(u.name):
-            for n in schedule.reads[s.dst_port]:
+            for n in schedule.reads[s.dst_port].dense():
                 takes.setdefault(int(n), []).append(fifos[s])
         for s in graph.out_of(u.name):
-            for n in schedule.writes[s.src_port]:
+            for n in schedule.writes[s.src_port].dense():
                 gives.setdefault(int(n), []).append(fifos[s])
         units[u.name] = _Unit(schedule.cycles, u.stages, u.drain, takes, gives, frames, pipe=deque([None] * u.stages))
     outputs = [units[u.name] for u in graph.outputs]

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowc.dataflow.allocate import times
 from flowc.dataflow.allocate.fifos import _candidates, _roomy, _steps, fifo_cost, place_fifos
-from flowc.dataflow.allocate.loops import Loop, _as_slice, occupancy, shifted
+from flowc.dataflow.allocate.loops import DenseLoop, Loop, RunLoop
+from flowc.dataflow.allocate.times import as_values, occupancy, shifted
 from flowc.dataflow.allocate.timing import Pipeline, fifo_price, stream_bits
+from flowc.dataflow.allocate.touched import marked
 from flowc.model.dtypes import UInt
 from flowc.units import Fork, Frame, InputPort, OutputPort, Upsample, cost
 from flowc.units.graph import Dataflow, Stream
+from flowc.units.runs import Runs
 
 F = Frame(2, 3, 4, UInt(4))
 
@@ -35,26 +39,32 @@ def copies(simd: int = 1, behind: int = 1) -> Dataflow:
 # loops
 
 
-def test_when_a_loop_starts() -> None:
+@pytest.mark.parametrize("kind", [DenseLoop, RunLoop])
+def test_when_a_loop_starts(kind: type[Loop], monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve iterations give a beat each, and take one in every second: reads wait for beats, writes for room."""
-    up = Loop(Upsample(name="u", frame=Frame(1, 6, 1, UInt(4)), factor_h=1, factor_w=2))
-    assert (up.at.tolist(), up.stages, up.interval) == (list(range(12)), 3, 12)
-    assert up.reads[0] == slice(0, 11, 2)
-    assert up.early({}, {}, first=5).tolist() == list(range(5, 17))
+    monkeypatch.setattr(times, "_PER_RUN", 0)
+    unit = Upsample(name="u", frame=Frame(1, 6, 1, UInt(4)), factor_h=1, factor_w=2)
+    up = kind(unit, unit.schedule())
+    assert (up.size, up.last_at, up.stages, up.interval) == (12, 11, 3, 12)
+
+    def starts(delays: times.Times) -> list[int]:
+        assert isinstance(delays, Runs) == (kind is RunLoop)
+        return [*(as_values(delays) + np.arange(12)).tolist()]
+
+    assert starts(up.early({}, {}, first=5)) == list(range(5, 17))
     beats = np.array([0, 9, 9, 9, 9, 9])
-    assert up.early({0: beats}, {}).tolist() == [0, 1, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert starts(up.early({0: beats}, {})) == [0, 1, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]
     # Of the last three beats alone; of a write, three cycles earlier.
-    assert up.early({0: np.array([20, 20, 20])}, {}).tolist() == [0, 1, 2, 3, 4, 5, *range(20, 26)]
-    assert up.early({}, {0: np.array([30])}).tolist() == [*range(11), 27]
+    assert starts(up.early({0: np.array([20, 20, 20])}, {})) == [0, 1, 2, 3, 4, 5, *range(20, 26)]
+    assert starts(up.early({}, {0: np.array([30])})) == [*range(11), 27]
     # In a period of 14 cycles the loop may pause two.
-    assert up.early({0: beats}, {}, 14).tolist() == [5, 6, *range(9, 19)]
-    assert up.early({0: beats}, {}, 12).tolist() == list(range(7, 19))
+    assert starts(up.early({0: beats}, {}, 14)) == [5, 6, *range(9, 19)]
+    assert starts(up.early({0: beats}, {}, 12)) == list(range(7, 19))
     due = np.array([99, 99, 99, 6, 99, 99])
-    assert up.late({0: due}, {}, 14).tolist() == [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13]
-    assert up.late({}, {0: np.full(12, 20)}, 12).tolist() == list(range(6, 18))
-    starts = np.arange(12)
-    assert up.read_times(starts, 0).tolist() == [0, 2, 4, 6, 8, 10]
-    assert up.write_times(starts, 0).tolist() == list(range(3, 15))
+    assert starts(up.late({0: due}, {}, 14)) == [0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13]
+    assert starts(up.late({}, {0: np.full(12, 20)}, 12)) == list(range(6, 18))
+    assert as_values(up.read_times(up.unhindered(), 0)).tolist() == [0, 2, 4, 6, 8, 10]
+    assert as_values(up.write_times(up.unhindered(7), 0)).tolist() == list(range(10, 22))
 
 
 def test_places_that_a_periodic_stream_needs() -> None:
@@ -66,21 +76,31 @@ def test_places_that_a_periodic_stream_needs() -> None:
     assert occupancy(written * 2, written * 2 + 1, 100) == 1
     assert occupancy(np.array([0]), np.array([7]), 8) == 1
     assert occupancy(np.array([0]), np.array([8]), 8) == 2
-    times = np.array([0, 3, 5])
-    assert shifted(times, 1, 10).tolist() == [3, 5, 10]
-    assert shifted(times, -1, 10).tolist() == [-5, 0, 3]
-    assert shifted(times, 7, 10).tolist() == [23, 25, 30]
-    assert shifted(times, 0, 10).tolist() == [0, 3, 5]
+    frame = np.array([0, 3, 5])
+    for beats, later in ((1, [3, 5, 10]), (-1, [-5, 0, 3]), (7, [23, 25, 30]), (0, [0, 3, 5])):
+        assert as_values(shifted(frame, beats, 10)).tolist() == later
+        assert as_values(shifted(Runs.of(frame), beats, 10)).tolist() == later
 
 
 @pytest.mark.parametrize(
-    ("index", "regular"),
-    [([3], False), ([3, 5], True), ([3, 5, 7], True), ([3, 5, 8], False), ([3, 4, 7, 9], False), ([0, 1, 2], True)],
+    ("port", "cycles", "regular"),
+    [
+        ([3], 9, True),
+        ([3, 5], 6, True),
+        ([3, 5, 7], 9, True),
+        ([3, 5, 8], 9, False),
+        ([3, 4, 7, 9], 10, False),
+        ([0, 1, 2], 3, True),
+    ],
 )
-def test_regular_indices_are_slices(index: list[int], regular: bool) -> None:
-    found = _as_slice(np.array(index))
+def test_regular_indices_are_slices(port: list[int], cycles: int, regular: bool) -> None:
+    """Of a loop whose every iteration takes a beat, and of one in which nothing else happens."""
+    numbers = Runs.of(np.array(port))
+    at, (_, found) = marked([Runs.line(cycles), numbers], cycles)
     assert isinstance(found, slice) == regular
-    assert np.arange(20)[found].tolist() == index
+    assert at[found].tolist() == port
+    at, (found,) = marked([numbers], cycles)
+    assert (at.tolist(), found) == (port, slice(0, len(port), 1))
 
 
 # FIFOs

@@ -8,7 +8,7 @@ import pytest
 
 from flowc.dataflow.allocate import Deadlock, allocate, simulate
 from flowc.dataflow.allocate.fifos import fifo_cost, least_depths, place_fifos, size_fifos
-from flowc.dataflow.allocate.loops import LEAST_DEPTH
+from flowc.dataflow.allocate.times import LEAST_DEPTH
 from flowc.dataflow.allocate.timing import stream_bits
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import load_target

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from flowc.model.dtypes import IntType
 
-__all__ = ["heap_ffs", "heap_luts"]
+__all__ = ["heap_depth", "heap_ffs", "heap_luts"]
 
 
 @lru_cache(maxsize=4096)
@@ -21,6 +21,12 @@ def heap_luts(terms: int, w: IntType, a: IntType, width: int) -> int:
         total += 3 * sum(sixes) + (sum(threes) if number else 2 * sum(threes) + sum(count % 3 for count in level))
     # The carry chain adds where there are two bits; of a heap that is no higher, both are products.
     return total + (sum(levels[0]) if len(levels) == 1 else sum(count > 1 for count in levels[-1]))
+
+
+@lru_cache(maxsize=4096)
+def heap_depth(terms: int, w: IntType, a: IntType, width: int) -> int:
+    """Levels between the products and the carry chain."""
+    return len(_levels(terms, w, a, width)) - 1
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
+from flowc.units.heap import heap_depth
 from flowc.units.packing import Packing, packing
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
@@ -137,12 +138,16 @@ class Mvtu(Unit):
     def tree(self, simd: int) -> int:
         """Registers among the adders of ``simd`` products.
 
-        Behind every other level, or, on Lattice parts (`dsp_port` 0), whose tables have four inputs, behind each.
+        Behind every other level, or, on Lattice parts (`dsp_port` 0), whose tables have four inputs, behind each; of a heap, which
+        has more of them where products are wide, at least behind every other one.
         """
         chain = min(self.packing.chain, simd) if self.packing is not None else 1
         if self.dsp_port:
             return ceil(simd / chain).bit_length() // 2
-        return (simd - 1).bit_length() if uses_dsp(self) else simd.bit_length()
+        if uses_dsp(self):
+            return (simd - 1).bit_length()
+        width = self.acc.bits if self.acc.signed else self.acc.bits + 1
+        return max(simd.bit_length(), ceil(heap_depth(simd, self.weight_type, self.frame.dtype, width) / 2))
 
     @property
     def weight_memory(self) -> tuple[int, int]:

@@ -21,6 +21,7 @@ import onnx_ir as ir
 
 from flowc.exact.affine import Affine, trace_affine
 from flowc.exact.region import constant_of
+from flowc.model.dtypes import distinct
 from flowc.model.ir import DOMAIN, Editor, int_attr, ints_attr, label, shape_of
 from flowc.passes.base import ModelPass
 from flowc.passes.halves import mark_halves
@@ -180,7 +181,7 @@ class _Product:
 
     @staticmethod
     def _unpaddable(zero: Array) -> str | None:
-        if len(np.unique(zero)) == 1 and zero.flat[0] == int(zero.flat[0]):
+        if len(distinct(zero)) == 1 and zero.flat[0] == int(zero.flat[0]):
             return None
         return f"its padding is no integer of the padded tensor (zero point not one integer); {WHOLE_ZERO}"
 

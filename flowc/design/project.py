@@ -35,5 +35,5 @@ def _info(design: Assembly, model: Mapping[str, Any]) -> ProjectInfo:
             for name, part in (("head.onnx", design.head), ("tail.onnx", design.tail))
             if part is not None
         },
-        samples=design.to_ports(design.run_head(design.samples(1, 0))),
+        samples=design.to_ports({} if design.head is None else design.head.run_one(design.samples(1, 0))),
     )

@@ -18,6 +18,7 @@ from flowc.importer.emit import Array, Emitter, Quantizer, checked_scale, consta
 from flowc.importer.levels import multi_threshold, requant_shift
 from flowc.importer.remedies import FIXED, REPAIR
 from flowc.model import ir as fir
+from flowc.model.dtypes import distinct
 from flowc.model.quantizers import ROUNDINGS, integer_bounds, rounding_mode
 
 __all__ = ["lower_qonnx"]
@@ -56,7 +57,7 @@ def lower_qonnx(model: ir.Model) -> None:
 
 def _bits(node: ir.Node, index: int, what: str = "bit width") -> int:
     array = constant_input(node, index, what)
-    values = np.unique(np.asarray(array, np.float64))
+    values = distinct(np.asarray(array, np.float64))
     if values.size != 1 or not float(values[0]).is_integer() or not 1 <= values[0] <= 32:
         stated = "different per channel" if values.size > 1 else ", ".join(f"{v:g}" for v in values) or "empty"
         raise ModelError(

@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BIPOLAR", "Array", "IntType", "SInt", "UInt", "compact"]
+__all__ = ["BIPOLAR", "Array", "IntType", "SInt", "UInt", "compact", "distinct"]
 
 Array = NDArray[Any]
+
+
+def distinct(array: Array) -> Array:
+    """The different values of an array, ascending (n,), as of `numpy.unique`, which loads numpy's masked arrays. Every NaN is one."""
+    ordered = np.sort(array, axis=None)
+    return ordered[np.concatenate([np.ones(min(1, ordered.size), bool), ordered[1:] != ordered[:-1]])]
 
 
 @dataclass(frozen=True, order=True)

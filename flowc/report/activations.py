@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flowc.model.dtypes import distinct
 from flowc.units import Unit
 from flowc.units.activation import Activation, Table
 from flowc.units.base import Array
@@ -91,7 +92,7 @@ def _domain(activation: Activation, channel: int) -> tuple[int, int] | None:
 
 def _steps(activation: Activation, lo: int, hi: int) -> tuple[Array, Array]:
     """Arguments at which the result changes, and the results: one more. Between points of a grid it rises or falls, not both."""
-    points = np.unique(np.linspace(lo, hi, min(_GRID, hi - lo + 1)).round().astype(np.int64))
+    points = distinct(np.linspace(lo, hi, min(_GRID, hi - lo + 1)).round().astype(np.int64))
     points = np.clip(points, lo, hi)
 
     def results(at: Array) -> Array:

@@ -10,6 +10,7 @@ from flowc import kernels
 from flowc.dataflow.native.codes import INT32, Code, NotNativeError
 from flowc.dataflow.native.steps import Steps, line, steps_of
 from flowc.kernels.library import ActivationKind
+from flowc.model.dtypes import distinct
 from flowc.units import Activation, Requant, Table, Thresholds
 from flowc.units.base import Array
 
@@ -120,7 +121,7 @@ def _rescale(lowered: Lowered, acc: Accumulators, addend: int = 0, sign: Array |
 def _stepped(steps: Steps, acc: Accumulators, out: Code) -> Lowered | None:
     """Comparisons or a line; None where the heights of the steps are not codes one after the other."""
     channels = len(acc.low)
-    base = np.unique(out.of(steps.base))
+    base = distinct(out.of(steps.base))
     if len(base) != 1 or steps.step != out.step:
         return None
     # acc >= t is raw >= ceil((t - offset) / scale); thresholds outside the range are equal to those just at its ends.

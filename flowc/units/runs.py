@@ -125,42 +125,59 @@ class Runs:
     def at(self, index: Integers, run: Integers | None = None) -> Integers:
         """The values at indices; ``run``: the runs that hold them, where they are known."""
         run = self.holding(index) if run is None else run
-        values: Integers = self.value[run] + self.step[run] * (index - self.first[run])
-        return values
+        return self.on(run, index)[0]
+
+    def on(self, run: Integers, index: Integers) -> tuple[Integers, Integers]:
+        """The values at indices that the given runs hold, and the steps there."""
+        step = self.step[run]
+        values: Integers = step * index
+        values += self._offsets[run]
+        return values, step
+
+    @cached_property
+    def _offsets(self) -> Integers:
+        """(runs,), what stands at index 0 of each run's line."""
+        return self.value - self.step * self.first
 
     def below(self, limit: Integers) -> Integers:
         """How many values lie below each limit. The sequence must be strictly ascending."""
-        run = np.maximum(np.searchsorted(self.value, limit) - 1, 0)
-        return self.first[run] + np.maximum(self.below_in(run, limit), 0)
+        return self.below_in(np.maximum(np.searchsorted(self.value, limit) - 1, 0), limit)
 
     def below_in(self, run: Integers, limit: Integers) -> Integers:
-        """How many values of a run lie below each limit; negative where the run begins above it."""
-        within = limit - self.value[run] + self._paces[run] - 1
-        within //= self._paces[run]
-        return np.minimum(within, self.lengths[run], out=within)
-
-    @cached_property
-    def _paces(self) -> Integers:
-        return np.where(self.lengths > 1, self.step, 1)
+        """`below`, the last run that begins below each limit being known; the first one where there is none."""
+        if self.first.size == 1 and self.size > 1:
+            return np.clip(-((self.value - limit) // self.step), 0, self.size)
+        pace = np.where(self.lengths > 1, self.step, 1)[run]
+        within = limit - self.value[run]
+        within += pace - 1
+        within //= pace
+        np.minimum(within, self.lengths[run], out=within)
+        np.maximum(within, 0, out=within)
+        within += self.first[run]
+        return within
 
     def tidied(self) -> Runs:
         """The same sequence, runs that go on in the next one made one with it."""
         if self.first.size == 1:
             return self
-        single, step = self.lengths == 1, self.step
+        lone, step = self.lengths == 1, self.step
         rise = self.value[1:] - self.ends[:-1]
-        if single[:-1].any():
+        lonely = bool(lone.any())
+        if lonely:
             step = step.copy()
-            step[:-1][single[:-1]] = rise[single[:-1]]
-        goes_on = (rise == step[:-1]) & ((step[1:] == step[:-1]) | single[1:])
-        # A single value can end one run or begin the next: of such in a row, every other one ends a run.
-        clash = np.flatnonzero(goes_on[:-1] & goes_on[1:] & (step[:-2] != step[1:-1])) + 1
-        if clash.size:
+            np.copyto(step[:-1], rise, where=lone[:-1])
+        alike = step[1:] == step[:-1]
+        goes_on = rise == step[:-1]
+        goes_on &= (alike | lone[1:]) if lonely else alike
+        if lonely:
+            # A single value can end one run or begin the next: of such in a row, every other one ends a run.
+            clash = np.flatnonzero(goes_on[:-1] & goes_on[1:] & ~alike[:-1]) + 1
             in_row = np.diff(clash, prepend=-1) == 1
             place = np.arange(clash.size)
             begun = np.maximum.accumulate(np.where(in_row, 0, place))
             goes_on[clash[(place - begun) % 2 == 0]] = False
-        if not goes_on.any():
+        kept = np.flatnonzero(~goes_on) + 1
+        if kept.size == goes_on.size:
             return Runs(self.first, self.value, step, self.size)
-        kept = np.concatenate([[True], ~goes_on])
-        return Runs(self.first[kept], self.value[kept], step[kept], self.size)
+        first, value, step = (np.concatenate([a[:1], a[kept]]) for a in (self.first, self.value, step))
+        return Runs(first, value, step, self.size)

@@ -83,7 +83,9 @@ def composed(a: Runs, index: Runs) -> Runs:
         return Runs(index.first, a.value + a.step * index.value, a.step * index.step, index.size).tidied()
     begun = index.below(a.first[1:])
     first, own, run = merged(index.first, begun[: np.searchsorted(begun, index.size)])
-    return Runs(first, a.at(index.at(first, own), run), a.step[run] * index.step[own], index.size).tidied()
+    places, pace = index.on(own, first)
+    value, step = a.on(run, places)
+    return Runs(first, value, step * pace, index.size).tidied()
 
 
 def held_after(a: Runs, index: Runs, size: int) -> Runs:
@@ -133,8 +135,8 @@ def most_ahead(given: Runs, taken: Runs) -> int:
     run = np.maximum(passed - 1, 0)
     most = -taken.size
     for index in (first, np.append(first[1:], given.size) - 1):
-        below = taken.first[run] + np.maximum(taken.below_in(run, given.at(index, own)), 0)
-        most = max(most, int((index + 1 - below).max()))
+        below = taken.below_in(run, given.at(index, own))
+        most = max(most, int((index - below).max()) + 1)
     return most
 
 
@@ -173,7 +175,7 @@ def _both(a: Runs, b: Runs) -> tuple[Integers, Integers, Integers, Integers, Int
         return a.first, a.value, a.step, b.value, b.step
     first, run_a, passed = merged(a.first, b.first)
     run_b = passed - 1
-    return first, a.at(first, run_a), a.step[run_a], b.at(first, run_b), b.step[run_b]
+    return first, *a.on(run_a, first), *b.on(run_b, first)
 
 
 def _combined(a: Runs, b: Runs, sign: int) -> Runs:
@@ -182,6 +184,11 @@ def _combined(a: Runs, b: Runs, sign: int) -> Runs:
 
 
 def _extreme(a: Runs, b: Runs, sign: int) -> Runs:
+    for bound, of in ((a, b), (b, a)):
+        if bound.first.size == 1 and bound.step[0] == 0:  # a constant often bounds nothing
+            least = min(int((sign * of.value).min()), int((sign * of.ends).min()))
+            if sign * int(bound.value[0]) <= least:
+                return of
     first, va, sa, vb, sb = _both(a, b)
     ahead, gains = sign * (va - vb), sign * (sa - sb)
     wins = (ahead > 0) | ((ahead == 0) & (gains > 0))

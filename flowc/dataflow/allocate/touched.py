@@ -82,9 +82,9 @@ def _ranks(at: Runs, port: Runs) -> Runs:
     """For each beat of a port the number of touched iterations before its own."""
     begun = port.below(at.value[1:])
     first, own, run = merged(port.first, begun[: np.searchsorted(begun, port.size)])
-    value = port.at(first, own)
+    value, step = port.on(own, first)
     pace = np.where(at.lengths > 1, at.step, 1)[run]
-    return Runs(first, at.first[run] + (value - at.value[run]) // pace, port.step[own] // pace, port.size).tidied()
+    return Runs(first, at.first[run] + (value - at.value[run]) // pace, step // pace, port.size).tidied()
 
 
 def _written(first: Integers, step: Integers, count: Integers) -> Integers:

@@ -98,13 +98,13 @@ class Machine {
         }
         if (joins) operands(d);
         if (core.fault) return;
-        if (d.last) results.prepare(d);
         // Images of a lane are `all_lanes` apart in the batch.
         std::vector<int64_t> wanted((size_t)s.lanes, d.images);
         for (int64_t p = 0; p < s.lanes && !r.lane_rows; p++) {
             const int64_t left = s.images - (s.first_lane + p) - group * s.all_lanes;
             wanted[p] = std::min(d.images, left > 0 ? (left + s.all_lanes - 1) / s.all_lanes : 0);
         }
+        if (d.last && *std::max_element(wanted.begin(), wanted.end()) > 0) results.prepare(d);
         products.run(d, wanted);
     }
 

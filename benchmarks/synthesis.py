@@ -1,11 +1,12 @@
 """The SystemVerilog units in yosys: LUTs per product, units beside FINN's RTL library and beside the cost model, whole networks.
 
-    python -m benchmarks.synthesis [dots] [finn] [matrix] [units] [networks] [--write]
+    python -m benchmarks.synthesis [dots] [finn] [matrix] [units] [networks] [--only NETWORK] [--write]
 
 Needs the extra ``rtl`` (tried: pyosys 0.70; counts differ between versions of yosys). Everything is synthesized by ``flowc synth``'s own
 functions for UltraScale+ (`synth_xilinx -family xcup`), so results are remembered in the user's cache folder; without it the whole
-takes half an hour of one processor. With --write the tables go into docs/rtl.md and docs/cost-model.md, where these hold their comments
-(``<!-- part -->``), and the figures into benchmarks/records/synthesis.json.
+takes half an hour of one processor. With --only one network is synthesized, and the record's figures stand for the
+others. With --write the tables go into the pages of docs, where these hold their comments (``<!-- part -->``), and the figures into
+benchmarks/records/synthesis.json.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import importlib.resources
 import json
 import sys
 import tempfile
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.networks import brevitas_cnv
-from benchmarks.synthesis_units import FINN, alone, finn_units, model_units
+from benchmarks.synthesis_networks import NETWORKS, folded
+from benchmarks.synthesis_units import FINN, alone, drawn_units, finn_units, model_units, probe_units
 from benchmarks.tables import fill, markdown
-from flowc.backends.rtl.backend import RtlBackend
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.instance import kind, value_bits
 from flowc.backends.rtl.synthesize import synthesize
-from flowc.backends.rtl.yosys import count, statistics
-from flowc.dataflow.allocate import allocate
+from flowc.backends.rtl.yosys import count
+from flowc.backends.rtl.yosys import statistics as cells_of
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
-from flowc.targets import load_target
+from flowc.units import Unit
 from flowc.units.graph import Dataflow
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -44,12 +45,6 @@ DOTS: list[tuple[str, IntType, IntType, int, float]] = [
     ("8 x 8", SInt(8), UInt(8), 16, 103),
 ]
 """Bits of weights and inputs, types, terms, LUTs per product at most."""
-
-NETWORKS: list[tuple[str, int, int, dict[str, int]]] = [
-    ("CNV-2W2A", 2, 3000, {"lut": 29_000, "bram18": 215}),
-    ("CNV-1W1A", 1, 3000, {"lut": 11_000}),
-]
-"""Name, bits, frames per second, what it may take, on the Ultra96 at 100 MHz and without DSP slices."""
 
 
 def pieces(graph: Dataflow, names: Container[str] | None = None) -> list[dict[str, Any]]:
@@ -80,7 +75,7 @@ def dots(record: dict[str, Any]) -> str:
                 "TERMS": terms, "W_BITS": w.bits, "W_KIND": kind(w), "X_BITS": x.bits, "X_KIND": kind(x),
                 "SUM": value_bits(IntType.for_range(-reach, reach)), "STAGES": terms.bit_length() // 2,
             }  # fmt: skip
-            cells = statistics(
+            cells = cells_of(
                 Path(scratch), sources, "flowc_dot", "xcup", dsp=False, timeout=1800, what=name, parameters=parameters
             )
         found = count(cells, "xcup")
@@ -126,37 +121,83 @@ def _against(unit: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
 MODEL_HEAD = ("unit", "LUT: model>", "yosys>", "error>", "FF: model / yosys>", "BRAM18>", "DSP>")
 
 
-def spread(record: dict[str, Any]) -> str:
-    """The cost model beside yosys, unit by unit."""
-    chosen = [unit.with_(structure="pipeline") for unit in model_units()]
-    found = {unit["name"]: unit for unit in pieces(alone(chosen), {unit.name for unit in chosen})}
-    return markdown(MODEL_HEAD, compared((found[unit.name] for unit in chosen), record))
+GROUPS: dict[str, Callable[[], Iterable[Unit]]] = {"fitted": model_units, "probes": probe_units, "drawn": drawn_units}
+"""Units whose figures the formulas' constants were fitted to; of kinds that were not; of shapes that are drawn."""
 
 
-def networks(record: dict[str, Any]) -> tuple[str, str]:
-    """CNV: every unit and FIFO of the whole network; totals against what they may be, kinds of units against the model."""
-    totals, models = [], []
-    for name, bits, fps, most in NETWORKS:
-        graph = brevitas_cnv(bits)
-        if graph is None:
-            raise SystemExit("the package 'brevitas' is needed for CNV")
-        folded = allocate(
-            RtlBackend().prepare(graph),
-            load_target("ultra96"),
-            clock_mhz=100,
-            fps=fps,
-            folding={"defaults": {"multiplier": "lut"}},
-        ).graph
-        entries = pieces(folded)
-        totals.append(
-            [name, *(f"{sum(e[k] for e in entries):,}" for k in KEYS), ", ".join(f"{v:,} {k}" for k, v in most.items())]
-        )
-        grouped = [
-            _sum(kind, [e for e in entries if e["unit"] == kind]) for kind in dict.fromkeys(e["unit"] for e in entries)
-        ]
-        rows = compared([*grouped, _sum("all", entries)], record.setdefault(name, {}))
-        models += [[f"{name}: {row[0]}", *row[1:]] for row in rows]
-    return markdown(["network", "LUT>", "FF>", "BRAM18>", "DSP>", "at most"], totals), markdown(MODEL_HEAD, models)
+def spread(record: dict[str, Any]) -> tuple[str, str]:
+    """The cost model beside yosys, unit by unit, and how far it is off."""
+    chosen = {group: [unit.with_(structure="pipeline") for unit in make()] for group, make in GROUPS.items()}
+    units = [unit for group in chosen.values() for unit in group]
+    found = {unit["name"]: unit for unit in pieces(alone(units), {unit.name for unit in units})}
+    rows, off = [], []
+    for group, members in chosen.items():
+        own = record[group] = {}
+        rows += compared((found[unit.name] for unit in members), own)
+        off += [error_row(title, figures) for title, figures in _kinds(group, members, own) if figures]
+    return markdown(MODEL_HEAD, rows), markdown(ERROR_HEAD, off)
+
+
+def _kinds(
+    group: str, members: Iterable[Unit], own: Mapping[str, Any]
+) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
+    """Of a group: matrix units, windows, others, and what was recorded of each."""
+    for title, kinds in (("matrix units", {"mvtu"}), ("windows", {"window"}), ("others", {"vvtu", "pool"})):
+        yield f"{group}: {title}", [own[unit.name] for unit in members if unit.kind in kinds]
+
+
+ERROR_HEAD = (
+    "",
+    "units>",
+    "LUT: median>",
+    "too dear, at most>",
+    "too cheap, at most>",
+    "FF: median>",
+    "too dear>",
+    "too cheap>",
+)
+
+
+def error_row(title: str, figures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How far the model is off over some entries of the record, [yosys, model] each; those that take none are left out."""
+    cells = [title, str(len(figures))]
+    for key in ("lut", "ff"):
+        off = [figure[key][1] / figure[key][0] - 1 for figure in figures if figure[key][0]]
+        cells += [f"{median(map(abs, off)):.1%}", f"{max(0.0, *off):+.0%}", f"{min(0.0, *off):+.0%}"]
+    return cells
+
+
+def networks(record: dict[str, Any], only: str | None) -> tuple[str, str, str]:
+    """Every unit and FIFO of whole networks: totals against what they may be, kinds of units against the model, errors of the units."""
+    totals, models, off = [], [], []
+    for name, network in NETWORKS.items():
+        if only in (None, name):
+            record[name] = {}
+            entries = pieces(folded(network))
+            compared(entries, record[name].setdefault("units", {}))
+            grouped = [
+                _sum(group, [e for e in entries if e["unit"] == group])
+                for group in dict.fromkeys(e["unit"] for e in entries)
+            ]
+            compared([*grouped, _sum("all", entries)], record[name].setdefault("kinds", {}))
+            record[name]["of"] = {e["name"]: e["unit"] for e in entries}
+        if name not in record:  # never synthesized
+            continue
+        kept = record[name]
+        for group, figures in kept["kinds"].items():
+            entry = {key: figures[key][0] for key in KEYS} | {"model": {key: figures[key][1] for key in KEYS}}
+            models.append([f"{name}: {group}", *_against(entry, entry["model"])])
+        whole = kept["kinds"]["all"]
+        allowed = ", ".join(f"{v:,} {k}" for k, v in network.most.items()) or "-"
+        totals.append([name, *(f"{whole[k][0]:,}" for k in KEYS), allowed])
+        for title, kinds in (("matrix units", {"mvtu"}), ("windows", {"window"})):
+            chosen = [kept["units"][unit] for unit, kind in kept["of"].items() if kind in kinds]
+            off += [error_row(f"{name}: {title}", chosen)] if chosen else []
+    return (
+        markdown(["network", "LUT>", "FF>", "BRAM18>", "DSP>", "at most"], totals),
+        markdown(MODEL_HEAD, models),
+        markdown(ERROR_HEAD, off),
+    )
 
 
 def _sum(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -168,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = ("dots", "finn", "matrix", "units", "networks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(parts)}; by default all")
+    parser.add_argument("--only", choices=list(NETWORKS), help="of the networks this one")
     parser.add_argument("--write", action="store_true", help="write the tables into the pages, and the record")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(parts):
@@ -175,16 +217,18 @@ def main() -> None:
     record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     texts: list[tuple[str, str, str]] = []
     for part in arguments.parts or parts:
-        found = record[part] = {}
+        found = record[part] = record.get(part, {}) if part == "networks" and arguments.only else {}
         if part == "dots":
             texts.append(("rtl.md", "dots", dots(found)))
         elif part in ("finn", "matrix"):
-            texts.append(("rtl.md", part, finn(found, matrix=part == "matrix")))
+            texts.append(("comparison.md", part, finn(found, matrix=part == "matrix")))
         elif part == "units":
-            texts.append(("cost-model.md", "units", spread(found)))
+            units, errors = spread(found)
+            texts += [("cost-model.md", "units", units), ("cost-model.md", "errors", errors)]
         else:
-            totals, models = networks(found)
+            totals, models, errors = networks(found, arguments.only)
             texts += [("rtl.md", "networks", totals), ("cost-model.md", "networks", models)]
+            texts.append(("cost-model.md", "network-errors", errors))
     if arguments.write:
         for page, name, text in texts:
             if f"<!-- {name} -->" in (DOCS / page).read_text(encoding="utf-8"):

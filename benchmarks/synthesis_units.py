@@ -15,14 +15,19 @@ from flowc.units import (
     InputPort,
     Mvtu,
     OutputPort,
+    Pool,
     Requant,
     Thresholds,
     Unit,
+    Vvtu,
     Window,
 )
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["FINN", "Theirs", "alone", "finn_units", "model_units"]
+__all__ = ["FINN", "SEED", "Theirs", "alone", "drawn_units", "finn_units", "model_units", "probe_units"]
+
+SEED = 2026
+"""Of the shapes that are drawn."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def requant(rng: np.random.Generator, out: IntType, channels: int) -> Requant:
 
 def matrix(
     name: str, w: IntType, a: IntType, out: IntType | None, shape: tuple[int, int], fold: tuple[int, int], *,
-    memory: str = "bram", multiplier: str = "lut", scaled: bool = False,
+    memory: str = "bram", multiplier: str = "lut", scaled: bool = False, pixels: int = 1,
 ) -> Mvtu:  # fmt: skip
     """A matrix unit of (inputs, outputs), folded (pe, simd), with random weights."""
     rng = np.random.default_rng(1)
@@ -76,18 +81,18 @@ def matrix(
     if out is not None:
         activation = requant(rng, out, mh) if scaled else thresholds(rng, acc, out, mh)
     return Mvtu(
-        name=name, frame=Frame(1, 1, mw, a), weights=weights, weight_type=w, acc=acc, activation=activation, block=mw,
-        pe=fold[0], simd=fold[1], memory=memory, multiplier=multiplier, dsp_port=27,
+        name=name, frame=Frame(1, pixels, mw, a), weights=weights, weight_type=w, acc=acc, activation=activation, block=mw,
+        pe=fold[0], simd=fold[1], memory=memory, multiplier=multiplier, dsp_port=27, pixels=pixels,
     )  # fmt: skip
 
 
 def window(name: str, size: int, channels: int, bits: int, simd: int, *, kernel: int = 3, stride: int = 1,
-           memory: str = "auto", parallel: bool = False) -> Window:  # fmt: skip
+           memory: str = "auto", parallel: bool = False, pixels: int = 1) -> Window:  # fmt: skip
     """A square window over a square frame."""
     frame = Frame(size, size, channels, UInt(bits))
     return Window(
         name=name, frame=frame, kernel=(kernel, kernel), stride=(stride, stride), dilation=(1, 1), block=channels,
-        simd=simd, memory=memory, parallel=parallel,
+        simd=simd, memory=memory, parallel=parallel, pixels=pixels,
     )  # fmt: skip
 
 
@@ -136,6 +141,65 @@ def model_units() -> Iterator[Unit]:
     yield window("window_10_128_2_2", 10, 128, 2, 2, kernel=2, stride=2)
 
 
+def depthwise(name: str, channels: int, pe: int, *, parallel: bool = False, pixels: int = 1) -> Vvtu:
+    """A depthwise unit of nine taps of 4 x 4 bits, with random weights and thresholds."""
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-8, 8, (channels, 9))
+    bound = int(np.abs(weights).sum(axis=1).max()) * 15
+    acc = IntType.for_range(-bound, bound)
+    return Vvtu(
+        name=name, frame=Frame(1, pixels, 9 * channels, UInt(4)), channels=channels, weights=weights, weight_type=SInt(4),
+        acc=acc, activation=thresholds(rng, acc, UInt(4), channels), pe=pe, parallel=parallel, pixels=pixels, multiplier="lut",
+    )  # fmt: skip
+
+
+def maximum(name: str, channels: int, bits: int, pe: int, *, parallel: bool = False, pixels: int = 1) -> Pool:
+    """The greatest of four taps."""
+    dtype = UInt(bits)
+    return Pool(
+        name=name, frame=Frame(1, pixels, 4 * channels, dtype), channels=channels, op="max", acc=dtype, pe=pe,
+        parallel=parallel, pixels=pixels,
+    )  # fmt: skip
+
+
+def probe_units() -> Iterator[Unit]:
+    """Units of several pixels, depthwise units, pools, requantizers and products in DSP slices."""
+    s2, s4, s8, u2, u4, u8 = SInt(2), SInt(4), SInt(8), UInt(2), UInt(4), UInt(8)
+    yield matrix("mvtu_2x2_two_pixels", s2, u2, u2, (18, 4), (4, 18), pixels=2)
+    yield matrix("mvtu_2x2_four_pixels", s2, u2, u2, (9, 2), (2, 9), pixels=4)
+    yield depthwise("vvtu_two_pixels", 1, 1, parallel=True, pixels=2)
+    yield maximum("pool_four_pixels", 2, 4, 2, parallel=True, pixels=4)
+    yield window("window_two_pixels", 16, 4, 4, 4, parallel=True, pixels=2)
+    yield window("window_four_pixels", 32, 1, 4, 1, kernel=5, parallel=True, pixels=4)
+    yield window("window_parallel", 16, 4, 4, 4, parallel=True)
+    yield depthwise("vvtu_serial", 16, 4)
+    yield maximum("pool_serial", 16, 2, 8)
+    yield matrix("mvtu_8x8_requant", s8, u8, u8, (64, 16), (2, 4), multiplier="dsp", scaled=True)
+    yield matrix("mvtu_4x4_requant", s4, u4, u8, (64, 16), (2, 4), scaled=True)
+
+
+def drawn_units(seed: int = SEED) -> Iterator[Unit]:
+    """Matrix units and serial windows of shapes that nothing was fitted to, drawn at random."""
+    rng = np.random.default_rng(seed)
+    kinds = [(BIPOLAR, BIPOLAR, BIPOLAR), (SInt(2), UInt(2), UInt(2)), (SInt(3), UInt(3), UInt(3)), (SInt(4), UInt(4), UInt(4)),
+             (SInt(4), UInt(8), UInt(4)), (BIPOLAR, UInt(3), UInt(3)), (SInt(5), SInt(6), None), (SInt(2), UInt(2), UInt(4))]  # fmt: skip
+    for number, kind in enumerate(rng.permutation(len(kinds))):
+        w, a, out = kinds[kind]
+        while True:
+            pe, simd = (int(v) for v in rng.integers((1, 2), (9, 33)))
+            if w.bits * a.bits * pe * simd <= 260:
+                break
+        rows, columns = (int(v) for v in rng.integers((2, 2), (33, 25)))
+        memory = "lutram" if rows * columns <= 128 else "bram"
+        yield matrix(f"drawn_{number}", w, a, out, (simd * columns, pe * rows), (pe, simd), memory=memory)
+    for number in range(4):
+        simd, words, bits = (int(v) for v in rng.integers((1, 1, 1), (17, 9, 9)))
+        size, kernel, stride = (int(v) for v in rng.integers((8, 2, 1), (33, 4, 3)))
+        yield window(
+            f"drawn_window_{number}", size, simd * words, min(bits, 64 // simd), simd, kernel=kernel, stride=stride
+        )
+
+
 def alone(units: Iterable[Unit]) -> Dataflow:
     """Every unit between ports of its own."""
     all_units: list[Unit] = []
@@ -146,9 +210,8 @@ def alone(units: Iterable[Unit]) -> Dataflow:
                 name = f"{unit.name}_{side}{i}"
                 made = InputPort if side == "in" else OutputPort
                 shape = (frame.c, frame.h, frame.w)
-                all_units.append(
-                    made(name=name, tensor=name, tensor_shape=shape, frame=frame, simd=int(np.gcd(simd, frame.c)))
-                )
+                lanes = simd if simd % frame.c == 0 else int(np.gcd(simd, frame.c))  # whole pixels, or a part of one
+                all_units.append(made(name=name, tensor=name, tensor_shape=shape, frame=frame, simd=lanes))
                 ends = (name, unit.name, 0, i) if side == "in" else (unit.name, name, i, 0)
                 streams.append(Stream(*ends))
         all_units.append(unit)

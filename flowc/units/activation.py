@@ -140,7 +140,7 @@ class Requant(Activation):
         return int(max(self.mult.shape[0], self.add.shape[0], 1 if self.late is None else self.late.shape[0]))
 
     @cached_property
-    def _widths(self) -> tuple[int, int]:
+    def widths(self) -> tuple[int, int]:
         """Bits of the multipliers (0: all are one) and of the addends (0: all are zero)."""
         factor = int(np.abs(self.mult).max())
         addend = IntType.for_range(int(self.add.min()), int(self.add.max())).bits if self.add.any() else 0
@@ -150,11 +150,11 @@ class Requant(Activation):
     def likeness(self) -> Hashable:
         late = None if self.late is None else (self.late.shape[0], int(self.late.max()).bit_length())
         own = self.mult.shape[0] > 1, self.add.shape[0] > 1
-        return self.dtype, self.channels, self.shift, self.lo, self.hi, self.half_even, self._widths, own, late
+        return self.dtype, self.channels, self.shift, self.lo, self.hi, self.half_even, self.widths, own, late
 
     def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:  # noqa: ARG002
         """A DSP multiply-add (an adder where the multiplier is one), the clipping, a memory of multipliers and addends."""
-        factor, addend = self._widths
+        factor, addend = self.widths
         product = max(acc.bits + max(0, factor - 1), addend) + 1
         dsp = cost.multiplier_dsps(acc.bits, factor) if factor else 0
         luts = float(product if addend and not dsp else 0) + (product if dsp > 1 else 0)

@@ -11,6 +11,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
+from flowc.units.applied import applied
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.pixels import lane_counts, lane_faults
@@ -45,12 +46,12 @@ class Activate(OneToOne):
 
     @property
     def resources(self) -> Resources:
-        own = self.activation.resources(self.pe, max(self.pe, self.frame.c), self.frame.dtype)
+        given = self.pe, max(self.pe, self.frame.c), self.frame.dtype
         if self.structure == "pipeline":
-            blocks = max(1, self.frame.c // self.pe) if self.activation.channels > 1 else 1
-            kept = pipeline.end(self.pe * self.activation.dtype.bits) + pipeline.counters(blocks)
-            return own + kept + Resources(lut=pipeline.CONTROL)
-        return own + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
+            own = applied(self.activation, *given)
+            end = pipeline.end(self.pe * self.activation.dtype.bits)
+            return own + end + Resources(lut=pipeline.CONTROL)
+        return self.activation.resources(*given) + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": [*divisors(self.frame.c), *lane_counts(self.frame)]}

@@ -31,7 +31,7 @@ def heap_depth(terms: int, w: IntType, a: IntType, width: int) -> int:
 
 @lru_cache(maxsize=4096)
 def heap_ffs(terms: int, w: IntType, a: IntType, width: int, stages: int) -> int:
-    """Registers of the same with ``stages`` cycles between the levels, and one behind the sum."""
+    """Registers of the same with ``stages`` cycles between the levels, and one behind the sum, which has no bits beyond what it reaches."""
     levels = _levels(terms, w, a, width)
     total = len(levels) - 1
 
@@ -39,7 +39,10 @@ def heap_ffs(terms: int, w: IntType, a: IntType, width: int, stages: int) -> int
         return level * (stages + 1) // (total + 2)
 
     inner = sum(sum(levels[level]) for level in range(1, total + 1) if place(level) > place(level - 1))
-    return inner + width * (stages + 1 - place(total))
+    heap = levels[0]
+    reach = sum(count << column for column, count in enumerate(heap)).bit_length()
+    empty = next((column for column, count in enumerate(heap) if count), 0)
+    return inner + (min(width, reach) - empty) * (stages + 1 - place(total))
 
 
 def _heights(terms: int, w: IntType, a: IntType) -> list[int]:

@@ -12,6 +12,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
+from flowc.units.applied import applied
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.heap import heap_depth
@@ -191,13 +192,12 @@ class Mvtu(Unit):
     @property
     def resources(self) -> Resources:
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
+        given = self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(self.simd)
         if self.structure == "pipeline":
-            parts = [pipeline.weight_rom(*self.weight_memory, self.memory), *self._pipeline]
-        else:
-            parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
+            return Resources.total([*self._pipeline, applied(self.activation, *given)])
+        parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
         if self.activation is not None:
-            lanes, outputs = self.pe * self.pixels, self.mh * self.pixels
-            parts.append(self.activation.resources(lanes, outputs, self.acc, self.activation_spacing(self.simd)))
+            parts.append(self.activation.resources(*given))
         return Resources.total(parts)
 
     @property
@@ -209,16 +209,17 @@ class Mvtu(Unit):
     @property
     def _pipeline(self) -> list[Resources]:
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
-        own_rows = 1 if self.activation is None or self.activation.channels == 1 else self.mh // self.pe
-        beat, word = self.in_widths[0] * self.frame.dtype.bits, self.weight_memory[1]
+        beat = self.in_widths[0] * self.frame.dtype.bits
         heap = self.packing is None and not uses_dsp(self)
         dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None
+        # A beat of inputs waits a cycle for its weights; marks of beats go beside them, and those of first and last in shift registers.
         return [
+            pipeline.weight_rom(*self.weight_memory, self.memory, apart=bool(self.dsp_port)),
             pipeline.held(self.input_memory[0], beat),
             self._products if dots is None else dots.times(self.pixels),
-            pipeline.counters(columns, rows, self.weight_memory[0], own_rows),
+            pipeline.counters(columns, rows, self.weight_memory[0]),
             pipeline.end(self.out_widths[0] * self.out_type.bits),
-            Resources(lut=pipeline.CONTROL, ff=beat + word + 20),
+            Resources(lut=pipeline.CONTROL, ff=beat + self.tree(self.simd) + 4),
         ]
 
     @property

@@ -6,28 +6,79 @@ The figures were fitted to netlists of yosys; docs/cost-model.md derives them an
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from math import ceil
 
 from flowc.units import cost
-from flowc.units.cost import Resources, accumulator_luts, memory, memory_style
+from flowc.units.cost import Resources, accumulator_luts, memory, memory_style, mux_luts
 from flowc.units.heap import heap_ffs, heap_luts
 from flowc.units.weighted import Weighted
 
 __all__ = [
-    "CONTROL", "converter", "counters", "deep_rom", "delay", "dot_products", "end", "fifo", "held", "moves", "ram_luts", "ring_memory",
+    "CONTROL",
+    "banks",
+    "converter",
+    "counters",
+    "deep_rom",
+    "delay",
+    "dot_products",
+    "end",
+    "fifo",
+    "held",
+    "moves",
+    "ram_luts",
+    "ring_memory",
     "weight_rom",
-]  # fmt: skip
+]
 
 CONTROL = 12
 """Look-up tables that decide when a unit takes and gives, besides its counters."""
 
 
-def weight_rom(depth: int, width: int, style: str) -> Resources:
-    """A memory of weights. One of more than 32 words in look-up tables takes yosys 4.6 tables per bit and 64 words behind its counter."""
+def weight_rom(depth: int, width: int, style: str, *, apart: bool = False) -> Resources:
+    """A memory of weights (``flowc_weights``), and the register behind it; a single word is wired in.
+
+    Words from block RAMs are chosen among as yosys lays them (`banks`), where the vendor's tools may find a way with fewer.
+
+    Args:
+        depth, width, style: as of `cost.weight_rom`.
+        apart: whether a memory in look-up tables is mapped by itself, as `flowc synth` does for AMD's parts. Where it is not, or nothing is
+            known of the part, one of more than 32 words takes 4.6 tables per bit and 64 words.
+    """
+    if style in cost.ARRIVING:
+        return cost.weight_rom(depth, width, style) + Resources(ff=2 * width)
+    if depth == 1:
+        return Resources()
     kept = memory_style(depth, width, constant=True) if style == "auto" else style
-    if kept == "lutram" and depth > 32:
-        return Resources(lut=ceil(4.6 * width * depth / 64), ff=width)
-    return cost.weight_rom(depth, width, style)
+    if kept != "bram":
+        rom = deep_rom(depth, width, kept) + Resources(ff=width)
+        return rom if apart or depth <= 32 else replace(rom, lut=ceil(4.6 * width * depth / 64))
+    ways = banks(depth, width)
+    return Resources(
+        lut=width * mux_luts(ways), ff=width + (ways - 1).bit_length(), bram18=cost.block_rams(depth, width)
+    )
+
+
+_BLOCKS = tuple((129, 14 - k, w) for k, w in enumerate((1, 2, 4, 9, 18, 36))) + tuple(
+    (257, 15 - k, w) for k, w in enumerate((1, 2, 4, 9, 18, 36, 72))
+)
+"""Price, address bits and width of the shapes of an 18 and a 36 kbit block, as yosys weighs them (``memory_libmap``)."""
+
+
+@cache
+def banks(depth: int, width: int) -> int:
+    """Words of a constant memory in block RAM that are read at once, for a multiplexer to choose one.
+
+    Yosys puts them side by side, so that they share blocks, and takes the shape that is cheapest together with its multiplexer, half a
+    point for each way but one and bit: 32,768 words of 8 bits are 2,048 of 128 bits in 15 blocks, and a multiplexer of 16 ways.
+    """
+
+    def price(shape: tuple[int, int, int]) -> float:
+        cost_of_one, address, wide = shape
+        ways = ceil(depth / (1 << address))
+        return cost_of_one * ceil(ways * width / wide) + width * (ways - 1) / 2
+
+    return ceil(depth / (1 << min(_BLOCKS, key=price)[1]))
 
 
 def deep_rom(depth: int, width: int, style: str) -> Resources:
@@ -129,4 +180,4 @@ def moves(total: int, size: int) -> Resources:
     Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move.
     """
     number, address = (total + size).bit_length() + 1, (size - 1).bit_length()
-    return Resources(lut=ceil(2.5 * number + 4 * address) + 6, ff=4 * number + 4 * address + 20)
+    return Resources(lut=ceil(2.5 * number + 4 * address) + 6, ff=2 * number + 2 * address + 20)

@@ -11,6 +11,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
+from flowc.units.applied import applied
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.schedule import Schedule, every
@@ -105,6 +106,9 @@ class Pool(OneToOne):
         if self.structure == "pipeline":
             results = pipeline.end(self.lanes * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
             total = results + Resources(lut=ceil((pairs + (self.terms > 1)) * per_pair) + 4, ff=held + 4)
+            return total + applied(
+                self.activation, self.lanes, self.channels * self.pixels, self.acc, self.activation_spacing
+            )
         if self.activation is not None:
             own = self.lanes, self.channels * self.pixels
             total += self.activation.resources(*own, self.acc, self.activation_spacing)

@@ -241,7 +241,7 @@ class Thresholds(Activation):
     def likeness(self) -> Hashable:
         step, search = self.step.shape[0] > 1, self.search
         counted = self.uniform_step is None
-        shape = self.values.shape, step, counted, self._bases, self._stored if self.levels else 0
+        shape = self.values.shape, step, counted, self.plain, self._bases, self._stored if self.levels else 0
         return self.dtype, self.style, self.memory, shape, search.steps, search.results is None
 
     def comparable(self, lanes: int, channels: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
+from flowc.units.applied import applied
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
@@ -152,25 +153,22 @@ class Vvtu(Unit):
         types = (self.weight_type, self.frame.dtype, self.acc)
         products = cost.products(*types, self.multiplier, lanes, terms, folds).times(self.pixels)
         results = self.out_widths[0] * self.out_type.bits
-        rom = pipeline.weight_rom if self.structure == "pipeline" else cost.weight_rom
-        parts = [rom(*self.weight_memory, self.memory)]
+        given = lanes * self.pixels, int(self.weights.shape[0]) * self.pixels, self.acc, self.activation_spacing
         if self.structure == "pipeline":
-            depth, word = self.weight_memory
-            blocks = 1 if self.activation is None or self.activation.channels == 1 else self.channels // self.pe
-            parts += [
+            return Resources.total([
+                pipeline.weight_rom(*self.weight_memory, self.memory),
                 products
                 if uses_dsp(self)
                 else pipeline.dot_products(self, lanes, terms, folds, self.tree).times(self.pixels),
-                pipeline.counters(folds, depth, blocks),
+                pipeline.counters(folds, self.weight_memory[0]),
                 pipeline.end(results),
-                Resources(lut=pipeline.CONTROL, ff=2 * beat + word + 20),
-            ]
-        else:
-            parts += [products, Resources(lut=cost.CONTROL, ff=beat + results + 30)]
+                Resources(lut=pipeline.CONTROL, ff=2 * beat + self.tree + 4),
+                applied(self.activation, *given),
+            ])  # fmt: skip
+        parts = [cost.weight_rom(*self.weight_memory, self.memory), products]
+        parts.append(Resources(lut=cost.CONTROL, ff=beat + results + 30))
         if self.activation is not None:
-            outputs = int(self.weights.shape[0])
-            own = lanes * self.pixels, outputs * self.pixels
-            parts.append(self.activation.resources(*own, self.acc, self.activation_spacing))
+            parts.append(self.activation.resources(*given))
         return Resources.total(parts)
 
     @property

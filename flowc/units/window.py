@@ -237,16 +237,16 @@ class Window(Unit):
             row = pipeline.delay(depth, bits, self.memory).times(kh - 1)
             beats = Resources(ff=self.behind_beats * kh * bits)
             grid = pipeline.counters(self.row_beats, h) + Resources(lut=10)
-            return Resources.total([row, beats, grid, pipeline.end(self.out_widths[0] * self.frame.dtype.bits)])
+            return Resources.total([row, beats, grid, pipeline.end(self.out_widths[0] * self.frame.dtype.bits, 1)])
         if self.ring is None:
             pixel = pipeline.delay(self.dilation[1] * words, bits, self.memory).times(kh * (kw - 1))
             row = pipeline.delay((self.dilation[0] * w - (kw - 1) * self.dilation[1]) * words, bits, self.memory)
             grid = pipeline.counters(words, w, h) + Resources(lut=10)
-            return Resources.total([pixel, row.times(kh - 1), grid, pipeline.end(kh * kw * bits)])
+            return Resources.total([pixel, row.times(kh - 1), grid, pipeline.end(kh * kw * bits, 1)])
         block = self.block // self.simd
         loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
         return Resources.total([
-            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.end(bits), pipeline.moves(h * w * words, depth),
+            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.end(bits, 1), pipeline.moves(h * w * words, depth),
         ])  # fmt: skip
 
     @property

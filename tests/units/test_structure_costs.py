@@ -36,10 +36,11 @@ from flowc.units import (
     Window,
     cost,
 )  # fmt: skip
+from flowc.units.applied import applied
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.packing import MAX_CHAIN
-from flowc.units.pipeline import dot_products
+from flowc.units.pipeline import banks, dot_products, weight_rom
 
 U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
 S12, S20 = IntType(12, True), IntType(20, True)
@@ -102,11 +103,11 @@ def test_loops(unit: Unit, expected: Resources) -> None:
     # Nine adders of eight bits for two lanes less one pair; ends of 16 bits; nothing is counted.
     (SUMS, Resources(lut=17 * 8 + 4 + 21, ff=112 + 4 + 34)),
     # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places.
-    (RING, Resources(lut=40 + 39 + 13 + 59, ff=8 + 26 + 6 + 18 + 88)),
-    # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits.
-    (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 2 * 433)),
+    (RING, Resources(lut=40 + 39 + 13 + 59, ff=8 + 26 + 6 + 27 + 54)),
+    # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits behind a register.
+    (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 3 * 433)),
     # Two channels a word more: 16 words between rows are a ring in 32 tables, with two addresses of 16 places, one of them counted.
-    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 38 + 12 + 10 + 437, ff=2 * 57 + 576 + 10 + 866)),
+    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 38 + 12 + 10 + 437, ff=2 * 57 + 576 + 10 + 1299)),
     (WidthConverter(name="w", frame=F, wide_in=3, wide_out=6), Resources(lut=29 + 2 + 4, ff=4 * 25 + 1 + 12)),
 ])  # fmt: skip
 def test_pipelines(unit: Unit, expected: Resources) -> None:
@@ -138,53 +139,81 @@ def test_products_in_loops() -> None:
 
 
 def test_products_in_pipelines() -> None:
-    # Folds of 9, depth of 27: nine bits; an end of 48 bits; 12 tables of control, two beats and a word of registers.
+    # Folds of 9, depth of 27: nine bits; an end of 48 bits; 12 tables of control; two words, two beats and four marks.
     unit = product("vvtu", structure="pipeline")
     assert unit.resources == dot_products(unit, 4, 1, 9) + Resources(
-        lut=16 + 14 + 53 + 12, ff=16 + 11 + 98 + 2 * 8 + 16 + 20
+        lut=16 + 14 + 53 + 12, ff=2 * 16 + 11 + 98 + 2 * 8 + 4
     )
     unit = unit.with_(parallel=True)
     assert unit.resources == dot_products(unit, 4, 9, 1, 4) + Resources(
-        lut=144 + 3 + 53 + 12, ff=144 + 3 + 98 + 144 + 144 + 20
+        lut=144 + 3 + 53 + 12, ff=2 * 144 + 3 + 98 + 144 + 8
     )
     # Each channel's own parameters: three blocks are counted besides. Two results of four channels of four bits leave.
     own = replace(FEW, mult=np.full(12, 3))
-    spent = own.resources(4, 12, S12)
+    spent = applied(own, 4, 12, S12)
+    # The counter of three rows, and a sum of 12 + 2 + 1 bits per lane.
+    assert (spent.lut, spent.dsp) == ((own.resources(4, 12, S12).lut or 0) + 3 + 4 * 15, 4)
     unit = unit.with_(parallel=False, activation=own)
     assert unit.resources == dot_products(unit, 4, 1, 9) + spent + Resources(
-        lut=16 + 17 + 21 + 12, ff=16 + 14 + 34 + 52
+        lut=16 + 14 + 21 + 12, ff=32 + 11 + 34 + 20
     )
     shared = unit.with_(activation=FEW)
-    assert shared.resources == dot_products(unit, 4, 1, 9) + FEW.resources(4, 12, S12) + Resources(
-        lut=16 + 14 + 21 + 12, ff=16 + 11 + 34 + 52
+    assert shared.resources == dot_products(unit, 4, 1, 9) + applied(FEW, 4, 12, S12) + Resources(
+        lut=16 + 14 + 21 + 12, ff=32 + 11 + 34 + 20
     )
     # 2 column folds, 3 row folds, 6 words: six bits; two words of 16 bits in 16 tables; an end of 24 bits.
     unit = product("mvtu", structure="pipeline")
     assert unit.resources == dot_products(unit, 2, 4, 2) + Resources(
-        lut=32 + 16 + 9 + 29 + 12, ff=32 + 8 + 50 + 16 + 32 + 20
+        lut=32 + 16 + 9 + 29 + 12, ff=2 * 32 + 8 + 50 + 16 + 5
     )
     own = replace(FEW, mult=np.full(6, 3))
-    spent = own.resources(2, 6, S12)
+    spent = applied(own, 2, 6, S12)
     unit = unit.with_(activation=own)
     assert unit.resources == dot_products(unit, 2, 4, 2) + spent + Resources(
-        lut=32 + 16 + 12 + 13 + 12, ff=32 + 11 + 18 + 68
+        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
     )
     shared = unit.with_(activation=FEW)
-    assert shared.resources == dot_products(unit, 2, 4, 2) + FEW.resources(2, 6, S12) + Resources(
-        lut=32 + 16 + 9 + 13 + 12, ff=32 + 8 + 18 + 68
+    assert shared.resources == dot_products(unit, 2, 4, 2) + applied(FEW, 2, 6, S12) + Resources(
+        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
     )
     # In slices: as in a loop, but for what stands around the products.
     slices = unit.with_(activation=None, multiplier="dsp")
     spent = cost.products(S4, U4, S12, "dsp", 2, 4, 2)
-    assert slices.resources == spent + Resources(lut=32 + 16 + 9 + 29 + 12, ff=32 + 8 + 50 + 68)
+    assert slices.resources == spent + Resources(lut=32 + 16 + 9 + 29 + 12, ff=64 + 8 + 50 + 21)
+
+
+@pytest.mark.parametrize(("depth", "width", "expected", "ways"), [
+    # One word is wired in; two registers of eight bits otherwise, one of them in a block RAM.
+    (1, 8, Resources(), 1), (64, 8, Resources(lut=8, ff=16), 1), (1024, 16, Resources(ff=16, bram18=1), 1),
+    # 128 bits of 2,048 words lie in 15 blocks of nine bits: a multiplexer of 16 ways, of five tables a bit, four registers of its address.
+    (32768, 8, Resources(lut=40, ff=12, bram18=16), 16),
+    # As many of 36 kbit do without one: 4,096 words of nine bits.
+    (4096, 9, Resources(ff=9, bram18=2), 1),
+])  # fmt: skip
+def test_memories_of_weights_in_pipelines(depth: int, width: int, expected: Resources, ways: int) -> None:
+    assert weight_rom(depth, width, "auto", apart=True) == expected
+    assert banks(depth, width) == ways
+
+
+def test_memories_that_are_mapped_with_their_surroundings() -> None:
+    """4.6 tables for every 64 words beyond 32: on Lattice parts, and where a unit does not know its part."""
+    assert weight_rom(64, 8, "lutram") == Resources(lut=37, ff=16)
+    assert weight_rom(32, 8, "lutram") == Resources(lut=8, ff=16)
+    unit = product(
+        "mvtu", structure="pipeline", weights=np.ones((64, 64), np.int64), frame=Frame(3, 5, 64, U4), block=64
+    )
+    luts = [unit.with_(dsp_port=port, memory="lutram").resources.lut for port in (25, 0)]
+    assert (
+        luts[1] - luts[0] == round(4.6 * 32 * 8) - 32 * 12
+    )  # 512 words of 32 bits; eight banks are two of the devices' multiplexers
 
 
 def test_standalone_activations_in_pipelines() -> None:
     """An end of 16 bits; three words of parameters are counted where channels have their own."""
     own = Requant(dtype=U4, mult=EACH, add=0 * ONES, shift=2, lo=0, hi=15)
     unit = Activate(name="a", frame=Frame(3, 5, 12, S8), activation=own, pe=4, structure="pipeline")
-    assert unit.resources == own.resources(4, 12, S8) + Resources(lut=21 + 3 + 12, ff=34 + 3)
-    assert unit.with_(activation=FEW).resources == FEW.resources(4, 12, S8) + Resources(lut=21 + 12, ff=34)
+    assert unit.resources == applied(own, 4, 12, S8) + Resources(lut=21 + 12, ff=34)
+    assert unit.with_(activation=FEW).resources == applied(FEW, 4, 12, S8) + Resources(lut=21 + 12, ff=34)
 
 
 SIX = np.array([3, -5, 1, 2, 5, 4])

@@ -11,6 +11,7 @@ import numpy as np
 
 from flowc.model.dtypes import IntType
 from flowc.units import Array, Unit
+from flowc.units.applied import value_bits
 from flowc.units.cost import memory_style
 
 __all__ = [
@@ -84,11 +85,6 @@ class Instance:
 def kind(dtype: IntType) -> int:
     """The encoding of a type's elements as the modules count them: 0 unsigned, 1 two's complement, 2 bipolar."""
     return 2 if dtype.bipolar else int(dtype.signed)
-
-
-def value_bits(dtype: IntType) -> int:
-    """Bits of a signed number that holds every value of a type."""
-    return dtype.bits if kind(dtype) == 1 else dtype.bits + 1
 
 
 def delay(unit: Unit, cycles: int) -> int:

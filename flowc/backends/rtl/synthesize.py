@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ from typing import Any
 
 from flowc.backends.rtl.pieces import PROBE, Piece, cut
 from flowc.backends.rtl.wiring import wires
-from flowc.backends.rtl.yosys import FAMILIES, count, statistics, version
+from flowc.backends.rtl.yosys import FAMILIES, count, mapping, statistics, version
 from flowc.dataflow.allocate.fifos import fifo_cost
 from flowc.errors import UsageError, shown
 from flowc.files.cache import cache_folder
@@ -115,7 +116,8 @@ def _kinds(graph: Dataflow) -> dict[tuple[bool, str], tuple[str, str, Resources]
 def _one(
     folder: Path, sources: Iterable[str], piece: Piece, family: str, dsp: bool, tool: str, store: Path, timeout: float
 ) -> dict[str, int]:
-    kept = store / f"{piece.digest}-{family}-{'dsp' if dsp else 'lut'}-{tool.replace(' ', '-')}.json"
+    recipe = hashlib.sha256("\n".join(mapping(family, PROBE, dsp=dsp)).encode()).hexdigest()[:8]
+    kept = store / f"{piece.digest}-{family}-{recipe}-{tool.replace(' ', '-')}.json"
     known = _read(kept)
     if known is not None:
         return known

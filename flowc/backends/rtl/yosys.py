@@ -17,7 +17,17 @@ from pathlib import Path
 
 from flowc.errors import FlowcError, UsageError
 
-__all__ = ["FAMILIES", "WITHOUT_LUTRAM", "SynthesisError", "count", "reading", "run", "statistics", "version"]
+__all__ = [
+    "FAMILIES",
+    "WITHOUT_LUTRAM",
+    "SynthesisError",
+    "count",
+    "mapping",
+    "reading",
+    "run",
+    "statistics",
+    "version",
+]
 
 FAMILIES = {
     "xcup": "synth_xilinx -family xcup -noiopad -flatten",
@@ -35,6 +45,11 @@ WITHOUT_LUTRAM = (
 
 _TABLES = ("xcup", "xc7")
 """Families whose six-input tables the modules ask for by name (``flowc_lut``)."""
+
+_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*"
+"""Memories of constants stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
+per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
+six inputs has for nothing."""
 
 _PRIMITIVES = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (
@@ -96,7 +111,13 @@ def run(folder: Path, commands: Sequence[str], *, timeout: float, what: str) -> 
 
 
 def reading(
-    sources: Iterable[str], top: str, family: str, scratch: Path, parameters: Mapping[str, int] | None = None
+    sources: Iterable[str],
+    top: str,
+    family: str,
+    scratch: Path,
+    parameters: Mapping[str, int] | None = None,
+    *,
+    apart: bool = False,
 ) -> str:
     """The command that reads SystemVerilog, with the primitives that the modules name.
 
@@ -106,8 +127,11 @@ def reading(
         family: one of `FAMILIES`.
         scratch: an existing folder for the primitives.
         parameters: of the module.
+        apart: whether modules stay apart, for `mapping` to decide.
     """
     given = [f"-G {name}={value}" for name, value in (parameters or {}).items()]
+    if apart:
+        given.append("--keep-hierarchy")
     if family in _TABLES:
         stubs = scratch / "primitives.sv"
         stubs.write_text(_PRIMITIVES, encoding="utf-8")
@@ -115,6 +139,15 @@ def reading(
     if family == "ecp5":
         given.append("-D FLOWC_DSP18")
     return f"read_slang --top {top} {' '.join([*given, *sources])}"
+
+
+def mapping(family: str, top: str, *, dsp: bool) -> list[str]:
+    """The commands that make cells of what was read; arguments as of `statistics`."""
+    command = f"{FAMILIES[family]} -top {top}"
+    if family == "ice40":
+        return [*WITHOUT_LUTRAM, command + (" -dsp" if dsp else "")]
+    command += "" if dsp else " -nodsp"
+    return [_MEMORIES_APART, command] if family in _TABLES else [command]
 
 
 def statistics(
@@ -138,14 +171,9 @@ def statistics(
     """
     with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
         out = Path(scratch) / "stat.json"
-        read = reading(sources, top, family, Path(scratch), parameters)
-        synthesis = f"{FAMILIES[family]} -top {top}"
-        if family == "ice40":
-            synthesis += " -dsp" if dsp else ""
-        else:
-            synthesis += "" if dsp else " -nodsp"
-        styles = WITHOUT_LUTRAM if family == "ice40" else ()
-        run(folder, [read, *styles, synthesis, f"tee -q -o {out} stat -json"], timeout=timeout, what=what)
+        read = reading(sources, top, family, Path(scratch), parameters, apart=family in _TABLES)
+        commands = [read, *mapping(family, top, dsp=dsp), f"tee -q -o {out} stat -json"]
+        run(folder, commands, timeout=timeout, what=what)
         cells: dict[str, int] = json.loads(out.read_text(encoding="utf-8"))["design"]["num_cells_by_type"]
     return cells
 

@@ -169,3 +169,7 @@ def test_the_portable_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         wanted = units.outputs(graph, frames)
         for name, values in run_plan(plan, frames).items():
             np.testing.assert_array_equal(values, wanted[name])
+    from tests.loopback import test_network as engines
+
+    monkeypatch.setattr(kernels, "load", lambda: found)
+    engines.test_kernels_compute_any_words_as_numpy("residual", 20)

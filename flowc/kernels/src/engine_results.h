@@ -129,16 +129,28 @@ class Results {
         return level;
     }
 
-    // -1 where a level begins too early.
+    // -1 where a level begins too early: by up to three integers, so that most vectors need no table.
     i32half too_early(f64v line, i32half level, const double* slope, const uint64_t* tables, f64v above) const {
+        const f64v steep = load<f64v>(slope), flat = steep < 0 ? -steep : steep, beyond = line - __builtin_convertvector(level, f64v);
+        if (none((i64v)(beyond < 3 * flat))) return i32half{};
         const i64v index = __builtin_convertvector(level, i64v) - core.r.lo;
         u64v entry = load<u64v>(tables);
         if (core.r.hi - core.r.lo > 31)
             for (int i = 0; i < kReals; i++) entry[i] = tables[(index[i] >> 5) * s.rows + i];
         const f64v early = __builtin_convertvector((i64v)(entry >> (u64v)(2 * (index & 31)) & 3), f64v);
-        const f64v steep = load<f64v>(slope), flat = steep < 0 ? -steep : steep;
-        const i64v late = (i64v)(line - __builtin_convertvector(level, f64v) < early * flat) & (i64v)(line < above);
+        const i64v late = (i64v)(beyond < early * flat) & (i64v)(line < above);
         return __builtin_convertvector(late & (i64v)(index > 0), i32half);
+    }
+
+    // Whether all bits are zero.
+    static bool none(i64v mask) {
+#if defined(FLOWC_AVX2)
+        return _mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+        int64_t any = 0;
+        for (int i = 0; i < kReals; i++) any |= mask[i];
+        return !any;
+#endif
     }
 
     int64_t by_word(const Word& word, const uint64_t* tables, int64_t x) const {

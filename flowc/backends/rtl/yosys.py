@@ -46,10 +46,10 @@ WITHOUT_LUTRAM = (
 _TABLES = ("xcup", "xc7")
 """Families whose six-input tables the modules ask for by name (``flowc_lut``)."""
 
-_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*"
-"""Memories of constants stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
+_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*.weights.*"
+"""Memories of weights stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
 per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
-six inputs has for nothing."""
+six inputs has for nothing. Of sorted words, as thresholds are, it makes fewer tables that way, so these are left to it."""
 
 _PRIMITIVES = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (

@@ -71,23 +71,22 @@ module flowc_dot_packed #(
             value[i] <= value[i-1];
           end
       end
-      logic signed [WHOLE:0] earlier, sum;
+      logic signed [WHOLE-1:0] earlier, sum;
       if (s == 0) begin : g_first
         assign earlier = '0;
       end else begin : g_next
         assign earlier = g_slice[s-1].sum;
       end
       wire signed [WIDE+X_VALUE-1:0] product = (WIDE + X_VALUE)'(joined[s]) * (WIDE + X_VALUE)'(value[s]);
-      always_ff @(posedge clk) if (enable) sum <= earlier + (WHOLE + 1)'(product);
+      always_ff @(posedge clk) if (enable) sum <= earlier + WHOLE'(product);
     end
     // The chain's sum, with those of the longest ones
-    logic [WHOLE:0] ends[LENGTH-SLICES+1];
+    logic [WHOLE-1:0] ends[LENGTH-SLICES+1];
     assign ends[0] = g_slice[SLICES-1].sum;
     for (genvar i = 1; i <= LENGTH - SLICES; i++) begin : g_wait
       always_ff @(posedge clk) if (enable) ends[i] <= ends[i-1];
     end
-    wire [WHOLE:0] done = ends[LENGTH-SLICES];
-    wire unused = &{1'b0, done};
+    wire [WHOLE-1:0] done = ends[LENGTH-SLICES];
     for (genvar r = 0; r < ROWS; r++) begin : g_field
       wire [FIELD-1:0] part = done[r*FIELD+:FIELD];
       if (!SIGNED) begin : g_plain

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from benchmarks.models import Model
@@ -113,10 +113,17 @@ def measure(series: Series, sizes: tuple[int, ...]) -> Iterator[Point]:
 
 
 def exponents(points: list[Point]) -> list[float]:
-    """Of each step, p in CPU time ~ size**p, the first point's time, which is start-up, taken off; at most 1 is linear."""
+    """Of each step, p in CPU time ~ size**p, the first point's time, which is start-up, taken off; at most 1 is linear.
+
+    NaN where a point takes no longer than start-up."""
     base = points[0].cpu_s
-    steps = itertools.pairwise(points[1:])
-    return [float(np.log((b.cpu_s - base) / (a.cpu_s - base)) / np.log(b.size / a.size)) for a, b in steps]
+    return [_exponent(a, b, base) for a, b in itertools.pairwise(points[1:])]
+
+
+def _exponent(a: Point, b: Point, base: float) -> float:
+    if min(a.cpu_s, b.cpu_s) <= base:
+        return math.nan
+    return math.log((b.cpu_s - base) / (a.cpu_s - base)) / math.log(b.size / a.size)
 
 
 def _plot(found: dict[str, list[Point]], path: Path) -> None:
@@ -157,7 +164,12 @@ def main() -> None:
             found[name].append(point)
             print(f"{point.size:16,} {point.cpu_s:8.2f} {point.peak_bytes / 1e6:8.0f}", flush=True)
         if len(sizes) > 2:
-            print("  CPU ~ size ** " + ", ".join(f"{p:.2f}" for p in exponents(found[name])) + "\n", flush=True)
+            print(
+                "  CPU ~ size ** "
+                + ", ".join("-" if math.isnan(p) else f"{p:.2f}" for p in exponents(found[name]))
+                + "\n",
+                flush=True,
+            )
     content: dict[str, Any] = {name: [asdict(p) for p in points] for name, points in found.items()}
     if options.json:
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

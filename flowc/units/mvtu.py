@@ -117,7 +117,7 @@ class Mvtu(Unit):
 
     @property
     def stages(self) -> int:
-        """Memory, product (or a chain of them), adder tree, accumulator, activation."""
+        """Memory, product (or a chain of slices, with a register behind each product and each sum), adder tree, accumulator, activation."""
         return self.stages_of(self.simd)
 
     def stages_of(self, simd: int) -> int:
@@ -130,7 +130,8 @@ class Mvtu(Unit):
                 self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(simd)
             )
         )
-        return 4 + chain + self.tree(simd) + stages
+        products = chain + (self.packing is not None)
+        return 4 + products + self.tree(simd) + stages
 
     def activation_spacing(self, simd: int) -> int:
         """Cycles from a beat of accumulators to the next, at least, as the activation may know: a loop begins it in every one."""

@@ -315,12 +315,12 @@ def test_stages(unit: Unit, stages: int) -> None:
 
 
 def test_chains_of_slices_are_stages() -> None:
-    """Six products in chains of 4: two chains, of which a tree makes one."""
+    """Eight products in chains of 4: two chains, of which a tree makes one. A slice has a register behind its product, too."""
     unit = product("mvtu", weight_type=S8, frame=Frame(3, 5, 8, U8), multiplier="packed", dsp_port=27, simd=8)
     assert unit.packing is not None
     assert unit.packing.chain == 4
-    assert unit.stages == 4 + 4 + 1
-    assert unit.stages_of(2) == 4 + 2 + 0
+    assert unit.stages == 4 + (4 + 1) + 1
+    assert unit.stages_of(2) == 4 + (2 + 1) + 0
     assert product("mvtu", multiplier="dsp").packing is None
 
 

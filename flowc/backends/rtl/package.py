@@ -5,6 +5,7 @@ Ports have the names and the meaning of those of the HLS backend's IP, so that t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,15 @@ def package_files(graph: Dataflow, out: Path, *, part: str, header: str, marks: 
         about=" ".join(commented(header, "").split()),
     )
     script = render(
-        "rtl/package.tcl.j2", heading=commented(header, "#"), top=names.top, sources=sources, ports=streams, part=part
-    )
+        "rtl/package.tcl.j2", heading=commented(header, "#"), top=names.top, sources=sources, ports=streams, part=part,
+        macros=_macros(part),
+    )  # fmt: skip
     return {"component.xml": component, "package.tcl": script}
+
+
+def _macros(part: str) -> list[str]:
+    """What makes the modules ask for the device's primitives by name: tables, and the slices that 7 series do not have."""
+    return ["FLOWC_LUT6_2", *([] if re.match("x[acq]7", part) else ["FLOWC_DSP48E2"])]
 
 
 def _streams(graph: Dataflow, names: Names) -> Sequence[_Stream]:

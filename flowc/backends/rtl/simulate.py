@@ -123,7 +123,8 @@ def compile(  # noqa: A001 - simulate.compile reads well
         graph: the design.
         quick: compile sooner, run slower: for a few small frames.
         tables: simulate the compressors of dot products table by table, instead of what they count: slow.
-        primitives: a source with the module LUT6_2, as AMD's libraries have it: the tables are those of its devices then.
+        primitives: a source with the modules LUT6_2 and DSP48E2, as AMD's libraries have them: tables and slices are those of its
+            devices then.
 
     Returns:
         The program, in ``folder/build``.
@@ -139,7 +140,7 @@ def compile(  # noqa: A001 - simulate.compile reads well
         stale.unlink()
     command = [str(root / "bin" / "verilator_bin"), *_VERILATE, "--Mdir", str(build), "--top-module", top]
     command += [] if tables else ["-DFLOWC_COUNTED"]
-    command += [] if primitives is None else ["-DFLOWC_LUT6_2", str(primitives.resolve())]
+    command += [] if primitives is None else ["-DFLOWC_LUT6_2", "-DFLOWC_DSP48E2", str(primitives.resolve())]
     progress.at("translating by Verilator")
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})

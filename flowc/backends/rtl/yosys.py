@@ -43,20 +43,39 @@ WITHOUT_LUTRAM = (
 )
 """For iCE40, which has no memories in look-up tables: what was meant for them becomes block RAM, or registers where it is small."""
 
-_TABLES = ("xcup", "xc7")
-"""Families whose six-input tables the modules ask for by name (``flowc_lut``)."""
-
 _MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*.weights.*"
 """Memories of weights stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
 per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
 six inputs has for nothing. Memories of thresholds are not set apart: the cost model was not held against units that have them so. Three
 units of nothing but thresholds (`benchmarks.synthesis finn`) took 461, 754 and 803 tables with them apart, 465, 783 and 928 without."""
 
-_PRIMITIVES = """
+_LUT6_2 = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (
     input I0, input I1, input I2, input I3, input I4, input I5, output O5, output O6);
 endmodule
 """
+_DSP48E2 = """
+(* blackbox *) module DSP48E2 #(
+    parameter A_INPUT = "", parameter B_INPUT = "", parameter AMULTSEL = "", parameter BMULTSEL = "", parameter PREADDINSEL = "",
+    parameter USE_MULT = "", parameter USE_SIMD = "", parameter USE_PATTERN_DETECT = "", parameter USE_WIDEXOR = "",
+    parameter AREG = 1, parameter ACASCREG = 1, parameter BREG = 1, parameter BCASCREG = 1, parameter CREG = 1,
+    parameter DREG = 1, parameter ADREG = 1, parameter MREG = 1, parameter PREG = 1, parameter ALUMODEREG = 1,
+    parameter CARRYINREG = 1, parameter CARRYINSELREG = 1, parameter INMODEREG = 1, parameter OPMODEREG = 1
+) (
+    input CLK, input [29:0] A, input [17:0] B, input [47:0] C, input [26:0] D, input [29:0] ACIN, input [17:0] BCIN,
+    input [47:0] PCIN, input CARRYCASCIN, input MULTSIGNIN, input CARRYIN, input [2:0] CARRYINSEL, input [3:0] ALUMODE,
+    input [4:0] INMODE, input [8:0] OPMODE, input CEA1, input CEA2, input CEB1, input CEB2, input CEC, input CED, input CEAD,
+    input CEM, input CEP, input CEALUMODE, input CECARRYIN, input CECTRL, input CEINMODE, input RSTA, input RSTB, input RSTC,
+    input RSTD, input RSTM, input RSTP, input RSTALLCARRYIN, input RSTALUMODE, input RSTCTRL, input RSTINMODE,
+    output [47:0] P, output [47:0] PCOUT, output [29:0] ACOUT, output [17:0] BCOUT, output CARRYCASCOUT,
+    output [3:0] CARRYOUT, output MULTSIGNOUT, output OVERFLOW, output UNDERFLOW, output PATTERNDETECT,
+    output PATTERNBDETECT, output [7:0] XOROUT);
+endmodule
+"""
+_PRIMITIVES = {"xcup": {"FLOWC_LUT6_2": _LUT6_2, "FLOWC_DSP48E2": _DSP48E2}, "xc7": {"FLOWC_LUT6_2": _LUT6_2}}
+"""Per family the primitives that the modules ask for by name, and what makes them do so. Yosys infers slices of 7 series whole, with
+their adders, registers and cascades; of UltraScale+ it infers the multiplier alone."""
+
 _INSTALL = "Install it: pip install 'flowc[rtl]'"
 _CHILD = """
 import json, sys
@@ -133,10 +152,10 @@ def reading(
     given = [f"-G {name}={value}" for name, value in (parameters or {}).items()]
     if apart:
         given.append("--keep-hierarchy")
-    if family in _TABLES:
+    if named := _PRIMITIVES.get(family):
         stubs = scratch / "primitives.sv"
-        stubs.write_text(_PRIMITIVES, encoding="utf-8")
-        given += ["-D FLOWC_LUT6_2", str(stubs)]
+        stubs.write_text("".join(named.values()), encoding="utf-8")
+        given += [*(f"-D {macro}" for macro in named), str(stubs)]
     if family == "ecp5":
         given.append("-D FLOWC_DSP18")
     return f"read_slang --top {top} {' '.join([*given, *sources])}"
@@ -148,7 +167,7 @@ def mapping(family: str, top: str, *, dsp: bool) -> list[str]:
     if family == "ice40":
         return [*WITHOUT_LUTRAM, command + (" -dsp" if dsp else "")]
     command += "" if dsp else " -nodsp"
-    return [_MEMORIES_APART, command] if family in _TABLES else [command]
+    return [_MEMORIES_APART, command] if family in _PRIMITIVES else [command]
 
 
 def statistics(
@@ -172,7 +191,7 @@ def statistics(
     """
     with tempfile.TemporaryDirectory(prefix="flowc-synth-") as scratch:
         out = Path(scratch) / "stat.json"
-        read = reading(sources, top, family, Path(scratch), parameters, apart=family in _TABLES)
+        read = reading(sources, top, family, Path(scratch), parameters, apart=family in _PRIMITIVES)
         commands = [read, *mapping(family, top, dsp=dsp), f"tee -q -o {out} stat -json"]
         run(folder, commands, timeout=timeout, what=what)
         cells: dict[str, int] = json.loads(out.read_text(encoding="utf-8"))["design"]["num_cells_by_type"]

@@ -1,10 +1,12 @@
-// Dot products of ROWS rows of weights with the same TERMS inputs, several products to a DSP slice, STAGES + 1 cycles later. Weights
-// come as [ROWS][TERMS][W_BITS], inputs as [TERMS][X_BITS].
+// Dot products of ROWS rows of weights with the same TERMS inputs, several products to a DSP slice (flowc_mac), STAGES + 1 cycles
+// later. Weights come as [ROWS][TERMS][W_BITS], inputs as [TERMS][X_BITS].
 //
 // The weights of a term, each as an unsigned code u, lie FIELD bits apart in one factor (w = u - 2^(W_BITS - 1); of signs,
 // w = 2 u - 1). Slices are chained, CHAIN products to a sum, so that a slice adds what the one before it gives: inputs come to each
-// a cycle later. Then fields are taken apart; where inputs may be negative, a field lacks one if the field below is. What the codes
-// are too large by is the sum of the inputs, which all rows share.
+// a cycle later, through registers of the slice as far as it has them. Then fields are taken apart; where inputs may be negative, a
+// field lacks one if the field below is. What the codes are too large by is the sum of the inputs, which all rows share.
+//
+// With CODED, signed weights come as codes already.
 module flowc_dot_packed #(
     parameter int ROWS = 2,
     parameter int FIELD = 18,
@@ -12,6 +14,7 @@ module flowc_dot_packed #(
     parameter int TERMS = 8,
     parameter int W_BITS = 8,
     parameter int W_KIND = 1,
+    parameter bit CODED = 0,
     parameter int X_BITS = 8,
     parameter int X_KIND = 0,
     parameter int SUM = 24,
@@ -24,8 +27,8 @@ module flowc_dot_packed #(
     output logic [ROWS*SUM-1:0] sums
 );
   localparam int CHAINS = (TERMS + CHAIN - 1) / CHAIN;
-  localparam int LENGTH = CHAIN < TERMS ? CHAIN : TERMS;  // cycles of a chain
-  localparam int REST = STAGES + 1 - LENGTH;  // registers of the adders behind
+  localparam int LENGTH = CHAIN < TERMS ? CHAIN : TERMS;  // cycles of a chain, but for its first product
+  localparam int REST = STAGES - LENGTH;  // registers of the adders behind
   localparam int X_VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;
   localparam int WIDE = (ROWS - 1) * FIELD + W_BITS + 1;
   localparam int WHOLE = ROWS * FIELD;
@@ -51,38 +54,46 @@ module flowc_dot_packed #(
   logic [ROWS-1:0][CHAINS-1:0][FIELD:0] fields;
   for (genvar c = 0; c < CHAINS; c++) begin : g_chain
     localparam int SLICES = TERMS - c * CHAIN < CHAIN ? TERMS - c * CHAIN : CHAIN;
+    logic [47:0] sums_of[SLICES+1];
+    assign sums_of[0] = '0;
     for (genvar s = 0; s < SLICES; s++) begin : g_slice
       localparam int T = c * CHAIN + s;
-      logic signed [WIDE-1:0] codes, joined[s+1];
-      logic signed [X_VALUE-1:0] value[s+1];
-      always_comb begin
-        codes = '0;
-        for (int r = 0; r < ROWS; r++) begin
-          codes[r*FIELD+:W_BITS] = w[(r*TERMS+T)*W_BITS+:W_BITS];
-          if (W_KIND == 1) codes[r*FIELD+W_BITS-1] = !w[(r*TERMS+T)*W_BITS+W_BITS-1];
-        end
+      localparam int INSIDE = s < 2 ? s : 2;  // registers of a slice
+      localparam int BEFORE = s - INSIDE;
+      logic [ROWS*W_BITS-1:0] own, later[BEFORE+1];
+      logic signed [X_VALUE-1:0] value[BEFORE+1];
+      for (genvar r = 0; r < ROWS; r++) begin : g_own
+        assign own[r*W_BITS+:W_BITS] = w[(r*TERMS+T)*W_BITS+:W_BITS];
       end
-      assign joined[0] = codes;
+      assign later[0] = own;
       assign value[0] = values[T];
-      for (genvar i = 1; i <= s; i++) begin : g_later
+      for (genvar i = 1; i <= BEFORE; i++) begin : g_later
         always_ff @(posedge clk)
           if (enable) begin
-            joined[i] <= joined[i-1];
+            later[i] <= later[i-1];
             value[i] <= value[i-1];
           end
       end
-      logic signed [WHOLE-1:0] earlier, sum;
-      if (s == 0) begin : g_first
-        assign earlier = '0;
-      end else begin : g_next
-        assign earlier = g_slice[s-1].sum;
+      logic signed [WIDE-1:0] codes;
+      always_comb begin
+        codes = '0;
+        for (int r = 0; r < ROWS; r++) begin
+          codes[r*FIELD+:W_BITS] = later[BEFORE][r*W_BITS+:W_BITS];
+          if (W_KIND == 1 && !CODED) codes[r*FIELD+W_BITS-1] = !later[BEFORE][r*W_BITS+W_BITS-1];
+        end
       end
-      wire signed [WIDE+X_VALUE-1:0] product = (WIDE + X_VALUE)'(joined[s]) * (WIDE + X_VALUE)'(value[s]);
-      always_ff @(posedge clk) if (enable) sum <= earlier + WHOLE'(product);
+      logic [47:0] sum;
+      flowc_mac #(.A_BITS(WIDE), .B_BITS(X_VALUE), .C_BITS(1), .INPUTS(INSIDE), .CHAINED(s > 0)) slice (
+          .clk, .enable, .a(codes), .b(value[BEFORE]), .c(1'b0), .chain_in(sums_of[s]), .chain_out(sums_of[s+1]), .sum);
+      if (s < SLICES - 1) begin : g_passed
+        wire unused = &{1'b0, sum};
+      end
     end
+    wire unused_chain = &{1'b0, sums_of[SLICES]};
+    wire unused_bits = &{1'b0, g_slice[SLICES-1].sum};
     // The chain's sum, with those of the longest ones
     logic [WHOLE-1:0] ends[LENGTH-SLICES+1];
-    assign ends[0] = g_slice[SLICES-1].sum;
+    assign ends[0] = g_slice[SLICES-1].sum[WHOLE-1:0];
     for (genvar i = 1; i <= LENGTH - SLICES; i++) begin : g_wait
       always_ff @(posedge clk) if (enable) ends[i] <= ends[i-1];
     end

@@ -43,19 +43,9 @@ module flowc_requant #(
     logic signed [SUM-1:0] sum;
     logic signed [SUM-SHIFT-1:0] level;
     logic [OUT_BITS-1:0] result;
-    if (HALF_EVEN) begin : g_now  // the cycle that is saved here rounds
-      logic signed [PRODUCT-1:0] product;
-      logic signed [ADDEND-1:0] waiting;
-      always_ff @(posedge clk)
-        if (enable) begin
-          product <= PRODUCT'(value) * PRODUCT'(factor);
-          waiting <= addend;
-          sum <= SUM'(product) + SUM'(waiting);
-        end
-    end else begin : g_later
-      flowc_multiply_add #(.VALUE(VALUE), .FACTOR(FACTOR), .ADDEND(ADDEND), .SUM(SUM)) line (
-          .clk, .enable, .value, .factor, .addend, .sum);
-    end
+    // The cycle that is saved with HALF_EVEN rounds.
+    flowc_multiply_add #(.VALUE(VALUE), .FACTOR(FACTOR), .ADDEND(ADDEND), .SUM(SUM), .INPUTS(HALF_EVEN ? 0 : 1)) line (
+        .clk, .enable, .value, .factor, .addend, .sum);
     if (HALF_EVEN) begin : g_even
       // Up if the rest is above a half, or a half and the level odd.
       logic up;

@@ -1,4 +1,4 @@
-"""Dot products on heaps of bits, compressor by compressor: every pair of kinds of factors, equal to the emulation."""
+"""Dot products on heaps of bits, compressor by compressor, and in DSP slices: every pair of kinds of factors, equal to the emulation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flowc.backends.rtl import simulate
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
-from flowc.units import Frame, Mvtu
+from flowc.units import Activate, Frame, Mvtu, Requant, Unit
 from tests.backends.hls.random_units import accumulator, integers, side_by_side
 from tests.backends.rtl.checking import expect_equal, needs_verilator
 
@@ -37,14 +37,22 @@ module LUT6_2 #(parameter bit [63:0] INIT = '0) (
 endmodule
 """
 """The primitive as UG574 describes it."""
+DSP48E2 = Path(__file__).parent / "proofs" / "dsp48e2.sv"
+
+
+def _line(rng: np.random.Generator, half_even: bool) -> Activate:
+    """A product and a sum in one slice, of 20 x 15 bits."""
+    mult, add = rng.integers(-(1 << 14), 1 << 14, 3), rng.integers(-(1 << 32), 1 << 32, 3)
+    line = Requant(dtype=SInt(8), mult=mult, add=add, shift=27, lo=-128, hi=127, half_even=half_even)
+    return Activate(name=f"line_{half_even}".lower(), frame=Frame(1, 1, 3, SInt(20)), activation=line)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True], ids=["portable", "named"])
 def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
-    """Table by table: as any tool makes them, and as AMD's are asked for by name."""
+    """Table by table and slice by slice: as any tool makes them, and as AMD's are asked for by name."""
     rng = np.random.default_rng(0)
-    units = []
+    units: list[Unit] = []
     for i, (w, x, terms) in enumerate(PAIRS):
         weights = integers(rng, w, (2, 2 * terms))
         units.append(
@@ -53,7 +61,7 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
                 acc=accumulator(weights, x), pe=2, simd=terms, multiplier="lut",
             )
         )  # fmt: skip
-    for i, (w, x, terms, rows, port) in enumerate([] if named else PACKED):
+    for i, (w, x, terms, rows, port) in enumerate(PACKED):
         weights = np.concatenate([
             integers(rng, w, (rows - 1, 2 * terms)), integers(rng, w, (2, 2 * terms), extreme=True),
             integers(rng, w, (rows - 1, 2 * terms)),
@@ -64,6 +72,7 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
         )  # fmt: skip
         assert unit.packing is not None
         units.append(unit)
+    units += [_line(rng, half_even) for half_even in (False, True)]
     graph = side_by_side(units)
     generate(graph, tmp_path, header="A test")
     assert lint(tmp_path) == []
@@ -74,7 +83,7 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
         ])
         for port in graph.inputs
     ]  # fmt: skip
-    (tmp_path / "primitives.sv").write_text(LUT6_2)
+    (tmp_path / "primitives.sv").write_text(LUT6_2 + DSP48E2.read_text(encoding="utf-8"), encoding="utf-8")
     primitives = tmp_path / "primitives.sv" if named else None
     binary = simulate.compile(tmp_path, graph, quick=True, tables=True, primitives=primitives)
     expect_equal(graph, simulate.run(binary, graph, frames, stalls=20), frames)

@@ -51,9 +51,9 @@ def streamed() -> Dataflow:
 GRAPHS = {"mlp": mlp, "two inputs": two_inputs, "weights over a port": streamed}
 
 
-def written(graph: Dataflow, out: Path) -> Path:
+def written(graph: Dataflow, out: Path, part: str = "xczu3eg-sbva484-1-i") -> Path:
     backend = find("rtl")
-    backend.write(backend.prepare(graph), out / "rtl", part="xc7z020clg400-1", clock_mhz=100, header=HEADER)
+    backend.write(backend.prepare(graph), out / "rtl", part=part, clock_mhz=100, header=HEADER)
     return out / "rtl"
 
 
@@ -141,6 +141,20 @@ def test_elements_stand_in_the_order_of_the_schema_and_files_exist(project: tupl
     assert texts(root, "spirit:description") == ['made by flowc from "a < b"']
 
 
+NAMED = {"flowc_heap.sv": "FLOWC_LUT6_2", "flowc_lut.sv": "FLOWC_LUT6_2", "flowc_mac.sv": "FLOWC_DSP48E2",
+         "flowc_dsp48e2.sv": "FLOWC_DSP48E2"}  # fmt: skip
+"""Sources that ask for a primitive of UltraScale devices by name."""
+
+
+@needs_tclsh
+def test_7_series_have_no_slice_of_ultrascale(tmp_path: Path) -> None:
+    folder = written(mlp(), tmp_path, part="xc7z020clg400-1")
+    assert run(folder, boards="", script="package.tcl")[0] == 0
+    for path in (folder / "package" / "flat").glob("*.sv"):
+        assert path.read_text().startswith("`define FLOWC_LUT6_2\n") == (NAMED.get(path.name) == "FLOWC_LUT6_2")
+        assert not path.read_text().startswith("`define FLOWC_DSP48E2\n")
+
+
 @needs_tclsh
 def test_the_script_packages_all_of_it(project: tuple[Dataflow, Path, Element]) -> None:
     graph, folder, root = project
@@ -154,10 +168,12 @@ def test_the_script_packages_all_of_it(project: tuple[Dataflow, Path, Element]) 
     memories = {path.name: path for path in flat.glob("*.mem")}
     for path in flat.glob("*.sv"):
         assert not re.search(r'"data/|\.hex"', path.read_text())
-        # Vivado gets tables by name: the macro is defined in each file that asks for it, as none sees another file's.
-        asks = "ifdef FLOWC_LUT6_2" in path.read_text()
-        assert asks == (path.name in ("flowc_heap.sv", "flowc_lut.sv"))
-        assert path.read_text().startswith("`define FLOWC_LUT6_2\n") == asks
+        # Vivado gets primitives by name: the macro is defined in each file that asks for it, as none sees another file's.
+        macro = NAMED.get(path.name)
+        assert ("`ifdef FLOWC_LUT6_2" in path.read_text()) == (macro == "FLOWC_LUT6_2")
+        assert ("`ifdef FLOWC_DSP48E2" in path.read_text()) == (macro == "FLOWC_DSP48E2")
+        assert path.read_text().startswith("`define") == (macro is not None)
+        assert macro is None or path.read_text().startswith(f"`define {macro}\n")
     read = re.findall(r'"data/([^"]+)"', (folder / f"{name_design(graph).top}.sv").read_text())
     text = (flat / f"{name_design(graph).top}.sv").read_text()
     assert read

@@ -35,6 +35,12 @@ FAULTS = {
     "output port": ("units/flowc_output.sv", ".step(enable && in_valid)", ".step(in_valid)", "misplaced"),
     "window, every position": ("units/flowc_window.sv", "!all_given && !ahead[NB-1]", "!all_given", "early"),
     "window, stride 2, blocks": ("units/flowc_window.sv", "(AW + 1)'(around(TO_BLOCK))", "(AW + 1)'(1)", "mistaken"),
+    "slice, narrow factors": ("lib/flowc_dsp48e2.sv", "18'(b)", "18'($unsigned(b))", "wrong"),
+    "slice, chained": ("lib/flowc_dsp48e2.sv", "CHAINED ? 3'b001", "CHAINED ? 3'b010", "wrong"),
+    "slice, chained, two registers": (
+        "lib/flowc_dsp48e2.sv", ".AREG(INPUTS), .ACASCREG(INPUTS)", ".AREG(1), .ACASCREG(1)", "crossed",
+    ),
+    "slice, product and sum": ("lib/flowc_dsp48e2.sv", ".CEC(ADDS && enable)", ".CEC(1'b1)", "wrong"),
 }  # fmt: skip
 
 

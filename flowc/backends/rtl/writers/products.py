@@ -7,7 +7,7 @@ import numpy as np
 from flowc.backends.rtl.activation import activation_part
 from flowc.backends.rtl.instance import Instance, Memory, Value, constant_style, delay, kind, value_bits
 from flowc.interface.packing import pack_rows
-from flowc.model.dtypes import IntType
+from flowc.model.dtypes import IntType, UInt
 from flowc.units import Array, Mvtu, Vvtu
 from flowc.units.packing import Packing
 from flowc.units.weighted import uses_dsp
@@ -29,6 +29,10 @@ def _weights(unit: Mvtu | Vvtu) -> tuple[dict[str, Value], tuple[Memory, ...]]:
     rows = unit.weight_rows
     if isinstance(unit, Mvtu) and dot_style(unit) == "heap":
         words = _planes(rows.reshape(len(rows), unit.pe, unit.simd), unit.weight_type)
+    elif (
+        dot_style(unit) == "packed" and unit.weight_type.signed and not unit.weight_type.bipolar
+    ):  # unsigned codes (flowc_dot_packed)
+        words = pack_rows(rows.astype(np.int64) - unit.weight_type.lo, UInt(unit.weight_type.bits))
     else:
         words = pack_rows(rows, unit.weight_type)
     memory = Memory(f"data/{unit.name}_weights.hex", words, bits)
@@ -62,7 +66,7 @@ def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: in
     packed = _packing(unit)
     if packed is not None:
         chain = min(packed.chain, terms)
-        stages += chain - 1
+        stages += chain  # a slice has a register behind its product, and one behind the sum
         shape |= {"PACKED_ROWS": packed.rows, "FIELD": packed.field, "CHAIN": chain}
     # A weight takes two cycles, its product one, the sum over time one.
     latency: dict[str, Value] = {"STAGES": stages, "DELAY": delay(unit, 4 + stages + part.cycles)}

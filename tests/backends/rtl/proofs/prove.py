@@ -70,6 +70,10 @@ _WINDOW_INDUCTION = (
 )  # fmt: skip
 
 
+def _mac(name: str, **shape: int) -> Proof:
+    return Proof(f"slice, {name}", "proof_mac", ("lib/flowc_mac.sv",), shape, ("dsp48e2.sv", "mac.sv"))
+
+
 def _window(name: str, **shape: int) -> Proof:
     return Proof(f"window, {name}", "proof_window", _WINDOW, shape, ("follow.sv", "window.sv"), _WINDOW_INDUCTION)
 
@@ -90,6 +94,10 @@ PROOFS = (
     Proof("output port", "proof_output", (*_EMIT, *_COUNT, "units/flowc_output.sv")),
     _window("every position"),
     _window("stride 2, blocks", HEIGHT=4, BLOCKS=2, STRIDE=2),
+    _mac("narrow factors", A_BITS=11, B_BITS=8, C_BITS=1),
+    _mac("chained", CHAINED=1),
+    _mac("chained, two registers", INPUTS=2, CHAINED=1),
+    _mac("product and sum", INPUTS=1, ADDS=1),
 )
 
 
@@ -146,7 +154,7 @@ def _yosys(proof: Proof, library: Path, commands: Sequence[str]) -> str:
     given = (f'"{value}"' if isinstance(value, str) else str(value) for value in proof.parameters.values())
     parameters = " ".join(f"-G{name}={value}" for name, value in zip(proof.parameters, given, strict=True))
     reading = [
-        f"read_slang --top {proof.top} {parameters} {files}",
+        f"read_slang --top {proof.top} {parameters} -I {library.resolve()} {files}",
         f"prep -flatten -top {proof.top}",
         "memory_map; async2sync; dffunmap; opt; clean",
     ]

@@ -1,0 +1,60 @@
+// A multiplier with an adder behind it, as DSP slices have them: sum = a * b, with ADDS also + c, with CHAINED also + chain_in, modulo
+// 2^48. a and b pass through INPUTS registers (0 to 2), then one for the product and one for the sum; c through one, then the sum's.
+//
+// chain_out is the sum on the way to the slice next to this one, its chain_in, and nowhere else. What is written here is for tools to
+// infer slices from; where FLOWC_DSP48E2 is defined, the slice of UltraScale devices is asked for by name, up to 27 x 18 bits.
+module flowc_mac #(
+    parameter int A_BITS = 27,
+    parameter int B_BITS = 18,
+    parameter int C_BITS = 48,
+    parameter int INPUTS = 0,
+    parameter bit CHAINED = 0,
+    parameter bit ADDS = 0
+) (
+    input logic clk,
+    input logic enable,
+    input logic signed [A_BITS-1:0] a,
+    input logic signed [B_BITS-1:0] b,
+    input logic signed [C_BITS-1:0] c,
+    input logic [47:0] chain_in,
+    output logic [47:0] chain_out,
+    output logic [47:0] sum
+);
+`ifdef FLOWC_DSP48E2
+  flowc_dsp48e2 #(
+      .A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)
+  ) slice (.clk, .enable, .a, .b, .c, .chain_in, .chain_out, .sum);
+`else
+  localparam int PRODUCT = A_BITS + B_BITS;
+  logic signed [A_BITS-1:0] wide[INPUTS+1];
+  logic signed [B_BITS-1:0] narrow[INPUTS+1];
+  assign wide[0] = a;
+  assign narrow[0] = b;
+  for (genvar i = 0; i < INPUTS; i++) begin : g_input
+    always_ff @(posedge clk)
+      if (enable) begin
+        wide[i+1] <= wide[i];
+        narrow[i+1] <= narrow[i];
+      end
+  end
+  logic signed [PRODUCT-1:0] product;
+  always_ff @(posedge clk) if (enable) product <= PRODUCT'(wide[INPUTS]) * PRODUCT'(narrow[INPUTS]);
+  logic signed [47:0] earlier, added;
+  if (CHAINED) begin : g_chained
+    assign earlier = chain_in;
+  end else begin : g_first
+    assign earlier = '0;
+    wire unused = &{1'b0, chain_in};
+  end
+  if (ADDS) begin : g_adds
+    logic signed [C_BITS-1:0] held;
+    always_ff @(posedge clk) if (enable) held <= c;
+    assign added = 48'(held);
+  end else begin : g_plain
+    assign added = '0;
+    wire unused = &{1'b0, c};
+  end
+  always_ff @(posedge clk) if (enable) sum <= 48'(product) + earlier + added;
+  assign chain_out = sum;
+`endif
+endmodule

@@ -47,8 +47,9 @@ S4, S8, U4, U8 = SInt(4), SInt(8), UInt(4), UInt(8)
 
 def clock_units() -> Iterator[tuple[str, Unit]]:
     """What a unit is, and the unit."""
-    yield from ((name, unit.with_(dsp_port=0) if isinstance(unit, Mvtu) else unit) for name, unit in _products())
-    yield from _activations()
+    for name, unit in (*_products(), *_activations()):
+        own = unit.with_(dsp_port=0) if isinstance(unit, Mvtu) else unit
+        yield name, own if own.threshold_memory is None else own.with_(read_cycles=2)
     yield from _windows()
     yield from _reductions()
     yield from _routing()

@@ -54,11 +54,12 @@ FINN: dict[str, Theirs] = {
 
 
 def thresholds(rng: np.random.Generator, acc: IntType, out: IntType, channels: int) -> Thresholds:
-    """Random ones, of each channel its own."""
+    """Random ones, of each channel its own, for a part of AMD's."""
     levels = 1 if out.bipolar else out.hi
     values = np.sort(rng.integers(acc.lo, acc.hi, (channels, levels)), axis=1)
     base = np.full(channels, -1) if out.bipolar else np.zeros(channels, np.int64)
-    return Thresholds(dtype=out, values=values, base=base, step=np.array([[2 if out.bipolar else 1]]))
+    step = np.array([[2 if out.bipolar else 1]])
+    return Thresholds(dtype=out, values=values, base=base, step=step, read_cycles=1)
 
 
 def requant(rng: np.random.Generator, out: IntType, channels: int) -> Requant:

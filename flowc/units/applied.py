@@ -42,9 +42,10 @@ def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, s
     if isinstance(activation, Requant) and found.dsp:
         factor, addend = activation.widths
         return lanes * (max(acc.bits + max(0, factor - 1), addend) + 1)
-    if isinstance(activation, Thresholds) and rows == 1 and activation.search.steps > 1:
-        searched = activation.form(lanes, lanes, acc, spacing) == "search"
-        return -lanes * acc.bits if searched else 0
+    if isinstance(activation, Thresholds) and activation.form(lanes, lanes * rows, acc, spacing) == "search":
+        wired = lanes * acc.bits if rows == 1 and activation.search.steps > 1 else 0
+        first_late = activation.first_late(lanes, lanes * rows, acc)
+        return _shifted(activation, lanes, rows, value_bits(acc), first_late) - wired
     return 0
 
 
@@ -56,7 +57,8 @@ def registers(activation: Activation, lanes: int, channels: int, acc: IntType, s
         if form == "compare":
             return _compared(activation, lanes, rows, value) + cycles
         if form == "search":
-            return _searched(activation, lanes, rows, value, activation.first_block(lanes, channels, acc)) + cycles
+            ends = activation.first_block(lanes, channels, acc), activation.first_late(lanes, channels, acc)
+            return _searched(activation, lanes, rows, value, *ends) + cycles
     elif isinstance(activation, Requant) and activation.late is None:
         return _requantized(activation, lanes, rows, value) + 4
     elif isinstance(activation, Table):
@@ -88,18 +90,37 @@ def _compared(thresholds: Thresholds, lanes: int, rows: int, value: int) -> int:
     return _row(rows, width, thresholds.stored(rows, width)) + lanes * own
 
 
-def _searched(thresholds: Thresholds, lanes: int, rows: int, value: int, first_block: int) -> int:
+def _searched(thresholds: Thresholds, lanes: int, rows: int, value: int, first_block: int, first_late: int) -> int:
     """Of every step the key, the argument and the path that wait for it, the path behind it (``flowc_search``); the result.
 
-    What waits three cycles, for a block RAM, waits in shift registers, which are look-up tables.
+    Where they wait for the register behind a block RAM they take a third register, or look-up tables (`_shifted`).
     """
-    steps, out = thresholds.search.steps, thresholds.dtype.bits
-    own = 1 + out * (2 if thresholds.tabled and steps < first_block else 1)
+    steps, out, tabled = thresholds.search.steps, thresholds.dtype.bits, thresholds.tabled
+    own, places = 1 + out * (2 if tabled and steps < first_block else 1), (rows - 1).bit_length()
+    row = places if steps + tabled > 1 else 0
     for k in range(1, steps):
-        waiting = 2 * value + k if k < first_block else value + k
-        own += waiting + value + k + 1 if k < first_block else waiting + k + 1
-    places = (rows - 1).bit_length()
-    return _row(rows, lanes * value, "lutram") + lanes * own + places * (2 * steps - 1)
+        late = k >= first_late
+        own += value if late or k < first_block else 0  # the key
+        waits = 3 if late else 2
+        if late and thresholds.read_cycles == 1:
+            own += 1
+        else:
+            own += waits * (value + k) + 1
+            row += waits * places if k < steps - 1 or tabled else 0
+    return _row(rows, lanes * value, "lutram") + lanes * own + row
+
+
+def _shifted(thresholds: Thresholds, lanes: int, rows: int, value: int, first_late: int) -> int:
+    """Look-up tables as shift registers of three places: argument, path and row while they wait for the register behind a block RAM.
+
+    On Lattice parts, whose tables hold none, registers.
+    """
+    if thresholds.read_cycles > 1:
+        return 0
+    steps, places = thresholds.search.steps, (rows - 1).bit_length()
+    return sum(
+        lanes * (value + k) + (places if k < steps - 1 or thresholds.tabled else 0) for k in range(first_late, steps)
+    )
 
 
 def _requantized(requant: Requant, lanes: int, rows: int, value: int) -> int:

@@ -234,10 +234,12 @@ class Unit(ABC):
         }
 
     def with_(self, **changes: Any) -> Any:
-        """A copy with some fields changed, or the memory of its activation's thresholds (``threshold_memory``)."""
+        """A copy with some fields changed, or of its activation's thresholds the memory (``threshold_memory``) or ``read_cycles``."""
+        activation: Any = getattr(self, "activation", None)
         if "threshold_memory" in changes:
-            activation: Any = getattr(self, "activation", None)
-            changes["activation"] = activation.kept_in(changes.pop("threshold_memory"))
+            changes["activation"] = activation = activation.kept_in(changes.pop("threshold_memory"))
+        if "read_cycles" in changes:
+            changes["activation"] = replace(activation, read_cycles=changes.pop("read_cycles"))
         return replace(self, **changes)
 
     @property

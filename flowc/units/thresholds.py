@@ -15,9 +15,10 @@ from flowc.units import cost, pipeline
 from flowc.units.activation import Activation
 from flowc.units.base import Array
 from flowc.units.cost import Resources
+from flowc.units.search import Search, halving
 from flowc.units.sound import array_faults
 
-__all__ = ["MAX_COMPARISONS", "Search", "Thresholds"]
+__all__ = ["MAX_COMPARISONS", "Thresholds"]
 
 STYLES = ("auto", "compare", "search", "serial")
 """How thresholds may be found, see `Thresholds.style`."""
@@ -30,39 +31,10 @@ MOST_COUNTED = 6
 """Thresholds that are counted in one cycle."""
 MOST_SUMMED = 3
 """Steps of different heights that are added in one cycle."""
-LOGIC_PACE, BLOCK_PACE = 2, 3
-"""Cycles of a step of a search that is taken in turn, with keys in look-up tables and in block RAM."""
+PACE, LATE_PACE = 2, 3
+"""Cycles of a step of a search, its memory's and its comparison's; and where a register stands behind the memory."""
 SERIAL_CONTROL = 5
 """Look-up tables that say when a step is due and which is the last."""
-MOST_SERIAL = 999
-"""Most lanes of that."""
-NEVER = 1 << 60
-"""A key that no argument reaches."""
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """Thresholds found by halving: step k compares the argument with key number ``path`` of its 2^k and appends the outcome to the path.
-
-    The path behind the last step is the number of keys reached: out = base + step * path, or ``results[c, path]``. It serves any function
-    with so many breakpoints, also one that rises and falls.
-
-    Attributes:
-        steps: comparisons, one after the other; the greatest path is 2^steps - 1.
-        keys: int64 (C, 2^steps - 1), ascending; `NEVER` where there is no threshold.
-        results: int64 (C, 2^steps), or None where each key adds the same.
-        count: keys that are thresholds.
-    """
-
-    steps: int
-    keys: Array
-    results: Array | None
-    count: int
-
-    def at(self, step: int) -> Array:
-        """The keys of a step, (C, 2^step)."""
-        half = 1 << (self.steps - 1 - step)
-        return self.keys[:, half - 1 :: 2 * half]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,6 +49,8 @@ class Thresholds(Activation):
             comparator that takes the steps of a search in turn, where arguments come seldom enough; else search) or auto (the cheapest,
             see `form`). The function is the same.
         memory: where thresholds and results lie: auto, lutram or bram (`cost.THRESHOLD_MEMORIES`). Forms are compared at that price too.
+        read_cycles: after how many cycles a block RAM's word is compared: 1 where the device is fast enough to do so as it comes, 2 with a
+            register behind it. More than one block deep it has that register everywhere, and so has what is looked up of the results.
     The comparison is ``acc >= t``, never ``acc > t``.
     """
 
@@ -86,12 +60,13 @@ class Thresholds(Activation):
     step: Array
     style: str = "auto"
     memory: str = "auto"
+    read_cycles: int = 2
 
     def stages(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int:
         """Comparison and count, this in two cycles where many are counted; or one comparison after the other.
 
-        Of a search each comparison takes a cycle and so does each memory, two where that is a block RAM, and the result. One comparator
-        for all steps first keeps the argument, and has the first key before it comes.
+        Of a search each comparison takes a cycle and so does each memory, two where a register stands behind it, and the result. One
+        comparator for all steps first keeps the argument, and has the first key before it comes.
         """
         form = self.form(lanes, channels, acc, spacing)
         if form == "compare":
@@ -99,17 +74,35 @@ class Thresholds(Activation):
         steps = self.search.steps
         if form == "serial":
             return self._turns(lanes, channels, acc)
-        return 2 * steps + max(0, steps + self.tabled - self.first_block(lanes, channels, acc))
+        return PACE * steps + max(0, steps + self.tabled - self.first_late(lanes, channels, acc))
 
     def first_block(self, lanes: int, channels: int, acc: IntType) -> int:
         """The first step of a search whose memory is a block RAM; step ``steps`` is the table of results, one beyond it says none."""
-        steps, blocks = self.search.steps, ceil(channels / lanes) if self.channels > 1 else 1
-        widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
+        memories = self._memories(lanes, channels, acc)
         if self.memory == "auto":
-            deep = (k for k, bits in enumerate(widths, 1) if cost.key_style(blocks << k, bits) == "bram")
+            deep = (k for k, (depth, bits) in enumerate(memories, 1) if cost.key_style(depth, bits) == "bram")
         else:
-            deep = (k for k, bits in enumerate(widths, 1) if self.stored(blocks << k, bits) == "bram")
-        return next(deep, steps + self.tabled)
+            deep = (k for k, (depth, bits) in enumerate(memories, 1) if self.stored(depth, bits) == "bram")
+        return next(deep, len(memories) + 1)
+
+    def first_late(self, lanes: int, channels: int, acc: IntType) -> int:
+        """The first step of a search behind whose memory stands a register; all after it have one, too. As `first_block` for none."""
+        first, memories = self.first_block(lanes, channels, acc), self._memories(lanes, channels, acc)
+        return next((k for k, shape in enumerate(memories, 1) if k >= first and self._late(*shape)), len(memories) + 1)
+
+    def _memories(self, lanes: int, channels: int, acc: IntType) -> list[tuple[int, int]]:
+        """Words and bits of a lane's memories of a search, from step 1 on; behind those of the keys the results'."""
+        steps, rows = self.search.steps, self._rows(lanes, channels)
+        widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
+        return [(rows << k, bits) for k, bits in enumerate(widths, 1)]
+
+    def _late(self, depth: int, bits: int) -> bool:
+        """Whether a register stands behind a block RAM."""
+        return self.read_cycles > 1 or pipeline.banks(depth, bits) > 1
+
+    def _rows(self, lanes: int, channels: int) -> int:
+        """Sets of parameters that follow each other in a lane."""
+        return ceil(channels / lanes) if self.channels > 1 else 1
 
     def stored(self, depth: int, bits: int, *, first: bool = False) -> str:
         """Style of a memory of thresholds or results, lutram or bram. The first keys of a search are few: ``bram`` leaves them alone."""
@@ -119,21 +112,18 @@ class Thresholds(Activation):
 
     def pace(self, lanes: int, channels: int, acc: IntType) -> int:
         """Cycles of a step of one comparator for all: memory and comparison, and the register behind a block RAM."""
-        return LOGIC_PACE if self._serial_memory(lanes, channels, acc) == "lutram" else BLOCK_PACE
+        depth, style = self.turned_memory(lanes, channels, acc)
+        return LATE_PACE if style == "bram" and self._late(depth, acc.bits) else PACE
 
     def _turns(self, lanes: int, channels: int, acc: IntType) -> int:
         """Cycles from an argument to its result where one comparator takes all steps."""
         pace = self.pace(lanes, channels, acc)
-        return pace * (self.search.steps - 1) + 3 + (self.tabled and pace == BLOCK_PACE)
+        return pace * (self.search.steps - 1) + 3 + (self.tabled and pace == LATE_PACE)
 
-    def _serial_memory(self, lanes: int, channels: int, acc: IntType) -> str:
-        """Style of the memory of all keys of a lane."""
-        depth = self._serial_depth(lanes, channels)
-        return cost.key_style(depth, acc.bits) if self.memory == "auto" else self.stored(depth, acc.bits)
-
-    def _serial_depth(self, lanes: int, channels: int) -> int:
-        """Its words: a tree of keys for each row of parameters."""
-        return (ceil(channels / lanes) if self.channels > 1 else 1) << self.search.steps
+    def turned_memory(self, lanes: int, channels: int, acc: IntType) -> tuple[int, str]:
+        """Words and style of the memory of all keys of a lane, where one comparator takes all steps: a tree for each row of parameters."""
+        depth = self._rows(lanes, channels) << self.search.steps
+        return depth, cost.key_style(depth, acc.bits) if self.memory == "auto" else self.stored(depth, acc.bits)
 
     @property
     def _worth(self) -> int:
@@ -173,6 +163,7 @@ class Thresholds(Activation):
         sets = self.base.shape[0] if not found else 1
         found += array_faults("values", self.values, [(sets,), tuple(range(1 << 16))])
         found += [] if self.memory in cost.THRESHOLD_MEMORIES else [f"there is no memory of thresholds '{self.memory}'"]
+        found += [] if self.read_cycles in (1, 2) else [f"no block RAM is read in {self.read_cycles} cycles"]
         found += [] if self.style in STYLES else [f"there is no style of thresholds '{self.style}'"]
         if found:
             return found
@@ -209,27 +200,7 @@ class Thresholds(Activation):
     @cached_property
     def search(self) -> Search:
         """The thresholds as a binary search."""
-        count = self.values.shape[1]
-        if self.uniform_step is not None:
-            keys = self.values
-            results = None
-        else:
-            # Thresholds that coincide are one key.
-            sums = self.base[:, None] + np.cumsum(np.broadcast_to(self.step, self.values.shape), axis=1)
-            last = np.concatenate([np.diff(self.values, axis=1) != 0, np.ones((len(self.values), 1), bool)], axis=1)
-            count = int(last.sum(axis=1).max())
-            keys = np.full((len(self.values), count), NEVER, np.int64)
-            results = np.repeat(sums[:, -1:], count + 1, axis=1)
-            results[:, 0] = self.base
-            for row, own in enumerate(last):
-                keys[row, : own.sum()] = self.values[row, own]
-                results[row, 1 : 1 + own.sum()] = sums[row, own]
-        steps = count.bit_length()
-        more = (1 << steps) - 1 - count
-        keys = np.pad(keys, ((0, 0), (0, more)), constant_values=NEVER)
-        return Search(
-            steps, keys, None if results is None else np.pad(results, ((0, 0), (0, more)), mode="edge"), count
-        )
+        return halving(self.values, self.base, None if self.uniform_step is not None else self.step)
 
     @cached_property
     def _stored(self) -> int:
@@ -242,7 +213,7 @@ class Thresholds(Activation):
         step, search = self.step.shape[0] > 1, self.search
         counted = self.uniform_step is None
         shape = self.values.shape, step, counted, self.plain, self._bases, self._stored if self.levels else 0
-        return self.dtype, self.style, self.memory, shape, search.steps, search.results is None
+        return self.dtype, self.style, self.memory, self.read_cycles, shape, search.steps, search.results is None
 
     def comparable(self, lanes: int, channels: int) -> bool:
         """Whether one loop holds a comparison per threshold and lane, and one word of a memory the thresholds of a lane."""
@@ -290,7 +261,7 @@ class Thresholds(Activation):
 
     def _has_turns(self, lanes: int, channels: int, acc: IntType, spacing: int) -> bool:
         """Whether one comparator has done all steps before the next argument comes."""
-        return lanes <= MOST_SERIAL and spacing >= self.search.steps * self.pace(lanes, channels, acc)
+        return spacing >= self.search.steps * self.pace(lanes, channels, acc)
 
     def _comparing(self, lanes: int, channels: int, acc: IntType) -> Resources:
         """A comparator per threshold and lane, their count, and a memory of thresholds of the argument's width."""
@@ -310,7 +281,7 @@ class Thresholds(Activation):
 
         Argument and path wait in two registers per step.
         """
-        search, blocks = self.search, ceil(channels / lanes) if self.channels > 1 else 1
+        search, blocks = self.search, self._rows(lanes, channels)
         parts = [
             cost.memory(blocks << k, acc.bits, self.stored(blocks << k, acc.bits, first=k == 0), constant=True)
             for k in range(search.steps)
@@ -330,7 +301,7 @@ class Thresholds(Activation):
 
         The marks of what is in flight are shared.
         """
-        style, depth = self._serial_memory(lanes, channels, acc), self._serial_depth(lanes, channels)
+        depth, style = self.turned_memory(lanes, channels, acc)
         steps = self.search.steps
         parts = [pipeline.deep_rom(depth, acc.bits, style)]
         any_base, _ = self._bases
@@ -339,7 +310,7 @@ class Thresholds(Activation):
             parts.append(pipeline.deep_rom(depth, self.dtype.bits, style))
         else:
             luts += self.dtype.bits if any_base else 0
-        behind = acc.bits + self.dtype.bits * self.tabled if style == "bram" else 0
+        behind = acc.bits + self.dtype.bits * self.tabled if self.pace(lanes, channels, acc) == LATE_PACE else 0
         parts.append(Resources(lut=ceil(luts), ff=acc.bits + 2 * steps + self.dtype.bits * (not self.tabled) + behind))
         shared = Resources(lut=SERIAL_CONTROL, ff=self._turns(lanes, channels, acc))
         return Resources.total(parts).times(lanes) + shared

@@ -24,10 +24,12 @@ def stairs(channels: int, levels: int, style: str = "auto", memory: str = "auto"
     return Thresholds(dtype=out, values=values, base=base, step=step, style=style, memory=memory)
 
 
-@pytest.mark.parametrize(("levels", "memory", "most"), [(3, "auto", 4), (15, "auto", 8), (15, "bram", 12), (200, "auto", 24)])  # fmt: skip
-def test_open_where_all_steps_fit_between_two_results(levels: int, memory: str, most: int) -> None:
-    """Two cycles a step, three with keys in block RAM; and as many from an argument to its result, or one more."""
-    act = stairs(16, levels, memory=memory)
+@pytest.mark.parametrize(("levels", "memory", "read_cycles", "most"), [
+    (3, "auto", 2, 4), (15, "auto", 2, 8), (15, "bram", 2, 12), (200, "auto", 2, 24), (15, "bram", 1, 8), (200, "auto", 1, 16),
+])  # fmt: skip
+def test_open_where_all_steps_fit_between_two_results(levels: int, memory: str, read_cycles: int, most: int) -> None:
+    """Two cycles a step, three with a register behind block RAM; and as many from an argument to its result, or one more."""
+    act = replace(stairs(16, levels, memory=memory), read_cycles=read_cycles)
     shape = 2, 16, ACC
     assert act.form(*shape, most) == "serial"
     assert act.form(*shape, most - 1) != "serial" != act.form(*shape)

@@ -10,7 +10,7 @@ from flowc.backends.rtl.instance import Bits, Memory, Value, constant_style, pac
 from flowc.errors import UsageError
 from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
-from flowc.units.thresholds import LOGIC_PACE
+from flowc.units.thresholds import LATE_PACE
 
 __all__ = ["ActivationPart", "activation_part"]
 
@@ -67,8 +67,11 @@ def activation_part(
         found = made(name, activation, source, rows, lanes)
         if form == "search":
             found.parameters["ENTRIES"] = activation.first_block(*shape)
+            found.parameters["LATE"] = activation.first_late(*shape)
         elif form == "serial":
-            found.parameters["PARAMETER_STYLE"] = "logic" if activation.pace(*shape) == LOGIC_PACE else "block"
+            in_blocks = activation.turned_memory(*shape)[1] == "bram"
+            found.parameters["PARAMETER_STYLE"] = "block" if in_blocks else "logic"
+            found.parameters["LATE"] = int(activation.pace(*shape) == LATE_PACE)
     elif isinstance(activation, Requant):
         found = _requant(name, activation, rows, lanes)
     elif isinstance(activation, Table):
@@ -135,7 +138,7 @@ def _search(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
     for step_number, (values, wide) in enumerate(tables, 1):
         for lane in range(lanes):
             words, width = pack_fields([(values[:, lane].reshape(-1, 1, 1), wide)])
-            memories.append(Memory(f"{stem}{lane:03d}_{step_number}.hex", words, width))
+            memories.append(Memory(f"{stem}{lane:04d}_{step_number}.hex", words, width))
     return ActivationPart(parameters, tuple(memories))
 
 
@@ -187,7 +190,7 @@ def _lane_memories(stem: str, values: Array, bits: int, what: str = "") -> tuple
     memories = []
     for lane in range(values.shape[1]):
         words, _ = pack_fields([(values[:, lane].reshape(-1, 1, 1), bits)])
-        memories.append(Memory(f"{stem}{lane:03d}{what}.hex", words, bits))
+        memories.append(Memory(f"{stem}{lane:04d}{what}.hex", words, bits))
     return tuple(memories)
 
 

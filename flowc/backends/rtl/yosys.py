@@ -47,7 +47,8 @@ _MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*.weights.*"
 """Memories of weights stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
 per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
 six inputs has for nothing. Memories of thresholds are not set apart: the cost model was not held against units that have them so. Three
-units of nothing but thresholds (`benchmarks.synthesis finn`) took 461, 754 and 803 tables with them apart, 465, 783 and 928 without."""
+units of nothing but thresholds (`benchmarks.synthesis finn`) took 461, 754 and 803 tables with them apart, 465, 783 and 928 without, when
+keys in block RAM had a register behind them on every part."""
 
 _LUT6_2 = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (

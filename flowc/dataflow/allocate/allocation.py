@@ -203,10 +203,15 @@ def _tenth(found: Allocation, search: Search, *, single: bool) -> str:
 
 
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:
-    """The graph, one pixel per cycle and memories open as yet, with what units know of the device: the width of its DSP slices."""
+    """The graph, one pixel per cycle and memories open as yet, with what units know of the device.
+
+    That is the width of its DSP slices and, where units are pipelines, how soon thresholds in its block RAMs may be compared.
+    """
     graph = graph.with_units({u.name: u.with_(pixels=1) for u in graph if getattr(u, "pixels", 1) > 1})
     kept = [u for u in graph if u.threshold_memory not in (None, "auto")]
     graph = graph.with_units({u.name: u.with_(threshold_memory="auto") for u in kept})
+    kept = [u for u in graph if u.threshold_memory is not None and u.structure == "pipeline"]
+    graph = graph.with_units({u.name: u.with_(read_cycles=target.read_cycles) for u in kept})
     return graph.with_units({u.name: u.with_(dsp_port=target.dsp_port) for u in graph if isinstance(u, Mvtu)})
 
 

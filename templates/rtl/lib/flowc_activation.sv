@@ -1,7 +1,7 @@
 // The activation of LANES values a beat; ROWS beats, with parameters of their own, follow each other over and over.
 //
-// FORM: "none" (0 cycles), "thresholds" or "steps" (2; for many levels 3), "search" (two per step, three of those from ENTRIES on, whose
-// memories are block RAMs; STEP_BITS 0: with a table), "serial" (flowc_serial; STEP_BITS 0: with a table), "requant" (4; with LATE 5) or
+// FORM: "none" (0 cycles), "thresholds" or "steps" (2; for many levels 3), "search" (two per step, three from step LATE on; from ENTRIES
+// on memories are block RAMs; STEP_BITS 0: with a table), "serial" (flowc_serial; STEP_BITS 0: with a table), "requant" (4; with LATE 8) or
 // "table" (3). VALUE: bits of the signed values. Results have OUT_BITS bits; OUT_BIPOLAR: -1 and +1 as 0 and 1.
 module flowc_activation #(
     parameter bit [79:0] FORM = "none",
@@ -44,12 +44,13 @@ module flowc_activation #(
   end else if (FORM == "search") begin : g_search
     flowc_search #(
         .LANES(LANES), .ROWS(ROWS), .VALUE(VALUE), .OUT_BITS(OUT_BITS), .OUT_BIPOLAR(OUT_BIPOLAR), .FILE(FILE),
-        .STEPS(LEVELS), .BITS(PARAM_BITS), .TABLE(STEP_BITS == 0), .FIRST_BLOCK(ENTRIES), .BASE(BASE), .STEP(STEP)
+        .STEPS(LEVELS), .BITS(PARAM_BITS), .TABLE(STEP_BITS == 0), .FIRST_BLOCK(ENTRIES), .FIRST_LATE(LATE),
+        .BASE(BASE), .STEP(STEP)
     ) form (.clk, .rst, .enable, .values, .valid, .results, .results_valid);
   end else if (FORM == "serial") begin : g_serial
     flowc_serial #(
-        .LANES(LANES), .ROWS(ROWS), .VALUE(VALUE), .OUT_BITS(OUT_BITS), .FILE(FILE), .STYLE(STYLE), .STEPS(LEVELS), .BITS(PARAM_BITS),
-        .TABLE(STEP_BITS == 0), .BASE(BASE), .STEP(STEP)
+        .LANES(LANES), .ROWS(ROWS), .VALUE(VALUE), .OUT_BITS(OUT_BITS), .FILE(FILE), .STYLE(STYLE), .LATE(LATE != 0), .STEPS(LEVELS),
+        .BITS(PARAM_BITS), .TABLE(STEP_BITS == 0), .BASE(BASE), .STEP(STEP)
     ) form (.clk, .rst, .enable, .values, .valid, .results, .results_valid);
   end else if (FORM == "steps") begin : g_steps
     flowc_steps #(

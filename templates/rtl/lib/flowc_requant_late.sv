@@ -1,7 +1,7 @@
 // As flowc_requant, for lines that enter some levels a few integers too early: the level counts only once so many integers, as the
 // memory of the lane says, have passed since it was entered. 8 cycles.
 //
-// A lane's memory holds [LATE_ROWS][HIGH - LOW] numbers of LATE bits, in a file of its own: LATE_FILE, the lane's number in three
+// A lane's memory holds [LATE_ROWS][HIGH - LOW] numbers of LATE bits, in a file of its own: LATE_FILE, the lane's number in four
 // digits, ".hex".
 module flowc_requant_late #(
     parameter int LANES = 1,
@@ -76,7 +76,7 @@ module flowc_requant_late #(
     logic [LATE-1:0] word, late;
     flowc_rom #(
         .WIDTH(LATE), .DEPTH(DEPTH), .STYLE(DEPTH * LATE > MOST_LOGIC ? "block" : "logic"),
-        .FILE({LATE_FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"})
+        .FILE({LATE_FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"})
     ) memory (.clk, .read(enable), .read_at(at), .out_data(word));
     logic [FACTOR-1:0] pace[6];  // magnitude of the factor
     logic [SHIFT:0] over[4];

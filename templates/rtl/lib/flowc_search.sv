@@ -1,8 +1,8 @@
-// Thresholds found by halving, a comparator per step: the outcomes so far choose the next key. 2 * STEPS cycles, and one for
-// each step whose memory is a block RAM.
+// Thresholds found by halving, a comparator per step: the outcomes so far choose the next key. 2 * STEPS cycles, and one for each step
+// from FIRST_LATE on, behind whose memory stands a register.
 //
 // The number of keys reached, the path, gives BASE + STEP * path or, with TABLE, an entry of a memory. Every lane has memories of its
-// own: FILE, the lane's number in three digits, "_", the step, ".hex": for step k the keys [ROWS << k], addressed by row and path, from
+// own: FILE, the lane's number in four digits, "_", the step, ".hex": for step k the keys [ROWS << k], addressed by row and path, from
 // step FIRST_BLOCK on in block RAM; likewise for step STEPS the results. Step 0 has one key per row and lane, in the
 // file of the name FILE, "first.hex".
 module flowc_search #(
@@ -16,6 +16,7 @@ module flowc_search #(
     parameter int BITS = 8,
     parameter bit TABLE = 0,
     parameter int FIRST_BLOCK = 99,
+    parameter int FIRST_LATE = FIRST_BLOCK,
     parameter int BASE = 0,
     parameter int STEP = 1
 ) (
@@ -31,12 +32,12 @@ module flowc_search #(
   logic [LANES*BITS-1:0] keys;
   flowc_rows #(.WIDTH(LANES * BITS), .ROWS(ROWS), .FILE({FILE, "first.hex"})) first (
       .clk, .rst, .step(enable && valid), .row(keys));
-  // Step k compares in cycle AT[k]. Its outcome lies in a register before the memory of the next key is read with it; behind a block
-  // RAM lies another register.
+  // Step k compares in cycle AT[k]. Its outcome lies in a register before the memory of the next key is read with it; behind a late
+  // memory lies another register.
   typedef bit [STEPS:0][31:0] times_t;
   function automatic times_t times();
     times[0] = 0;
-    for (int k = 1; k <= STEPS; k++) times[k] = times[k-1] + (k < FIRST_BLOCK || (k == STEPS && !TABLE) ? 2 : 3);
+    for (int k = 1; k <= STEPS; k++) times[k] = times[k-1] + (k < FIRST_LATE || (k == STEPS && !TABLE) ? 2 : 3);
   endfunction
   localparam times_t AT = times();
   localparam int CYCLES = int'(AT[STEPS]);
@@ -75,11 +76,11 @@ module flowc_search #(
         assign value = waiting[WAIT-1];
         flowc_rom #(
             .WIDTH(BITS), .DEPTH(ROWS << k), .STYLE(k < FIRST_BLOCK ? "logic" : "block"),
-            .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + k), ".hex"})
+            .FILE({FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + k), ".hex"})
         ) memory (.clk, .read(enable), .read_at(at), .out_data(word));
-        if (WAIT == 2) begin : g_logic
+        if (WAIT == 2) begin : g_now
           assign key = word;
-        end else begin : g_block
+        end else begin : g_late
           always_ff @(posedge clk) if (enable) key <= word;
         end
         always_ff @(posedge clk)
@@ -100,11 +101,11 @@ module flowc_search #(
       assign at = $bits(at)'({row[AT[STEPS-1]+1], found});
       flowc_rom #(
           .WIDTH(OUT_BITS), .DEPTH(ROWS << STEPS), .STYLE(STEPS < FIRST_BLOCK ? "logic" : "block"),
-          .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + STEPS), ".hex"})
+          .FILE({FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_", 8'(48 + STEPS), ".hex"})
       ) memory (.clk, .read(enable), .read_at(at), .out_data(entry));
-      if (STEPS < FIRST_BLOCK) begin : g_logic
+      if (STEPS < FIRST_LATE) begin : g_now
         assign result = entry;
-      end else begin : g_block
+      end else begin : g_late
         always_ff @(posedge clk) if (enable) result <= entry;
       end
     end else if (OUT_BIPOLAR) begin : g_bipolar

@@ -1,10 +1,10 @@
 // Thresholds found by halving, with one comparator and one memory of keys per lane, which take the steps in turn: for values that come
-// STEPS * PACE cycles apart or more. PACE is 2, or 3 with keys in block RAM. The last step's outcome is there PACE * (STEPS - 1) + 2 cycles
-// after the value, its result one later, two where TABLE lies in block RAM.
+// STEPS * PACE cycles apart or more. PACE is 2, or 3 where memories are LATE: a register stands behind them. The last step's outcome is
+// there PACE * (STEPS - 1) + 2 cycles after the value, its result one later, two where it comes from a late TABLE.
 //
 // The keys of a row are a tree, STEPS levels deep: number 1 is the first that is compared, behind number n come 2n, if it is not reached,
 // and 2n + 1. The number of keys reached, the path, gives BASE + STEP * path or, with TABLE, an entry of a memory. Every lane has memories
-// of its own: FILE, the lane's number in three digits, ".hex": the keys [ROWS << STEPS], addressed by row and number (number 0 is
+// of its own: FILE, the lane's number in four digits, ".hex": the keys [ROWS << STEPS], addressed by row and number (number 0 is
 // not read for a comparison); with "_results.hex" instead the results [ROWS << STEPS], by row and path.
 module flowc_serial #(
     parameter int LANES = 1,
@@ -13,6 +13,7 @@ module flowc_serial #(
     parameter int OUT_BITS = 2,
     parameter FILE = "",
     parameter bit [95:0] STYLE = "logic",
+    parameter bit LATE = 0,
     parameter int STEPS = 2,
     parameter int BITS = 8,
     parameter bit TABLE = 0,
@@ -27,10 +28,9 @@ module flowc_serial #(
     output logic [LANES*OUT_BITS-1:0] results,
     output logic results_valid
 );
-  localparam bit BLOCK = STYLE == "block";
-  localparam int PACE = BLOCK ? 3 : 2;
+  localparam int PACE = LATE ? 3 : 2;
   localparam int LAST = PACE * (STEPS - 1);
-  localparam int CYCLES = LAST + 3 + (TABLE && BLOCK ? 1 : 0);
+  localparam int CYCLES = LAST + 3 + (TABLE && LATE ? 1 : 0);
   localparam int RW = ROWS > 1 ? $clog2(ROWS) : 1;
   localparam int AW = $clog2(ROWS << STEPS);
   // marks[t]: a value came t + 1 cycles ago. Step k compares at t = k * PACE.
@@ -63,9 +63,9 @@ module flowc_serial #(
     assign at = AW'({row, number});
     flowc_rom #(
         .WIDTH(BITS), .DEPTH(ROWS << STEPS), .STYLE(STYLE),
-        .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"})
+        .FILE({FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"})
     ) keys (.clk, .read(enable), .read_at(at), .out_data(word));
-    if (BLOCK) begin : g_key
+    if (LATE) begin : g_key
       always_ff @(posedge clk) if (enable) key <= word;
     end else begin : g_word
       assign key = word;
@@ -83,9 +83,9 @@ module flowc_serial #(
       assign found = AW'({row_before, path});
       flowc_rom #(
           .WIDTH(OUT_BITS), .DEPTH(ROWS << STEPS), .STYLE(STYLE),
-          .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_results.hex"})
+          .FILE({FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), "_results.hex"})
       ) entries (.clk, .read(enable), .read_at(found), .out_data(entry));
-      if (BLOCK) begin : g_later
+      if (LATE) begin : g_later
         always_ff @(posedge clk) if (enable) result <= entry;
       end else begin : g_now
         assign result = entry;

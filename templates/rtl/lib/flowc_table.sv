@@ -46,7 +46,7 @@ module flowc_table #(
     assign results[l*OUT_BITS+:OUT_BITS] = result;
     flowc_rom #(
         .WIDTH(OUT_BITS), .DEPTH(DEPTH),
-        .FILE({FILE, 8'(48 + l / 100), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"}), .STYLE(STYLE)
+        .FILE({FILE, 8'(48 + l / 1000), 8'(48 + l / 100 % 10), 8'(48 + l / 10 % 10), 8'(48 + l % 10), ".hex"}), .STYLE(STYLE)
     ) memory (.clk, .read(enable), .read_at(at), .out_data(found));
   end
 endmodule

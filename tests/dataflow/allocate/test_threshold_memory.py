@@ -11,6 +11,7 @@ import pytest
 
 from flowc.backends.hls.parameters import activation_code
 from flowc.backends.rtl.activation import activation_part
+from flowc.backends.rtl.backend import RtlBackend
 from flowc.dataflow.allocate import Limits, allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
 from flowc.dataflow.serialize import dataflow_from_json, dataflow_to_json
@@ -110,9 +111,27 @@ def test_the_function_is_the_same_and_a_file_keeps_it() -> None:
     document["units"][1]["activation"]["memory"] = "core"
     with pytest.raises(DamagedError, match="there is no memory of thresholds 'core'"):
         dataflow_from_json(document, arrays)
-    document["units"][1]["activation"] |= {"memory": "bram", "style": "guess"}
+    document["units"][1]["activation"] |= {"memory": "bram", "read_cycles": 3}
+    with pytest.raises(DamagedError, match="no block RAM is read in 3 cycles"):
+        dataflow_from_json(document, arrays)
+    document["units"][1]["activation"] |= {"read_cycles": 1, "style": "guess"}
     with pytest.raises(DamagedError, match="there is no style of thresholds 'guess'"):
         dataflow_from_json(document, arrays)
+
+
+@pytest.mark.parametrize(("target", "pipes", "cycles"), [("pynq-z2", True, 1), ("u250", True, 1), ("ulx3s-85f", True, 2), ("pynq-z2", False, 2)])  # fmt: skip
+def test_the_device_says_how_soon_a_word_is_compared(target: str, pipes: bool, cycles: int) -> None:
+    """Of pipelines; what HLS makes of a memory is its own affair."""
+    graph = chain(64, 255)
+    graph = RtlBackend().prepare(graph) if pipes else graph
+    found = allocate(graph, load_target(target), clock_mhz=25, fps=1_000).graph["a"]
+    assert found.activation.read_cycles == cycles
+    slow = found.activation.stages(found.pe, 64, found.frame.dtype)
+    other = found.with_(read_cycles=3 - cycles)
+    blocks = found.activation.first_block(found.pe, 64, found.frame.dtype)
+    assert blocks < 8
+    assert abs(other.stages - found.stages) == 8 - blocks
+    assert slow == 16 + (8 - blocks if cycles == 2 else 0)
 
 
 @pytest.mark.parametrize("memory", ["auto", "lutram", "bram"])

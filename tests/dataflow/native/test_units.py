@@ -84,7 +84,20 @@ FIELDS = {
     "table": "lo values",
 }  # fmt: skip
 """What the planner knows of each class."""
-COMMON = {"name", "origin", "overlap", "structure", "frame", "pe", "simd", "pixels", "memory", "dtype", "domain"}
+COMMON = {
+    "name",
+    "origin",
+    "overlap",
+    "structure",
+    "frame",
+    "pe",
+    "simd",
+    "pixels",
+    "memory",
+    "read_cycles",
+    "dtype",
+    "domain",
+}
 
 
 @pytest.mark.parametrize("kind", FIELDS)

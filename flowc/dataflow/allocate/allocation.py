@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from flowc import progress
 from flowc.dataflow.allocate.check import check
-from flowc.dataflow.allocate.fifos import fifo_cost, place_fifos, size_fifos
+from flowc.dataflow.allocate.fifos import Fifo, fifo_cost, place_fifos, size_fifos
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
@@ -29,8 +31,9 @@ from flowc.passes.insert_width_converters import insert_width_converters, remove
 from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
 from flowc.units import Mvtu
-from flowc.units.cost import LUTS_PER_BLOCK, Resources
+from flowc.units.cost import LUTS_PER_BLOCK, Resources, fifo_memory
 from flowc.units.graph import Dataflow, Stream
+from flowc.units.likeness import of_each_kind
 
 __all__ = ["Allocation", "allocate", "checked_clock"]
 
@@ -167,8 +170,8 @@ def _sized(
     for _ in range(_FIFO_ROUNDS):
         folded = insert_width_converters(_apply(base, choose().options))
         check(folded)
-        sized = _placed(size_fifos(folded), search, target, status)
-        over = _use(sized, target, status) - search.budgets
+        sized, use = _placed(size_fifos(folded), search, target, status)
+        over = use - search.budgets
         if pinned or (over <= 0).all():
             return sized
         # FIFOs cost more than the two beats that each was priced at.
@@ -258,23 +261,32 @@ def _apply(graph: Dataflow, options: list[Option]) -> Dataflow:
     return graph.with_units(changed)
 
 
-def _use(graph: Dataflow, target: Target, status: StatusBlock | None) -> Floats:
-    parts = [*(u.resources for u in graph), *(fifo_cost(graph, s) for s in graph.streams)]
-    parts += [] if status is None else [status.resources(graph)]
-    return vector(on_device(Resources.total(parts), target))
+def _unit_resources(graph: Dataflow) -> dict[str, Resources]:
+    return of_each_kind(graph, lambda unit: unit.resources)
 
 
-def _placed(graph: Dataflow, search: Search, target: Target, status: StatusBlock | None) -> Dataflow:
-    """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least."""
+def _apart(graph: Dataflow, status: StatusBlock | None) -> Resources:
+    """What all but FIFOs takes of a device with look-up tables of 6 inputs."""
+    return Resources.total([*_unit_resources(graph).values(), *([] if status is None else [status.resources(graph)])])
+
+
+def _placed(graph: Dataflow, search: Search, target: Target, status: StatusBlock | None) -> tuple[Dataflow, Floats]:
+    """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least; and what all then takes."""
+    apart, fifos = _apart(graph, status), Counter(Fifo.of(graph, s) for s in graph.streams)
+
+    def use(worths: tuple[float, float | None]) -> Floats:
+        parts = (f.cost(fifo_memory(f.depth, f.bits, *worths)).times(count) for f, count in fifos.items())
+        return vector(on_device(Resources.total([apart, *parts]), target))
+
     ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
-    tries = [place_fifos(graph, block, one) for block in _BLOCK_WORTHS for one in ultra]
-    return min(tries, key=lambda g: search.rating(_use(g, target, status)))
+    best = min(product(_BLOCK_WORTHS, ultra), key=lambda worths: search.rating(use(worths)))
+    return place_fifos(graph, *best), use(best)
 
 
 def _allocation(
     graph: Dataflow, search: Search, clock: float, target: Target, status: StatusBlock | None
 ) -> Allocation:
-    units = {u.name: on_device(u.resources, target) for u in graph}
+    units = {name: on_device(used, target) for name, used in _unit_resources(graph).items()}
     fifos = {s: on_device(fifo_cost(graph, s), target) for s in graph.streams}
     beside = None if status is None else on_device(status.resources(graph), target)
     total = Resources.total([*units.values(), *fifos.values(), *([] if beside is None else [beside])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from flowc import progress
 from flowc.dataflow.allocate.times import LEAST_DEPTH
@@ -12,7 +13,7 @@ from flowc.units import pipeline
 from flowc.units.cost import LUTS_PER_BLOCK, Resources, block_rams, fifo, fifo_memory
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["fifo_cost", "least_depths", "place_fifos", "size_fifos"]
+__all__ = ["Fifo", "fifo_cost", "least_depths", "place_fifos", "size_fifos"]
 
 WORK = 6_000_000
 """Loop iterations that the search for smaller depths may look at: a fraction of a second."""
@@ -21,10 +22,34 @@ WORK = 6_000_000
 _PASSES = 6
 
 
+class Fifo(NamedTuple):
+    """A stream's FIFO, its memory aside.
+
+    Attributes:
+        depth: beats that it holds; one that is not sized counts as the least.
+        bits: per beat.
+        rigid: whether it is made as a rigid pipeline's are (`Unit.structure`).
+    """
+
+    depth: int
+    bits: int
+    rigid: bool
+
+    @classmethod
+    def of(cls, graph: Dataflow, stream: Stream) -> Fifo:
+        """A stream's."""
+        rigid = graph[stream.src].structure == "pipeline"
+        return cls(stream.depth or LEAST_DEPTH, stream_bits(graph, stream), rigid)
+
+    def cost(self, memory: str) -> Resources:
+        """What it costs in a memory."""
+        made = pipeline.fifo if self.rigid else fifo
+        return made(self.depth, self.bits, memory)
+
+
 def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
     """What a stream's FIFO costs; one that is not sized counts as the least."""
-    made = pipeline.fifo if graph[stream.src].structure == "pipeline" else fifo
-    return made(stream.depth or LEAST_DEPTH, stream_bits(graph, stream), stream.memory or "srl")
+    return Fifo.of(graph, stream).cost(stream.memory or "srl")
 
 
 def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:
@@ -81,14 +106,9 @@ def _reduced(line: Pipeline, depths: dict[Stream, int], work: int) -> dict[Strea
 
 def place_fifos(graph: Dataflow, luts_per_block: float, luts_per_ultra: float | None = None) -> Dataflow:
     """``graph`` with the cheapest memory on every sized stream; what blocks are worth as for `fifo_memory`."""
-    return graph.with_streams(
-        {
-            s: replace(
-                s, memory=fifo_memory(s.depth or LEAST_DEPTH, stream_bits(graph, s), luts_per_block, luts_per_ultra)
-            )
-            for s in graph.streams
-        }
-    )
+    sizes = {s: Fifo.of(graph, s) for s in graph.streams}
+    chosen = {f: fifo_memory(f.depth, f.bits, luts_per_block, luts_per_ultra) for f in set(sizes.values())}
+    return graph.with_streams({s: replace(s, memory=chosen[f]) for s, f in sizes.items()})
 
 
 def _candidates(bounds: Bounds, stream: Stream, bits: int, only_steps: bool) -> Iterator[int]:

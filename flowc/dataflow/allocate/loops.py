@@ -19,17 +19,22 @@ from flowc.dataflow.allocate.piecewise import FOREVER
 from flowc.dataflow.allocate.times import Times, as_runs, as_values, count_runs, few
 from flowc.dataflow.allocate.touched import as_index, marked, touched
 from flowc.units import Unit
+from flowc.units.graph import Dataflow
+from flowc.units.likeness import of_each_kind
 from flowc.units.runs import Integers, Runs
 from flowc.units.schedule import Schedule
 
-__all__ = ["DenseLoop", "Loop", "RunLoop", "loop_of"]
+__all__ = ["DenseLoop", "Loop", "RunLoop", "loop_of", "loops_of"]
 
 _MARKED = 100_000
 """Cycles up to which iterations are found quickest by marking them."""
 
+_KEPT = 8
+"""Times of beats that stay at hand: of the ports of a few units that are alike."""
+
 
 class Loop(ABC):
-    """One unit's iterations of one frame.
+    """One unit's iterations of one frame. It serves all units that are alike.
 
     Attributes:
         size: iterations that touch a stream.
@@ -39,7 +44,6 @@ class Loop(ABC):
     """
 
     def __init__(self, unit: Unit, schedule: Schedule, size: int) -> None:
-        self.name = unit.name
         self.size = size
         self.stages = unit.stages
         self.interval = unit.interval
@@ -161,8 +165,7 @@ class RunLoop(Loop):
         ports = [*zip(index, numbers, strict=True)]
         self.reads, self.writes = ports[: len(schedule.reads)], ports[len(schedule.reads) :]
         self._written_out: Callable[[], DenseLoop] = cache(lambda: DenseLoop(unit, schedule))
-        self._asked: Times | None = None
-        self._told: dict[int, Times] = {}
+        self._told: dict[tuple[int, int], tuple[Times, Times]] = {}
 
     def _dense(self, bounds: Iterable[Times]) -> DenseLoop | None:
         """The loop as a dense one, if that is quicker under these bounds."""
@@ -215,15 +218,19 @@ class RunLoop(Loop):
         self, delays: Times, port: tuple[Runs, Runs], written_out: Callable[[DenseLoop], Times], stages: int
     ) -> Times:
         """Numbers and delays of a port's beats. The last ones stay at hand, as all neighbours ask for them."""
-        if delays is not self._asked:
-            self._asked, self._told = delays, {}
-        if id(port) not in self._told:
+        key = id(delays), id(port)
+        if key in self._told:
+            times = self._told.pop(key)[1]
+        else:
             index, numbers = port
             if few(count_runs(delays) + index.first.size, index.size):
-                self._told[id(port)] = piecewise.plus(piecewise.composed(as_runs(delays), index), numbers) + stages
+                times = piecewise.plus(piecewise.composed(as_runs(delays), index), numbers) + stages
             else:
-                self._told[id(port)] = written_out(self._written_out())
-        return self._told[id(port)]
+                times = written_out(self._written_out())
+        self._told[key] = delays, times  # the last one asked for stands last
+        if len(self._told) > _KEPT:
+            del self._told[next(iter(self._told))]
+        return times
 
 
 def loop_of(unit: Unit) -> Loop:
@@ -232,3 +239,8 @@ def loop_of(unit: Unit) -> Loop:
     ports = (*schedule.reads, *schedule.writes)
     kind = RunLoop if few(sum(p.first.size for p in ports), sum(p.size for p in ports)) else DenseLoop
     return kind(unit, schedule)
+
+
+def loops_of(graph: Dataflow) -> dict[str, Loop]:
+    """The loops of all units by name; units that are alike share one."""
+    return of_each_kind(graph, loop_of)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flowc.dataflow.allocate.loops import loop_of
+from flowc.dataflow.allocate.loops import loops_of
 from flowc.dataflow.allocate.times import FIFO_DELAY, LEAST_DEPTH, Times, last, most_held, part, same, together
 from flowc.errors import FlowcError
 from flowc.units.graph import Dataflow, Stream
@@ -76,7 +76,7 @@ class _Run:
     def __init__(self, graph: Dataflow, room: Mapping[Stream, int]) -> None:
         self.graph = graph
         self.room = room
-        self.loops = {u.name: loop_of(u) for u in graph}
+        self.loops = loops_of(graph)
         self.occupancy = dict.fromkeys(graph.streams, 0)
         self._first = {u.name: 0 for u in graph}
         """Earliest start of each unit's next frame: the loop of the one before has ended, and its pipeline is empty."""

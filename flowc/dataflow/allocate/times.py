@@ -6,6 +6,7 @@ What is made of two such sequences is made of runs if both are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from flowc.dataflow.allocate import piecewise
 from flowc.units.runs import Integers, Runs
 
 __all__ = [
-    "FIFO_DELAY", "LEAST_DEPTH", "Times", "as_runs", "as_values", "count_runs", "few", "last", "maximum", "minimum", "most_held",
-    "occupancy", "part", "same", "shifted", "together",
+    "FIFO_DELAY", "LEAST_DEPTH", "Times", "as_runs", "as_values", "count_runs", "few", "first", "last", "maximum", "minimum", "most_held",
+    "occupancy", "part", "same", "shape", "shifted", "together",
 ]  # fmt: skip
 
 Times = Integers | Runs
@@ -52,9 +53,21 @@ def few(runs: int, values: int) -> bool:
     return (runs + _OVERHEAD) * _PER_RUN <= values
 
 
+def first(times: Times) -> int:
+    """The first of them."""
+    return int(times.value[0] if isinstance(times, Runs) else times[0])
+
+
 def last(times: Times) -> int:
     """The last of them."""
     return times.last if isinstance(times, Runs) else int(times[-1])
+
+
+def shape(times: Times) -> bytes:
+    """Equal for two sequences, both written out or both runs, that are the same but for a constant."""
+    start = first(times)
+    parts = (times.first, times.value - start, times.step) if isinstance(times, Runs) else (times - start,)
+    return blake2b(b"".join(part.tobytes() for part in parts), digest_size=16).digest()
 
 
 def part(times: Times, start: int, stop: int) -> Times:
@@ -93,11 +106,11 @@ def minimum(a: Times, b: Times) -> Times:
 
 def shifted(times: Times, beats: int, interval: int) -> Times:
     """For each beat of a periodic stream the time of the beat that comes ``beats`` later (earlier if negative)."""
-    frames, first = divmod(beats, times.size)
-    if not first:
+    frames, start = divmod(beats, times.size)
+    if not start:
         return times + frames * interval
-    rest, start = part(times, first, times.size), part(times, 0, first)
-    return together([rest + frames * interval, start + (frames + 1) * interval])
+    parts = part(times, start, times.size) + frames * interval, part(times, 0, start) + (frames + 1) * interval
+    return together(parts)
 
 
 def most_held(written: Times, read: Times) -> int:
@@ -114,25 +127,11 @@ def occupancy(written: Times, read: Times, interval: int) -> int:
 
     A frame's first beat is written, or read, less than ``interval`` cycles before its last one.
     """
+    frames = (first(written) - first(read)) // interval  # that were read before
     if isinstance(written, Runs) and isinstance(read, Runs):
-        frames = int(written.value[0] - read.value[0]) // interval  # that were read before
         periods = Runs.joined([read + frames * interval, read + (frames + 1) * interval])
         return max(1, piecewise.most_ahead(written, periods) - frames * read.size)
     written, read = as_values(written), as_values(read)
-    low, high = 0, 1
-    while not _free(written, read, interval, high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _free(written, read, interval, middle) else (middle, high)
-    return high
-
-
-def _free(written: Integers, read: Integers, interval: int, depth: int) -> bool:
-    """Whether every beat is written after the reading of the one ``depth`` before."""
-    if depth >= written.size:
-        return bool((written >= as_values(shifted(read, -depth, interval)) + FIFO_DELAY).all())
-    return bool(
-        (written[depth:] >= read[:-depth] + FIFO_DELAY).all()
-        and (written[:depth] >= read[-depth:] + (FIFO_DELAY - interval)).all()
-    )
+    again = np.concatenate([read + frames * interval, read + (frames + 1) * interval])
+    ahead = np.arange(1, written.size + 1) - again.searchsorted(written)
+    return max(1, int(ahead.max()) - frames * read.size)

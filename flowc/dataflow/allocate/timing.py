@@ -16,15 +16,31 @@ schedule still exists, which is found by moving units earlier until nothing is v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 
-from flowc.dataflow.allocate.loops import loop_of
-from flowc.dataflow.allocate.times import FIFO_DELAY, LEAST_DEPTH, Times, maximum, minimum, occupancy, same, shifted
+from flowc.dataflow.allocate.loops import loops_of
+from flowc.dataflow.allocate.times import (
+    FIFO_DELAY,
+    LEAST_DEPTH,
+    Times,
+    first,
+    maximum,
+    minimum,
+    occupancy,
+    same,
+    shape,
+    shifted,
+)
 from flowc.units.cost import LUTS_PER_BLOCK, fifo, fifo_memory
 from flowc.units.graph import Dataflow, Stream
 
 _CHEAP_DEPTH = 16
 """A shift register costs the same up to this depth."""
+
+_KEPT = 64
+"""Moves that stay at hand: a row of units that are alike repeats after a few."""
 
 __all__ = ["Bounds", "Pipeline", "fifo_price", "stream_bits"]
 
@@ -44,6 +60,16 @@ _Way = Callable[[dict[str, Times], str, dict[Stream, int]], Times]
 """A unit's delays, its neighbours' delays and the depths (infinite where missing) being given."""
 
 
+@dataclass(frozen=True)
+class _Move:
+    """What a move found: the unit's delays, seen from where ``base`` then was, their `shape`, and the depths needed, inputs first."""
+
+    delays: Times
+    base: int
+    shape: bytes
+    needed: tuple[int, ...]
+
+
 class Pipeline:
     """A folded graph's loops, the leader and the interval."""
 
@@ -52,11 +78,14 @@ class Pipeline:
         slowest = max(graph, key=lambda u: u.interval)
         self.leader = slowest.name
         self.interval = slowest.interval
-        self.loops = {u.name: loop_of(u) for u in graph}
+        self.loops = loops_of(graph)
         self.order = [u.name for u in graph]
         self.bits = {s: stream_bits(graph, s) for s in graph.streams}
         self.before = graph.ancestors(self.leader)
         self.after = graph.descendants(self.leader)
+        self._alike = Counter(self.loops.values())
+        self._moves: dict[Hashable, _Move] = {}
+        self._shapes: dict[str, tuple[Times, bytes]] = {}
 
     def neighbours(self, name: str) -> Iterable[str]:
         """Units that share a stream with a unit."""
@@ -114,10 +143,45 @@ class Pipeline:
     def _move(
         self, delays: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
     ) -> None:
-        """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay."""
+        """Moves a unit ``way`` as far as the depths of the streams in ``room`` allow, or farther if deeper FIFOs there pay.
+
+        In a row of units that are alike, most move as one before did, but later or earlier: that is looked up.
+        """
+        streams = [*self.graph.into(name), *self.graph.out_of(name)]
+        if self._alike[self.loops[name]] == 1:
+            delays[name], needed = self._moved(delays, name, depths, way, room)
+            depths |= zip(streams, needed, strict=True)
+            return
+        ends = [(s.dst if s.src == name else s.src) for s in streams]
+        base = first(delays[ends[0]])
+        key = (
+            self.loops[name], way.__name__, *((s.src_port, s.dst_port, self.bits[s]) for s in streams),
+            *(depths[s] for s in room), *((self.loops[n], self._shape(delays, n), first(delays[n]) - base) for n in ends),
+        )  # fmt: skip
+        move = self._moves.pop(key, None)
+        if move is None:
+            found, needed = self._moved(delays, name, depths, way, room)
+            move = _Move(found, base, shape(found), needed)
+        self._moves[key] = move  # the last one looked up stands last
+        if len(self._moves) > _KEPT:
+            del self._moves[next(iter(self._moves))]
+        delays[name] = move.delays + (base - move.base)
+        self._shapes[name] = delays[name], move.shape
+        depths |= zip(streams, move.needed, strict=True)
+
+    def _shape(self, delays: dict[str, Times], name: str) -> bytes:
+        known = self._shapes.get(name)
+        if known is None or known[0] is not delays[name]:
+            known = self._shapes[name] = delays[name], shape(delays[name])
+        return known[1]
+
+    def _moved(
+        self, delays: dict[str, Times], name: str, depths: dict[Stream, int], way: _Way, room: list[Stream]
+    ) -> tuple[Times, tuple[int, ...]]:
+        """A unit's delays after a move, and the depths that its streams then need, inputs first."""
         streams = [*self.graph.into(name), *self.graph.out_of(name)]
         best: tuple[int, Times, dict[Stream, int]] | None = None
-        for given in (depths, {s: depths[s] for s in streams if s not in room}):
+        for given in (depths, {}):
             delays[name] = way(delays, name, given)
             needed = {s: self._needed(delays, s) for s in streams}
             price = sum(fifo_price(d, self.bits[s]) for s, d in needed.items())
@@ -125,9 +189,8 @@ class Pipeline:
                 best = price, delays[name], needed
             if all(needed[s] <= _CHEAP_DEPTH for s in streams if s not in room):
                 break
-        if best is not None:
-            _, delays[name], needed = best
-            depths |= needed
+        assert best is not None
+        return best[1], tuple(best[2].values())
 
     def _needed(self, delays: dict[str, Times], stream: Stream) -> int:
         return max(LEAST_DEPTH, occupancy(self.writes(delays, stream), self.reads(delays, stream), self.interval))

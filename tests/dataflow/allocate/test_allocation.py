@@ -16,6 +16,7 @@ import pytest
 from flowc.dataflow.allocate import Limits, allocate, check, chosen_folding, read_folding, simulate
 from flowc.dataflow.allocate.check import faults
 from flowc.dataflow.allocate.layers import Layer, find_layers
+from flowc.dataflow.allocate.timing import Pipeline
 from flowc.dataflow.emulator import emulate
 from flowc.errors import InfeasibleError, UsageError
 from flowc.interface.memory import buses
@@ -55,15 +56,22 @@ def test_wanted_rate_is_reached_and_everything_adds_up(fps: float) -> None:
 
 
 @pytest.mark.parametrize("fps", [None, 3_000])
-def test_layers_that_are_alike_share_options_and_get_what_they_would_alone(
+def test_what_is_alike_shares_options_loops_and_costs_and_gets_what_it_would_alone(
     fps: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graph, limits = residual(2, 8, 8), Limits(lut=0.2)
+    graph, limits = residual(3, 8, 8), Limits(lut=0.2)
+    moved = []
+    monkeypatch.setattr(Pipeline, "_moved", lambda *own, find=Pipeline._moved: moved.append(own[2]) or find(*own))
     assert len({layer.likeness for layer in find_layers(graph)}) < len(find_layers(graph))
     together = allocate(graph, ULTRA96, fps=fps, utilization=limits)
+    shared = len(moved)
     monkeypatch.setattr(Layer, "likeness", property(id))
+    monkeypatch.setattr("flowc.units.likeness.likeness", id)
     alone = allocate(graph, ULTRA96, fps=fps, utilization=limits)
+    assert shared < len(moved) - shared
     assert together.unit_resources == alone.unit_resources
+    assert together.occupancy == alone.occupancy
+    assert (together.latency_cycles, together.graph.streams) == (alone.latency_cycles, alone.graph.streams)
     assert chosen_folding(together.graph) == chosen_folding(alone.graph)
 
 

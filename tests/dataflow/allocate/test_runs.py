@@ -178,10 +178,7 @@ def test_both_kinds_of_loops_find_the_same(
     for per_run, kind in ((1 << 40, DenseLoop), (0, RunLoop)):
         monkeypatch.setattr(times, "_PER_RUN", per_run)
         monkeypatch.setattr(
-            "flowc.dataflow.allocate.timing.loop_of", lambda unit, kind=kind: kind(unit, unit.schedule())
-        )
-        monkeypatch.setattr(
-            "flowc.dataflow.allocate.simulation.loop_of", lambda unit, kind=kind: kind(unit, unit.schedule())
+            "flowc.dataflow.allocate.loops.loop_of", lambda unit, kind=kind: kind(unit, unit.schedule())
         )
         found.append((least_depths(graph, WORK), simulate(graph, 2)))
     assert found[0] == found[1]

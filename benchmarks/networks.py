@@ -194,8 +194,13 @@ from brevitas.export import export_qonnx
 from brevitas_examples.bnn_pynq.models import model_with_cfg
 torch.manual_seed(0)
 model, _ = model_with_cfg(sys.argv[1], pretrained=False)
-if sys.argv[3] == "calibrated":
-    with torch.no_grad():
+with torch.no_grad():
+    if "drawn" in sys.argv[3:]:
+        for norm in model.modules():
+            if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm):
+                norm.weight.uniform_(0.5, 1.5)
+                norm.bias.normal_(0, 0.5)
+    if "calibrated" in sys.argv[3:]:
         for _ in range(8):
             model(torch.rand(16, 3, 32, 32))
 export_qonnx(model.eval(), args=torch.zeros(1, 3, 32, 32), export_path=sys.argv[2], dynamo=False,
@@ -206,27 +211,30 @@ export_qonnx(model.eval(), args=torch.zeros(1, 3, 32, 32), export_path=sys.argv[
 def brevitas_cnv(bits: int) -> Dataflow | None:
     """Brevitas' own CNV (bnn_pynq, untrained), exported to QONNX and read as any model; None without Brevitas.
 
-    The export runs in a process of its own: the training framework's memory is not flowc's.
+    Its batch norms are drawn and calibrated: as they begin, all thresholds of a layer are one number, and no memory is needed for it. The export runs in a process of its own: the training framework's memory is not flowc's.
     """
     if importlib.util.find_spec("brevitas_examples") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"cnv_{bits}w{bits}a_brevitas.onnx"
-        export_brevitas(f"cnv_{bits}w{bits}a", path)
+        export_brevitas(f"cnv_{bits}w{bits}a", path, calibrated=True, drawn=True)
         return compile_model(path).graph
 
 
-def export_brevitas(name: str, path: Path, *, calibrated: bool = False) -> None:
+def export_brevitas(name: str, path: Path, *, calibrated: bool = False, drawn: bool = False) -> None:
     """Writes one of Brevitas' bnn_pynq models for CIFAR-10, untrained, as QONNX.
 
     Args:
         name: of its configuration, such as "cnv_2w2a" or "resnet18_4w4a".
         calibrated: batch norms and scales take the statistics of random images, so that the integers of all layers vary.
+        drawn: factors (0.5 to 1.5) and addends (normal, of deviation 0.5) of batch norms are drawn first, so that every channel has
+            thresholds of its own, as after training.
 
     Raises:
         subprocess.CalledProcessError: the export fails, for want of Brevitas to begin with.
     """
-    command = [sys.executable, "-W", "ignore", "-c", _EXPORT, name, str(path), "calibrated" if calibrated else ""]
+    chosen = [word for word, wanted in (("calibrated", calibrated), ("drawn", drawn)) if wanted]
+    command = [sys.executable, "-W", "ignore", "-c", _EXPORT, name, str(path), *chosen]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -211,7 +211,9 @@ export_qonnx(model.eval(), args=torch.zeros(1, 3, 32, 32), export_path=sys.argv[
 def brevitas_cnv(bits: int) -> Dataflow | None:
     """Brevitas' own CNV (bnn_pynq, untrained), exported to QONNX and read as any model; None without Brevitas.
 
-    Its batch norms are drawn and calibrated: as they begin, all thresholds of a layer are one number, and no memory is needed for it. The export runs in a process of its own: the training framework's memory is not flowc's.
+    Its batch norms are drawn and calibrated: as they begin, all thresholds of a layer are one number, and no memory is needed for it.
+
+    The export runs in a process of its own: the training framework's memory is not flowc's.
     """
     if importlib.util.find_spec("brevitas_examples") is None:
         return None

@@ -42,11 +42,27 @@ def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, s
     if isinstance(activation, Requant) and found.dsp:
         factor, addend = activation.widths
         return lanes * (max(acc.bits + max(0, factor - 1), addend) + 1)
-    if isinstance(activation, Thresholds) and activation.form(lanes, lanes * rows, acc, spacing) == "search":
-        wired = lanes * acc.bits if rows == 1 and activation.search.steps > 1 else 0
-        first_late = activation.first_late(lanes, lanes * rows, acc)
-        return _shifted(activation, lanes, rows, value_bits(acc), first_late) - wired
+    if isinstance(activation, Thresholds):
+        form = activation.form(lanes, lanes * rows, acc, spacing)
+        if form == "search":
+            wired = lanes * acc.bits if rows == 1 and activation.search.steps > 1 else 0
+            first_late = activation.first_late(lanes, lanes * rows, acc)
+            return _shifted(activation, lanes, rows, value_bits(acc), first_late) - wired
+        if form == "compare" and rows > 1:
+            return lanes * _narrower(activation, rows, acc)
     return 0
+
+
+def _narrower(thresholds: Thresholds, rows: int, acc: IntType) -> int:
+    """Of a lane's memory of thresholds that are compared: the look-up tables that it takes less than one as wide as the argument.
+
+    Its bits are those that the widest threshold needs, as those above them repeat the sign; they are read at an address in registers.
+    """
+    counted = cost.constants(rows, acc.bits * thresholds.levels, cost.THRESHOLD_MEMORIES[thresholds.memory])
+    if counted.bram18:
+        return 0
+    taken = pipeline.deep_rom(rows, thresholds.width(acc) * thresholds.levels, "lutram")
+    return (taken.lut or 0) - (counted.lut or 0)
 
 
 def registers(activation: Activation, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int | None:
@@ -55,7 +71,7 @@ def registers(activation: Activation, lanes: int, channels: int, acc: IntType, s
     if isinstance(activation, Thresholds):
         form, cycles = activation.form(lanes, channels, acc, spacing), activation.stages(lanes, channels, acc, spacing)
         if form == "compare":
-            return _compared(activation, lanes, rows, value) + cycles
+            return _compared(activation, lanes, rows, acc) + cycles
         if form == "search":
             ends = activation.first_block(lanes, channels, acc), activation.first_late(lanes, channels, acc)
             return _searched(activation, lanes, rows, value, *ends) + cycles
@@ -75,10 +91,10 @@ def _row(rows: int, width: int, style: str) -> int:
     return 0 if rows == 1 else width + (2 if style == "bram" else 1)
 
 
-def _compared(thresholds: Thresholds, lanes: int, rows: int, value: int) -> int:
+def _compared(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> int:
     """Thresholds of a row, an outcome each, the result (``flowc_thresholds``); bases and steps with them (``flowc_steps``)."""
     levels, out = thresholds.levels, thresholds.dtype.bits
-    width, own = levels * value, levels + out
+    width, own = levels * thresholds.width(acc), levels + out
     if thresholds.plain:
         groups = ceil(levels / MOST_COUNTED)
         own += 3 * groups if groups > 1 else 0

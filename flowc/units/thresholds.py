@@ -208,11 +208,21 @@ class Thresholds(Activation):
         reach = max(abs(int(self.values.min())), abs(int(self.values.max())))
         return max(8, 1 << reach.bit_length().bit_length())
 
+    @cached_property
+    def _bits(self) -> int:
+        """Bits of a number that holds every threshold."""
+        return IntType.for_range(int(self.values.min()), int(self.values.max())).bits if self.levels else 0
+
+    def width(self, acc: IntType) -> int:
+        """Bits in which thresholds differ, of arguments of type ``acc``: beyond its range one says what the next integer says."""
+        return min(self._bits, acc.bits)
+
     @property
     def likeness(self) -> Hashable:
         step, search = self.step.shape[0] > 1, self.search
         counted = self.uniform_step is None
-        shape = self.values.shape, step, counted, self.plain, self._bases, self._stored if self.levels else 0
+        stored = (self._stored, self._bits) if self.levels else 0
+        shape = self.values.shape, step, counted, self.plain, self._bases, stored
         return self.dtype, self.style, self.memory, self.read_cycles, shape, search.steps, search.results is None
 
     def comparable(self, lanes: int, channels: int) -> bool:

@@ -29,6 +29,7 @@ from flowc.units import (
     Requant,
     Split,
     Table,
+    Thresholds,
     Unit,
     Upsample,
     Vvtu,
@@ -218,6 +219,21 @@ def test_standalone_activations_in_pipelines() -> None:
 
 SIX = np.array([3, -5, 1, 2, 5, 4])
 LATE = np.array([[0, 1, 2, 3, 4, 5, 0]] * 6)
+
+
+@pytest.mark.parametrize(("channels", "ends", "bits", "tables"), [
+    (256, (-28, 26), 6, 24), (256, (-600, 700), 10, 40), (256, (0, 31), 5, 20),  # four words of 64 to a bit
+    (512, (-28, 26), 6, 72),  # eight, and one to choose, and a third more
+])  # fmt: skip
+def test_compared_thresholds_are_as_wide_as_the_widest(
+    channels: int, ends: tuple[int, int], bits: int, tables: int
+) -> None:
+    """Of ten bits of an argument: a comparison takes 6.5 tables; a row's counter one and a half and a register per bit, and a mark."""
+    values = np.linspace(*ends, channels).astype(np.int64)[:, None]
+    signs = Thresholds(dtype=BIPOLAR, values=values, base=np.full(channels, -1), step=np.array([[2]]))
+    places = (channels - 1).bit_length()
+    expected = Resources(lut=7 + tables + (3 * places + 1) // 2, ff=bits + 1 + 2 + 2 + places + 1)
+    assert applied(signs, 1, channels, IntType(10, True)) == expected
 
 
 @pytest.mark.parametrize(("changes", "acc", "expected"), [

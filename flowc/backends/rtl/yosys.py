@@ -43,12 +43,11 @@ WITHOUT_LUTRAM = (
 )
 """For iCE40, which has no memories in look-up tables: what was meant for them becomes block RAM, or registers where it is small."""
 
-_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*.weights.*"
-"""Memories of weights stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
+_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*"
+"""Memories of constants stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
 per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
-six inputs has for nothing. Memories of thresholds are not set apart: the cost model was not held against units that have them so. Three
-units of nothing but thresholds (`benchmarks.synthesis finn`) took 461, 754 and 803 tables with them apart, 465, 783 and 928 without, when
-keys in block RAM had a register behind them on every part."""
+six inputs has for nothing. Weights and thresholds alike: a matrix unit of 512 x 512, 2 x 4, whose 512 thresholds lie in tables, takes 464
+tables without this and 251 with it."""
 
 _LUT6_2 = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (

@@ -90,6 +90,7 @@ class Lowering:
         self.units: dict[str, Unit] = {}
         self.absorbed: set[ir.Node] = set()
         self._places: dict[ir.Value, Place] = {}
+        self._orders: dict[str, Array] = {}
         self._consumers: dict[tuple[str, int], list[tuple[str, int]]] = {}
         self._tensors: dict[tuple[str, int], list[str]] = {}
         self._names: set[str] = set()
@@ -123,6 +124,7 @@ class Lowering:
     def relabel(self, value: ir.Value, place: Place, order: Array) -> None:
         """Records a tensor that is another one seen in another order or shape: no hardware."""
         self._places[value] = Place(place.unit, place.port, place.frame, order)
+        self._orders[value.name or ""] = order
         self._tensors.setdefault((place.unit, place.port), []).append(value.name or "")
 
     def at(self, value: ir.Value | None) -> Place:
@@ -234,7 +236,7 @@ class Lowering:
 
     def order_of(self, name: str) -> Array | None:
         """In which order (H, W, C) the tensor of that name is streamed; None where no stream carries it."""
-        return next((place.order for value, place in self._places.items() if value.name == name), None)
+        return self._orders.get(name)
 
     def dataflow(self) -> Dataflow:
         """The finished graph: forks put in where a stream has several consumers, unused outputs dropped."""

@@ -48,7 +48,7 @@ def build(proto: onnx.ModelProto) -> ir.Model:
             arrays[node.output[0]] = _constant(node)
         else:
             nodes.append(node)
-    values: dict[str, ir.Value] = {name: _initializer(name, array) for name, array in arrays.items()}
+    values: dict[str, ir.Value] = {name: fir.initializer(name, array) for name, array in arrays.items()}
     initializers = list(values.values())
     inputs, batch = _inputs([i for i in proto.graph.input if i.name not in values])
     values |= {i.name: i for i in inputs if i.name}
@@ -99,11 +99,6 @@ def _constant(node: onnx.NodeProto) -> npt.NDArray[Any]:
             case "value_ints":
                 return np.asarray(attribute.ints, np.int64)
     raise ModelError("the constant has no number as its value", node=label, remedy=EXPORT_AGAIN)
-
-
-def _initializer(name: str, array: npt.NDArray[Any]) -> ir.Value:
-    tensor = ir.Tensor(array, name=name)
-    return ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
 
 
 def _inputs(infos: list[onnx.ValueInfoProto]) -> tuple[list[ir.Value], int | None]:

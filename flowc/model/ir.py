@@ -7,6 +7,7 @@ node keeps the ONNX names it came from, and constants stay plain numpy arrays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "array_of",
     "declared_batch",
     "float_attr",
+    "initializer",
     "int_attr",
     "ints_attr",
     "is_op",
@@ -82,11 +84,12 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
     Raises:
         ModelError: the shape is unknown or has a symbolic dimension.
     """
-    if value.shape is None or not value.shape.is_static():
+    known = () if value.shape is None else tuple(d for d in value.shape if isinstance(d, int))
+    if value.shape is None or len(known) < len(value.shape):
         raise ModelError(
             f"the shape of tensor '{value.name}' is not known", remedy="export the model with static shapes"
         )
-    return tuple(int(d) for d in value.shape.numpy())
+    return known
 
 
 def required(node: ir.Node, index: int) -> ir.Value:
@@ -148,24 +151,53 @@ def declared_batch(model: ir.Model) -> int | None:
 
 def remove_dead(graph: ir.Graph) -> None:
     """Drop nodes no output depends on, and initializers nobody reads."""
-    for node in reversed(list(graph)):
-        if not any(o.is_graph_output() or o.uses() for o in node.outputs):
-            graph.remove(node, safe=True)
+    dead: set[ir.Node] = set()
+    for node in reversed(graph):
+        if not any(o.is_graph_output() or any(use.node not in dead for use in o.uses()) for o in node.outputs):
+            dead.add(node)
+    graph.remove(dead, safe=True)
     for name, value in list(graph.initializers.items()):
         if not value.uses() and not value.is_graph_output():
             del graph.initializers[name]
 
 
+def initializer(name: str, array: npt.NDArray[Any]) -> ir.Value:
+    """A constant that is in no graph yet."""
+    tensor = ir.Tensor(array, name=name)
+    return ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+
+
+def _attribute(name: str, value: AttrValue) -> ir.Attr:
+    """An attribute of the type that its value has; a sequence that is empty is one of integers."""
+    match value:
+        case int():
+            return ir.AttrInt64(name, value)
+        case float():
+            return ir.AttrFloat32(name, value)
+        case str():
+            return ir.AttrString(name, value)
+    if all(isinstance(v, int) for v in value):
+        return ir.AttrInt64s(name, [int(v) for v in value])
+    return ir.AttrFloat32s(name, value)
+
+
 class Editor:
-    """Adds and replaces nodes in one graph, keeping names unique and origins carried along. O(graph) to build."""
+    """Adds and replaces nodes in one graph, keeping names unique and origins carried along.
+
+    The names of the graph are read when the first new one is asked for, in O(graph).
+    """
 
     def __init__(self, graph: ir.Graph) -> None:
         self.graph = graph
-        self._names = {v.name for v in graph.inputs} | set(graph.initializers)
-        for node in graph:
-            self._names.update(o.name for o in node.outputs)
-            self._names.add(node.name)
         self._suffix: dict[str, int] = {}
+
+    @cached_property
+    def _names(self) -> set[str | None]:
+        taken = {v.name for v in self.graph.inputs} | set(self.graph.initializers)
+        for node in self.graph:
+            taken.add(node.name)
+            taken.update([o.name for o in node.outputs])
+        return taken
 
     def fresh(self, hint: str) -> str:
         """A name like `hint` that nothing in the graph has yet; it counts as taken from now on."""
@@ -181,8 +213,7 @@ class Editor:
         """A new initializer holding `array` (its dtype is kept)."""
         data = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
         name = self.fresh(hint)
-        tensor = ir.Tensor(data, name=name)
-        value = ir.Value(name=name, shape=ir.Shape(data.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        value = initializer(name, data)
         self.graph.register_initializer(value)
         return value
 
@@ -224,8 +255,10 @@ class Editor:
         output = ir.Value(name=name, type=ir.TensorType(dtype) if dtype is not None else None)
         if shape is not None:
             output.shape = ir.Shape(shape)
-        node = ir.node(op_type, inputs, dict(attributes or {}), domain=domain, outputs=[output], name=name)
-        node.metadata_props[ORIGIN] = origin_text(origin if origin is not None else origins(before) or [label(before)])
+        attrs = [_attribute(n, v) for n, v in attributes.items()] if attributes else ()
+        node = ir.Node(domain, op_type, inputs, attrs, outputs=[output], name=name)
+        inherited = before.metadata_props.get(ORIGIN) if origin is None else None
+        node.metadata_props[ORIGIN] = inherited or origin_text([label(before)] if origin is None else origin)
         self.graph.insert_before(before, node)
         return output
 

@@ -193,8 +193,8 @@ def expand(model: ir.Model, *, extra_outputs: Iterable[str] = (), without: Conta
         _write(node, builder)
         if node in without:
             del builder.nodes[written:]
-            for name in list(builder.initializers)[constants:]:
-                del builder.initializers[name]
+            while len(builder.initializers) > constants:
+                builder.initializers.popitem()
     suffix = suffix_of(model)
     outputs = [_info(value) for value in graph.outputs]
     if suffix is not None:

@@ -22,6 +22,7 @@ from flowc.importer.emit import Array, Emitter
 from flowc.importer.operators import CONTRIB_DOMAIN
 from flowc.importer.qdq import INTEGERS, RANGES, dequantize_linear, integer_quantizer, quantize_linear
 from flowc.importer.qoperator import LOWERINGS
+from flowc.importer.shapes import forget_shapes
 from flowc.model import ir as fir
 
 __all__ = ["lower_integers"]
@@ -41,7 +42,7 @@ _ZERO: Array = np.zeros((), np.float32)
 
 
 def lower_integers(model: ir.Model) -> None:
-    """Rewrite every quantizer and quantized operator of the ONNX dialects. Needs shapes and folded constants.
+    """Rewrite every quantizer and quantized operator of the ONNX dialects. Needs shapes, which it forgets, and folded constants.
 
     Raises:
         ModelError: parameters that are not constant or not valid.
@@ -76,6 +77,7 @@ def lower_integers(model: ir.Model) -> None:
         else:
             continue
         emitter.editor.replace(node, value)
+    forget_shapes(graph)
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,12 @@ def _softmax(editor: Editor, node: ir.Node, opset: int) -> None:
         return
     rows, row = math.prod(shape[1:axis]), math.prod(shape[axis:])
     flat = (shape[0], rows, row) if axis else (1, row)
-    y = editor.insert(node, "Reshape", [source, editor.constant(np.asarray(flat, np.int64), "flat")], shape=flat)
-    y = editor.insert(node, node.op_type, [y], {"axis": len(flat) - 1}, shape=flat)
-    y = editor.insert(node, "Reshape", [y, editor.constant(np.asarray(shape, np.int64), "shape")], shape=shape)
+    dtype = source.dtype
+    flattened = editor.constant(np.asarray(flat, np.int64), "flat")
+    y = editor.insert(node, "Reshape", [source, flattened], shape=flat, dtype=dtype)
+    y = editor.insert(node, node.op_type, [y], {"axis": len(flat) - 1}, shape=flat, dtype=dtype)
+    unflattened = editor.constant(np.asarray(shape, np.int64), "shape")
+    y = editor.insert(node, "Reshape", [y, unflattened], shape=shape, dtype=dtype)
     y.shape = output.shape
     editor.substitute(output, y, before=node)
 

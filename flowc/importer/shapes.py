@@ -1,12 +1,14 @@
-"""Static shapes and element types of every value, by ONNX shape inference on a light copy of the graph.
+"""Static shapes and element types of every value, by ONNX shape inference on a light copy of the nodes that lack them.
 
 The copy holds no weights (large constants stand in as inputs), and flowc's and QONNX's quantizers stand in as Identity,
-which has their shape rule; what the file itself says about inner shapes is never read.
+which has their shape rule; what the file itself says about inner shapes is never read. Each node is inferred once: a rewrite
+says of what shape its nodes are, or leaves them without one, and forgets the shapes of others where it changes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -23,7 +25,7 @@ from flowc.importer.remedies import EXPORT_AGAIN
 from flowc.model import ir as fir
 from flowc.model.runtime import IR_VERSION
 
-__all__ = ["infer_shapes", "require_static_shapes"]
+__all__ = ["forget_shapes", "infer_shapes", "require_static_shapes"]
 
 _SMALL = 4096
 _TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.INT64, ir.DataType.BOOL, *INTEGERS})
@@ -31,22 +33,47 @@ _ELEMENTWISE_DOMAINS = frozenset({fir.DOMAIN, QUANTIZER_DOMAIN})
 
 
 def infer_shapes(model: ir.Model) -> None:
-    """Set shape and type of every value from those of the graph inputs; dimensions that can't be inferred stay unknown.
+    """Set shape and type of every value that has none, from those of the others; dimensions that can't be inferred stay unknown.
 
     Raises:
-        ModelError: shapes that contradict each other, or a tensor of absurd size.
+        ModelError: shapes or types that contradict each other, or a tensor of absurd size.
     """
-    graph = model.graph
+    graph, opset = model.graph, model.graph.opset_imports[""]
+    unknown = {node: None for node in graph if _is_unknown(node)}
+    inferred = _inferred(unknown, opset) if unknown else onnx.ModelProto()
+    found = {info.name: info.type.tensor_type for info in inferred.graph.value_info}
+    for node in graph:
+        if node in unknown:
+            for output in node.outputs:
+                _assign(output, found.get(output.name or ""))
+        _check_types(node, opset)
+        _check_convolution(node)
+        _check_reshape(node)
+    _outputs(graph, inferred)
+
+
+def forget_shapes(graph: ir.Graph) -> None:
+    """Let the shapes of all computed values be inferred anew."""
+    for node in graph:
+        for output in node.outputs:
+            output.shape = None
+
+
+def _is_unknown(node: ir.Node) -> bool:
+    return any(o.name and (o.dtype is None or o.shape is None or not o.shape.is_static()) for o in node.outputs)
+
+
+def _inferred(nodes: Collection[ir.Node], opset: int) -> onnx.ModelProto:
+    """A light model of `nodes`, with shapes and types of what they compute where those of what they read give them."""
     light = onnx.GraphProto(name="shapes")
-    for value in graph.inputs:
-        light.input.append(_info(value))
-    for value in graph.initializers.values():
+    inner = {output for node in nodes for output in node.outputs}
+    for value in dict.fromkeys(v for node in nodes for v in node.inputs if v is not None and v not in inner):
         array = fir.array_of(value)
         if array is not None and array.size <= _SMALL:
             light.initializer.append(numpy_helper.from_array(array, value.name))
         else:
             light.input.append(_info(value))
-    for node in graph:
+    for node in nodes:
         if node.domain in _ELEMENTWISE_DOMAINS:
             light.node.append(_stand_in(node, "Identity", (0,)))
         elif node.domain == CONTRIB_DOMAIN:
@@ -54,45 +81,45 @@ def infer_shapes(model: ir.Model) -> None:
         else:
             light.node.append(ir.serde.serialize_node(node))
     proto = onnx.ModelProto(ir_version=IR_VERSION, graph=light)
-    proto.opset_import.append(helper.make_opsetid("", graph.opset_imports[""]))
+    proto.opset_import.append(helper.make_opsetid("", opset))
     for pool in proto.graph.node:
         if pool.op_type in ("MaxPool", "AveragePool") and _ints(pool, "ceil_mode"):
             _count_windows(proto, pool)
     try:
-        inferred = shape_inference.infer_shapes(proto, strict_mode=True)
+        return shape_inference.infer_shapes(proto, strict_mode=True)
     except Exception as error:
         raise ModelError(f"the shapes in the model contradict each other: {error}", remedy="export it again") from error
-    found = {info.name: info.type.tensor_type for info in inferred.graph.value_info}
-    for node in graph:
-        for output in node.outputs:
-            _assign(output, found.get(output.name or ""))
-        _check_types(node, graph.opset_imports[""])
-        _check_convolution(node)
-        _check_reshape(node)
-    _outputs(graph, inferred)
+
+
+@cache
+def _signature(op_type: str, opset: int) -> tuple[onnx.defs.OpSchema, list[frozenset[str]]] | None:
+    """The schema of a standard operator, and the types that each of its inputs takes; None where there is no such operator."""
+    if not onnx.defs.has(op_type):
+        return None
+    schema = onnx.defs.get_schema(op_type, opset)
+    allowed = {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
+    return schema, [allowed.get(i.type_str, frozenset([i.type_str])) for i in schema.inputs]
 
 
 def _check_types(node: ir.Node, opset: int) -> None:
     """That the inputs are of types that the operator takes, which ONNX's inference does not look at."""
-    if node.domain != "" or not onnx.defs.has(node.op_type):
+    signature = _signature(node.op_type, opset) if node.domain == "" else None
+    if signature is None:
         return
-    schema = onnx.defs.get_schema(node.op_type, opset)
-    allowed = {c.type_param_str: c.allowed_type_strs for c in schema.type_constraints}
+    schema, types = signature
     for i, value in enumerate(node.inputs):
-        formal = schema.inputs[min(i, len(schema.inputs) - 1)]
-        if value is None or value.dtype is None:
+        position = min(i, len(types) - 1)
+        if value is None or value.dtype is None or f"tensor({value.dtype.name.lower()})" in types[position]:
             continue
-        given = f"tensor({value.dtype.name.lower()})"
-        if given not in allowed.get(formal.type_str, [formal.type_str]):
-            takes = ", ".join(
-                sorted(t.removeprefix("tensor(").removesuffix(")") for t in allowed.get(formal.type_str, []))
-            )
-            raise ModelError(
-                f"its input '{value.name}' is of type {value.dtype.name.lower()}, and {node.op_type} of operator set "
-                f"{schema.since_version} takes {takes or formal.type_str}",
-                node=fir.label(node),
-                remedy="put a DequantizeLinear (or a Cast to float32) in front of it, or export with opset 20",
-            )
+        takes = schema.inputs[position].type_str
+        if "(" not in takes:
+            takes = ", ".join(sorted(t.removeprefix("tensor(").removesuffix(")") for t in types[position]))
+        raise ModelError(
+            f"its input '{value.name}' is of type {value.dtype.name.lower()}, and {node.op_type} of operator set "
+            f"{schema.since_version} takes {takes}",
+            node=fir.label(node),
+            remedy="put a DequantizeLinear (or a Cast to float32) in front of it, or export with opset 20",
+        )
 
 
 def _check_reshape(node: ir.Node) -> None:

@@ -19,6 +19,7 @@ from flowc.errors import ModelError
 from flowc.importer import opsets, spatial
 from flowc.importer.fold import fold_constants
 from flowc.importer.remedies import FIXED
+from flowc.importer.shapes import forget_shapes
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
 
@@ -33,11 +34,15 @@ def simplify(model: ir.Model) -> None:
     Raises:
         ModelError: an operator uses a feature that has no equivalent in hardware or on the host.
     """
-    editor = Editor(model.graph)
-    for node in list(model.graph):
+    graph = model.graph
+    editor = Editor(graph)
+    implicit = any(spatial.is_implicit(node) for node in graph)
+    for node in list(graph):
         handler = _HANDLERS.get(node.op_type)
         if handler is not None and not node.domain:
             handler(editor, node)
+    if implicit:
+        forget_shapes(graph)
     _one_sample(model)
 
 
@@ -107,14 +112,15 @@ def _gemm(editor: Editor, node: ir.Node) -> None:
     a, b = fir.required(node, 0), fir.required(node, 1)
     c = fir.optional(node, 2)
     if fir.int_attr(node, "transA", 0):
-        a = editor.insert(node, "Transpose", [a], {"perm": [1, 0]}, shape=fir.shape_of(a)[::-1])
+        a = editor.insert(node, "Transpose", [a], {"perm": [1, 0]}, shape=fir.shape_of(a)[::-1], dtype=a.dtype)
     if fir.int_attr(node, "transB", 0):
-        b = editor.insert(node, "Transpose", [b], {"perm": [1, 0]}, shape=fir.shape_of(b)[::-1])
+        b = editor.insert(node, "Transpose", [b], {"perm": [1, 0]}, shape=fir.shape_of(b)[::-1], dtype=b.dtype)
     shape = (fir.shape_of(a)[0], fir.shape_of(b)[1])
-    y = editor.insert(node, "MatMul", [a, b], shape=shape)
+    y = editor.insert(node, "MatMul", [a, b], shape=shape, dtype=a.dtype)
     y = _scaled(editor, node, y, fir.float_attr(node, "alpha", 1.0))
     if c is not None:
-        y = editor.insert(node, "Add", [y, _scaled(editor, node, c, fir.float_attr(node, "beta", 1.0))], shape=shape)
+        c = _scaled(editor, node, c, fir.float_attr(node, "beta", 1.0))
+        y = editor.insert(node, "Add", [y, c], shape=shape, dtype=y.dtype)
     editor.replace(node, y)
 
 
@@ -122,7 +128,7 @@ def _scaled(editor: Editor, node: ir.Node, value: ir.Value, factor: float) -> ir
     if factor == 1.0:
         return value
     constant = editor.constant(np.asarray(factor, np.float32), f"{fir.label(node)}/factor")
-    return editor.insert(node, "Mul", [value, constant], shape=fir.shape_of(value))
+    return editor.insert(node, "Mul", [value, constant], shape=fir.shape_of(value), dtype=value.dtype)
 
 
 def _reduce_mean(editor: Editor, node: ir.Node) -> None:
@@ -134,10 +140,10 @@ def _reduce_mean(editor: Editor, node: ir.Node) -> None:
     if sorted(a % len(shape) for a in axes) != list(range(2, len(shape))) or len(shape) < 3:
         return
     pooled = (*shape[:2], *(1 for _ in shape[2:]))
-    y = editor.insert(node, "GlobalAveragePool", [source], shape=pooled)
+    y = editor.insert(node, "GlobalAveragePool", [source], shape=pooled, dtype=source.dtype)
     if not fir.int_attr(node, "keepdims", 1):
         target = editor.constant(np.asarray((1, shape[1]), np.int64), f"{output.name}/shape")
-        y = editor.insert(node, "Reshape", [y, target], shape=shape[:2])
+        y = editor.insert(node, "Reshape", [y, target], shape=shape[:2], dtype=source.dtype)
     editor.replace(node, y)
 
 
@@ -146,12 +152,10 @@ def _sum(editor: Editor, node: ir.Node) -> None:
     values = [v for v in node.inputs if v is not None]
     total = values[0]
     for value in values[1:]:
-        total = editor.insert(node, "Add", [total, value])
-        total.shape = node.outputs[0].shape
+        total = editor.insert(node, "Add", [total, value], dtype=None)
     if node.op_type == "Mean" and len(values) > 1:
         count = editor.constant(np.asarray(len(values), np.float32), f"{fir.label(node)}/count")
-        total = editor.insert(node, "Div", [total, count])
-        total.shape = node.outputs[0].shape
+        total = editor.insert(node, "Div", [total, count], dtype=None)
     editor.replace(node, total)
 
 
@@ -185,7 +189,7 @@ _HANDLERS: dict[str, Callable[[Editor, ir.Node], None]] = {
 
 
 def _one_sample(model: ir.Model) -> None:
-    """Set the batch size to 1, fold what that leaves constant, and infer all shapes anew."""
+    """Set the batch size to 1, fold what that leaves constant, and infer the shapes that changed."""
     batch = fir.declared_batch(model) or 1
     if batch > 1:
         editor = Editor(model.graph)
@@ -193,6 +197,7 @@ def _one_sample(model: ir.Model) -> None:
             _constants_to_one_sample(editor, node, batch)
         for value in model.graph.inputs:
             value.shape = ir.Shape((1, *fir.shape_of(value)[1:]))
+        forget_shapes(model.graph)
     try:
         fold_constants(model)
     except ModelError as error:

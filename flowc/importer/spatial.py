@@ -13,9 +13,16 @@ from flowc.importer.remedies import EXPORT_AGAIN
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
 
-__all__ = ["conv", "conv_transpose", "pad", "pool", "resize"]
+__all__ = ["conv", "conv_transpose", "is_implicit", "pad", "pool", "resize"]
 
 Ints = tuple[int, ...]
+
+
+def is_implicit(node: ir.Node) -> bool:
+    """Whether the padding of a node follows from a rule, or from the size of its output."""
+    return "output_shape" in node.attributes or (
+        "auto_pad" in node.attributes and fir.str_attr(node, "auto_pad", "NOTSET") != "NOTSET"
+    )
 
 
 def _set_ints(node: ir.Node, **values: tuple[int, ...] | list[int]) -> None:

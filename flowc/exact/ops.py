@@ -8,7 +8,7 @@ Each operation also says in which direction it is monotone, where that is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,26 +18,34 @@ from flowc.model.ir import DOMAIN, float_attr, int_attr, str_attr
 from flowc.model.quantizers import dequantize, quantize
 from flowc.units.base import Array
 
-__all__ = ["axis_aligned", "direction", "evaluate", "is_elementwise", "left_open", "nudged", "ripple", "widened"]
+__all__ = [
+    "Function", "axis_aligned", "direction", "evaluate", "is_elementwise", "left_open", "nudged", "prepared", "ripple", "split", "widened",
+]  # fmt: skip
+
+Function = Callable[..., Array]
+"""An operation whose attributes are known, of its inputs one by one."""
 
 
-def _quantize(node: ir.Node, args: Sequence[Any]) -> Array:
-    return quantize(
-        *args,
-        lo=int_attr(node, "lo", 0),
-        hi=int_attr(node, "hi", 0),
-        rounding=str_attr(node, "rounding", "ROUND"),
-        style=str_attr(node, "style", "qonnx"),
+def _quantizer(node: ir.Node) -> Function:
+    lo, hi = int_attr(node, "lo", 0), int_attr(node, "hi", 0)
+    return partial(
+        quantize, lo=lo, hi=hi, rounding=str_attr(node, "rounding", "ROUND"), style=str_attr(node, "style", "qonnx")
     )
 
 
-def _batchnorm(node: ir.Node, args: Sequence[Array]) -> Array:
-    # onnxruntime's unfused BatchNormalization, operation for operation.
-    x, gamma, beta, mean, var = args
+def _normal(node: ir.Node, gamma: Array, beta: Array, mean: Array, var: Array) -> tuple[Array, Array]:
+    """What a batch normalization multiplies by and adds, as onnxruntime computes it unfused, operation for operation."""
     inv = np.float32(1) / np.sqrt(var + np.float32(float_attr(node, "epsilon", 1e-5)))
     a = inv * gamma
-    b = beta - mean * a
+    return a, beta - mean * a
+
+
+def _scaled(x: Array, a: Array, b: Array) -> Array:
     return x * a + b
+
+
+def _batchnorm(node: ir.Node, args: Sequence[Array]) -> Array:
+    return _scaled(args[0], *_normal(node, *args[1:]))
 
 
 def _clip(_: ir.Node, args: Sequence[Any]) -> Array:
@@ -128,13 +136,44 @@ def _by_runtime(node: ir.Node, args: Sequence[Array]) -> Array:
 
 def evaluate(node: ir.Node, args: Sequence[Any]) -> Array:
     """The node's float32 result on arrays that broadcast against each other (2-D: parameter sets, values)."""
-    if node.domain == DOMAIN:
-        return _quantize(node, args) if node.op_type == "Quantize" else dequantize(*args)
     with np.errstate(all="ignore"):
-        if node.op_type in _NUMPY:
-            out = _NUMPY[node.op_type](node, args)
-            return out if out.dtype == np.float32 else out.astype(np.float32)
-        return _by_runtime(node, args)
+        return prepared(node)(*args)
+
+
+def prepared(node: ir.Node) -> Function:
+    """What `evaluate` computes, its attributes read once; floating-point errors are the caller's to ignore."""
+    if node.domain == DOMAIN:
+        return _quantizer(node) if node.op_type == "Quantize" else dequantize
+    function = _NUMPY.get(node.op_type)
+    if function is None:
+        return lambda *args: _by_runtime(node, args)
+
+    def run(*args: Any) -> Array:
+        out = function(node, args)
+        return out if out.dtype == np.float32 else out.astype(np.float32)
+
+    return run
+
+
+def split(node: ir.Node, constants: Sequence[Array | None]) -> tuple[Function, list[Array]] | None:
+    """The operation in two parts: what follows from its constants alone, computed here, and a function of its input and that.
+
+    None where there is no such part. The same operations in the same order, so the same float32 results: a batch normalization computes
+    its factor and its offset from four constants, whatever it is applied to.
+
+    Args:
+        constants: the inputs behind the first; None for those that are not constant.
+    """
+    known = [c for c in constants if c is not None]
+    if (
+        node.domain
+        or node.op_type != "BatchNormalization"
+        or len(known) < 4
+        or any(c.dtype != np.float32 for c in known)
+    ):
+        return None
+    with np.errstate(all="ignore"):
+        return _scaled, [*_normal(node, *known)]
 
 
 def left_open(node: ir.Node) -> bool:

@@ -8,7 +8,7 @@ constant varies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,16 @@ class Step:
 
     node: ir.Node
     inputs: tuple[ir.Value | None, ...]
+    output: ir.Value
+
+
+@dataclass(frozen=True, eq=False)
+class _Operation:
+    """A step as it is evaluated: a function of ``inputs``, which are values, or constants computed from constants."""
+
+    node: ir.Node
+    run: ops.Function
+    inputs: tuple[Hashable | None, ...]
     output: ir.Value
 
 
@@ -170,6 +180,7 @@ class Region:
         self._sets_shape = tuple(self.shape[axis] if v else 1 for axis, v in enumerate(varying))
         self.sets = int(np.prod(self._sets_shape)) if self._sets_shape else 1
         self._sets = {value: self.as_sets(array) for value, array in aligned.items()}
+        self._prepare()
 
     def as_sets(self, array: Array) -> Array:
         """An array aligned with the output (full rank, or of one element) as (sets or 1, 1)."""
@@ -229,17 +240,18 @@ class Region:
         Raises:
             Blocked: a result is not a number, for integers alone; with ``floats`` given, such a result is -2^31, which is no level.
         """
-        known: dict[ir.Value, Array] = {
-            v: a if rows is None or a.shape[0] == 1 else a[rows] for v, a in self._sets.items()
+        known: dict[Hashable, Array] = {
+            v: a if rows is None or len(a) == 1 else a[rows] for v, a in self._fixed.items()
         }
         known.update(integers)
         known.update(floats or {})
-        for step in self.steps:
-            result = step.output
-            if result not in known:
-                args = [None if i is None else known[i] for i in step.inputs]
-                exact = ops.evaluate(step.node, args)
-                known[result] = ops.nudged(step.node, args, exact, nudge) if nudge else exact
+        with np.errstate(all="ignore"):
+            for operation in self._needed(frozenset(floats or ()), of or self.output):
+                args = [None if i is None else known[i] for i in operation.inputs]
+                result = operation.run(*args)
+                if nudge:
+                    result = ops.nudged(operation.node, args, result, nudge)
+                known[operation.output] = result
         found = known[of or self.output]
         missing = np.isnan(found)
         if missing.any():
@@ -247,6 +259,35 @@ class Region:
                 raise Blocked(self.output, NOT_A_NUMBER)
             found = np.where(missing, _NO_LEVEL, found)
         return found
+
+    def _prepare(self) -> None:
+        """Reads every operation once: its attributes, and what of it follows from constants alone."""
+        self._fixed: dict[Hashable, Array] = dict(self._sets)
+        self._operations: list[_Operation] = []
+        self._plans: dict[tuple[frozenset[ir.Value], ir.Value], list[_Operation]] = {}
+        for step in self.steps:
+            parts = ops.split(step.node, [self._sets.get(v) if v is not None else None for v in step.inputs[1:]])
+            if parts is None:
+                self._operations.append(_Operation(step.node, ops.prepared(step.node), step.inputs, step.output))
+                continue
+            function, constants = parts
+            keys = [(step, i) for i in range(len(constants))]
+            self._fixed.update(zip(keys, constants, strict=True))
+            self._operations.append(_Operation(step.node, function, (step.inputs[0], *keys), step.output))
+
+    def _needed(self, given: frozenset[ir.Value], output: ir.Value) -> list[_Operation]:
+        """The operations that lead from ``given`` values, and from leaves, to ``output``, in order."""
+        known = self._plans.get((given, output))
+        if known is None:
+            wanted: set[Hashable] = {output}
+            known = []
+            for operation in reversed(self._operations):
+                if operation.output in wanted and operation.output not in given:
+                    known.append(operation)
+                    wanted.update(operation.inputs)
+            known.reverse()
+            self._plans[given, output] = known
+        return known
 
     def monotone(self, leaf: ir.Value) -> Array | None:
         """+1, 0 or -1 per parameter set: the direction in which the output follows ``leaf``; None where not provable."""

@@ -68,6 +68,20 @@ def test_same_bits_as_onnxruntime(name: str) -> None:
         np.testing.assert_array_equal(ops.evaluate(node_of(op, 2), swapped), by_onnxruntime(op, swapped, {}))
 
 
+def test_what_follows_from_constants_alone_changes_no_bit() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(0, 10, (64, 500)).astype(F)
+    columns = [rng.uniform(0.1, 3, (64, 1)).astype(F) for _ in range(4)]
+    node = node_of("BatchNormalization", 5, {"epsilon": 1e-3})
+    parts = ops.split(node, columns)
+    assert parts is not None
+    function, constants = parts
+    np.testing.assert_array_equal(function(x, *constants), ops.evaluate(node, [x, *columns]))
+    assert ops.split(node, [*columns[:3], None]) is None
+    assert ops.split(node, [c.astype(np.float64) for c in columns]) is None
+    assert ops.split(node_of("Mul", 2), columns[:1]) is None
+
+
 def test_batch_normalization_is_onnxruntimes_own_form() -> None:
     """Other algebraic forms differ in the last bit for many values."""
     rng = np.random.default_rng(2)

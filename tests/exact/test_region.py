@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
 
+from flowc.exact import ops
 from flowc.exact.region import Blocked, Region, compress, constant_of
 from flowc.importer import load_model
 from flowc.model.ir import DOMAIN, is_op
@@ -75,6 +78,26 @@ def test_rows_and_replaced_floats() -> None:
     assert (
         region.evaluate({leaf: q}, {entry: given}) == region.evaluate({leaf: np.array([[31]])}, {entry: given})
     ).all()
+
+
+def test_every_float_on_the_way_is_what_its_operation_makes_of_the_one_before() -> None:
+    """What is computed once, what is left out because a float is given, and parameter sets picked: the same bits as step by step."""
+    net = Net([1, 3, 2, 2])
+    region = region_of(net.model(net.quant(net.relu(net.bn(net.quant(net.x, 0.3, bits=6), 3)), 0.2)))
+    leaf, q = region.leaves[0], np.arange(-32, 32)[None]
+    floats: dict[Any, Any] = {leaf: q}
+    for step in region.steps:
+        arguments = [floats.get(v, region.constants.get(v)) for v in step.inputs]  # type: ignore[arg-type]
+        floats[step.output] = ops.evaluate(step.node, arguments)
+    for value in (step.output for step in region.steps):
+        wanted = floats[value]
+        np.testing.assert_array_equal(region.evaluate({leaf: q}, of=value), wanted)
+        np.testing.assert_array_equal(region.evaluate({}, {value: wanted}), floats[region.output])
+        for rows in (slice(1, 3), np.array([2, 0, 0])):
+            wide = np.broadcast_to(wanted, (3, 64))
+            np.testing.assert_array_equal(
+                np.broadcast_to(region.evaluate({leaf: q}, rows=rows, of=value), wide[rows].shape), wide[rows]
+            )
 
 
 def test_monotone_only_where_proven() -> None:

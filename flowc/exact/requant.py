@@ -34,6 +34,8 @@ _ROUNDED = 2.0**-40
 _PAIRWISE = 1 << 6
 _AT_ONCE = 1 << 16
 """Thresholds at a time, so that what is computed from them stays small."""
+_AT_A_TIME = 1 << 11
+"""Thresholds that one parameter set more does not take longer than a portion of its own."""
 _FEW = 64
 _COLUMNS = 1 << 13
 
@@ -155,11 +157,10 @@ def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words 
     shifts_tried = min(bounds.shift, _INT64 - highest) + 1
     inside = _hopeful(low, high, shifts_tried, bounds)
     hopeful: Array = (np.logical_and if common else np.logical_or).reduce(inside, axis=1)
-    for shift in range(shifts_tried):
+    for shift in map(int, np.flatnonzero(hopeful)):
+        # No smaller multiplier lies above the slope's lower end, here or at any greater shift.
         if (low[open_] * 2.0**shift >= 1 << (bounds.mult - 1)).any():
             return None
-        if not hopeful[shift]:
-            continue
         good, m, b = _fit(constraints, low, high, shift, bounds)
         if common:
             good[:] = good.all()
@@ -172,8 +173,11 @@ def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words 
 
 
 def _portions(steps: Steps) -> Iterator[slice]:
-    """Parameter sets in portions that fit into a cache, the first one alone: what is wrong is wrong there as a rule."""
+    """Parameter sets in portions that fit into a cache; of many, the first one alone: what is wrong is wrong there as a rule."""
     many = max(1, _AT_ONCE // (steps.at.shape[1] + 1))
+    if steps.at.size <= _AT_A_TIME:
+        yield slice(0, len(steps.lo))
+        return
     yield slice(0, 1)
     for start in range(1, len(steps.lo), many):
         yield slice(start, min(len(steps.lo), start + many))
@@ -377,9 +381,10 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
     ats = steps.at[p][inside[p]]
     gap = (ats[-1] - ats[0]) / max(1, len(ats) - 1)
     for shift in dict.fromkeys(int(s) for s in (np.floor(np.log2(max(gap, 1))), np.ceil(np.log2(max(gap, 1))))):
-        if shift < 1:
-            continue
         one = 1 << shift
+        if shift < 1 or (steps.free is None and (np.abs(np.diff(ats) - one) > 1).any()):
+            # It enters a level every 2^shift integers, or one more or less: ties go up and down in turn.
+            continue
         # Level L is entered at (L - 1/2) * 2^shift - add, or one later where the tie goes down.
         level = steps.base + 1 + first
         add = np.where(any_inside, level * one - one // 2 - steps.at[np.arange(sets), first], 0)
@@ -412,5 +417,7 @@ def _equal(candidate: Requant | Words, steps: Steps) -> bool:
 
     # A wrong candidate is seldom wrong in one place: a few edges tell as a rule.
     levels = steps.at.shape[1]
-    few = slice(0, None, max(1, levels // _FEW))
+    if levels <= _FEW:
+        return equal(slice(None))
+    few = slice(0, None, levels // _FEW)
     return equal(few) and all(equal(slice(k, k + _COLUMNS)) for k in range(0, max(1, levels), _COLUMNS))

@@ -14,7 +14,7 @@ from flowc.exact import requant
 from flowc.exact.choose import as_table, as_thresholds
 from flowc.exact.requant import DSP, Bounds, Words, find_requant, find_words
 from flowc.exact.steps import Steps, assemble, steps_by_bisection, steps_by_exhaustion, steps_of_activation
-from flowc.model.dtypes import IntType
+from flowc.model.dtypes import IntType, SInt
 from flowc.units.activation import Requant
 from flowc.units.base import Array
 from tests.exact.analysis import last_activation
@@ -72,6 +72,27 @@ def test_every_multiply_add_shift_is_found_again(sets: int, shift: int, seed: in
     found = find_requant(steps, IntType.for_range(-8, 8))
     assert found is not None
     assert found.shift <= shift or found.half_even
+    equal_everywhere(found, steps)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 7), st.integers(-12, 0), st.integers(3, 9), st.integers(0, 2**32 - 1))
+def test_every_shift_that_rounds_to_even_is_found_again(
+    sets: int, shift: int, least: int, more: int, seed: int
+) -> None:
+    """Whatever is added, wherever the ranges begin and end: what is refused unseen is no such shift."""
+    rng = np.random.default_rng(seed)
+    add = rng.integers(-(20 << shift), 20 << shift, sets)
+    lo = (least << shift) - add - rng.integers(1, 100, sets)
+    hi = ((least + more) << shift) - add + rng.integers(1, 100, sets)
+    plain = Requant(
+        dtype=SInt(8), mult=np.ones(1, np.int64), add=add, shift=shift, lo=least, hi=least + more, half_even=True
+    )
+    steps = from_function(lambda q, rows: plain.select(np.arange(sets)[rows]).apply(q.T).T.astype(np.int64), lo, hi)
+    found = find_requant(steps, SInt(8))
+    assert found is not None
+    assert found.half_even
+    assert found.shift == shift
     equal_everywhere(found, steps)
 
 

@@ -145,7 +145,8 @@ class FoldActivations(ModelPass):
         lo, hi = region.limits(leaf)
 
         levels, bounds = levels_of(region, leaf), level_bounds(region, leaf)
-        steps = steps_of(levels, lo, hi, region.monotone(leaf), unit, bounds, self.budget)
+        direction = region.monotone(leaf)
+        steps = steps_of(levels, lo, hi, direction, unit, bounds, self.budget, ripples=region.by_runtime)
         name = node.outputs[0].name or ""
         if self._identity(steps):
             self.note(label(node), "changes nothing on the integers that occur")

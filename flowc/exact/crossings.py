@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from flowc.exact.budget import Budget, TooLarge
 from flowc.exact.region import Region, Step
-from flowc.exact.steps import bisect
+from flowc.exact.search import bisect
 from flowc.units.base import Array
 
 __all__ = ["Crossings", "crossings", "meeting_of"]

@@ -20,8 +20,8 @@ from flowc.exact.certificate import TensorCertificate
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.joins import JoinForm
 from flowc.exact.region import Region
+from flowc.exact.search import bisect
 from flowc.exact.spans import covered, neighbours, stacked
-from flowc.exact.steps import bisect
 from flowc.units.base import Array
 
 __all__ = ["certify_join", "listed"]

@@ -6,7 +6,6 @@ is small, by bisection per threshold where it is large and the operations are mo
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flowc.exact.budget import PER_THRESHOLD, Budget, TooLarge
+from flowc.exact.search import bisect, counted, first_reached
 from flowc.exact.walk import Enclose, settle
 from flowc.units.activation import Activation, Requant
 from flowc.units.base import Array
@@ -24,7 +24,6 @@ from flowc.units.thresholds import Thresholds
 __all__ = [
     "Steps",
     "assemble",
-    "bisect",
     "steps_by_bisection",
     "steps_by_exhaustion",
     "steps_by_settling",
@@ -41,7 +40,6 @@ _THRESHOLDS = 1 << 22
 """Thresholds held at most, all parameter sets together: some hundred megabytes with all that is computed from them."""
 _CHUNK = 1 << 20
 _LEAF = 64
-_FAR = 1 << 40
 
 Levels = Callable[[Array, Any], Array]
 """Levels of integers (rows, n) for some parameter sets, a slice or an index per row: int64 (rows, n)."""
@@ -102,51 +100,12 @@ class Steps:
 
     def __call__(self, q: Array) -> Array:
         """Values (P, n) at integers (P, n)."""
-        passed = _counted(self.at, q)
+        passed = counted(self.at, q)
         if self.step.size == 1:
             return self.base[:, None] + passed * self.step
         levels = self.base[:, None] + np.cumsum(np.broadcast_to(self.step, self.at.shape), axis=1)
         values: Array = np.take_along_axis(np.concatenate([self.base[:, None], levels], axis=1), passed, axis=1)
         return values
-
-
-def _counted(at: Array, q: Array) -> Array:
-    """How many of its own ascending integers ``at`` (P, K) each of ``q`` (P, n) has reached."""
-    if not at.size or not q.size:
-        return np.zeros(q.shape, np.int64)
-    # All rows end to end, each lifted above the one before it, so that one search does.
-    low, high = min(int(at.min()), int(q.min())), max(int(at.max()), int(q.max()))
-    if (high - low + 1) * len(at) >= 1 << 62:
-        return np.stack([np.searchsorted(a, x, side="right") for a, x in zip(at, q, strict=True)])
-    lift = (high - low + 1) * np.arange(len(at))[:, None] - low
-    found = np.searchsorted((at + lift).reshape(-1), (q + lift).reshape(-1), side="right")
-    counts: Array = found.reshape(q.shape) - at.shape[1] * np.arange(len(at))[:, None]
-    return counts
-
-
-def bisect(reached: Callable[[Array], Array], lo: Array, hi: Array, guess: Array | None = None) -> Array:
-    """Per element the smallest integer of [lo, hi] at which a nondecreasing predicate holds, ``hi + 1`` where it never does.
-
-    Args:
-        reached: maps int64 integers to booleans, elementwise (vectorized).
-        lo, hi: int64 arrays of one shape.
-        guess: where to look first, then ever farther away: few rounds where the results lie near it. None: halving from the start.
-    """
-    low, high = lo.astype(np.int64).copy(), hi.astype(np.int64) + 1
-    reach = 1
-    for count in itertools.count():
-        open_ = low < high
-        if not open_.any():
-            break
-        middle = np.minimum((low + high) >> 1, hi)
-        if guess is not None and reach < _FAR:
-            near = np.clip(middle, guess - reach, guess + (reach - 1))
-            middle = np.minimum(np.maximum(np.minimum(near, high - 1), low), hi)
-            reach <<= count > 0  # the integer before the guess, and the guess itself, come first
-        holds = reached(middle)
-        high = np.where(open_ & holds, middle, high)
-        low = np.where(open_ & ~holds, middle + 1, low)
-    return low
 
 
 def steps_of(
@@ -157,6 +116,8 @@ def steps_of(
     unit: int,
     enclose: Enclose | None = None,
     budget: Budget | None = None,
+    *,
+    ripples: bool = False,
 ) -> Steps:
     """The step form of ``levels`` on [lo, hi].
 
@@ -165,6 +126,7 @@ def steps_of(
         unit: difference between neighbouring levels (2 for bipolar results, else 1).
         enclose: bounds of the levels between two integers; what is not monotone is walked through with it where the range is large.
         budget: what the functions of the model may still take; None: as much as if this were the only one.
+        ripples: as of `steps_by_bisection`.
 
     Raises:
         TooLarge: more integers than can be walked through, or more thresholds than can be held.
@@ -172,12 +134,11 @@ def steps_of(
     budget = budget or Budget()
     count = int((hi - lo + 1).max()) * len(lo)
     if direction is not None:
-        everything = slice(0, len(lo))
-        ends = [levels(e[:, None], everything)[:, 0] for e in (lo, hi)]
-        thresholds = int(np.abs(ends[1] - ends[0]).sum()) // unit
+        ends = levels(np.stack([lo, hi], axis=1), slice(0, len(lo)))
+        thresholds = int(np.abs(ends[:, 1] - ends[:, 0]).sum()) // unit
         _take_thresholds(budget, thresholds, lo, hi)
         if count > _EXHAUSTIVE or count > _SEARCH * thresholds:
-            return steps_by_bisection(levels, lo, hi, unit)
+            return steps_by_bisection(levels, lo, hi, unit, ends, ripples=ripples)
         return steps_by_exhaustion(levels, lo, hi, unit)
     if count <= _EXHAUSTIVE or enclose is None:
         if count > _LIMIT or not budget.take(count, len(lo)):
@@ -303,10 +264,19 @@ def _from_runs(rows: Array, at: Array, level: Array, lo: Array, hi: Array, unit:
     return assemble(lo, hi, level[starts[:-1]], events, unit)
 
 
-def steps_by_bisection(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps:
-    """One bisection per threshold, many at once; every set must be proven monotone."""
-    everything = slice(0, len(lo))
-    first, last = levels(lo[:, None], everything)[:, 0], levels(hi[:, None], everything)[:, 0]
+def steps_by_bisection(
+    levels: Levels, lo: Array, hi: Array, unit: int, ends: Array | None = None, *, ripples: bool = False
+) -> Steps:
+    """One search per threshold, many at once; every set must be proven monotone.
+
+    Args:
+        ends: levels (sets, 2) at lo and hi, where they are known.
+        ripples: some operation rises only up to its last bits, so that what is found depends on where one looks: thresholds are halved
+            down to, each by itself, whatever else is searched.
+    """
+    if ends is None:
+        ends = levels(np.stack([lo, hi], axis=1), slice(0, len(lo)))
+    first, last = ends.T
     sign = np.where(last >= first, 1, -1)
     jumps = np.abs(last - first) // unit
     most = int(jumps.max())
@@ -316,21 +286,26 @@ def steps_by_bisection(levels: Levels, lo: Array, hi: Array, unit: int) -> Steps
     for start in range(0, len(lo), sets):
         rows = slice(start, min(len(lo), start + sets))
         for column in range(0, most, columns):
-            at[rows, column : column + columns] = _bisected(
-                levels, rows, lo, hi, first, sign, 1 + np.arange(column, min(most, column + columns)), unit
-            )
+            jump = 1 + np.arange(column, min(most, column + columns))
+            at[rows, column : column + columns] = _searched(levels, rows, lo, hi, first, sign, unit * jump, ripples)
     events = [(at[p, : jumps[p]], np.full(int(jumps[p]), sign[p] * unit)) for p in range(len(lo))]
     return assemble(lo, hi, first, events, unit)
 
 
-def _bisected(
-    levels: Levels, rows: slice, lo: Array, hi: Array, first: Array, sign: Array, jump: Array, unit: int
+def _searched(
+    levels: Levels, rows: slice, lo: Array, hi: Array, first: Array, sign: Array, rise: Array, ripples: bool
 ) -> Array:
-    """Where some sets have made so many (``jump``) steps away from their first level."""
+    """Where some sets have come as far (``rise``, ascending) from their first level as this."""
     toward = sign[rows, None]
-    wanted = first[rows, None] + toward * unit * jump
+    wanted = toward * first[rows, None] + rise
+
+    def risen(q: Array) -> Array:
+        return toward * levels(q, rows)
+
+    if not ripples:
+        return first_reached(risen, lo[rows, None], hi[rows, None], wanted)
     ends = (np.broadcast_to(e[rows, None], wanted.shape) for e in (lo, hi))
-    return bisect(lambda q: toward * (levels(q, rows) - wanted) >= 0, *ends)
+    return bisect(lambda q: risen(q) >= wanted, *ends)
 
 
 def assemble(

@@ -16,8 +16,9 @@ from flowc.exact.bounds import UNIT, SumBound
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.intervals import Interval, enclose
 from flowc.exact.region import Region
+from flowc.exact.search import bisect
 from flowc.exact.spans import gathered, stacked, touching
-from flowc.exact.steps import Steps, bisect
+from flowc.exact.steps import Steps
 from flowc.exact.walk import PARTS, Settled, settle, width
 from flowc.units.base import Array
 

@@ -115,7 +115,8 @@ def measure(series: Series, sizes: tuple[int, ...]) -> Iterator[Point]:
 def exponents(points: list[Point]) -> list[float]:
     """Of each step, p in CPU time ~ size**p, the first point's time, which is start-up, taken off; at most 1 is linear.
 
-    NaN where a point takes no longer than start-up."""
+    NaN where a point takes no longer than start-up.
+    """
     base = points[0].cpu_s
     return [_exponent(a, b, base) for a, b in itertools.pairwise(points[1:])]
 

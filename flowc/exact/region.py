@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -240,9 +241,7 @@ class Region:
         Raises:
             Blocked: a result is not a number, for integers alone; with ``floats`` given, such a result is -2^31, which is no level.
         """
-        known: dict[Hashable, Array] = {
-            v: a if rows is None or len(a) == 1 else a[rows] for v, a in self._fixed.items()
-        }
+        known: dict[Any, Array] = {v: a if rows is None or len(a) == 1 else a[rows] for v, a in self._fixed.items()}
         known.update(integers)
         known.update(floats or {})
         with np.errstate(all="ignore"):
@@ -262,7 +261,7 @@ class Region:
 
     def _prepare(self) -> None:
         """Reads every operation once: its attributes, and what of it follows from constants alone."""
-        self._fixed: dict[Hashable, Array] = dict(self._sets)
+        self._fixed: dict[Any, Array] = dict(self._sets)
         self._operations: list[_Operation] = []
         self._plans: dict[tuple[frozenset[ir.Value], ir.Value], list[_Operation]] = {}
         for step in self.steps:

@@ -21,10 +21,10 @@ from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, THRESHOLD_MEMORIES, 
 from flowc.units.graph import Dataflow
 from flowc.units.packing import packing
 
-__all__ = ["Option", "OptionTable", "on_device", "vector"]
+__all__ = ["Choices", "Option", "OptionTable", "on_device", "vector"]
 
 _FIFO_DEPTH = 2
-_AT_ONCE = 128
+_AT_ONCE = 400
 """Options up to which all are compared with all in one step."""
 _COUNTED = [i for i, name in enumerate(RESOURCES) if name != "ff"]
 
@@ -46,32 +46,73 @@ class Option:
 
 @dataclass(frozen=True)
 class _Style:
-    """One unit with its folding and styles, and what it uses."""
+    """One unit with its folding and styles, what it uses, and the cycles from frame to frame where the styles set them; else 0."""
 
     unit: str
     changes: Mapping[str, Any]
     use: Floats
+    cycles: int = 0
 
 
 @dataclass(frozen=True)
-class _Choices:
-    """A layer's options at an interval, the widths at its ends, ascending, and both as a node of the selection problem."""
+class _Styled:
+    """A fold with every combination of its units' styles; that of the last unit changes first.
 
-    options: list[Option]
+    Attributes:
+        use: (combinations, resources), what the layer then uses.
+        cycles: (combinations,), from frame to frame, where a style sets them; else 0.
+    """
+
+    fold: Fold
+    styles: list[list[_Style]]
+    use: Floats
+    cycles: Ints
+
+    @classmethod
+    def of(cls, fold: Fold, styles: list[list[_Style]], extra: Floats) -> _Styled:
+        """Every combination of ``styles``, each of which uses ``extra`` besides."""
+        use, cycles = extra[None], np.zeros(1, np.int64)
+        for own in styles:
+            use = (use[:, None] + np.array([s.use for s in own])).reshape(-1, extra.size)
+            cycles = np.maximum(cycles[:, None], np.array([s.cycles for s in own])).reshape(-1)
+        return cls(fold, styles, use, cycles)
+
+    def option(self, combination: int) -> Option:
+        """One of the combinations."""
+        picked = np.unravel_index(combination, [len(own) for own in self.styles])
+        styles = (own[k] for own, k in zip(self.styles, picked, strict=True))
+        return Option(self.fold, {s.unit: s.changes for s in styles}, self.use[combination])
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A layer's options at an interval: as a node of the selection problem, and the widths at its ends, ascending.
+
+    Attributes:
+        options: of each one, the fold and the number of the combination of styles.
+    """
+
+    options: list[tuple[_Styled, int]]
     enters: tuple[int, ...]
     leaves: tuple[int, ...]
     node: Node
 
+    def option(self, number: int) -> Option:
+        """One of the options."""
+        styled, combination = self.options[number]
+        return styled.option(combination)
+
 
 def vector(resources: Resources) -> Floats:
     """The figures in the order of `RESOURCES`; what is unknown counts as nothing here and is named in the notes."""
-    return np.array([float(getattr(resources, name) or 0) for name in RESOURCES])
+    used = (resources.lut, resources.ff, resources.bram18, resources.uram, resources.dsp)  # as RESOURCES names them
+    return np.array([float(amount or 0) for amount in used])
 
 
 def on_device(resources: Resources, target: Target) -> Resources:
     """What modelled resources, with look-up tables of 6 inputs, take of the target's."""
     luts = None if resources.lut is None else ceil(resources.lut * target.luts_per_lut6)
-    return replace(resources, lut=luts)
+    return Resources(luts, resources.ff, resources.bram18, resources.uram, resources.dsp)
 
 
 class OptionTable:
@@ -92,30 +133,13 @@ class OptionTable:
         self._at = {unit.name: i for i, layer in enumerate(layers) for unit in layer.units}
         firsts: dict[Hashable, Layer] = {}
         self._first = [firsts.setdefault(layer.likeness, layer) for layer in layers]
-        self._styled_folds: dict[tuple[Any, ...], list[Option]] = {}
+        self._problems: dict[int, tuple[Problem, list[Choices]]] = {}
+        self._uses: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Floats] = {}
+        self._styled_folds: dict[tuple[Any, ...], _Styled] = {}
         self._known: dict[tuple[Any, ...], list[_Style]] = {}
         self._pairs: dict[tuple[int, int, int], Floats] = {}
 
-    def options(self, layer: Layer, limit: int) -> list[Option]:
-        """Options of at most ``limit`` cycles that no other of the same widths beats in every resource."""
-        found: list[Option] = []
-        for fold in layer.folds(limit):
-            key = (layer.name, fold.in_width, *(item for c in fold.changes.values() for item in c.items()))
-            if key not in self._styled_folds:
-                self._styled_folds[key] = self._styled(layer, fold)
-            found += [option for option in self._styled_folds[key] if self._keeps(option, limit)]
-        return _pareto(found)
-
-    def _keeps(self, option: Option, limit: int) -> bool:
-        """Whether weights in UltraRAM, whose unit pauses between frames, leave it within ``limit`` cycles."""
-        return all(
-            changes.get("memory") != "uram"
-            or isinstance(self._graph[name], Window)
-            or self._graph[name].with_(**changes).interval <= limit
-            for name, changes in option.changes.items()
-        )
-
-    def problem(self, limit: int) -> tuple[Problem, list[_Choices]]:
+    def problem(self, limit: int) -> tuple[Problem, list[Choices]]:
         """The selection problem for an interval of ``limit`` cycles, and the options of each layer.
 
         Layers that are alike have the very same node, and edges between such layers the same uses.
@@ -123,34 +147,52 @@ class OptionTable:
         Raises:
             InfeasibleError: a layer can't keep up.
         """
+        if limit not in self._problems:
+            self._problems[limit] = self._problem(limit)
+        return self._problems[limit]
+
+    def _problem(self, limit: int) -> tuple[Problem, list[Choices]]:
         firsts = {first.name: first for first in self._first}
         known = {name: self._choices(first, limit) for name, first in firsts.items()}
         choices = [known[first.name] for first in self._first]
-        uses: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Floats] = {}
         edges = []
         for stream in self._graph.streams:
             src, dst = self._at[stream.src], self._at[stream.dst]
             if src != dst:
                 key = self._graph.frame(stream).dtype.bits, choices[src].leaves, choices[dst].enters
-                if key not in uses:
-                    uses[key] = np.array([[self._pair(key[0], a, b) for b in key[2]] for a in key[1]])
-                edges.append(Edge(src, dst, uses[key]))
+                if key not in self._uses:
+                    self._uses[key] = np.array([[self._pair(key[0], a, b) for b in key[2]] for a in key[1]])
+                edges.append(Edge(src, dst, self._uses[key]))
         return Problem([c.node for c in choices], edges), choices
 
-    def _choices(self, layer: Layer, limit: int) -> _Choices:
-        found = self.options(layer, limit)
-        if not found:
+    def _choices(self, layer: Layer, limit: int) -> Choices:
+        """Options of at most ``limit`` cycles that no other of the same widths beats in every resource."""
+        folds = [self._folded(layer, fold) for fold in layer.folds(limit)]
+        sizes = [len(styled.use) for styled in folds]
+        # A style may make a unit pause between frames.
+        within = np.flatnonzero(np.concatenate([np.zeros(0, np.int64), *(styled.cycles for styled in folds)]) <= limit)
+        if not within.size:
             message = f"layer '{layer.name}' can't keep up with {limit:,} cycles per frame"
             raise InfeasibleError(message, remedy="ask for a lower rate, or leave its folding to flowc")
-        enters = tuple(sorted({o.fold.in_width for o in found}))
-        leaves = tuple(sorted({o.fold.out_width for o in found}))
-        node = Node(
-            np.array([o.use for o in found]),
-            np.array([enters.index(o.fold.in_width) for o in found]),
-            np.array([leaves.index(o.fold.out_width) for o in found]),
-            (len(enters), len(leaves)),
+        use = np.concatenate([styled.use for styled in folds])[within]
+        enter, leave = (
+            np.repeat(np.array(widths), sizes)[within]
+            for widths in ([s.fold.in_width for s in folds], [s.fold.out_width for s in folds])
         )
-        return _Choices(found, enters, leaves, node)
+        kept = _pareto(use, enter, leave)
+        enters, enter = np.unique(enter[kept], return_inverse=True)
+        leaves, leave = np.unique(leave[kept], return_inverse=True)
+        begun = np.cumsum([0, *sizes])
+        fold = np.searchsorted(begun, within[kept], side="right") - 1
+        found = [(folds[f], k) for f, k in zip(fold.tolist(), (within[kept] - begun[fold]).tolist(), strict=True)]
+        node = Node(use[kept], enter, leave, (enters.size, leaves.size))
+        return Choices(found, tuple(enters.tolist()), tuple(leaves.tolist()), node)
+
+    def _folded(self, layer: Layer, fold: Fold) -> _Styled:
+        key = (layer.name, fold.in_width, *(item for c in fold.changes.values() for item in c.items()))
+        if key not in self._styled_folds:
+            self._styled_folds[key] = self._styled(layer, fold)
+        return self._styled_folds[key]
 
     def own(self, i: int, option: Option) -> Option:
         """An option of the first layer like layer ``i`` as one of layer ``i``: its changes are those of units with other names."""
@@ -176,7 +218,7 @@ class OptionTable:
             self._pairs[key] = self._use(Resources.total(parts))
         return self._pairs[key]
 
-    def _styled(self, layer: Layer, fold: Fold) -> list[Option]:
+    def _styled(self, layer: Layer, fold: Fold) -> _Styled:
         """The fold with every combination of styles that is worth a look."""
         per_unit = [self._styles(layer, unit, fold.changes.get(unit.name, {})) for unit in layer.units]
         extra = np.zeros(len(RESOURCES))
@@ -185,10 +227,7 @@ class OptionTable:
         for unit in layer.units[1:]:  # FIFOs between the members of the layer
             width = self._in_width(unit, fold.changes.get(unit.name, {}))
             extra = extra + self._pair(unit.inputs[0].dtype.bits, width, width)
-        return [
-            Option(fold, {s.unit: s.changes for s in combo}, sum((s.use for s in combo), extra))
-            for combo in product(*per_unit)
-        ]
+        return _Styled.of(fold, per_unit, extra)
 
     @staticmethod
     def _in_width(unit: Unit, changes: Mapping[str, Any]) -> int:
@@ -221,8 +260,14 @@ class OptionTable:
                 styles = self._varied(folded, choices | _threshold_memories(layer, unit))
             else:
                 styles = self._varied(folded, _threshold_memories(layer, unit))
-            self._known[key] = _worthwhile([_Style(unit.name, {**changes, **c}, use) for c, use in styles])
+            self._known[key] = _worthwhile([self._style(unit, {**changes, **c}, use) for c, use in styles])
         return self._known[key]
+
+    @staticmethod
+    def _style(unit: Unit, changes: Mapping[str, Any], use: Floats) -> _Style:
+        """A style; weights in UltraRAM, which must arrive first, make a unit pause between frames."""
+        pauses = changes.get("memory") == "uram" and not isinstance(unit, Window)
+        return _Style(unit.name, changes, use, unit.with_(**changes).interval if pauses else 0)
 
     def _use(self, resources: Resources) -> Floats:
         return vector(on_device(resources, self._target))
@@ -236,8 +281,14 @@ class OptionTable:
             for key, values in choices.items()
             for value in values[1:]
         }
-        combos = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
-        return [(c, base + sum((extra.get(item, 0.0) for item in c.items()), np.zeros(base.size))) for c in combos]
+        use = base[None]
+        for key, values in choices.items():
+            more = np.array([extra.get((key, value), np.zeros(base.size)) for value in values])
+            use = (use[:, None] + more).reshape(-1, base.size)
+        return [
+            (dict(zip(choices, values, strict=True)), own)
+            for values, own in zip(product(*choices.values()), use, strict=True)
+        ]
 
 
 def _threshold_memories(layer: Layer, unit: Unit) -> dict[str, list[str]]:
@@ -257,24 +308,30 @@ def _worthwhile(styled: list[_Style]) -> list[_Style]:
     return [styled[i] for i in sorted(set(costs.argmin(axis=0).tolist()))]
 
 
-def _pareto(options: list[Option]) -> list[Option]:
-    """Options that no other of the same widths beats in every resource (flip-flops aside)."""
-    groups: dict[tuple[int, int], list[Option]] = {}
-    for option in options:
-        groups.setdefault((option.fold.in_width, option.fold.out_width), []).append(option)
-    kept: list[Option] = []
-    for group in groups.values():
-        use = np.array([o.use for o in group])[:, _COUNTED]
-        order = np.lexsort(use.T[::-1])
-        kept += [group[i] for i in order[_unbeaten(use[order])]]
-    return kept
+def _pareto(use: Floats, enter: Ints, leave: Ints) -> Ints:
+    """Numbers of the options that no other of the same widths beats in every resource (flip-flops aside).
+
+    Args:
+        use: (options, resources).
+        enter, leave: (options,), widths at the ends.
+    """
+    _, begun, pair = np.unique(enter * (leave.max() + 1) + leave, return_index=True, return_inverse=True)
+    group, counted = begun[pair], use[:, _COUNTED]  # numbered as they first appear
+    order = np.lexsort((*counted.T[::-1], group))
+    return order[_unbeaten(counted[order], group[order])]
 
 
-def _unbeaten(use: Floats) -> Ints:
-    """Rows, of rows in ascending order, that no row before is at most equal to everywhere."""
+def _unbeaten(use: Floats, group: Ints) -> Ints:
+    """Rows, of rows in ascending order of groups and in them of use, that no row before of the group is at most equal to everywhere."""
     if len(use) <= _AT_ONCE:
-        beats = (use[:, None] <= use[None]).all(axis=2)
-        return np.flatnonzero(~np.triu(beats, 1).any(axis=0))
+        beaten_by = group[:, None] == group
+        for column in use.T[1:]:  # in the first one all before are at most equal
+            beaten_by &= column[:, None] >= column
+        return np.flatnonzero(beaten_by.argmax(axis=1) == np.arange(len(use)))
+    begins = np.flatnonzero(np.diff(group, prepend=-1))
+    if begins.size > 1:
+        parts = zip(begins, np.append(begins[1:], len(use)), strict=True)
+        return np.concatenate([a + _unbeaten(use[a:b], group[a:b]) for a, b in parts])
     kept: list[int] = []
     rest = np.arange(len(use))
     while rest.size:

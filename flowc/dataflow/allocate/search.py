@@ -94,7 +94,7 @@ class Search:
                 break  # nothing fits: what it costs does not matter
             share = np.maximum(share, _LEAST_PRICE * _COUNTED * share.max())
         best = min(found, key=lambda f: f[0])[1]
-        picked = [c.options[i] for c, i in zip(choices, best.choice, strict=True)]
+        picked = [c.option(i) for c, i in zip(choices, best.choice, strict=True)]
         return Chosen(limit, best, [self.table.own(i, option) for i, option in enumerate(picked)])
 
     def slowest_least(self) -> tuple[int, Layer]:

@@ -41,15 +41,6 @@ class Node:
     leave: Ints
     widths: tuple[int, int]
 
-    def by_widths(self, price: Floats) -> tuple[Floats, Ints]:
-        """Least price, and the option that has it, for every pair of widths (in, out)."""
-        table = np.full(self.widths, np.inf)
-        best = np.zeros(self.widths, np.int64)
-        order = np.argsort(-price, kind="stable")  # the cheapest is written last
-        table[self.enter[order], self.leave[order]] = price[order]
-        best[self.enter[order], self.leave[order]] = order
-        return table, best
-
 
 @dataclass(frozen=True)
 class Edge:
@@ -87,6 +78,50 @@ class _Step:
     closed_shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Link:
+    """As `_Step`, where no more than one stream is open, which ends at the node: its widths, and which of them was best.
+
+    ``closed`` is (widths out,), or where nothing stays open the number of the best pair of a width out and one of those.
+    """
+
+    best: Ints
+    enter: Ints
+    src: int
+    widths: Ints
+    closed: Ints
+
+
+class PairTables:
+    """For every pair of widths (in, out) of some nodes the least price, and the option that has it: of equals the last."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        sizes = [node.widths[0] * node.widths[1] for node in nodes]
+        self._begun = np.cumsum([0, *sizes])
+        cells = [n.enter * n.widths[1] + n.leave + begun for n, begun in zip(nodes, self._begun[:-1], strict=True)]
+        cell, number = (
+            np.concatenate([np.zeros(0, np.int64), *p]) for p in (cells, [np.arange(c.size) for c in cells])
+        )
+        self._order = np.lexsort((-number, cell))
+        self._option = number[self._order]
+        self._starts = np.flatnonzero(np.diff(cell[self._order], prepend=-1))
+        self._counts = np.diff(self._starts, append=cell.size)
+        self._cells = cell[self._order][self._starts]
+
+    def __call__(self, prices: Floats) -> list[tuple[Floats, Ints]]:
+        """Least prices and options, each (widths in, widths out), of every node; ``prices`` are of the resources."""
+        table, best = np.full(self._begun[-1], np.inf), np.zeros(self._begun[-1], np.int64)
+        if self._order.size:
+            price = np.concatenate([node.use @ prices for node in self._nodes])[self._order]
+            least = np.minimum.reduceat(price, self._starts)
+            hits = np.flatnonzero(price == np.repeat(least, self._counts))
+            table[self._cells] = least
+            best[self._cells] = self._option[hits[np.searchsorted(hits, self._starts)]]
+        bounds = zip(self._nodes, self._begun[:-1], self._begun[1:], strict=True)
+        return [(table[a:b].reshape(n.widths), best[a:b].reshape(n.widths)) for n, a, b in bounds]
+
+
 class Problem:
     """Nodes in topological order and the streams between them."""
 
@@ -95,6 +130,7 @@ class Problem:
         self.edges = list(edges)
         # Nodes and uses that several layers and streams share are priced once.
         self._nodes = {id(node): node for node in nodes}
+        self._tables = PairTables([*self._nodes.values()])
         self._uses = {id(edge.use): edge.use for edge in edges}
         self._into: list[list[Edge]] = [[] for _ in nodes]
         self._out: list[list[Edge]] = [[] for _ in nodes]
@@ -103,6 +139,17 @@ class Problem:
             self._into[edge.dst].append(edge)
             self._out[edge.src].append(edge)
             self._last[edge.src] = max(self._last[edge.src], edge.dst)
+        self._ending = self._endings()
+
+    def _endings(self) -> list[int | None]:
+        """Per node the only stream that is open, if it ends there: its node, or -1 where none is open; else None."""
+        found: list[int | None] = []
+        opened: list[int] = []
+        for i in range(len(self.nodes)):
+            alone = len(opened) <= 1 and all(self._last[a] == i for a in opened)
+            found.append(max(opened, default=-1) if alone else None)
+            opened = [a for a in (*opened, i) if self._last[a] > i]
+        return found
 
     def use(self, choice: Sequence[int]) -> Floats:
         """What a choice uses of each resource."""
@@ -119,10 +166,17 @@ class Problem:
         axes: list[int] = []
         labels: dict[int, Ints] = {}
         settled: dict[int, int] = {}  # streams that have one width left: they need no axis
-        steps = []
-        tables = {key: node.by_widths(node.use @ prices) for key, node in self._nodes.items()}
+        steps: list[tuple[_Step, dict[int, Ints]] | _Link] = []
+        tables = dict(zip(self._nodes, self._tables(prices), strict=True))
         priced = {key: (use @ prices).T for key, use in self._uses.items()}
         for i, node in enumerate(self.nodes):
+            ending = self._ending[i]
+            if ending is not None:
+                widths = labels[ending] if ending in axes else np.array([settled.get(ending, 0)])
+                link, state = self._linked(i, tables[id(node)], priced, (ending, widths), state)
+                labels[i], axes = np.arange(node.widths[1]), [i] if self._last[i] > i else []
+                steps.append(link)
+                continue
             state = _thin(state, axes, labels)
             single = [k for k, a in enumerate(axes) if labels[a].size == 1]
             settled |= {axes[k]: int(labels[axes[k]][0]) for k in single}
@@ -155,11 +209,33 @@ class Problem:
             axes = [axes[k] for k in keep]
         return self._trace(steps, settled)
 
-    def _trace(self, steps: list[tuple[_Step, dict[int, Ints]]], settled: dict[int, int]) -> tuple[int, ...]:
+    def _linked(
+        self, i: int, tables: tuple[Floats, Ints], priced: dict[int, Floats], ending: tuple[int, Ints], state: Floats
+    ) -> tuple[_Link, Floats]:
+        """A node at which the one open stream ends, of which these widths are left; its state is one of each width out, or one."""
+        (table, best), (src, widths) = tables, ending
+        pairs = sum((priced[id(edge.use)][:, widths] for edge in self._into[i]), np.zeros((table.shape[0], 1)))
+        joint = pairs[:, None] + table[:, :, None]
+        enter = joint.argmin(axis=0)
+        cost = joint.min(axis=0) + state
+        if self._last[i] > i:
+            return _Link(best, enter, src, widths, cost.argmin(axis=1)), cost.min(axis=1)
+        return _Link(best, enter, src, widths, cost.argmin()), cost.min()
+
+    def _trace(self, steps: list[tuple[_Step, dict[int, Ints]] | _Link], settled: dict[int, int]) -> tuple[int, ...]:
         choice = [0] * len(self.nodes)
         width = dict(settled)
         for i in range(len(self.nodes) - 1, -1, -1):
-            step, labels = steps[i]
+            found = steps[i]
+            if isinstance(found, _Link):
+                if self._last[i] > i:
+                    k = found.closed[width[i]]
+                else:
+                    width[i], k = divmod(int(found.closed), found.widths.size)
+                width[found.src] = int(found.widths[k])
+                choice[i] = int(found.best[found.enter[width[i], k], width[i]])
+                continue
+            step, labels = found
             at: list[int] = [0] * len(step.axes)
             for k in step.kept:
                 at[k] = int(np.flatnonzero(labels[step.axes[k]] == width[step.axes[k]])[0])

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flowc.dataflow.allocate import select
+from flowc.dataflow.allocate import options, select
 from flowc.dataflow.allocate.layers import MAX_LANES, Fold, Layer, find_layers, fold_cycles
 from flowc.dataflow.allocate.options import (
-    Option,
     OptionTable,
     _pareto,
     _Style,
+    _Styled,
     _unbeaten,
     _worthwhile,
     vector,
 )
-from flowc.dataflow.allocate.select import Edge, Node, Problem, _thin
+from flowc.dataflow.allocate.select import Edge, Node, PairTables, Problem, _thin
 from flowc.errors import InfeasibleError
 from flowc.model.dtypes import SInt, UInt
 from flowc.targets import load_target
@@ -41,10 +41,13 @@ def chain(*units: Any) -> Dataflow:
 
 
 def test_the_least_price_for_every_pair_of_widths_and_of_equals_the_last() -> None:
-    node = Node(np.zeros((5, 1)), np.array([0, 0, 1, 0, 1]), np.array([0, 0, 0, 1, 0]), (2, 2))
-    table, best = node.by_widths(np.array([3.0, 3.0, 5.0, 1.0, 4.0]))
-    assert table.tolist() == [[3, 1], [4, np.inf]]
+    uses = np.array([[3.0], [3.0], [5.0], [1.0], [4.0]])
+    node = Node(uses, np.array([0, 0, 1, 0, 1]), np.array([0, 0, 0, 1, 0]), (2, 2))
+    other = Node(uses[:2], np.array([1, 0]), np.array([0, 0]), (2, 1))
+    (table, best), (small, two) = PairTables([node, other])(np.array([2.0]))
+    assert table.tolist() == [[6, 2], [8, np.inf]]
     assert (best[0, 0], best[0, 1], best[1, 0]) == (1, 3, 4)
+    assert (small.tolist(), two.tolist()) == ([[6], [6]], [[1], [0]])
 
 
 def test_states_are_thinned_to_the_cheapest_widths(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,18 +110,38 @@ def test_exchanges_first_lower_the_excess_then_the_cost() -> None:
     assert equal._improve((0,), np.array([9.0]), np.array([1.0])) == (0,)
 
 
-def option(in_width: int, out_width: int, *use: float) -> Option:
-    return Option(Fold({}, 1, in_width, out_width), {}, np.array(use))
-
-
-def test_options_that_another_of_the_same_widths_beats_are_dropped() -> None:
+def test_options_that_another_of_the_same_widths_beats_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flip-flops do not count; of equals one stays; other widths are another matter."""
-    best, more_ffs, dsps = option(1, 1, 5, 5, 0, 0, 0), option(1, 1, 5, 99, 0, 0, 0), option(1, 1, 2, 0, 0, 0, 1)
-    worse, wider = option(1, 1, 6, 0, 0, 0, 0), option(1, 2, 9, 0, 0, 0, 9)
-    kept = _pareto([worse, more_ffs, best, dsps, wider])
-    assert [o.use.tolist() for o in kept] == [dsps.use.tolist(), more_ffs.use.tolist(), wider.use.tolist()]
-    assert _unbeaten(np.array([[1, 5], [1, 5], [2, 4], [2, 6], [3, 3]])).tolist() == [0, 2, 4]
-    assert _unbeaten(np.zeros((0, 2))).tolist() == []
+    worse, more_ffs, best, dsps, wider = (
+        [6, 0, 0, 0, 0],
+        [5, 99, 0, 0, 0],
+        [5, 5, 0, 0, 0],
+        [2, 0, 0, 0, 1],
+        [9, 0, 0, 0, 9],
+    )
+    use = np.array([worse, more_ffs, best, dsps, wider], float)
+    assert _pareto(use, np.ones(5, int), np.array([1, 1, 1, 1, 2])).tolist() == [3, 1, 4]
+    assert _pareto(use, np.array([7, 7, 7, 7, 2]), np.ones(5, int)).tolist() == [3, 1, 4]
+    rows, group = np.array([[1, 5], [1, 5], [2, 4], [2, 6], [3, 3], [3, 3], [4, 1]]), np.array([0] * 5 + [5] * 2)
+    for at_once in (400, 1):
+        monkeypatch.setattr(options, "_AT_ONCE", at_once)
+        assert _unbeaten(rows, group).tolist() == [0, 2, 4, 5, 6]
+
+
+def test_every_combination_of_styles_of_a_fold() -> None:
+    """The last unit's style changes first; what is used adds up, and the slowest unit sets the cycles."""
+    window = [_Style("w", {"memory": m}, np.array([u, 0.0]), c) for m, u, c in (("bram", 1, 0), ("lutram", 2, 5))]
+    main = [
+        _Style("m", {"multiplier": m}, np.array([0.0, u]), c)
+        for m, u, c in (("lut", 10, 9), ("dsp", 20, 3), ("packed", 30, 0))
+    ]
+    styled = _Styled.of(Fold({}, 1, 1, 1), [window, main], np.array([100.0, 0]))
+    assert styled.cycles.tolist() == [9, 3, 0, 9, 5, 5]
+    for number, (one, other) in enumerate(product(window, main)):
+        found = styled.option(number)
+        assert found.changes == {"w": one.changes, "m": other.changes}
+        assert found.use.tolist() == styled.use[number].tolist() == [100 + one.use[0], other.use[1]]
+    assert len(styled.use) == 6
 
 
 def test_styles_that_no_exchange_rate_favours_are_dropped() -> None:

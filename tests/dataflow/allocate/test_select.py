@@ -10,13 +10,14 @@ import pytest
 from flowc.dataflow.allocate.select import Edge, Node, Problem
 
 
-def random_problem(rng: np.random.Generator, joined: bool) -> Problem:
+def random_problem(rng: np.random.Generator, joined: int) -> Problem:
+    """A chain of four nodes; the first has a second stream, to the node ``joined``, unless that is 0."""
     nodes = []
     for _ in range(4):
         n, enters, leaves = int(rng.integers(3, 6)), int(rng.integers(1, 3)), int(rng.integers(1, 3))
         enter, leave = np.arange(n) % enters, rng.permutation(np.arange(n) % leaves)
         nodes.append(Node(rng.integers(1, 60, (n, 3)).astype(float), enter, leave, (enters, leaves)))
-    ends = [(0, 1), (1, 2), (2, 3), *([(0, 3)] if joined else [])]
+    ends = [(0, 1), (1, 2), (2, 3), *([(0, joined)] if joined else [])]
     edges = [
         Edge(a, b, rng.integers(0, 12, (nodes[a].widths[1], nodes[b].widths[0], 3)).astype(float)) for a, b in ends
     ]
@@ -28,8 +29,8 @@ def all_uses(problem: Problem) -> np.ndarray:
     return np.array([problem.use(c) for c in choices])
 
 
-@pytest.mark.parametrize("joined", [False, True])
-def test_cheapest_is_the_cheapest(joined: bool) -> None:
+@pytest.mark.parametrize("joined", [0, 2, 3])
+def test_cheapest_is_the_cheapest(joined: int) -> None:
     rng = np.random.default_rng(1)
     for _ in range(40):
         problem = random_problem(rng, joined)
@@ -75,8 +76,8 @@ def _best(problem: Problem, k: int, first: int, last: int, prices: np.ndarray) -
     return int(np.argmin(costs))
 
 
-@pytest.mark.parametrize("joined", [False, True])
-def test_budgets_are_kept_near_the_optimum(joined: bool) -> None:
+@pytest.mark.parametrize("joined", [0, 3])
+def test_budgets_are_kept_near_the_optimum(joined: int) -> None:
     rng = np.random.default_rng(2)
     gaps, missed = [], 0
     for _ in range(60):
@@ -103,7 +104,7 @@ def test_budgets_are_kept_near_the_optimum(joined: bool) -> None:
 def test_bound_is_below_what_any_choice_uses() -> None:
     rng = np.random.default_rng(3)
     for _ in range(30):
-        problem = random_problem(rng, True)
+        problem = random_problem(rng, 3)
         uses = all_uses(problem)
         budgets = uses.min(axis=0) * 1.05
         found = problem.solve(budgets, np.ones(3))
@@ -112,6 +113,6 @@ def test_bound_is_below_what_any_choice_uses() -> None:
 
 def test_any_fitting_choice_will_do_where_the_optimum_is_not_asked_for() -> None:
     rng = np.random.default_rng(4)
-    problem = random_problem(rng, False)
+    problem = random_problem(rng, 0)
     budgets = all_uses(problem).max(axis=0)
     assert problem.solve(budgets, np.ones(3), optimal=False).fits

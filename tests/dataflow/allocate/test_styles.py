@@ -123,7 +123,7 @@ def test_units_within_a_layer_cost_their_fifos() -> None:
     folds = list(layer.folds(10**6))
     assert {f.converter is None for f in folds} == {True, False}
     for fold in folds[:12]:
-        options = choosing._styled(layer, fold)
+        styled = choosing._styled(layer, fold)
         parts = [choosing._styles(layer, u, fold.changes[u.name]) for u in layer.units]
         least = sum(min(s.use[0] for s in styles) for styles in parts)
         main = layer.main.with_(**fold.changes[layer.name])
@@ -132,7 +132,7 @@ def test_units_within_a_layer_cost_their_fifos() -> None:
             bits, narrow, wide = fold.converter
             assert (bits, narrow, wide) == (4, fold.in_width, main.in_widths[0]) != (4, wide, wide)
             extra += choosing._pair(*fold.converter)[0]
-        assert min(o.use[0] for o in options) == pytest.approx(least + extra)
+        assert styled.use[:, 0].min() == pytest.approx(least + extra)
 
 
 def test_folds_of_pools_and_depthwise_units() -> None:

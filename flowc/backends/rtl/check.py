@@ -23,8 +23,7 @@ STALLS = 30
 """Of 100 cycles, in how many each side of each stream is held back in the second run."""
 
 _MOST_FRAMES = 12
-"""Frames after which the pipeline counts as filled. The hardware may need some more than the model to fill, as its rigid pipelines do not
-close up while they wait."""
+"""Frames after which the pipeline counts as filled. The hardware may fill in other steps than the model, in which no frame is earlier."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,10 +111,14 @@ def _complaints(graph: Dataflow, seen: Observed) -> list[str]:
 
 
 def _late(seen: Observed, predicted: Simulation) -> list[str]:
-    """What differs from the model: an interval that is not the same, a first frame that comes later."""
+    """What differs from the model: an interval that is not the same, frames that come later."""
     found = []
     if seen.interval != predicted.interval:
         found.append(f"a frame takes {seen.interval} cycles, the model says {predicted.interval}")
     if seen.ends[0] > predicted.latency:
         found.append(f"the first frame takes {seen.ends[0]} cycles, the model says {predicted.latency}")
+    later = [n for n, (end, due) in enumerate(zip(seen.ends, predicted.ends, strict=False), 1) if end > due]
+    if later and later[0] > 1:
+        n = later[0]
+        found.append(f"frame {n} ends after {seen.ends[n - 1]} cycles, the model says {predicted.ends[n - 1]}")
     return found

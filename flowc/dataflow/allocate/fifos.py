@@ -18,8 +18,10 @@ __all__ = ["Fifo", "fifo_cost", "least_depths", "place_fifos", "size_fifos"]
 WORK = 6_000_000
 """Loop iterations that the search for smaller depths may look at: a fraction of a second."""
 
-
 _PASSES = 6
+
+_CHEAP_MEMORY = 32
+"""Places that a memory in look-up tables has at least."""
 
 
 class Fifo(NamedTuple):
@@ -55,7 +57,7 @@ def fifo_cost(graph: Dataflow, stream: Stream) -> Resources:
 def size_fifos(graph: Dataflow, work: int = WORK) -> Dataflow:
     """``graph`` with a depth and a memory on every stream: `least_depths`, rounded up to what the memories hold anyway."""
     depths = least_depths(graph, work)
-    sized = graph.with_streams({s: replace(s, depth=_roomy(d, stream_bits(graph, s))) for s, d in depths.items()})
+    sized = graph.with_streams({s: replace(s, depth=_given(graph, s, d)) for s, d in depths.items()})
     return place_fifos(sized, LUTS_PER_BLOCK)
 
 
@@ -74,10 +76,30 @@ def least_depths(graph: Dataflow, work: int = WORK) -> dict[Stream, int]:
     return depths
 
 
+def _given(graph: Dataflow, stream: Stream, depth: int) -> int:
+    """The depth that a FIFO gets which needs ``depth``."""
+    made = _lean if graph[stream.src].structure == "pipeline" else _roomy
+    return made(depth, stream_bits(graph, stream))
+
+
+def _lean(depth: int, bits: int) -> int:
+    """The cheapest depth in SystemVerilog: two places are registers, and among memories of up to 32 only pointers differ.
+
+    There are two flip-flops to a table in all devices of note.
+    """
+    if depth <= LEAST_DEPTH:
+        return min((LEAST_DEPTH, LEAST_DEPTH + 1), key=lambda d: _tables(pipeline.fifo(d, bits, "lutram")))
+    return 1 << (depth - 1).bit_length() if depth <= _CHEAP_MEMORY else _roomy(depth, bits)
+
+
+def _tables(used: Resources) -> float:
+    return (used.lut or 0) + (used.ff or 0) / 2
+
+
 def _roomy(depth: int, bits: int) -> int:
     """The greatest depth that takes no more memory: shift registers and memories come in steps, block RAMs in powers of two.
 
-    The shortest get one place more: a rigid pipeline does not close up when it stalls, and where frames overlap there is no pause in
+    The shortest get one place more: a pipeline of HLS may not close up when it stalls, and where frames overlap there is no pause in
     which it would catch up.
     """
     if depth <= LEAST_DEPTH:

@@ -16,7 +16,7 @@ import numpy as np
 
 from flowc.dataflow.allocate import piecewise
 from flowc.dataflow.allocate.piecewise import FOREVER
-from flowc.dataflow.allocate.times import Times, as_runs, as_values, count_runs, few
+from flowc.dataflow.allocate.times import Times, as_runs, as_values, count_runs, end_places, few
 from flowc.dataflow.allocate.touched import as_index, marked, touched
 from flowc.units import Unit
 from flowc.units.graph import Dataflow
@@ -41,12 +41,17 @@ class Loop(ABC):
         last_at: number of the last of them.
         stages: cycles from an iteration's start to its writing.
         interval: cycles from frame to frame at best.
+        places: beats that the unit's end holds beside those in the FIFO behind it.
+        room_at: cycles from an iteration's start to when there must be room for what it writes: `stages` where the pipeline closes up while
+            it waits. One that stands still as a whole, as those of SystemVerilog do, never has to if there is room as an iteration starts.
     """
 
     def __init__(self, unit: Unit, schedule: Schedule, size: int) -> None:
         self.size = size
         self.stages = unit.stages
         self.interval = unit.interval
+        self.places = end_places(unit)
+        self.room_at = 0 if unit.structure == "pipeline" else unit.stages
         self.last_at = max(beats.last for beats in (*schedule.reads, *schedule.writes))
 
     @abstractmethod
@@ -57,12 +62,12 @@ class Loop(ABC):
     def early(
         self,
         read_from: Mapping[int, Times],
-        write_from: Mapping[int, Times],
+        room_from: Mapping[int, Times],
         interval: int | None = None,
         *,
         first: int = 0,
     ) -> Times:
-        """Least delays with none of the beats before the given times (per port; from the beat given on, if fewer are given).
+        """Least delays with no beat before the given times: of its reading, of the room for it (per port; of the last, if fewer are given).
 
         With ``interval``, the frame before and the frame after do the same, that much earlier and later; else the loop begins at ``first``
         at the earliest.
@@ -79,6 +84,11 @@ class Loop(ABC):
     @abstractmethod
     def write_times(self, delays: Times, port: int) -> Times:
         """When the beats of an output port are written."""
+
+    def room_times(self, delays: Times, port: int) -> Times:
+        """When there must be room for the beats of an output port."""
+        times = self.write_times(delays, port)
+        return times if self.room_at == self.stages else times + (self.room_at - self.stages)
 
 
 class DenseLoop(Loop):
@@ -105,13 +115,13 @@ class DenseLoop(Loop):
     def early(
         self,
         read_from: Mapping[int, Times],
-        write_from: Mapping[int, Times],
+        room_from: Mapping[int, Times],
         interval: int | None = None,
         *,
         first: int = 0,
     ) -> Integers:
         delays = self.unhindered(first if interval is None else -FOREVER)
-        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
+        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, room_from, self.room_at)):
             for port, times in bounds.items():
                 index, numbers = ports[port]
                 held = delays[index]
@@ -178,16 +188,16 @@ class RunLoop(Loop):
     def early(
         self,
         read_from: Mapping[int, Times],
-        write_from: Mapping[int, Times],
+        room_from: Mapping[int, Times],
         interval: int | None = None,
         *,
         first: int = 0,
     ) -> Times:
-        dense = self._dense([*read_from.values(), *write_from.values()])
+        dense = self._dense([*read_from.values(), *room_from.values()])
         if dense is not None:
-            return dense.early(read_from, write_from, interval, first=first)
+            return dense.early(read_from, room_from, interval, first=first)
         delays = self.unhindered(first if interval is None else -FOREVER)
-        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, write_from, self.stages)):
+        for ports, bounds, stages in ((self.reads, read_from, 0), (self.writes, room_from, self.room_at)):
             for port, times in bounds.items():
                 index, numbers = (runs.part(runs.size - times.size, runs.size) for runs in ports[port])
                 needed = piecewise.rising(piecewise.minus(as_runs(times), numbers) - stages)

@@ -1,6 +1,7 @@
 """Simulation of the pipeline, beat by beat: every unit's loop, every FIFO at its depth, stalls and all.
 
-The pipeline is self-timed: an iteration starts when its input beats are there and its outputs have room. The times are
+The pipeline is self-timed: an iteration starts when its input beats are there and its outputs have room as it writes, or in a rigid
+pipeline, which else might stand still, as it starts. The times are
 the least solution of these waits, found by going over the units until nothing moves; each unit is done for all its
 beats at once. If that does not end, `progress` finds out whether the pipeline is stuck: it fires iterations in any
 order until none can, which decides it, since the order can't matter.
@@ -12,7 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flowc.dataflow.allocate.loops import loops_of
-from flowc.dataflow.allocate.times import FIFO_DELAY, LEAST_DEPTH, Times, last, most_held, part, same, together
+from flowc.dataflow.allocate.times import (
+    FIFO_DELAY,
+    LEAST_DEPTH,
+    Times,
+    end_places,
+    last,
+    most_held,
+    part,
+    same,
+    together,
+)
 from flowc.errors import FlowcError
 from flowc.units.graph import Dataflow, Stream
 
@@ -81,7 +92,7 @@ class _Run:
         self._first = {u.name: 0 for u in graph}
         """Earliest start of each unit's next frame: the loop of the one before has ended, and its pipeline is empty."""
         self._read: dict[Stream, Times] = {}
-        """When the beats of the frames before were read: the last ``room`` of them."""
+        """When the beats of the frames before were read: as many of them as there are places."""
 
     def frame(self) -> int:
         """Runs the next frame; the cycle of its last beat out, counted from 1. Raises Deadlock."""
@@ -113,7 +124,7 @@ class _Run:
         free = {}
         for s in self.graph.out_of(name):
             read = self._reads(delays, s)
-            beats = read.size - self.room[s]  # that find a place only after a reading
+            beats = read.size - self._places(s)  # that find a place only after a reading
             if beats > 0:
                 free[s.src_port] = part(read, 0, beats) + FIFO_DELAY
         return self.loops[name].early(data, free, first=self._first[name])
@@ -125,8 +136,13 @@ class _Run:
             written = self.loops[s.src].write_times(delays[s.src], s.src_port)
             read = self._reads(delays, s)
             ahead = read.size - written.size  # beats of earlier frames
-            self.occupancy[s] = max(self.occupancy[s], most_held(written, read) + ahead)
-            self._read[s] = part(read, max(0, read.size - self.room[s]), read.size)
+            held = min(most_held(written, read) + ahead, self.room[s])  # what is beyond waits at the unit's end
+            self.occupancy[s] = max(self.occupancy[s], held)
+            self._read[s] = part(read, max(0, read.size - self._places(s)), read.size)
+
+    def _places(self, stream: Stream) -> int:
+        """Beats between a stream's units: in its FIFO, and at the end of the unit in front of it."""
+        return self.room[stream] + self.loops[stream.src].places
 
     def _reads(self, delays: Mapping[str, Times], stream: Stream) -> Times:
         """When the beats of a stream are read: the last of the frames before, and this frame's."""
@@ -139,6 +155,7 @@ def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:
     """Raises Deadlock unless one frame passes at the given depths."""
     loops = {u.name: u.schedule() for u in graph}
     done = dict.fromkeys(loops, 0)
+    places = {s: depths[s] + end_places(graph[s.src]) for s in graph.streams}
     given, taken = dict.fromkeys(graph.streams, 0), dict.fromkeys(graph.streams, 0)
     queue = dict.fromkeys(loops)
     while queue:
@@ -151,8 +168,8 @@ def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:
                 limit = min(limit, reads.get(given[s]))
         for s in graph.out_of(name):
             writes = loop.writes[s.src_port]
-            if taken[s] + depths[s] < writes.size:
-                limit = min(limit, writes.get(taken[s] + depths[s]))
+            if taken[s] + places[s] < writes.size:
+                limit = min(limit, writes.get(taken[s] + places[s]))
         if limit <= done[name]:
             continue
         done[name] = limit
@@ -165,7 +182,7 @@ def progress(graph: Dataflow, depths: Mapping[Stream, int]) -> None:
         queue[name] = None
     stuck = [n for n, loop in loops.items() if done[n] < loop.cycles]
     if stuck:
-        full = [f"{s.src} -> {s.dst} ({depths[s]})" for s in graph.streams if given[s] - taken[s] == depths[s]]
+        full = [f"{s.src} -> {s.dst} ({depths[s]})" for s in graph.streams if given[s] - taken[s] == places[s]]
         raise Deadlock(
             f"the pipeline is stuck: {', '.join(stuck[:5])} can't go on; full FIFOs: {', '.join(full[:5]) or 'none'}"
         )

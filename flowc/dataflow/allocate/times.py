@@ -11,11 +11,12 @@ from hashlib import blake2b
 import numpy as np
 
 from flowc.dataflow.allocate import piecewise
+from flowc.units import Unit
 from flowc.units.runs import Integers, Runs
 
 __all__ = [
-    "FIFO_DELAY", "LEAST_DEPTH", "Times", "as_runs", "as_values", "count_runs", "few", "first", "last", "maximum", "minimum", "most_held",
-    "occupancy", "part", "same", "shape", "shifted", "together",
+    "FIFO_DELAY", "LEAST_DEPTH", "Times", "as_runs", "as_values", "count_runs", "end_places", "few", "first", "last", "maximum", "minimum",
+    "most_held", "occupancy", "part", "same", "shape", "shifted", "together",
 ]  # fmt: skip
 
 Times = Integers | Runs
@@ -31,6 +32,11 @@ _OVERHEAD = 16000
 
 LEAST_DEPTH = 2
 """Least depth of a FIFO: with a single place, writing and reading would have to take turns."""
+
+
+def end_places(unit: Unit) -> int:
+    """Beats that a unit's end holds while the FIFO behind it is full (in SystemVerilog ``flowc_emit``)."""
+    return 2 if unit.structure == "pipeline" else 0
 
 
 def as_values(times: Times) -> Integers:

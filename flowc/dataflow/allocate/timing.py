@@ -5,7 +5,8 @@ pipeline's drain between frames); all other times are seen from it.
 
 Depths read off a schedule are safe: the pipeline itself starts every iteration as soon as beats and room are there, and
 since more of either never makes anything later, no iteration starts later than in the schedule. So with these depths
-the pipeline can't deadlock and keeps the interval.
+the pipeline can't deadlock and keeps the interval. This is so for pipelines that close up while they wait; a rigid one is never later than
+one that begins an iteration only when there is room for what it writes, so that is what its schedule does (`Loop.room_at`).
 
 `first_depths` builds a schedule: what feeds the leader works as late as it can, what it feeds as early as it can. Then,
 in stream order, every unit works as early as the room behind it allows, which empties the FIFOs in front of it; and in
@@ -99,11 +100,19 @@ class Pipeline:
         """When the beats of a stream are written."""
         return self.loops[stream.src].write_times(delays[stream.src], stream.src_port)
 
+    def room(self, delays: dict[str, Times], stream: Stream) -> Times:
+        """When there must be room for the beats of a stream."""
+        return self.loops[stream.src].room_times(delays[stream.src], stream.src_port)
+
+    def places(self, stream: Stream, depths: dict[Stream, int]) -> int:
+        """Beats between a stream's units: in its FIFO, and at the end of the unit in front of it."""
+        return depths[stream] + self.loops[stream.src].places
+
     def early(self, delays: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
         """Least delays of a unit, its neighbours being as they are: data in front of it, room (per ``depths``) behind it."""
         data = {s.dst_port: self.writes(delays, s) + FIFO_DELAY for s in self.graph.into(name) if s.src in delays}
         room = {
-            s.src_port: shifted(self.reads(delays, s), -depths[s], self.interval) + FIFO_DELAY
+            s.src_port: shifted(self.reads(delays, s), -self.places(s, depths), self.interval) + FIFO_DELAY
             for s in self.graph.out_of(name)
             if s.dst in delays and s in depths
         }
@@ -112,7 +121,7 @@ class Pipeline:
     def late(self, delays: dict[str, Times], name: str, depths: dict[Stream, int]) -> Times:
         """Greatest delays of a unit, its neighbours being as they are."""
         room = {
-            s.dst_port: shifted(self.writes(delays, s), depths[s], self.interval) - FIFO_DELAY
+            s.dst_port: shifted(self.room(delays, s), self.places(s, depths), self.interval) - FIFO_DELAY
             for s in self.graph.into(name)
             if s.src in delays and s in depths
         }
@@ -193,7 +202,8 @@ class Pipeline:
         return best[1], tuple(best[2].values())
 
     def _needed(self, delays: dict[str, Times], stream: Stream) -> int:
-        return max(LEAST_DEPTH, occupancy(self.writes(delays, stream), self.reads(delays, stream), self.interval))
+        places = occupancy(self.room(delays, stream), self.reads(delays, stream), self.interval)
+        return max(LEAST_DEPTH, places - self.loops[stream.src].places)
 
 
 class Bounds:

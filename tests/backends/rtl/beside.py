@@ -76,7 +76,7 @@ def side_by_side(
 ) -> list[Ran]:
     """Simulates designs in one: once as fast as it goes, once with stalls on both sides of each stream and at the ports.
 
-    Where an interval is not the model's, as many frames more are run as it takes to fill pipelines that do not close up while they wait.
+    Where an interval is not the model's, as many frames more are run as it takes to fill pipelines, which may take other steps than there.
 
     Args:
         graphs: folded, with FIFOs sized.

@@ -56,7 +56,7 @@ def test_interval_is_that_of_every_clock_cycle(make, fps) -> None:  # type: igno
     ends = step(graph, depths, 4)
     assert ends is not None
     assert seen.interval == ends[3] - ends[2] == max(u.interval for u in graph)
-    # The simulation's pipelines close up bubbles when they stall; the stepper's do not.
+    # The simulation's pipelines of HLS close up bubbles when they stall; the stepper's do not.
     assert ends[0] == pytest.approx(seen.latency, rel=0.03)
 
 

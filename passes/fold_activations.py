@@ -18,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc import progress
+from flowc.exact.bounds import SumBound, sum_bound
 from flowc.exact.budget import Budget, TooLarge
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.choose import choose_activation
@@ -155,21 +156,22 @@ class FoldActivations(ModelPass):
                 value.replace_all_uses_with(leaf)
                 editor.drop(node)
                 return None
-        certificate = certify(name, region, steps, leaf, ranges)
+        bound = sum_bound(leaf, ranges)
+        certificate = certify(name, region, steps, leaf, bound)
         whole = steps
         steps, certificate = narrow_halves(editor, leaf, steps, certificate, ranges)
         if steps is whole:
-            certificate = replace(certificate, sums=self._sums(region, leaf, ranges))
+            certificate = replace(certificate, sums=self._sums(region, leaf, ranges, bound))
         self._replace(editor, node, region, steps, leaf, unit == 2, ranges, certificate)
         return None
 
-    def _sums(self, region: Region, leaf: ir.Value, ranges: Ranges) -> tuple[FloatSum, ...]:
+    def _sums(self, region: Region, leaf: ir.Value, ranges: Ranges, bound: SumBound | None) -> tuple[FloatSum, ...]:
         """Float tensors of the model that stand for what the activation is applied to."""
         values = [step.output for step in region.steps]
         if self.compared is None:
-            return tuple(float_sums(values, leaf, ranges))
+            return tuple(float_sums(values, leaf, ranges, {leaf: bound}))
         known = [v for v in values if (v.name or "") in self.compared]
-        return tuple(islice(float_sums(known, leaf, ranges), 1))
+        return tuple(islice(float_sums(known, leaf, ranges, {leaf: bound}), 1))
 
     @staticmethod
     def _identity(steps: Steps) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx_ir as ir
 
+from flowc.exact.binades import UNIT, Binades, slack
 from flowc.exact.counts import value_counts
 from flowc.exact.movement import MOVES, is_move, move_arrays
 from flowc.exact.partial import PartialSums
@@ -17,12 +18,7 @@ from flowc.units.base import Array
 
 __all__ = ["UNIT", "SumBound", "sum_bound", "together"]
 
-UNIT = 2.0**-24
-"""Greatest relative error of one float32 rounding."""
-_LEAST = -2
 _CHUNK = 1 << 11
-_SLACK = 2.0**-10
-"""Covers second-order terms, relative: partial sums that are themselves off by what is bounded here (more in longer sums)."""
 _FUSED = 5
 """Roundings of a weight that batch normalization was multiplied into: square root, division and products."""
 
@@ -49,6 +45,7 @@ class SumBound:
     rounded: bool
     exact: bool
     rows: Array
+    _known: dict[tuple[bytes, bytes], Binades] = field(default_factory=dict, init=False, repr=False)
 
     def at_sets(self, region: Region) -> SumBound:
         """The same with one row per parameter set of the region, or one in all."""
@@ -62,6 +59,9 @@ class SumBound:
 
     def at_rows(self, rows: slice | Array) -> SumBound:
         """The bounds of these rows."""
+        count = len(self.up)
+        if rows.indices(count) == (0, count, 1) if isinstance(rows, slice) else np.array_equal(rows, np.arange(count)):
+            return self
         return replace(
             self,
             up=self.up.at_rows(rows),
@@ -101,46 +101,23 @@ class SumBound:
         rows = max(1, _CHUNK // total.shape[1])
         for start in range(0, sets, rows):
             part = slice(start, start + rows)
-            up, down = self.up.part(part), self.down.part(part)
+            known = self._binades(biases, binades) if rows >= sets else self._of_part(part, biases, binades)
             for column in range(0, total.shape[1], _CHUNK):
                 columns = slice(column, column + _CHUNK)
-                result[part, columns] = _additions(up, down, sums[part, columns], biases[part], binades[part], span)
+                result[part, columns] = known.additions(sums[part, columns], span)
         factors = _FUSED + 1 if fused else int(self.rounded)
-        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * _slack(self.up.count + 1)
+        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * slack(self.up.count + 1)
         return bound
 
+    def _of_part(self, part: slice, offset: Array, mantissa: Array) -> Binades:
+        return Binades.of(self.up.part(part), self.down.part(part), offset[part], mantissa[part])
 
-def _slack(terms: int) -> float:
-    return 1 + max(_SLACK, 2 * terms * UNIT)
-
-
-def _additions(up: PartialSums, down: PartialSums, total: Array, offset: Array, mantissa: Array, span: float) -> Array:
-    """Half ulps of the greatest partial sums of up to 2, 3, ..., M terms, added up; (sets, K).
-
-    Each side of the minima is monotone in m, so the least m that reaches the start of a binade is found by searching.
-
-    Args:
-        up, down: of (sets or 1) rows; total: (sets, K); offset, mantissa: (sets, 1).
-    """
-    terms = up.count
-    first = np.where(offset > 0, 1, 2)
-    size = np.maximum(up.total, down.total)
-    powers = np.arange(_LEAST, int(np.ceil(np.log2((size + offset + 1).max() * 4))) + 1)
-    edges = np.exp2(powers) / (mantissa * _slack(terms)) - offset
-    starts = []
-    for own, other, most in ((up, down, total + span), (down, up, span - total)):
-        begin = np.maximum(own.below(edges), first)
-        # The other terms make up the rest: a partial sum of ``begin`` terms reaches the edge where this many of them allow it.
-        rest = other.at(np.maximum(terms - begin, 0))[:, :, None]
-        possible = (begin <= terms)[:, :, None] & (rest >= edges[:, :, None] - most[:, None, :])
-        starts.append(np.where(possible, begin[:, :, None], terms + 1))
-    count = terms + 1 - np.minimum(*starts)
-    count[:, 0] = terms - first + 1
-    weights = np.exp2(powers - 24.0)
-    weights[1:] /= 2
-    half_ulps = np.tensordot(weights, count, axes=(0, 1)) / mantissa
-    result: Array = np.where((terms >= first) & (size > 0), half_ulps, 0.0)
-    return result
+    def _binades(self, offset: Array, mantissa: Array) -> Binades:
+        """As `_of_part`, of all rows: known where they were asked for before, as windows of a few widths and sums of one scale do."""
+        key = offset.tobytes(), mantissa.tobytes()
+        if key not in self._known:
+            self._known[key] = self._of_part(slice(None), offset, mantissa)
+        return self._known[key]
 
 
 def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:

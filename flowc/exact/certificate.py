@@ -82,9 +82,7 @@ class Certificate:
         return {t.tensor: t.windows for t in self.tensors if t.windows is not None}
 
 
-def certify(
-    tensor: str, region: Region, steps: Steps, leaf: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]
-) -> TensorCertificate:
+def certify(tensor: str, region: Region, steps: Steps, leaf: ir.Value, bound: SumBound | None) -> TensorCertificate:
     """The certificate of an activation of one integer tensor (joins of two: `flowc.exact.join_windows`).
 
     Args:
@@ -92,10 +90,9 @@ def certify(
         region: the operations that it stands for.
         steps: the function that was found.
         leaf: the integer tensor it is a function of.
-        ranges: integer ranges of the tensors so far.
+        bound: of the float sum that the leaf stands for (`flowc.exact.bounds.sum_bound`).
     """
     values = int((steps.hi - steps.lo + 1).sum())
-    bound = sum_bound(leaf, ranges)
     if len(region.dequantized(leaf)) != 1:
         # Nothing is proven of functions of one sum that is scaled in two ways.
         count, open_ = len(steps.inside), region.by_runtime or bound is not None
@@ -143,7 +140,8 @@ def _certify_part(region: Region, whole: Steps, leaf: ir.Value, bound: SumBound 
     found = written.find()
     open_ = fused_open = found.open_
     if written.chain is not None:
-        fused_open = Windows(region, leaf, steps, rows, bound, fused=True).find().open_
+        # What is ambiguous as written is so whatever a fused form shows.
+        fused_open = written.as_fused().find(open_).open_
     return _Part(
         0,
         int((real & ~open_ & ~fused_open).sum()),

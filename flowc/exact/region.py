@@ -20,7 +20,7 @@ from flowc.model.ir import DOMAIN, array_of, is_op, label, shape_of
 from flowc.model.quantizers import dequantize
 from flowc.units.base import Array
 
-__all__ = ["NOT_A_NUMBER", "Blocked", "Region", "Step", "compress", "constant_of"]
+__all__ = ["NOT_A_NUMBER", "NO_LEVEL", "Blocked", "Region", "Step", "compress", "constant_of"]
 
 NOT_A_NUMBER = (
     "it is not a number (NaN) for integers that can occur; keep what goes into it where it is defined, for instance by a ReLU, a Clip "
@@ -28,7 +28,8 @@ NOT_A_NUMBER = (
 )
 """What is said of a square root, a logarithm or a division that meets values outside of its domain."""
 
-_NO_LEVEL = np.float32(-(2.0**31))
+NO_LEVEL = np.float32(-(2.0**31))
+"""What stands for a result that is no number where floats were given."""
 
 
 class Blocked(Exception):
@@ -256,7 +257,7 @@ class Region:
         if missing.any():
             if not floats:
                 raise Blocked(self.output, NOT_A_NUMBER)
-            found = np.where(missing, _NO_LEVEL, found)
+            found = np.where(missing, NO_LEVEL, found)
         return found
 
     def _prepare(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.affine import Affine, trace_affine, trace_sum
-from flowc.exact.bounds import UNIT, sum_bound, together
+from flowc.exact.bounds import UNIT, SumBound, sum_bound, together
 from flowc.model.ir import shape_of
 from flowc.units.base import Array
 
@@ -38,26 +38,34 @@ class FloatSum:
     stream: str = ""
 
 
-def float_sum(value: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]) -> FloatSum | None:
+def float_sum(
+    value: ir.Value,
+    ranges: Mapping[ir.Value, tuple[Array, Array]],
+    bounds: Mapping[ir.Value, SumBound | None] | None = None,
+) -> FloatSum | None:
     """What a float tensor that is an affine function of an integer one stands for; None where it is none.
 
     Args:
         value: the float tensor.
         ranges: integer ranges of the tensors so far.
+        bounds: of integer tensors, where they are known already.
     """
     form = trace_affine(value)
     if form is None or form.q not in ranges or shape_of(form.q) != shape_of(value):
         return None
     if not (np.isfinite(form.scale).all() and np.isfinite(form.zero).all() and (form.scale != 0).all()):
         return None
-    return FloatSum(form.q.name or "", value.name or "", form.scale, form.zero, _error(form, ranges))
+    return FloatSum(form.q.name or "", value.name or "", form.scale, form.zero, _error(form, ranges, bounds or {}))
 
 
 def float_sums(
-    values: Iterable[ir.Value], leaf: ir.Value, ranges: Mapping[ir.Value, tuple[Array, Array]]
+    values: Iterable[ir.Value],
+    leaf: ir.Value,
+    ranges: Mapping[ir.Value, tuple[Array, Array]],
+    bounds: Mapping[ir.Value, SumBound | None] | None = None,
 ) -> Iterator[FloatSum]:
-    """Those of ``values`` that stand for the integers of ``leaf``."""
-    found = (float_sum(v, ranges) for v in values)
+    """Those of ``values`` that stand for the integers of ``leaf``; arguments as of `float_sum`."""
+    found = (float_sum(v, ranges, bounds) for v in values)
     return (s for s in found if s is not None and s.tensor == leaf.name)
 
 
@@ -105,10 +113,12 @@ def _top(form: Affine, ranges: Mapping[ir.Value, tuple[Array, Array]]) -> float:
     return float(np.maximum(np.abs(lo - form.zero), np.abs(hi - form.zero)).max()) + form.offset
 
 
-def _error(form: Affine, ranges: Mapping[ir.Value, tuple[Array, Array]]) -> Array:
+def _error(
+    form: Affine, ranges: Mapping[ir.Value, tuple[Array, Array]], bounds: Mapping[ir.Value, SumBound | None]
+) -> Array:
     top = _top(form, ranges)
     rounding = (form.roundings + 1) * UNIT * (top + form.offset)
-    bound = sum_bound(form.q, ranges)
+    bound = bounds[form.q] if form.q in bounds else sum_bound(form.q, ranges)
     if bound is None:
         return np.full((1,) * form.scale.ndim, rounding)
     shape = np.broadcast_shapes(bound.rows.shape, form.scale.shape)

@@ -7,6 +7,7 @@ and falls is enclosed block by block (`flowc.exact.walk`), so that an extreme be
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ import onnx_ir as ir
 from flowc.exact.bounds import UNIT, SumBound
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.intervals import Interval, enclose
-from flowc.exact.region import Region
-from flowc.exact.search import bisect
+from flowc.exact.region import NO_LEVEL, Region
+from flowc.exact.search import bisect, first_near
 from flowc.exact.spans import gathered, stacked, touching
 from flowc.exact.steps import Steps
 from flowc.exact.walk import PARTS, Settled, settle, width
@@ -29,6 +30,8 @@ _WIDER = 16
 _LEAVES = (1, 1 << 8, 1 << 16)
 """Integers to a block at the finest: coarser where there would be too many of them."""
 _BLOCKS = 1 << 21
+_TOGETHER = 1 << 15
+"""Values that are evaluated in one step: as fast as in several, or faster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +108,7 @@ class Windows:
     def __init__(
         self, region: Region, leaf: ir.Value, steps: Steps, rows: slice, bound: SumBound | None, *, fused: bool
     ) -> None:
-        self.region, self.leaf, self.rows = region, leaf, np.arange(region.sets)[rows]
+        self.region, self.leaf, self.part, self.rows = region, leaf, rows, np.arange(region.sets)[rows]
         self.thresholds = Thresholds.of(steps)
         self.bound = None if bound is None else bound.at_sets(region).of_rows(rows)
         (self.entry,) = region.dequantized(leaf)
@@ -123,16 +126,26 @@ class Windows:
         """Whether exact sums stay exact wherever the bias is added."""
         return aligned(self.bias, self.scale, self.bound)
 
-    def find(self) -> Found:
-        """The windows."""
+    def as_fused(self) -> Windows:
+        """The same for runtimes that may multiply a batch normalization into the weights."""
+        other = copy(self)
+        other.fused = self.chain is not None
+        return other
+
+    def find(self, settled: Array | None = None) -> Found:
+        """The windows.
+
+        Args:
+            settled: bool (sets, K): thresholds that need none found, or anything said of them.
+        """
         t = self.thresholds
         if self.region.monotone(self.leaf) is None or not t.monotone:
             return self._by_settling()
-        low, high = self._by_bisection()
+        low, high = self._by_bisection(settled)
         hit = high > low
         return Found(low, high, hit[:, :-2], int(hit[:, -2:].sum()))
 
-    def _by_bisection(self) -> tuple[Array, Array]:
+    def _by_bisection(self, settled: Array | None) -> tuple[Array, Array]:
         """One window, which may be empty, for every threshold."""
         t = self.thresholds
         lo, hi = t.steps.lo[:, None], t.steps.hi[:, None]
@@ -142,6 +155,8 @@ class Windows:
         span = min(max(_NEAR, 1 << int(np.fmin(error.max(), widest)).bit_length()), widest)
         low, high = t.at.copy(), t.at.copy()
         open_ = self._undecided(error)
+        if settled is not None:
+            open_[:, :-2] &= ~settled
         while open_.any():
             columns, some = gathered(open_)
             at = np.take_along_axis(t.at, columns, axis=1)
@@ -164,8 +179,9 @@ class Windows:
         lo, hi = t.steps.lo[:, None], t.steps.hi[:, None]
         error = np.broadcast_to(error, t.at.shape)
         below, here = np.maximum(t.at - 1, lo), np.minimum(t.at, hi)
-        early = np.logical_or.reduce([t.sign * (v - t.level) >= 0 for v in self._levels(below, error)])
-        late = np.logical_or.reduce([t.sign * (v - t.level) < 0 for v in self._levels(here, error)])
+        count, levels = t.at.shape[1], self._levels(np.concatenate([below, here], axis=1), np.tile(error, 2))
+        early = np.logical_or.reduce([t.sign * (v[:, :count] - t.level) >= 0 for v in levels])
+        late = np.logical_or.reduce([t.sign * (v[:, count:] - t.level) < 0 for v in levels])
         return np.asarray((t.real | t.end) & ((early & (t.at > lo)) | (late & (t.at <= hi))))
 
     def _bisected(self, at: Array, columns: Array, error: Array, first: Array, last: Array) -> tuple[Array, Array]:
@@ -175,11 +191,16 @@ class Windows:
         sign, level, wide = (np.tile(part, 2) for part in parts)
 
         def crossed(q: Array) -> Array:
-            hits = np.array([sign * (np.broadcast_to(v, q.shape) - level) >= 0 for v in self._levels(q, wide)])
-            return np.concatenate([hits[:, :, :count].any(axis=0), hits[:, :, count:].all(axis=0)], axis=1)
+            # Both ends of every threshold, as often as they are asked for.
+            times = q.shape[1] // (2 * count)
+            signs, levels, error = (np.tile(part, times) for part in (sign, level, wide))
+            hits = np.array([signs * (v - levels) >= 0 for v in self._levels(q, error)])
+            begun, ended = np.moveaxis(hits.reshape(len(hits), len(q), times, 2, count), 3, 0)
+            return np.stack([begun.any(axis=0), ended.all(axis=0)], axis=2).reshape(q.shape)
 
         ends = np.concatenate([first, at], axis=1), np.concatenate([at - 1, last], axis=1)
-        found = bisect(crossed, *ends, np.tile(at, 2))
+        search = bisect if self.region.by_runtime else first_near
+        found = search(crossed, *ends, np.tile(at, 2))
         return found[:, :count], found[:, count:]
 
     def _by_settling(self) -> Found:
@@ -225,21 +246,30 @@ class Windows:
         return self.bound.error(at - self.zero, span, scale[:, 0], offset[:, 0], fused=self.fused)
 
     def _levels(self, q: Array, error: Array) -> list[Array]:
-        """Levels at the reference's value, and at the ends of the interval of values that a conforming runtime may compute."""
+        """Levels (sets, K) at the reference's value, and at the ends of the interval of values that a conforming runtime may compute."""
         x = (q - self.zero) * self.scale
         spread = error * np.abs(self.scale)
-        results = []
-        for side in (0.0, -1.0, 1.0):
-            given: dict[ir.Value, Array] = {}
-            if self.fused and side:
-                target, value, wide = self._normalized(x, spread)
-                given = {target: outward(value + side * wide, side)}
-            elif self.bound is not None:
-                given = {self.entry: outward(x + side * spread, side)}
-            for nudge in self.region.nudges if side else (0,):
-                out = self.region.evaluate({self.leaf: q}, given, rows=self.rows, nudge=nudge)
-                results.append(out.astype(np.int64))
-        return results
+        if self.fused:
+            target, value, wide = self._normalized(x, spread)
+        else:
+            target, value, wide = self.entry, x, spread
+        pushed = (
+            []
+            if self.bound is None and not self.fused
+            else [outward(value + side * wide, side) for side in (-1.0, 1.0)]
+        )
+        if pushed and not self.region.by_runtime and 3 * q.size <= _TOGETHER:
+            # What follows the float that is pushed depends on nothing else, so one evaluation does for the three.
+            own = self.region.evaluate({self.leaf: q}, rows=self.part, of=target)
+            out = self.region.evaluate({}, {target: np.concatenate([own, *pushed], axis=1)}, rows=self.part)
+            if out.min() <= NO_LEVEL:  # which integers that can occur must not come to: this says so
+                self.region.evaluate({self.leaf: q}, rows=self.part)
+            return np.split(out.astype(np.int64), 3, axis=1)
+        results = [self.region.evaluate({self.leaf: q}, rows=self.part)]
+        for given in [{target: p} for p in pushed] or [{}, {}]:
+            for nudge in self.region.nudges:
+                results.append(self.region.evaluate({self.leaf: q}, given, rows=self.part, nudge=nudge))
+        return [np.broadcast_to(r, q.shape).astype(np.int64) for r in results]
 
     def _normalized(self, x: Array, spread: Array) -> tuple[ir.Value, Array, Array]:
         """The fused form and its error: weights times the factor, one rounding each, the offset folded; or any other way to compute it."""

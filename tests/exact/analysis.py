@@ -37,7 +37,7 @@ class Analysis:
 
     @property
     def certificate(self) -> TensorCertificate:
-        return certify("t", self.region, self.steps, self.leaf, self.ranges)
+        return certify("t", self.region, self.steps, self.leaf, sum_bound(self.leaf, self.ranges))
 
     def windows(self, *, fused: bool) -> tuple[Array, Array]:
         return windows(self.region, self.steps, self.leaf, self.ranges, fused=fused)

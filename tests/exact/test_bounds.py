@@ -64,6 +64,24 @@ def test_bound_grows_with_span_offset_and_fusing() -> None:
     assert (bound.error(total, 0, scale, none, fused=True) > plain).all()
 
 
+def test_what_is_kept_of_a_bound_serves_its_own_scale_and_offset_only() -> None:
+    """Asked again and again, for other scales, offsets, spans and rows, it answers as one that was never asked before."""
+    seen = last_activation(layer(7, **LAYERS["8 bit, bias, per channel"]).model())
+    asked, total = bound_of(seen), np.array([[-500, 0, 40000]]).repeat(24, 0)
+    for scale in (np.full(24, 0.3), np.linspace(0.2, 0.9, 24)):
+        for offset in (np.zeros(1), np.array([1e4]), np.linspace(0, 1e5, 24)):
+            for span in (0, 700):
+                for fused in (False, True):
+                    fresh = bound_of(seen).error(total, span, scale, offset, fused=fused)
+                    assert (asked.error(total, span, scale, offset, fused=fused) == fresh).all()
+                    rows = np.array([5, 0, 7])
+                    some = asked.at_rows(rows).error(
+                        total[:3], span, scale[rows], offset[rows] if len(offset) > 1 else offset, fused=fused
+                    )
+                    assert (some == fresh[rows]).all()
+    assert asked.at_rows(np.arange(24)) is asked.at_rows(slice(0, 99)) is asked
+
+
 def brute_force(up: Array, down: Array, total: float, mantissa: float) -> float:
     """The definition in docs/exactness.md, addition by addition."""
     plus = np.concatenate([[0], np.cumsum(-np.sort(-up))])

@@ -9,7 +9,8 @@ import onnx_ir as ir
 import pytest
 
 from flowc.exact.affine import Affine, trace_affine, trace_sum
-from flowc.exact.bounds import UNIT, SumBound, _each, _extremes, _make, _slack, sum_bound, together
+from flowc.exact.binades import slack
+from flowc.exact.bounds import UNIT, SumBound, _each, _extremes, _make, sum_bound, together
 from flowc.exact.chains import affine_chain, aligned, outward
 from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
@@ -184,8 +185,8 @@ def test_a_bound_is_made_of_the_extremes_of_its_terms() -> None:
         one = bound_of(np.array([terms]), np.zeros((1, len(terms))))
         assert (one.rounded, one.exact) == (rounded, exact), terms
     assert PartialSums.of_terms(np.array([[1.0, 3.0, 2.0]])).dense().tolist() == [[0, 3, 5, 6]]
-    assert _slack(2) == 1 + 2.0**-10
-    assert _slack(1 << 20) == 1 + 2.0**-3
+    assert slack(2) == 1 + 2.0**-10
+    assert slack(1 << 20) == 1 + 2.0**-3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from flowc.exact import certificate, join_windows, steps
+from flowc.exact import certificate, join_windows, search, steps
 from flowc.exact.bounds import UNIT, SumBound
 from flowc.exact.intervals import levels_of
 from flowc.exact.join_windows import _by_crossings, _by_pairs, _Operand
@@ -159,12 +160,57 @@ def test_errors_of_windows_are_those_around_their_sums() -> None:
     assert asked == [([[2.0, -1.0]], 7, [0.5], [1.5], False), ([[2.0, -1.0]], 7, [-2.0], [1.5], True)]
 
 
-def test_portions_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four channels of their own scales and a batch normalization: set by set, block by block, the same is found."""
+def normalized() -> Any:
+    """Four channels of their own scales and a batch normalization."""
     net = Net([1, 64, 2, 2], seed=3)
     y = net.bn(net.conv(net.quant(net.x, 0.0713, bits=8), 64, 4, 1, bits=8, per_channel=True), 4)
-    model = net.model(net.quant(net.relu(y), 0.084, bits=6, signed=False))
-    whole = last_activation(model)
+    return last_activation(net.model(net.quant(net.relu(y), 0.084, bits=6, signed=False)))
+
+
+@pytest.mark.parametrize("apart", ["values", "searches"])
+def test_windows_found_together_are_those_found_one_by_one(monkeypatch: pytest.MonkeyPatch, apart: str) -> None:
+    """Of three floats evaluated in one step, and of searches that look at several integers."""
+    seen = normalized()
+    wanted = [seen.windows(fused=fused) for fused in (False, True)]
+    assert all((high > low).any() for low, high in wanted)
+    if apart == "values":
+        monkeypatch.setattr("flowc.exact.windows._TOGETHER", 0)
+    else:
+        monkeypatch.setattr("flowc.exact.windows.first_near", search.bisect)
+    for (low, high), fused in zip(wanted, (False, True), strict=True):
+        found = seen.windows(fused=fused)
+        assert (low == found[0]).all()
+        assert (high == found[1]).all()
+
+
+def test_what_is_ambiguous_as_written_needs_no_fused_window() -> None:
+    seen = normalized()
+    view = Windows(seen.region, seen.leaf, seen.steps, slice(None), seen.bound, fused=False)
+    written, fused = view.find(), view.as_fused().find()
+    assert written.open_.any()
+    assert (fused.open_ & ~written.open_).any()
+    assert (view.as_fused().find(written.open_).open_ == fused.open_ & ~written.open_).all()
+    assert not view.fused
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_a_threshold_that_lies_wrong_is_never_proven(by: int) -> None:
+    """The reference's own level is looked at beside every threshold: one that was moved has a window, whatever the sum's bound."""
+    seen = normalized()
+    right = Windows(seen.region, seen.leaf, seen.steps, slice(None), off_by(0.0), fused=False).find()
+    t = seen.steps
+    row, column = 2, int(np.flatnonzero((t.at[2] > t.lo[2] + 1) & (t.at[2] < t.hi[2]) & ~right.open_[2])[3])
+    at = t.at.copy()
+    at[row, column] += by
+    found = Windows(seen.region, seen.leaf, replace(t, at=at), slice(None), off_by(0.0), fused=False).find()
+    assert not right.open_[row, column]
+    assert found.open_[row, column]
+    assert found.open_.sum() == right.open_.sum() + 1
+
+
+def test_portions_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set by set, block by block, the same is found."""
+    whole = normalized()
     expected = whole.certificate
     assert expected.windows is not None
     assert whole.region.sets == 4
@@ -177,7 +223,7 @@ def test_portions_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [a.tolist() for a in found.windows] == [a.tolist() for a in expected.windows]
     monkeypatch.setattr("flowc.exact.bounds._CHUNK", 100)
     monkeypatch.setattr(steps, "_CHUNK", 4000)
-    again = last_activation(model)
+    again = normalized()
     assert (again.steps.at == whole.steps.at).all()
     assert (again.steps.base == whole.steps.base).all()
     assert again.certificate.windows is not None

@@ -9,6 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from flowc.exact import join_windows, ops, requant
+from flowc.exact.bounds import sum_bound
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.intervals import interval
 from flowc.exact.movement import source_map
@@ -172,7 +173,7 @@ def test_a_sum_that_is_scaled_twice_is_proven_only_where_nothing_is_open(open_: 
     region = Region(level, {q: (np.full((1, 1, 1, 1), -8), np.full((1, 1, 1, 1), 7))})
     assert len(region.dequantized(q)) == 2
     steps = Steps(np.array([-8]), np.array([7]), np.array([-6]), np.array([[-7, 0, 7, 8]]), np.ones((1, 1), np.int64))
-    found = certify("t", region, steps, q, {q: region._limits[q]})
+    found = certify("t", region, steps, q, sum_bound(q, {q: region._limits[q]}))
     assert (found.thresholds, found.exact, found.proven, found.proven_unfused, found.ambiguous, found.inside, found.values) == (
         (3, 0, 0, 0, 3, 0, 16) if open_ else (3, 0, 3, 0, 0, 0, 16)
     )  # fmt: skip

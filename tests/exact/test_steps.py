@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowc.exact.budget import TooLarge
-from flowc.exact.search import bisect, first_reached
+from flowc.exact.search import bisect, first_near, first_reached
 from flowc.exact.steps import (
     Levels,
     Steps,
@@ -194,6 +194,29 @@ def test_a_search_from_a_guess_finds_what_halving_finds(data: st.DataObject) -> 
     found = bisect(reached, lo, hi, guess)
     np.testing.assert_array_equal(found, np.clip(edge, lo, hi + 1))
     assert all((q >= lo).all() and (q <= hi).all() for q in probed)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_a_guess_is_believed_only_where_its_neighbours_say_so(data: st.DataObject) -> None:
+    """Guesses that are right, off by one, or wherever; also of more searches than are looked at together."""
+    sets, most = data.draw(st.integers(1, 3)), data.draw(st.sampled_from([1, 7, 6000]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    lo = rng.integers(-(1 << data.draw(st.integers(1, 33))), 1, (sets, most))
+    hi = lo + rng.integers(-1, 1 << data.draw(st.integers(1, 33)), (sets, most))
+    edge = rng.integers(lo - 3, hi + 4)
+    off = data.draw(st.sampled_from([0, 1, 2, 5, 1 << 33]))
+    guess = edge + rng.integers(-off, off + 1, edge.shape)
+    asked = []
+
+    def reached(q: Array) -> Array:
+        asked.append(q.shape[1] // most)
+        return q >= np.tile(edge, q.shape[1] // most)
+
+    found = first_near(reached, lo, hi, guess)
+    np.testing.assert_array_equal(found, np.where(lo > hi, lo, np.clip(edge, lo, hi + 1)))
+    if not off and most < 6000:
+        assert asked == [4]
 
 
 def test_a_search_from_a_right_guess_asks_twice() -> None:

@@ -19,8 +19,8 @@ GROUPS = {
         *(f"design/{name}.py" for name in ("comparison", "excuses", "join_probes", "probes", "tail", "verify")), "streamline/evidence.py",
     ],
     "exact": [f"exact/{name}.py" for name in (
-        "affine", "binades", "bounds", "certificate", "chains", "choose", "intervals", "join_windows", "joins", "movement", "narrow", "ops", "region",
-        "requant", "search", "spans", "steps", "sums", "walk", "windows",
+        "affine", "binades", "bounds", "certificate", "chains", "choose", "intervals", "join_windows", "joins", "movement", "narrow",
+        "ops", "region", "requant", "search", "spans", "steps", "sums", "walk", "windows",
     )],
     "units": [f"units/{name}.py" for name in (
         "activation", "argmax", "base", "cost", "elementwise", "graph", "mvtu", "packing", "permute", "pool", "routing", "schedule",

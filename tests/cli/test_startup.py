@@ -30,8 +30,25 @@ def test_the_text_forms_of_protobuf_load_when_they_are_asked_for() -> None:
     )
 
 
+def test_packages_have_the_versions_that_their_metadata_say() -> None:
+    check(
+        "from flowc.cli.startup import defer_unused; defer_unused()\n"
+        "import sys, importlib.metadata as metadata, onnx, onnx_ir\n"
+        "from importlib.metadata import version\n"
+        "assert 'email.message' not in sys.modules\n"
+        "versions = [onnx.__version__, version('click')]\n"
+        "try:\n"
+        "    version('no-such-package')\n"
+        "    raise SystemExit('found')\n"
+        "except metadata.PackageNotFoundError:\n"
+        "    pass\n"
+        "assert versions == [metadata.distribution(name).version for name in ('onnx', 'click')] == [version('onnx'), version('click')]\n"
+    )
+
+
 def test_a_build_does_not_load_what_it_does_not_need() -> None:
     unneeded = ["sympy.core", "networkx", "flowc.loopback", "matplotlib", "onnxruntime", "flowc.backends.rtl.generate"]
+    unneeded += ["email.message", "google.protobuf.internal.decoder", "packaging._structures"]
     check(
         "import sys; from flowc.cli.startup import defer_unused; defer_unused()\n"
         "import flowc.api, flowc.cli.show, flowc.design.dataflow_plan\n"

@@ -101,6 +101,13 @@ def end(bits: int, delay: int = 0) -> Resources:
     return Resources(lut=bits + 5, ff=(2 + delay) * (bits + 1))
 
 
+def ring_end(bits: int) -> Resources:
+    """The end of a serial window, with the register in front: that and one place are words of a memory where this takes fewer tables."""
+    if ram_luts(2, bits) >= bits:
+        return end(bits, 1)
+    return Resources(lut=ram_luts(2, bits) + 7, ff=bits + 5)
+
+
 def ram_luts(depth: int, width: int) -> int:
     """A memory in look-up tables, one write and one read port: eight hold 14 bits of 32 words, or 7 of 64."""
     if depth <= 32:
@@ -174,10 +181,12 @@ def ring_memory(depth: int, width: int, style: str) -> Resources:
     return memory(depth, width, style)
 
 
-def moves(total: int, size: int) -> Resources:
-    """The sums of a serial window's ring of ``size`` words in a frame of ``total``.
+def moves(farthest: int, size: int) -> Resources:
+    """The sums of a serial window's ring of ``size`` words that go up to ``farthest`` words ahead.
 
-    Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move.
+    Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move. Round a ring of a power
+    of two there is one way, and nothing to choose.
     """
-    number, address = (total + size).bit_length() + 1, (size - 1).bit_length()
-    return Resources(lut=ceil(2.5 * number + 4 * address) + 6, ff=2 * number + 2 * address + 20)
+    number, address = farthest.bit_length() + 1, (size - 1).bit_length()
+    ways = 4 if size != 1 << address else 2
+    return Resources(lut=ceil(2.5 * number + ways * address) + 9, ff=2 * number + 2 * address + 20)

@@ -79,6 +79,7 @@ class Ring:
         blocks, block_words: words of a pixel are ``blocks`` times ``block_words``.
         kernel, stride, dilation: (vertical, horizontal).
         spare: rows that the ring holds beyond the window, so that words can come while none can be given.
+        slack: words that it holds beyond these, so that one can come while the places of those that were given last are not free yet.
     """
 
     height: int
@@ -89,6 +90,7 @@ class Ring:
     stride: tuple[int, int]
     dilation: tuple[int, int]
     spare: int = 0
+    slack: int = 2 * RING_GAP
 
     @property
     def words(self) -> int:
@@ -114,9 +116,22 @@ class Ring:
         return (out_h - 1) * self.stride[0] * row + (out_w - 1) * self.stride[1] * self.words + self.span + self.words
 
     @property
+    def reach(self) -> int:
+        """Words of a position's window, from the first to the last, and of the spare rows: the ring holds no fewer."""
+        return self.span + self.words + self.spare * self.width * self.words
+
+    @property
     def size(self) -> int:
         """Words that the ring holds."""
-        return self.span + self.words + self.spare * self.width * self.words + 2 * RING_GAP
+        return self.reach + self.slack
+
+    def snug(self) -> Ring:
+        """The ring with less slack, where that saves memory and costs no time.
+
+        Look-up tables hold 32 or 64 words, block RAMs powers of two; a few words more take twice as many, and a multiplexer behind. A
+        ring that is so just too large becomes one that is just full, if it gives every word in the same iteration.
+        """
+        return _snug(self)
 
     @property
     def least_cycles(self) -> int:
@@ -211,3 +226,22 @@ def _settle(ring: Ring) -> tuple[Integers, Integers]:
         if np.array_equal(later, reads):
             return reads, writes
         reads = later
+
+
+@lru_cache(maxsize=1024)
+def _snug(ring: Ring) -> Ring:
+    step = 32 if ring.size < 64 else 64
+    less = replace(ring, slack=ring.size // step * step - ring.reach)
+    # A loop goes on with the next frame at once: its first words must not overtake the last reads of this one.
+    behind = less.slack + ring.words - ring.block_words + ring.kernel[0] * ring.kernel[1] * ring.block_words
+    if less.slack < 0 or behind < RING_GAP or less == ring:
+        return ring
+    return less if less.cycles == ring.cycles and _give_alike(less, ring) else ring
+
+
+def _give_alike(one: Ring, other: Ring) -> bool:
+    """Whether two rings of one window give every word in the same iteration: rows are alike that follow two which are."""
+    rows = min(one.out[0], 1 + max(_head(one).rows, _head(other).rows))
+    count = rows * one.out[1] * one.kernel[0] * one.kernel[1] * one.words
+    given, due = (ring.schedule().writes[0].part(0, count).dense() for ring in (one, other))
+    return np.array_equal(given, due)

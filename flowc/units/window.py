@@ -184,7 +184,8 @@ class Window(Unit):
         if self.parallel or self.kernel == (1, 1):
             return None
         f, blocks = self.frame, self.frame.c // self.block
-        return Ring(f.h, f.w, blocks, self.block // self.simd, self.kernel, self.stride, self.dilation, self.spare)
+        ring = Ring(f.h, f.w, blocks, self.block // self.simd, self.kernel, self.stride, self.dilation, self.spare)
+        return ring.snug()
 
     def schedule(self) -> Schedule:
         """A serial window takes and gives as its ring allows; the others give in the iteration that takes a window's last beat."""
@@ -246,7 +247,8 @@ class Window(Unit):
         block = self.block // self.simd
         loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
         return Resources.total([
-            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.end(bits, 1), pipeline.moves(h * w * words, depth),
+            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.ring_end(bits),
+            pipeline.moves(depth + self.stride[0] * w * words, depth),
         ])  # fmt: skip
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,7 @@ def test_ring_is_its_loop() -> None:
             stride,
             dilation,
             int(rng.integers(0, 3)),
+            int(rng.integers(0, 2 * RING_GAP + 1)),
         )
         if kernel == (1, 1) or min(ring.out) < 1:
             continue
@@ -96,6 +99,28 @@ def test_ring_is_its_loop() -> None:
         assert schedule.writes[0].dense().tolist() == writes
         assert ring.least_cycles <= cycles
         tried += 1
+
+
+def test_a_ring_just_above_a_memory_is_made_to_fill_it() -> None:
+    """30 x 30 pixels under 3 x 3 are 63 words and 8 of slack: 64 are enough. Where a word would come later, all 8 stay."""
+    snug = Ring(30, 30, 1, 1, (3, 3), (1, 1), (1, 1)).snug()
+    assert (snug.reach, snug.size) == (63, 64)
+    tried = 0
+    for width in range(5, 33):
+        for kernel, stride, spare in (((3, 3), (1, 1), 0), ((3, 3), (2, 2), 1), ((2, 2), (2, 2), 1)):
+            for words in (1, 2, 3):
+                ring = Ring(kernel[0] + 4, width, 1, words, kernel, stride, (1, 1), spare)
+                snug = ring.snug()
+                step = 32 if ring.size < 64 else 64
+                less = replace(ring, slack=ring.size // step * step - ring.reach)
+                if less.slack < 0:
+                    assert snug == ring
+                    continue
+                whole, short = stepwise(ring), stepwise(less)
+                alike = whole[0] == short[0] and whole[2] == short[2]
+                assert snug == (less if alike else ring)
+                tried += snug != ring
+    assert tried > 20
 
 
 F = Frame(6, 5, 8, UInt(2))

@@ -103,8 +103,9 @@ def test_loops(unit: Unit, expected: Resources) -> None:
     (MAX, Resources(lut=20 + 4 + 17 + 3, ff=24 + 4 + 26 + 3)),
     # Nine adders of eight bits for two lanes less one pair; ends of 16 bits; nothing is counted.
     (SUMS, Resources(lut=17 * 8 + 4 + 21, ff=112 + 4 + 34)),
-    # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places.
-    (RING, Resources(lut=40 + 39 + 13 + 59, ff=8 + 26 + 6 + 27 + 54)),
+    # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places. With
+    # a row of 42 words 104 are numbers of nine bits.
+    (RING, Resources(lut=40 + 39 + 13 + 60, ff=8 + 26 + 6 + 27 + 52)),
     # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits behind a register.
     (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 3 * 433)),
     # Two channels a word more: 16 words between rows are a ring in 32 tables, with two addresses of 16 places, one of them counted.

@@ -1,6 +1,6 @@
 // Serial sliding window: a word per cycle, for every output position in the order [BLOCKS][KERNEL_H][KERNEL_W][BLOCK_WORDS].
 //
-// A ring holds (KERNEL_H - 1) * DILATION_H + SPARE rows and (KERNEL_W - 1) * DILATION_W + 1 pixels of words, and 2 * GAP words. A cycle
+// A ring holds (KERNEL_H - 1) * DILATION_H + SPARE rows and (KERNEL_W - 1) * DILATION_W + 1 pixels of words, and SLACK words. A cycle
 // takes a word if the ring has room for it, and gives the next one if it was taken GAP cycles ago or earlier. The first tap of a
 // position is never needed again, so each of its words makes room for one word, GAP cycles later. A frame ends when all words
 // are taken and given; the next begins with an empty ring. So far the model of the compiler says the same (`Ring`).
@@ -17,6 +17,7 @@ module flowc_window #(
     parameter int DILATION_H = 1,
     parameter int DILATION_W = 1,
     parameter int SPARE = 0,
+    parameter int SLACK = 8,
     parameter int GAP = 4,
     parameter bit [95:0] STYLE = "distributed",
     parameter int DELAY = 1
@@ -38,7 +39,7 @@ module flowc_window #(
   localparam int SPAN = (KERNEL_H - 1) * DILATION_H * ROW + SPAN_X;
   localparam int TOTAL = HEIGHT * ROW;
   localparam int NEEDED = (OUT_H - 1) * STRIDE_H * ROW + (OUT_W - 1) * STRIDE_W * WORDS + SPAN + WORDS;
-  localparam int SIZE = SPAN + WORDS + SPARE * ROW + 2 * GAP;
+  localparam int SIZE = SPAN + WORDS + SPARE * ROW + SLACK;
   localparam int AW = $clog2(SIZE);
   // Ways, in words: from position to position, and from the last word of a tap, row of taps, block, position, row of
   // positions to the first word of the next.
@@ -49,7 +50,10 @@ module flowc_window #(
   localparam int TO_BLOCK = 1 - SPAN;
   localparam int TO_POSITION = STEP_X - SPAN - (WORDS - 1);
   localparam int TO_ROW = STEP_Y - SPAN - (WORDS - 1);
-  localparam int NB = $clog2(TOTAL + SIZE + STRIDE_H * ROW + 1) + 1;  // holds any difference of two word numbers, signed
+  // Holds `ahead` and `room`: no word is further from the ring's than the next row of positions.
+  localparam int NB = $clog2(SIZE + STRIDE_H * ROW + 1) + 1;
+  // A memory in look-up tables has 14 bits in eight.
+  localparam bit [95:0] END = DELAY > 0 && 8 * ((WIDTH + 13) / 14) < WIDTH ? "distributed" : "registers";
 
   // A way through the frame as one round the ring, forward.
   function automatic int around(int way);
@@ -173,7 +177,7 @@ module flowc_window #(
       freed <= {freed[GAP-4:0], give ? frees : 2'd0};
       all_taken <= took;
       all_given <= given;
-      if (take && needed) write_at <= write_at == AW'(SIZE - 1) ? '0 : write_at + 1'b1;
+      if (take && needed) write_at <= SIZE != 1 << AW && write_at == AW'(SIZE - 1) ? '0 : write_at + 1'b1;
     end
   wire unused_carries = &{1'b0, next_ahead[0], next_room[0]};
 
@@ -189,11 +193,13 @@ module flowc_window #(
 
   logic [WIDTH-1:0] data;
   logic valid;
+  // While the place of the next word is free, whatever is offered is written there, until a word is taken: so neither streams nor
+  // `enable` are on the way to the memory.
   flowc_ram #(.WIDTH(WIDTH), .DEPTH(SIZE), .STYLE(STYLE)) ring (
-      .clk, .write(take && needed), .write_at, .in_data, .read(enable), .read_at, .out_data(data));
+      .clk, .write(needed && !room[NB-1]), .write_at, .in_data, .read(enable), .read_at, .out_data(data));
   always_ff @(posedge clk)
     if (rst) valid <= 1'b0;
     else if (enable) valid <= give;
-  flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY)) emit (
+  flowc_emit #(.WIDTH(WIDTH), .DELAY(DELAY), .STYLE(END)) emit (
       .clk, .rst, .data, .valid, .enable, .out_data, .out_valid, .out_ready);
 endmodule

@@ -18,6 +18,7 @@ BY_NAME = {proof.name: proof for proof in PROOFS}
 FAULTS = {
     "emit, no register": ("lib/flowc_emit.sv", "assign enable = !(spare_full && tail_valid)", "assign enable = 1'b1", "wrong"),
     "emit, two registers": ("lib/flowc_emit.sv", "if (!spare_full) spare <= tail;", "spare <= tail;", "wrong"),
+    "emit, in a memory": ("lib/flowc_emit.sv", "both <= !load && (both", "both <= load && (both", "wrong"),
     "fifo of registers": ("lib/flowc_fifo.sv", "out_data <= spare_full ? spare : in_data", "out_data <= in_data", "wrong"),
     "fifo in LUTRAM": ("lib/flowc_fifo.sv", "room <= fetch || count", "room <= 1'b1 || count", "crowded"),
     "fifo in block RAM": ("lib/flowc_fifo.sv", "&& !(load_second && !some)", "", "wrong"),
@@ -35,6 +36,7 @@ FAULTS = {
     "output port": ("units/flowc_output.sv", ".step(enable && in_valid)", ".step(in_valid)", "misplaced"),
     "window, every position": ("units/flowc_window.sv", "!all_given && !ahead[NB-1]", "!all_given", "early"),
     "window, stride 2, blocks": ("units/flowc_window.sv", "(AW + 1)'(around(TO_BLOCK))", "(AW + 1)'(1)", "mistaken"),
+    "window, no slack": ("units/flowc_window.sv", "write_at == AW'(SIZE - 1)", "write_at == AW'(SIZE - 2)", "mistaken"),
     "slice, narrow factors": ("lib/flowc_dsp48e2.sv", "18'(b)", "18'($unsigned(b))", "wrong"),
     "slice, chained": ("lib/flowc_dsp48e2.sv", "CHAINED ? 3'b001", "CHAINED ? 3'b010", "wrong"),
     "slice, chained, two registers": (

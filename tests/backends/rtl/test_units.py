@@ -26,7 +26,10 @@ WIDE = ("activate", "join", "mvtu", "pool", "vvtu", "window")
 
 
 def in_block_ram() -> list[Unit]:
-    """Units whose memories are block RAMs: rings, keys of a search, thresholds, tables, how late levels are."""
+    """Units whose memories are block RAMs: rings, keys of a search, thresholds, tables, how late levels are.
+
+    And a serial window of words that are wide, in a ring of 64.
+    """
     rng = np.random.default_rng(1)
     rows = Frame(7, 9, 4, UInt(3))
     window = {"stride": (1, 2), "dilation": (1, 1), "block": 4, "simd": 4, "memory": "bram"}
@@ -38,6 +41,7 @@ def in_block_ram() -> list[Unit]:
     ]
     return [
         Window(name="block_serial", frame=rows, kernel=(3, 3), **window),
+        Window(name="wide_serial", frame=Frame(4, 30, 8, UInt(3)), kernel=(3, 3), block=8, simd=8),
         Window(name="block_parallel", frame=rows, kernel=(3, 2), parallel=True, **window),
         activate("block_search", SInt(14), UInt(6), 32, 1, "search"),
         activate("moved_search", SInt(14), UInt(4), 32, 1, "search").with_(threshold_memory="bram"),

@@ -8,7 +8,6 @@ from flowc.backends.hls.layer import Layer, Memory, element, word
 from flowc.interface.packing import pack_rows
 from flowc.model.dtypes import IntType
 from flowc.units import Pad, PixelPad, Window
-from flowc.units.schedule import RING_GAP
 
 __all__ = ["write_pad", "write_pixel_pad", "write_window"]
 
@@ -150,9 +149,7 @@ def _serial(unit: Window, numbers: tuple[tuple[str, int, str], ...]) -> Layer:
     bits = unit.simd * frame.dtype.bits
     assert unit.ring is not None
     size = unit.ring.size
-    about = (
-        f"{(kh - 1) * dh + unit.spare} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {2 * RING_GAP} words"
-    )
+    about = f"{(kh - 1) * dh + unit.spare} rows and {(kw - 1) * dw + 1} pixels of {words} words, and {unit.ring.slack} words"
     more = (
         ("OUT_H", unit.out_h, ""),
         ("OUT_W", unit.out_w, ""),

@@ -67,10 +67,12 @@ def write_window(unit: Window) -> Instance:
     style = ram_style(unit.memory, depth, bits)
     if unit.parallel:
         return Instance(unit, "window_parallel", shape | {"WORDS": words, "STYLE": style, "DELAY": delay(unit, 0)})
+    assert unit.ring is not None
     blocks: dict[str, Value] = {
         "BLOCKS": frame.c // unit.block,
         "BLOCK_WORDS": unit.block // unit.simd,
         "SPARE": unit.spare,
+        "SLACK": unit.ring.slack,
     }
     return Instance(unit, "window", shape | blocks | {"GAP": RING_GAP, "STYLE": style, "DELAY": delay(unit, 1)})
 

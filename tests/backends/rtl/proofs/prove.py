@@ -81,6 +81,7 @@ def _window(name: str, **shape: int) -> Proof:
 PROOFS = (
     Proof("emit, no register", "proof_emit", _EMIT, {"DELAY": 0}),
     Proof("emit, two registers", "proof_emit", _EMIT, {"DELAY": 2}),
+    Proof("emit, in a memory", "proof_emit", _EMIT, {"DELAY": 1, "STYLE": "distributed"}),
     Proof("fifo of registers", "proof_fifo", _FIFO, {}),
     Proof("fifo in LUTRAM", "proof_fifo", _FIFO, {"DEPTH": 3, "STYLE": "distributed"}),
     Proof("fifo in block RAM", "proof_fifo", _FIFO, {"DEPTH": 3, "STYLE": "block", "MOST": 4}),
@@ -94,6 +95,7 @@ PROOFS = (
     Proof("output port", "proof_output", (*_EMIT, *_COUNT, "units/flowc_output.sv")),
     _window("every position"),
     _window("stride 2, blocks", HEIGHT=4, BLOCKS=2, STRIDE=2),
+    _window("no slack", SLACK=0),
     _mac("narrow factors", A_BITS=11, B_BITS=8, C_BITS=1),
     _mac("chained", CHAINED=1),
     _mac("chained, two registers", INPUTS=2, CHAINED=1),

@@ -2,7 +2,8 @@
 // in every cycle; the reset is set in the first one.
 
 module proof_emit #(
-    parameter int DELAY = 2
+    parameter int DELAY = 2,
+    parameter bit [95:0] STYLE = "registers"
 ) (
     input logic clk, pick, in_valid, out_ready,
     input logic [1:0] in_data,
@@ -23,7 +24,7 @@ module proof_emit #(
     assign valid = in_valid;
     assign data = in_data;
   end
-  flowc_emit #(.WIDTH(2), .DELAY(DELAY)) dut (
+  flowc_emit #(.WIDTH(2), .DELAY(DELAY), .STYLE(STYLE)) dut (
       .clk, .rst, .data, .valid, .enable(in_ready), .out_data, .out_valid, .out_ready);
   follow #(.MOST(DELAY + (DELAY == 0 ? 3 : 2)), .PATIENCE(DELAY + 1)) follow (.which(1'b0), .*);
 endmodule

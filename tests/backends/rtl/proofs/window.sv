@@ -16,6 +16,7 @@ module proof_window #(
     parameter int STRIDE = 1,
     parameter int DILATION = 1,
     parameter int SPARE = 0,
+    parameter int SLACK = 8,
     parameter int GAP = 4
 ) (
     input logic clk, pick, again, in_valid, out_ready,
@@ -27,7 +28,7 @@ module proof_window #(
   localparam int REACH = (KERNEL - 1) * DILATION;
   localparam int OUT_H = (HEIGHT - REACH - 1) / STRIDE + 1, OUT_W = (COLUMNS - REACH - 1) / STRIDE + 1;
   localparam int NEEDED = ((OUT_H - 1) * STRIDE + REACH) * ROW + ((OUT_W - 1) * STRIDE + REACH + 1) * WORDS;
-  localparam int SIZE = REACH * ROW + REACH * WORDS + WORDS + SPARE * ROW + 2 * GAP;
+  localparam int SIZE = REACH * ROW + REACH * WORDS + WORDS + SPARE * ROW + SLACK;
   localparam int AW = $clog2(SIZE);
   localparam int NB = $clog2(TOTAL + SIZE + STRIDE * ROW) + 2;
   typedef logic signed [NB-1:0] number;
@@ -45,7 +46,7 @@ module proof_window #(
   flowc_window #(
       .WIDTH(2), .HEIGHT(HEIGHT), .COLUMNS(COLUMNS), .BLOCKS(BLOCKS), .BLOCK_WORDS(BLOCK_WORDS), .KERNEL_H(KERNEL),
       .KERNEL_W(KERNEL), .STRIDE_H(STRIDE), .STRIDE_W(STRIDE), .DILATION_H(DILATION), .DILATION_W(DILATION),
-      .SPARE(SPARE), .GAP(GAP), .DELAY(1)
+      .SPARE(SPARE), .SLACK(SLACK), .GAP(GAP), .DELAY(1)
   ) dut (.*);
   wire take = in_valid && in_ready, give = dut.give;
 
@@ -141,8 +142,9 @@ module proof_window #(
       || stored - released > number'(SIZE)) || !rst && dut.released != -1 && dut.released != 0
       && number'(dut.released) != number'((STRIDE - 1) * WORDS - 1)
       && number'(dut.released) != number'(STRIDE * ROW - (OUT_W - 1) * STRIDE * WORDS - WORDS - 1);
+  // Where the next word may go, the oldest one may be gone before that word has come.
   assign hint_ring = !rst && (number'({1'b0, dut.write_at}) != around(stored)
-      || (following && place < stored && place >= stored - number'(SIZE)
+      || (following && place < stored && place >= stored - number'(SIZE) + number'({1'b0, dut.needed && dut.room >= 0})
       && dut.ring.g_distributed.content[AW'(around(place))] != picked));
   assign hint_range = !rst && (word < 0 || x < 0 || y < 0 || block < 0 || column < 0 || row < 0 || word >= number'(BLOCK_WORDS) || x >= number'(KERNEL) || y >= number'(KERNEL)
       || block >= number'(BLOCKS) || column >= number'(OUT_W) || row >= number'(OUT_H) || taken > number'(TOTAL)

@@ -38,6 +38,7 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+@functools.lru_cache(maxsize=64)
 def commented(header: str, mark: str) -> str:
     """`header` with every line behind the comment sign `mark`; control characters in it become spaces."""
     lines = ("".join(c if c.isprintable() else " " for c in line) for line in header.splitlines())
@@ -57,6 +58,6 @@ def write(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(text.encode())
     except OSError as error:
         raise UsageError(f"can't write '{path}': {error.strerror}", remedy="Choose another folder") from error

@@ -99,7 +99,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
     files = {
         "top.hpp": project.render("top.hpp", signature=project.top_signature),
         "top.cpp": project.top(),
-        "layers.hpp": project.render("layers.hpp", signatures=[project.signature(u) for u in layers]),
+        "layers.hpp": project.render("layers.hpp", signatures=[*project.signatures.values()]),
         "testbench.cpp": project.render("testbench.cpp", ports=project.ports, top=project.name),
         "README.md": project.render(
             "README.md", top=project.name, part=comment(part), clock_mhz=f"{clock_mhz:g}", ports=project.ports
@@ -114,7 +114,7 @@ def generate(graph: Dataflow, out: Path, *, part: str, clock_mhz: float, header:
         "vitis_hls.tcl", top=project.name, files=sources, **device,
         readers=[p.reader for p in project.weights],
     )  # fmt: skip
-    files |= unit_files({layer.name: project.signature(layer) for layer in layers}, project.header, **device)
+    files |= unit_files(project.signatures, project.header, **device)
     for name, text in files.items():
         write(out / name, text)
 
@@ -150,6 +150,7 @@ class _Project:
         self.name = self.names.top
         ports: list[InputPort | OutputPort] = [*graph.inputs, *graph.outputs]
         self.ports = [*(self._port(u) for u in ports), *(_weight_port(w) for w in self.weights)]
+        self.signatures = {layer.name: self._signature(layer) for layer in self.layers}
         self.top_signature = f"void {self.name}({', '.join(f'{_axis(p.bytes)} {p.name}' for p in self.ports)})"
 
     def _port(self, unit: InputPort | OutputPort) -> _Port:
@@ -169,7 +170,7 @@ class _Project:
     def _names(kind: str, count: int) -> list[str]:
         return [kind] if count == 1 else [f"{kind}{i}" for i in range(count)]
 
-    def signature(self, layer: Layer) -> str:
+    def _signature(self, layer: Layer) -> str:
         """Declaration of a layer's function."""
         unit = layer.unit
         ins = [
@@ -227,7 +228,7 @@ class _Project:
                 heading=heading,
                 origin=origin,
                 shapes=_shapes(unit),
-                signature=self.signature(layer),
+                signature=self.signatures[layer.name],
                 ins=self._names("in", len(unit.inputs)),
                 outs=self._names("out", len(unit.outputs)),
                 bits_in=[w * f.dtype.bits for w, f in zip(unit.in_widths, unit.inputs, strict=True)],

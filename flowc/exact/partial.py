@@ -106,9 +106,9 @@ class PartialSums:
         """The number at each place m, of (rows, K) places 0 to M."""
         run = _placed(self.ends, m)
         last = self._taken(self.ends, run)
-        before = np.maximum(run - 1, 0)
-        begin = np.where(run > 0, self._taken(self.ends, before), 0)
-        base = np.where(run > 0, self._taken(self.sums, before), 0.0)
+        before, later = np.maximum(run - 1, 0), run > 0
+        begin = np.where(later, self._taken(self.ends, before), 0)
+        base = np.where(later, self._taken(self.sums, before), 0.0)
         inside = base + (m - begin) * self._taken(self.term, run)
         return np.where(m == 0, 0.0, np.where(m == last, self._taken(self.sums, run), inside))
 

@@ -264,6 +264,7 @@ class Region:
         """Reads every operation once: its attributes, and what of it follows from constants alone."""
         self._fixed: dict[Any, Array] = dict(self._sets)
         self._operations: list[_Operation] = []
+        self._directions: dict[ir.Value, Array | None] = {}
         self._plans: dict[tuple[frozenset[ir.Value], ir.Value], list[_Operation]] = {}
         for step in self.steps:
             parts = ops.split(step.node, [self._sets.get(v) if v is not None else None for v in step.inputs[1:]])
@@ -291,6 +292,11 @@ class Region:
 
     def monotone(self, leaf: ir.Value) -> Array | None:
         """+1, 0 or -1 per parameter set: the direction in which the output follows ``leaf``; None where not provable."""
+        if leaf not in self._directions:
+            self._directions[leaf] = self._direction(leaf)
+        return self._directions[leaf]
+
+    def _direction(self, leaf: ir.Value) -> Array | None:
         found: dict[ir.Value, Array | None] = {leaf: np.ones((1, 1))}
         for step in self.steps:
             moving = [i for i, v in enumerate(step.inputs) if v in found]

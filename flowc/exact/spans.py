@@ -44,7 +44,8 @@ def neighbours(u: Array) -> tuple[Array, Array]:
 
 def packed(low: Array, high: Array) -> list[tuple[Array, Array]]:
     """The spans of every row that hold something."""
-    return [(a[b > a], b[b > a]) for a, b in zip(low, high, strict=True)]
+    some = high > low
+    return [(a[s], b[s]) for a, b, s in zip(low, high, some, strict=True)]
 
 
 def touching(at: Array, low: Array, high: Array) -> Array:

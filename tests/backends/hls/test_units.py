@@ -11,7 +11,8 @@ import pytest
 from flowc.backends.hls import csim, generate
 from flowc.backends.hls.lint import lint
 from flowc.dataflow.allocate.check import faults
-from flowc.units import Array
+from flowc.model.dtypes import UInt
+from flowc.units import Array, Frame, Window
 from flowc.units.graph import Dataflow
 from tests.backends.hls.random_units import MAKERS, PIXEL_MAKERS, emulate, integers, side_by_side
 
@@ -51,6 +52,21 @@ def check_counted(kinds: list[str], seed: int, out: Path, makers: dict[str, Any]
 
 def test_every_kind_computes_its_function_in_its_cycles(tmp_path: Path) -> None:
     check_counted([*MAKERS], 0, tmp_path)
+
+
+def test_a_ring_that_fills_its_memory_computes_its_function_in_its_cycles(tmp_path: Path) -> None:
+    unit = Window(name="snug", frame=Frame(4, 30, 8, UInt(3)), kernel=(3, 3), block=8, simd=8)
+    assert unit.ring is not None
+    assert (unit.ring.size, unit.ring.slack) == (64, 1)
+    graph = side_by_side([unit])
+    generate(graph, tmp_path, part="xczu3eg-sbva484-1-e", clock_mhz=200, header="A test")
+    assert [str(f) for f in lint(tmp_path)] == []
+    frames = [
+        integers(np.random.default_rng(0), port.frame.dtype, (FRAMES, *port.frame.shape)) for port in graph.inputs
+    ]
+    binary = csim.compile(tmp_path, cycles=True)
+    check(graph, csim.run(binary, graph, frames), frames)
+    assert csim.count_cycles(binary, graph, frames) == {unit.name: FRAMES * unit.cycles for unit in graph}
 
 
 def test_the_widths_of_synthesis_hold_every_value(tmp_path: Path) -> None:

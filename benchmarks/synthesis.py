@@ -1,10 +1,10 @@
 """The SystemVerilog units in yosys: LUTs per product, units beside FINN's RTL library and beside the cost model, whole networks.
 
-    python -m benchmarks.synthesis [dots] [finn] [matrix] [units] [networks] [--only NETWORK] [--write]
+    python -m benchmarks.synthesis [dots] [finn] [matrix] [units] [networks] [--only NETWORK or GROUP] [--write]
 
 Needs the extra ``rtl`` (tried: pyosys 0.70; counts differ between versions of yosys). Everything is synthesized by ``flowc synth``'s own
 functions for UltraScale+ (`synth_xilinx -family xcup`), so results are remembered in the user's cache folder; without it the whole
-takes half an hour of one processor. With --only one network is synthesized, and the record's figures stand for the
+takes half an hour of one processor. With --only one network or group of units is synthesized, and the record's figures stand for the
 others. With --write the tables go into the pages of docs, where these hold their comments (``<!-- part -->``), and the figures into
 benchmarks/records/synthesis.json.
 """
@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.synthesis_networks import NETWORKS, folded
+from benchmarks.synthesis_thresholds import drawn_thresholds, threshold_units
 from benchmarks.synthesis_units import FINN, alone, drawn_units, finn_units, model_units, probe_units
 from benchmarks.tables import fill, markdown
 from flowc.backends.rtl.generate import generate
@@ -121,27 +122,42 @@ def _against(unit: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
 MODEL_HEAD = ("unit", "LUT: model>", "yosys>", "error>", "FF: model / yosys>", "BRAM18>", "DSP>")
 
 
-GROUPS: dict[str, Callable[[], Iterable[Unit]]] = {"fitted": model_units, "probes": probe_units, "drawn": drawn_units}
-"""Units whose figures the formulas' constants were fitted to; of kinds that were not; of shapes that are drawn."""
+GROUPS: dict[str, Callable[[], Iterable[Unit]]] = {
+    "fitted": model_units, "probes": probe_units, "drawn": drawn_units, "thresholds": threshold_units,
+    "drawn-thresholds": drawn_thresholds,
+}  # fmt: skip
+"""Units whose figures the formulas' constants were fitted to; of kinds that were not; of shapes that are drawn; thresholds by themselves,
+and such of shapes that are drawn."""
 
 
-def spread(record: dict[str, Any]) -> tuple[str, str]:
-    """The cost model beside yosys, unit by unit, and how far it is off."""
+def spread(record: dict[str, Any], only: str | None) -> tuple[str, str]:
+    """The cost model beside yosys, unit by unit, and how far it is off. Of groups that are left out the record's figures are taken."""
     chosen = {group: [unit.with_(structure="pipeline") for unit in make()] for group, make in GROUPS.items()}
-    units = [unit for group in chosen.values() for unit in group]
-    found = {unit["name"]: unit for unit in pieces(alone(units), {unit.name for unit in units})}
+    units = [unit for group, members in chosen.items() if only in (None, group) for unit in members]
+    found = {unit["name"]: unit for unit in pieces(alone(units), {unit.name for unit in units})} if units else {}
     rows, off = [], []
     for group, members in chosen.items():
+        if only not in (None, group) and group not in record:  # never synthesized
+            continue
+        known = record.get(group, {})
         own = record[group] = {}
-        rows += compared((found[unit.name] for unit in members), own)
+        rows += compared((found.get(unit.name) or _again(unit, known[unit.name]) for unit in members), own)
         off += [error_row(title, figures) for title, figures in _kinds(group, members, own) if figures]
     return markdown(MODEL_HEAD, rows), markdown(ERROR_HEAD, off)
+
+
+def _again(unit: Unit, known: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """The entry of a unit as it was measured, with the model's figures of now."""
+    return {"name": unit.name, **{key: known[key][0] for key in KEYS}, "model": unit.resources.as_dict()}
 
 
 def _kinds(
     group: str, members: Iterable[Unit], own: Mapping[str, Any]
 ) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """Of a group: matrix units, windows, others, and what was recorded of each."""
+    """Of a group: matrix units, windows, thresholds, others, and what was recorded of each."""
+    if "thresholds" in group:
+        yield group.replace("-", ": "), [own[unit.name] for unit in members]
+        return
     for title, kinds in (("matrix units", {"mvtu"}), ("windows", {"window"}), ("others", {"vvtu", "pool"})):
         yield f"{group}: {title}", [own[unit.name] for unit in members if unit.kind in kinds]
 
@@ -209,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = ("dots", "finn", "matrix", "units", "networks")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which of {', '.join(parts)}; by default all")
-    parser.add_argument("--only", choices=list(NETWORKS), help="of the networks this one")
+    parser.add_argument("--only", choices=[*NETWORKS, *GROUPS], help="of the networks, or groups of units, this one")
     parser.add_argument("--write", action="store_true", help="write the tables into the pages, and the record")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(parts):
@@ -217,13 +233,13 @@ def main() -> None:
     record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     texts: list[tuple[str, str, str]] = []
     for part in arguments.parts or parts:
-        found = record[part] = record.get(part, {}) if part == "networks" and arguments.only else {}
+        found = record[part] = record.get(part, {}) if part in ("networks", "units") and arguments.only else {}
         if part == "dots":
             texts.append(("rtl.md", "dots", dots(found)))
         elif part in ("finn", "matrix"):
             texts.append(("comparison.md", part, finn(found, matrix=part == "matrix")))
         elif part == "units":
-            units, errors = spread(found)
+            units, errors = spread(found, arguments.only)
             texts += [("cost-model.md", "units", units), ("cost-model.md", "errors", errors)]
         else:
             totals, models, errors = networks(found, arguments.only)

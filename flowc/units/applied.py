@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import ceil
+from math import ceil, floor
 
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
@@ -11,7 +11,10 @@ from flowc.units.activation import Activation, Requant, Table
 from flowc.units.cost import Resources
 from flowc.units.thresholds import MOST_COUNTED, MOST_SUMMED, Thresholds
 
-__all__ = ["applied", "registers", "value_bits"]
+__all__ = ["CONSTANT_SAVES", "applied", "registers", "value_bits"]
+
+CONSTANT_SAVES = 0.12
+"""Look-up tables per bit that a comparison with a constant takes less than one with a register."""
 
 
 def value_bits(dtype: IntType) -> int:
@@ -34,10 +37,10 @@ def applied(activation: Activation | None, lanes: int, channels: int, acc: IntTy
 
 
 def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int, found: Resources) -> int:
-    """Look-up tables that other structures do not have, or have more.
+    """Look-up tables that other structures do not have, or have more: less what they have where this one has none.
 
-    The sum behind a requantizer's product: there are two registers between them, so that no slice takes both. A search whose keys are wired
-    in chooses the second one of two: its bits are the first outcome, its complement, or constants.
+    The sum behind a requantizer's product: there are two registers between them, so that no slice takes both. Of thresholds, memories of a
+    few words.
     """
     if isinstance(activation, Requant) and found.dsp:
         factor, addend = activation.widths
@@ -45,11 +48,14 @@ def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, s
     if isinstance(activation, Thresholds):
         form = activation.form(lanes, lanes * rows, acc, spacing)
         if form == "search":
-            wired = lanes * acc.bits if rows == 1 and activation.search.steps > 1 else 0
-            first_late = activation.first_late(lanes, lanes * rows, acc)
-            return _shifted(activation, lanes, rows, value_bits(acc), first_late) - wired
-        if form == "compare" and rows > 1:
-            return lanes * _narrower(activation, rows, acc)
+            late = activation.first_late(lanes, lanes * rows, acc)
+            shifted = _shifted(activation, lanes, rows, value_bits(acc), late)
+            return shifted + _keys(activation, lanes, rows, acc)
+        if form == "compare" and rows == 1:
+            return -floor(lanes * activation.levels * CONSTANT_SAVES * acc.bits)
+        if form == "compare":
+            shared = _shared(activation, rows, lanes * activation.levels * activation.width(acc))
+            return lanes * _narrower(activation, rows, acc) - shared
     return 0
 
 
@@ -63,6 +69,32 @@ def _narrower(thresholds: Thresholds, rows: int, acc: IntType) -> int:
         return 0
     taken = pipeline.deep_rom(rows, thresholds.width(acc) * thresholds.levels, "lutram")
     return (taken.lut or 0) - (counted.lut or 0)
+
+
+def _own(depth: int, width: int) -> int:
+    """Columns of a memory of ``depth`` constant words, at most: as many as there are functions of the address, but for the two constants.
+
+    Equal columns are one, their tables and their registers.
+    """
+    return width if depth > width.bit_length() else min(width, (1 << depth) - 2)
+
+
+def _shared(thresholds: Thresholds, depth: int, width: int, *, first: bool = False) -> int:
+    """Look-up tables that a memory does not take since columns are equal; of two words no column takes any."""
+    if depth == 1 or thresholds.stored(depth, width, first=first) == "bram":
+        return 0
+    return width - (_own(depth, width) if depth > 2 else 0)
+
+
+def _keys(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> int:
+    """Look-up tables that the keys of a search take more than elsewhere: the first of all lanes are one memory, deep ones are larger."""
+    found = -_shared(thresholds, rows, lanes * acc.bits, first=True)
+    for depth in (rows << k for k in range(1, thresholds.search.steps)):
+        style = thresholds.stored(depth, acc.bits)
+        deep = pipeline.deep_rom(depth, acc.bits, style).lut or 0
+        flat = cost.memory(depth, acc.bits, style, constant=True).lut or 0
+        found += lanes * (deep - flat - _shared(thresholds, depth, acc.bits))
+    return found
 
 
 def registers(activation: Activation, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int | None:
@@ -102,8 +134,8 @@ def _compared(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> in
         wide, groups = out + 2, ceil(levels / MOST_SUMMED)  # about what a step or a base takes, signed
         width += (levels + 1) * wide
         own += (levels + 1) * wide + (groups * (wide + out + levels.bit_length()) if groups > 1 else 0)
-    width *= lanes
-    return _row(rows, width, thresholds.stored(rows, width)) + lanes * own
+    style = thresholds.stored(rows, lanes * width)
+    return _row(rows, _own(rows, lanes * width) if style == "lutram" else lanes * width, style) + lanes * own
 
 
 def _searched(thresholds: Thresholds, lanes: int, rows: int, value: int, first_block: int, first_late: int) -> int:
@@ -113,28 +145,41 @@ def _searched(thresholds: Thresholds, lanes: int, rows: int, value: int, first_b
     """
     steps, out, tabled = thresholds.search.steps, thresholds.dtype.bits, thresholds.tabled
     own, places = 1 + out * (2 if tabled and steps < first_block else 1), (rows - 1).bit_length()
+    own -= 3 * _last_shifted(thresholds, rows, first_late)
     row = places if steps + tabled > 1 else 0
     for k in range(1, steps):
         late = k >= first_late
-        own += value if late or k < first_block else 0  # the key
+        own += _own(rows << k, value) if k < first_block else value if late else 0  # the key
         waits = 3 if late else 2
         if late and thresholds.read_cycles == 1:
             own += 1
         else:
             own += waits * (value + k) + 1
             row += waits * places if k < steps - 1 or tabled else 0
-    return _row(rows, lanes * value, "lutram") + lanes * own + row
+    return _row(rows, _own(rows, lanes * value), "lutram") + lanes * own + row
+
+
+def _last_shifted(thresholds: Thresholds, rows: int, first_late: int) -> int:
+    """Bits of a path that are a shift register of three places, before the last comparison, behind it and as the result: all but the last.
+
+    Before the register of a block RAM they are one anyway, and it is one place longer. Of two keys some bit is what the first place holds.
+    """
+    steps = thresholds.search.steps
+    counted = thresholds.plain and thresholds.uniform_step == 1 and not thresholds.base.any()
+    shifts = counted and thresholds.read_cycles == 1 and first_late >= steps and rows << (steps - 1) > 2
+    return steps - 1 if shifts else 0
 
 
 def _shifted(thresholds: Thresholds, lanes: int, rows: int, value: int, first_late: int) -> int:
-    """Look-up tables as shift registers of three places: argument, path and row while they wait for the register behind a block RAM.
+    """Look-up tables as shift registers of three places; on Lattice parts, whose tables hold none, registers.
 
-    On Lattice parts, whose tables hold none, registers.
+    They are argument, path and row while they wait for the register behind a block RAM, and the path on the last way to the result.
     """
     if thresholds.read_cycles > 1:
         return 0
     steps, places = thresholds.search.steps, (rows - 1).bit_length()
-    return sum(
+    last = lanes * _last_shifted(thresholds, rows, first_late)
+    return last + sum(
         lanes * (value + k) + (places if k < steps - 1 or thresholds.tabled else 0) for k in range(first_late, steps)
     )
 

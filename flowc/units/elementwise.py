@@ -50,7 +50,7 @@ class Activate(OneToOne):
         if self.structure == "pipeline":
             own = applied(self.activation, *given)
             end = pipeline.end(self.pe * self.activation.dtype.bits)
-            return own + end + Resources(lut=pipeline.CONTROL)
+            return own + end + Resources(lut=pipeline.PASSING)
         return self.activation.resources(*given) + Resources(lut=cost.CONTROL, ff=self.pe * self.frame.dtype.bits + 20)
 
     def folding(self) -> dict[str, list[int]]:

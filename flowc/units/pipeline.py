@@ -16,6 +16,7 @@ from flowc.units.weighted import Weighted
 
 __all__ = [
     "CONTROL",
+    "PASSING",
     "banks",
     "converter",
     "counters",
@@ -33,6 +34,9 @@ __all__ = [
 
 CONTROL = 12
 """Look-up tables that decide when a unit takes and gives, besides its counters."""
+
+PASSING = 4
+"""The same of a unit that gives a beat for each that it takes, and has no counter of its own."""
 
 
 def weight_rom(depth: int, width: int, style: str, *, apart: bool = False) -> Resources:

@@ -214,8 +214,8 @@ def test_standalone_activations_in_pipelines() -> None:
     """An end of 16 bits; three words of parameters are counted where channels have their own."""
     own = Requant(dtype=U4, mult=EACH, add=0 * ONES, shift=2, lo=0, hi=15)
     unit = Activate(name="a", frame=Frame(3, 5, 12, S8), activation=own, pe=4, structure="pipeline")
-    assert unit.resources == applied(own, 4, 12, S8) + Resources(lut=21 + 12, ff=34)
-    assert unit.with_(activation=FEW).resources == applied(FEW, 4, 12, S8) + Resources(lut=21 + 12, ff=34)
+    assert unit.resources == applied(own, 4, 12, S8) + Resources(lut=21 + 4, ff=34)
+    assert unit.with_(activation=FEW).resources == applied(FEW, 4, 12, S8) + Resources(lut=21 + 4, ff=34)
 
 
 SIX = np.array([3, -5, 1, 2, 5, 4])

@@ -112,7 +112,7 @@ def finn_units() -> Iterator[Unit]:
     """Units of the shapes of `FINN`, in that order; matrix units with their weights and thresholds, thresholds in the best style."""
     s4, s8, u4, u8 = SInt(4), SInt(8), UInt(4), UInt(8)
     yield matrix("mvu_0", s4, u4, u4, (576, 64), (8, 8), multiplier="packed")
-    yield matrix("mvu_1", s8, u8, u8, (576, 64), (8, 8), multiplier="packed", scaled=True)
+    yield matrix("mvu_1", s8, u8, u8, (576, 64), (8, 8), multiplier="packed")
     yield matrix("mvu_2", s4, u8, u4, (9, 16), (16, 9), memory="lutram", multiplier="packed")
     yield matrix("mvu_3", s4, u4, u4, (144, 16), (8, 16), multiplier="packed")
     yield window("window_0", 32, 3, 8, 3)

@@ -22,25 +22,45 @@ def value_bits(dtype: IntType) -> int:
     return dtype.bits if dtype.signed and not dtype.bipolar else dtype.bits + 1
 
 
-def applied(activation: Activation | None, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:
+def applied(
+    activation: Activation | None, lanes: int, channels: int, acc: IntType, spacing: int = 1, *, slices: bool = False
+) -> Resources:
     """An activation's module, and the counter of its rows of parameters.
 
     Args:
         activation: what is applied, or None.
         lanes, channels, acc, spacing: as of `Activation.resources`.
+        slices: whether the part is known to have slices that add to a product, as AMD's have.
     """
     if activation is None:
         return Resources()
     given, rows = (lanes, channels, acc, spacing), _rows(activation, lanes, channels)
     found = replace(activation.resources(*given), ff=registers(activation, *given))
+    if slices and isinstance(activation, Requant) and _one_slice(activation, acc):
+        kept = found if activation.late is not None else replace(found, ff=_sliced(activation, lanes, rows) + 4)
+        return kept + pipeline.counters(rows)
     return found + pipeline.counters(rows) + Resources(lut=_other_tables(activation, lanes, rows, acc, spacing, found))
+
+
+def _one_slice(requant: Requant, acc: IntType) -> bool:
+    """Whether a slice of 27 x 18 bits holds the product and the sum (``flowc_multiply_add``)."""
+    factor, addend = requant.widths
+    narrow, wide = sorted((value_bits(acc), max(2, factor)))
+    return bool(factor) and narrow <= 18 and wide <= 27 and addend < 47
+
+
+def _sliced(requant: Requant, lanes: int, rows: int) -> int:
+    """Flip-flops where the slice holds the rest: factor and addend, the addend once more, the result; rounded to even the level, too."""
+    factor, addend = requant.widths
+    factor, addend, out = max(2, factor), addend + 1, requant.dtype.bits
+    width = lanes * (factor + addend)
+    return _row(rows, width, cost.memory_style(rows, width, constant=True)) + lanes * (addend + out)
 
 
 def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int, found: Resources) -> int:
     """Look-up tables that other structures do not have, or have more: less what they have where this one has none.
 
-    The sum behind a requantizer's product: there are two registers between them, so that no slice takes both. Of thresholds, memories of a
-    few words.
+    The sum behind a requantizer's product, where no slice is known to take both. Of thresholds, memories of a few words.
     """
     if isinstance(activation, Requant) and found.dsp:
         factor, addend = activation.widths

@@ -122,7 +122,7 @@ class Mvtu(Unit):
 
     def stages_of(self, simd: int) -> int:
         """The same for another ``simd``."""
-        chain = min(self.packing.chain, simd) if self.packing is not None else 1
+        products = 1 if self.packing is None else self.packing.length(simd) + 1
         stages = (
             0
             if self.activation is None
@@ -130,7 +130,6 @@ class Mvtu(Unit):
                 self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(simd)
             )
         )
-        products = chain + (self.packing is not None)
         return 4 + products + self.tree(simd) + stages
 
     def activation_spacing(self, simd: int) -> int:
@@ -195,7 +194,7 @@ class Mvtu(Unit):
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
         given = self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(self.simd)
         if self.structure == "pipeline":
-            return Resources.total([*self._pipeline, applied(self.activation, *given)])
+            return Resources.total([*self._pipeline, applied(self.activation, *given, slices=bool(self.dsp_port))])
         parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
         if self.activation is not None:
             parts.append(self.activation.resources(*given))
@@ -211,8 +210,11 @@ class Mvtu(Unit):
     def _pipeline(self) -> list[Resources]:
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
         beat = self.in_widths[0] * self.frame.dtype.bits
-        heap = self.packing is None and not uses_dsp(self)
-        dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None
+        if self.packing is not None:
+            dots = pipeline.packed_products(self, self.pe, self.simd, self.packing, self.tree(self.simd))
+        else:
+            heap = not uses_dsp(self)
+            dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None
         # A beat of inputs waits a cycle for its weights; marks of beats go beside them, and those of first and last in shift registers.
         return [
             pipeline.weight_rom(*self.weight_memory, self.memory, apart=bool(self.dsp_port)),

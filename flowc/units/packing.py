@@ -32,6 +32,10 @@ class Packing:
     field: int
     chain: int
 
+    def length(self, terms: int) -> int:
+        """Slices of a chain where so many terms are added: as few chains as there may be, equally long, the last one perhaps shorter."""
+        return ceil(terms / ceil(terms / self.chain))
+
 
 @lru_cache(maxsize=4096)
 def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
@@ -45,7 +49,7 @@ def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
         lanes: outputs in parallel.
         port: bits of a slice's wide operand, signed: 25 on 7 series, 27 on UltraScale.
     """
-    greatest = (1 << w.bits) - 1  # of a weight's code
+    greatest = 2 if w.bipolar else (1 << w.bits) - 1  # of a weight less its least value
     if (a.bipolar and w.bipolar) or a.bits + (0 if a.signed or a.bipolar else 1) > 18:
         return None
 
@@ -67,4 +71,5 @@ def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
 
 def _field(w: IntType, rows: int, port: int) -> int:
     """Bits between weights, so many to an operand: the product is 48 bits wide."""
-    return min((port - 1 - w.bits) // (rows - 1), 48 // rows)
+    bits = 2 if w.bipolar else w.bits
+    return min((port - 1 - bits) // (rows - 1), 48 // rows)

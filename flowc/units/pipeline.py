@@ -10,8 +10,9 @@ from functools import cache
 from math import ceil
 
 from flowc.units import cost
-from flowc.units.cost import Resources, accumulator_luts, memory, memory_style, mux_luts
+from flowc.units.cost import Resources, accumulator_luts, adder_tree_luts, memory, memory_style, mux_luts
 from flowc.units.heap import heap_ffs, heap_luts
+from flowc.units.packing import Packing
 from flowc.units.weighted import Weighted
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "fifo",
     "held",
     "moves",
+    "packed_products",
     "ram_luts",
     "ring_memory",
     "weight_rom",
@@ -145,6 +147,43 @@ def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int
     accumulate = accumulator_luts(width) if folds > 1 or complemented else 0
     luts = lanes * (heap_luts(terms, w, a, width) + accumulate)
     return Resources(lut=ceil(luts), ff=lanes * (heap_ffs(terms, w, a, width, stages) + width))
+
+
+def packed_products(unit: Weighted, lanes: int, terms: int, packed: Packing, stages: int) -> Resources:
+    """Dot products of a unit whose slices several rows share, and their accumulators (``flowc_dot_packed``).
+
+    Slices add, and hold what waits up to two cycles. Beyond, weights and inputs of a slice wait in registers, and from the fourth on, with
+    the register that they have anyway, in shift registers, which are look-up tables.
+
+    Args:
+        unit, lanes, terms: as of `dot_products`.
+        packed: how slices are shared.
+        stages: registers among the adders of the chains' sums.
+    """
+    a, width = unit.frame.dtype, unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
+    length, groups = packed.length(terms), ceil(lanes / packed.rows)
+    chains = ceil(terms / length)
+    operand = a.bits + (lanes * unit.weight_type.bits if unit.weight_memory[0] > 1 else 0)
+    spent, more = 0, 0
+    for chain in range(chains):
+        slices = min(length, terms - chain * length)
+        shifted, waits = max(0, slices - 4), length - slices
+        spent += shifted * operand + (groups * packed.rows * packed.field if waits > 2 else 0)
+        more += ((slices > 3) - shifted) * operand + (waits * groups * packed.rows * packed.field if waits < 3 else 0)
+    luts = lanes * (adder_tree_luts(chains, packed.field) + accumulator_luts(width)) + spent
+    return Resources(
+        lut=ceil(luts), ff=lanes * (_tree_ffs(chains, packed.field + 1, stages) + width) + more, dsp=groups * terms
+    )
+
+
+def _tree_ffs(count: int, bits: int, stages: int) -> int:
+    """Registers of a tree of so many numbers (``flowc_tree``)."""
+    levels = (count - 1).bit_length()
+    return sum(
+        ceil(count / (1 << level)) * (bits + level)
+        for level in range(1, levels + 1)
+        if level * stages // levels > (level - 1) * stages // levels
+    )
 
 
 def fifo(depth: int, width: int, style: str) -> Resources:

@@ -40,8 +40,8 @@ from flowc.units import (
 from flowc.units.applied import applied
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
-from flowc.units.packing import MAX_CHAIN
-from flowc.units.pipeline import banks, dot_products, weight_rom
+from flowc.units.packing import MAX_CHAIN, Packing
+from flowc.units.pipeline import banks, dot_products, packed_products, weight_rom
 
 U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
 S12, S20 = IntType(12, True), IntType(20, True)
@@ -169,13 +169,13 @@ def test_products_in_pipelines() -> None:
         lut=32 + 16 + 9 + 29 + 12, ff=2 * 32 + 8 + 50 + 16 + 5
     )
     own = replace(FEW, mult=np.full(6, 3))
-    spent = applied(own, 2, 6, S12)
+    spent = applied(own, 2, 6, S12, slices=True)
     unit = unit.with_(activation=own)
     assert unit.resources == dot_products(unit, 2, 4, 2) + spent + Resources(
         lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
     )
     shared = unit.with_(activation=FEW)
-    assert shared.resources == dot_products(unit, 2, 4, 2) + applied(FEW, 2, 6, S12) + Resources(
+    assert shared.resources == dot_products(unit, 2, 4, 2) + applied(FEW, 2, 6, S12, slices=True) + Resources(
         lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
     )
     # In slices: as in a loop, but for what stands around the products.
@@ -329,6 +329,39 @@ def test_stages(unit: Unit, stages: int) -> None:
         assert unit.with_(memory="uram").drain == stages + 2
         assert unit.with_(memory="uram", structure="pipeline").drain == 0
         assert unit.with_(memory="stream").drain == 0
+
+
+def test_a_slice_takes_the_sum_of_a_requantizer() -> None:
+    """Two lanes: factor 3 bits signed, addend 6; a row of both where channels have their own; the addend waits, the result is 4 bits."""
+    own = replace(FEW, mult=np.full(6, 3))
+    addend = own.widths[1] + 1
+    sliced, apart = (applied(own, 2, 6, S12, slices=known) for known in (True, False))
+    assert sliced.dsp == apart.dsp == 2
+    assert (apart.lut or 0) - (sliced.lut or 0) == 2 * 15
+    assert (
+        sliced.ff == 2 * (3 + addend) + 1 + 2 * (addend + own.dtype.bits) + 4 + 3
+    )  # a row and its mark; marks of beats; the counter
+    # Of 28 bits no port takes a value, and no slice the sum.
+    assert applied(own, 2, 6, IntType(28, True), slices=True) == applied(own, 2, 6, IntType(28, True))
+
+
+def test_products_that_share_slices() -> None:
+    """Eight 8 x 8 products for two rows: two chains of 4; what a fourth slice takes waits a cycle in registers, 8 + 2 * 8 bits."""
+    unit = product("mvtu", weight_type=S8, frame=Frame(3, 5, 8, U8), multiplier="packed", dsp_port=27, simd=8)
+    assert unit.packing is not None
+    assert unit.weight_memory[0] > 1
+    found = packed_products(unit, 2, 8, unit.packing, 1)
+    assert found == Resources(lut=2 * (19 + unit.acc.bits), ff=2 * (20 + unit.acc.bits) + 2 * 24, dsp=8)
+    # Six: chains of 3, nothing waits longer than slices hold it.
+    found = packed_products(unit, 2, 6, unit.packing, 0)
+    assert found == Resources(lut=2 * (19 + unit.acc.bits), ff=2 * unit.acc.bits, dsp=6)
+    # Nine of 4 x 4 in one chain: of the fourth 4 + 2 * 4 bits wait a cycle, of each later one in shift registers, the first register with them.
+    narrow = product("mvtu", weight_type=S4, frame=Frame(3, 5, 8, U4), multiplier="packed", dsp_port=27, simd=8, pe=3)
+    found = packed_products(narrow, 3, 9, Packing(3, 11, 9), 0)
+    operand = 4 + 3 * 4
+    assert found == Resources(
+        lut=3 * narrow.acc.bits + 5 * operand, ff=3 * narrow.acc.bits + operand - 5 * operand, dsp=9
+    )
 
 
 def test_chains_of_slices_are_stages() -> None:

@@ -46,7 +46,16 @@ module flowc_accumulate #(
           if ((W_KIND == 1 && i == W_BITS - 1) ^ (X_KIND == 1 && j == X_BITS - 1)) excess += SUM'(TERMS) << (i + j);
     end
   endfunction
-  localparam bit [SUM-1:0] BEGIN = STYLE == "heap" ? -(SUM'(FOLDS) * excess()) : '0;
+  // Of packed products each is too large by as much as the least one is negative.
+  function automatic int least();
+    int low = X_KIND == 0 ? 0 : X_KIND == 1 ? -(1 << (X_BITS - 1)) : -1;
+    int high = X_KIND == 2 ? 1 : (1 << (X_KIND == 1 ? X_BITS - 1 : X_BITS)) - 1;
+    int w_low = W_KIND == 0 ? 0 : W_KIND == 1 ? -(1 << (W_BITS - 1)) : -1;
+    int w_high = W_KIND == 2 ? 1 : (1 << (W_KIND == 1 ? W_BITS - 1 : W_BITS)) - 1;
+    least = -w_low * high > -w_high * low ? -w_low * high : -w_high * low;
+  endfunction
+  localparam int LEAST = STYLE == "packed" ? least() : 0;
+  localparam bit [SUM-1:0] BEGIN = STYLE == "heap" ? -(SUM'(FOLDS) * excess()) : -(SUM'(FOLDS * TERMS) * SUM'(LEAST));
   logic [LATENCY-1:0] valids, firsts, lasts;
   always_ff @(posedge clk)
     if (enable) begin
@@ -67,7 +76,7 @@ module flowc_accumulate #(
       localparam int OWN = LANES - g * ROWS < ROWS ? LANES - g * ROWS : ROWS;
       flowc_dot_packed #(
           .ROWS(OWN), .FIELD(FIELD), .CHAIN(CHAIN), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .CODED(CODED),
-          .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES)
+          .X_BITS(X_BITS), .X_KIND(X_KIND), .LEAST(LEAST), .SUM(SUM), .STAGES(STAGES)
       ) dot (
           .clk, .enable, .w(w[g*ROWS*TERMS*W_BITS+:OWN*TERMS*W_BITS]), .x, .sums(products[g*ROWS*SUM+:OWN*SUM]));
     end

@@ -1,5 +1,6 @@
-// A multiplier with an adder behind it, as DSP slices have them: sum = a * b, with ADDS also + c, with CHAINED also + chain_in, modulo
-// 2^48. a and b pass through INPUTS registers (0 to 2), then one for the product and one for the sum; c through one, then the sum's.
+// A multiplier between adders, as DSP slices have them: sum = (a + OFFSET) * b, with ADDS also + c, with CHAINED also + chain_in, modulo
+// 2^48; a + OFFSET is a number of A_BITS, too. a and b pass through INPUTS registers (0 to 2; the last one of a holds a + OFFSET), then
+// one for the product and one for the sum; c through one, then the sum's.
 //
 // chain_out is the sum on the way to the slice next to this one, its chain_in, and nowhere else. What is written here is for tools to
 // infer slices from; where FLOWC_DSP48E2 is defined, the slice of UltraScale devices is asked for by name, up to 27 x 18 bits.
@@ -7,6 +8,7 @@ module flowc_mac #(
     parameter int A_BITS = 27,
     parameter int B_BITS = 18,
     parameter int C_BITS = 48,
+    parameter bit signed [26:0] OFFSET = 0,
     parameter int INPUTS = 0,
     parameter bit CHAINED = 0,
     parameter bit ADDS = 0
@@ -22,7 +24,7 @@ module flowc_mac #(
 );
 `ifdef FLOWC_DSP48E2
   flowc_dsp48e2 #(
-      .A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)
+      .A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .OFFSET(OFFSET), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)
   ) slice (.clk, .enable, .a, .b, .c, .chain_in, .chain_out, .sum);
 `else
   localparam int PRODUCT = A_BITS + B_BITS;
@@ -33,12 +35,13 @@ module flowc_mac #(
   for (genvar i = 0; i < INPUTS; i++) begin : g_input
     always_ff @(posedge clk)
       if (enable) begin
-        wide[i+1] <= wide[i];
+        wide[i+1] <= i == INPUTS - 1 ? wide[i] + A_BITS'(OFFSET) : wide[i];
         narrow[i+1] <= narrow[i];
       end
   end
+  wire signed [A_BITS-1:0] factor = INPUTS == 0 ? a + A_BITS'(OFFSET) : wide[INPUTS];
   logic signed [PRODUCT-1:0] product;
-  always_ff @(posedge clk) if (enable) product <= PRODUCT'(wide[INPUTS]) * PRODUCT'(narrow[INPUTS]);
+  always_ff @(posedge clk) if (enable) product <= PRODUCT'(factor) * PRODUCT'(narrow[INPUTS]);
   logic signed [47:0] earlier, added;
   if (CHAINED) begin : g_chained
     assign earlier = chain_in;

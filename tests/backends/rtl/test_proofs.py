@@ -38,10 +38,11 @@ FAULTS = {
     "window, stride 2, blocks": ("units/flowc_window.sv", "(AW + 1)'(around(TO_BLOCK))", "(AW + 1)'(1)", "mistaken"),
     "window, no slack": ("units/flowc_window.sv", "write_at == AW'(SIZE - 1)", "write_at == AW'(SIZE - 2)", "mistaken"),
     "slice, narrow factors": ("lib/flowc_dsp48e2.sv", "18'(b)", "18'($unsigned(b))", "wrong"),
-    "slice, chained": ("lib/flowc_dsp48e2.sv", "CHAINED ? 3'b001", "CHAINED ? 3'b010", "wrong"),
+    "slice, chained, an offset": ("lib/flowc_dsp48e2.sv", "CHAINED ? 3'b001", "CHAINED ? 3'b010", "wrong"),
     "slice, chained, two registers": (
-        "lib/flowc_dsp48e2.sv", ".AREG(INPUTS), .ACASCREG(INPUTS)", ".AREG(1), .ACASCREG(1)", "crossed",
+        "lib/flowc_dsp48e2.sv", ".AREG(OWN), .ACASCREG(OWN)", ".AREG(1), .ACASCREG(1)", "crossed",
     ),
+    "slice, an offset and two registers": ("lib/flowc_dsp48e2.sv", "5'b00100", "5'b00000", "wrong"),
     "slice, product and sum": ("lib/flowc_dsp48e2.sv", ".CEC(ADDS && enable)", ".CEC(1'b1)", "wrong"),
 }  # fmt: skip
 

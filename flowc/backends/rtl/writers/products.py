@@ -65,7 +65,7 @@ def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: in
     stages = unit.tree(terms) if isinstance(unit, Mvtu) else unit.tree
     packed = _packing(unit)
     if packed is not None:
-        chain = min(packed.chain, terms)
+        chain = packed.length(terms)
         stages += chain  # a slice has a register behind its product, and one behind the sum
         shape |= {"PACKED_ROWS": packed.rows, "FIELD": packed.field, "CHAIN": chain}
     # A weight takes two cycles, its product one, the sum over time one.

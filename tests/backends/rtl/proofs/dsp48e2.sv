@@ -20,7 +20,8 @@ module DSP48E2 #(
     output logic OVERFLOW, output logic UNDERFLOW, output logic PATTERNDETECT, output logic PATTERNBDETECT,
     output logic [7:0] XOROUT
 );
-  localparam bit LEGAL = USE_MULT == "MULTIPLY" && USE_SIMD == "ONE48" && AMULTSEL == "A" && BMULTSEL == "B" &&
+  localparam bit LEGAL = USE_MULT == "MULTIPLY" && USE_SIMD == "ONE48" && (AMULTSEL == "A" || AMULTSEL == "AD") && BMULTSEL == "B" &&
+      PREADDINSEL == "A" && DREG <= 1 && ADREG <= 1 &&
       AREG <= 2 && BREG <= 2 && ACASCREG <= AREG && BCASCREG <= BREG && AREG - ACASCREG <= 1 && BREG - BCASCREG <= 1 &&
       (AREG == 0 || ACASCREG > 0) && (BREG == 0 || BCASCREG > 0) && CREG <= 1 && MREG <= 1 && PREG <= 1 &&
       ALUMODEREG == 0 && CARRYINREG == 0 && CARRYINSELREG == 0 && INMODEREG == 0 && OPMODEREG == 0;
@@ -45,8 +46,18 @@ module DSP48E2 #(
   end
   assign ACOUT = ACASCREG == AREG ? a_2 : a_1;
   assign BCOUT = BCASCREG == BREG ? b_2 : b_1;
-  // The multiplier takes the low 27 bits of A and all of B, both signed; INMODE may take A1 or B1, or gate A.
-  wire signed [26:0] factor_a = INMODE[1] ? '0 : INMODE[0] ? a_1_reg[26:0] : a_2[26:0];
+  // The multiplier takes the low 27 bits of A, or of A and D, and all of B, signed; INMODE may take A1 or B1, gate A, let D in, subtract.
+  logic signed [26:0] d_reg, ad_reg;
+  wire signed [26:0] chosen = INMODE[1] ? '0 : INMODE[0] ? a_1_reg[26:0] : a_2[26:0];
+  wire signed [26:0] d = INMODE[2] ? (DREG == 1 ? d_reg : D) : '0;
+  wire signed [26:0] both = INMODE[3] ? d - chosen : d + chosen;
+  always_ff @(posedge CLK) begin
+    if (RSTD) d_reg <= '0;
+    else if (CED) d_reg <= D;
+    if (RSTD) ad_reg <= '0;
+    else if (CEAD) ad_reg <= both;
+  end
+  wire signed [26:0] factor_a = AMULTSEL == "A" ? chosen : ADREG == 1 ? ad_reg : both;
   wire signed [17:0] factor_b = INMODE[4] ? b_1_reg : b_2;
   wire signed [44:0] product = 45'(factor_a) * 45'(factor_b);
   logic signed [44:0] m_reg;
@@ -63,7 +74,7 @@ module DSP48E2 #(
   logic [47:0] w, x, y, z, sum;
   logic known;
   always_comb begin
-    known = LEGAL && (OPMODE[1:0] == 2'b01) == (OPMODE[3:2] == 2'b01) && CARRYINSEL == 3'b000 && !INMODE[2];
+    known = LEGAL && (OPMODE[1:0] == 2'b01) == (OPMODE[3:2] == 2'b01) && CARRYINSEL == 3'b000;
     case (OPMODE[1:0])
       2'b00: x = '0;
       2'b01: x = m;

@@ -7,6 +7,7 @@ module proof_mac #(
     parameter int A_BITS = 27,
     parameter int B_BITS = 18,
     parameter int C_BITS = 48,
+    parameter int OFFSET = 0,
     parameter int INPUTS = 0,
     parameter bit CHAINED = 0,
     parameter bit ADDS = 0
@@ -21,9 +22,9 @@ module proof_mac #(
   logic [47:0] sum, named, passed, named_passed;
   logic [2:0] filled = '0;
   always_ff @(posedge clk) if (enable && filled < 3'(INPUTS + 2)) filled <= filled + 1'b1;
-  flowc_mac #(.A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)) inferred (
+  flowc_mac #(.A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .OFFSET(27'(OFFSET)), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)) inferred (
       .chain_in(earlier), .chain_out(passed), .sum, .*);
-  flowc_dsp48e2 #(.A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)) slice (
+  flowc_dsp48e2 #(.A_BITS(A_BITS), .B_BITS(B_BITS), .C_BITS(C_BITS), .OFFSET(27'(OFFSET)), .INPUTS(INPUTS), .CHAINED(CHAINED), .ADDS(ADDS)) slice (
       .chain_in(earlier), .chain_out(named_passed), .sum(named), .*);
   wire full = filled == 3'(INPUTS + 2);
   assign wrong = full && sum != named;

@@ -97,8 +97,9 @@ PROOFS = (
     _window("stride 2, blocks", HEIGHT=4, BLOCKS=2, STRIDE=2),
     _window("no slack", SLACK=0),
     _mac("narrow factors", A_BITS=11, B_BITS=8, C_BITS=1),
-    _mac("chained", CHAINED=1),
+    _mac("chained, an offset", CHAINED=1, OFFSET=-(8 + (8 << 11) + (8 << 22))),
     _mac("chained, two registers", INPUTS=2, CHAINED=1),
+    _mac("an offset and two registers", INPUTS=2, OFFSET=-(128 + (128 << 18))),
     _mac("product and sum", INPUTS=1, ADDS=1),
 )
 

@@ -211,7 +211,9 @@ class Mvtu(Unit):
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
         beat = self.in_widths[0] * self.frame.dtype.bits
         if self.packing is not None:
-            dots = pipeline.packed_products(self, self.pe, self.simd, self.packing, self.tree(self.simd))
+            dots: Resources | None = pipeline.packed_products(
+                self, self.pe, self.simd, self.packing, self.tree(self.simd)
+            )
         else:
             heap = not uses_dsp(self)
             dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None

@@ -39,7 +39,20 @@ def applied(
     if slices and isinstance(activation, Requant) and _one_slice(activation, acc):
         kept = found if activation.late is not None else replace(found, ff=_sliced(activation, lanes, rows) + 4)
         return kept + pipeline.counters(rows)
-    return found + pipeline.counters(rows) + Resources(lut=_other_tables(activation, lanes, rows, acc, spacing, found))
+    tables = _other_tables(activation, lanes, rows, acc, spacing, found)
+    return (
+        found
+        + pipeline.counters(rows)
+        + Resources(lut=tables, bram18=_other_blocks(activation, lanes, rows, acc, spacing))
+    )
+
+
+def _other_blocks(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int) -> int:
+    """Block RAMs that other structures do not have, or, negative, have more."""
+    if isinstance(activation, Thresholds) and rows > 1:
+        compared = activation.form(lanes, lanes * rows, acc, spacing) == "compare"
+        return _narrower(activation, lanes, rows, acc).bram18 or 0 if compared else 0
+    return 0
 
 
 def _one_slice(requant: Requant, acc: IntType) -> bool:
@@ -75,20 +88,26 @@ def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, s
             return -floor(lanes * activation.levels * CONSTANT_SAVES * acc.bits)
         if form == "compare":
             shared = _shared(activation, rows, lanes * activation.levels * activation.width(acc))
-            return lanes * _narrower(activation, rows, acc) - shared
+            return (_narrower(activation, lanes, rows, acc).lut or 0) - shared
     return 0
 
 
-def _narrower(thresholds: Thresholds, rows: int, acc: IntType) -> int:
-    """Of a lane's memory of thresholds that are compared: the look-up tables that it takes less than one as wide as the argument.
+def _narrower(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> Resources:
+    """Of thresholds that are compared: what their memory takes more, or less, than one per lane as wide as the argument.
 
     Its bits are those that the widest threshold needs, as those above them repeat the sign; they are read at an address in registers.
+    All lanes share it, which decides whether it lies in look-up tables or block RAM.
     """
-    counted = cost.constants(rows, acc.bits * thresholds.levels, cost.THRESHOLD_MEMORIES[thresholds.memory])
-    if counted.bram18:
-        return 0
-    taken = pipeline.deep_rom(rows, thresholds.width(acc) * thresholds.levels, "lutram")
-    return (taken.lut or 0) - (counted.lut or 0)
+    width = lanes * thresholds.width(acc) * thresholds.levels
+    counted = cost.constants(rows, acc.bits * thresholds.levels, cost.THRESHOLD_MEMORIES[thresholds.memory]).times(
+        lanes
+    )
+    style = thresholds.stored(rows, width) if thresholds.plain else "bram" if counted.bram18 else "lutram"
+    taken = pipeline.deep_rom(rows, width, style)
+    return Resources(
+        lut=(taken.lut or 0) - (counted.lut or 0),
+        bram18=(taken.bram18 or 0) - (counted.bram18 or 0) if thresholds.plain else 0,
+    )
 
 
 def _own(depth: int, width: int) -> int:

@@ -237,6 +237,18 @@ def test_compared_thresholds_are_as_wide_as_the_widest(
     assert applied(signs, 1, channels, IntType(10, True)) == expected
 
 
+def test_compared_thresholds_lie_where_all_lanes_of_them_are_cheaper() -> None:
+    """512 words of 14 bits are 168 tables, where 20 bits would be a block; two comparisons, their count and a base of two bits 17."""
+    values = np.linspace(-60, 60, 512).astype(np.int64)[:, None] + np.array([0, 3])
+    three = Thresholds(dtype=IntType(2, True), values=values, base=np.full(512, -1), step=np.array([[1]]))
+    acc = IntType(10, True)
+    assert three.resources(1, 512, acc).bram18 == 1
+    assert applied(three, 1, 512, acc) == Resources(lut=17 + 168 + 14, ff=14 + 1 + 4 + 2 + 10)
+    # Of three lanes 171 words of 42 bits: a block has 36.
+    found = applied(three.kept_in("bram"), 3, 512, acc)
+    assert found.bram18 == 2
+
+
 @pytest.mark.parametrize(("changes", "acc", "expected"), [
     # Factors of four bits with a sign, addends of eight: 12 + 3 + 1 = 16 bits; 6 above the result are tested, 4 chosen: 7 tables a lane.
     # Three words of each per lane: 12 tables and registers.

@@ -43,11 +43,12 @@ WITHOUT_LUTRAM = (
 )
 """For iCE40, which has no memories in look-up tables: what was meant for them becomes block RAM, or registers where it is small."""
 
-_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$*"
+_MEMORIES_APART = "setattr -mod -set keep_hierarchy 1 *flowc_rom$* *flowc_lutram$*"
 """Memories of constants stay modules of their own. Mapped with what stands around them, those in look-up tables take up to 4.6 tables
 per bit and 64 words: the paths beside them are longer, so that yosys looks for area, and it shares pieces of the decoder that a table of
 six inputs has for nothing. Weights and thresholds alike: a matrix unit of 512 x 512, 2 x 4, whose 512 thresholds lie in tables, takes 464
-tables without this and 251 with it."""
+tables without this and 251 with it. So do memories of FIFOs in look-up tables, or yosys takes the register of the read address for the
+memory's and makes it a second time: a bit of it costs a register and a table."""
 
 _LUT6_2 = """
 (* blackbox *) module LUT6_2 #(parameter [63:0] INIT = '0) (

@@ -80,9 +80,7 @@ module flowc_fifo #(
       end
 
     if (STYLE == "distributed") begin : g_distributed
-      (* ram_style = "distributed" *) logic [WIDTH-1:0] memory[DEPTH];
-      always_ff @(posedge clk) if (store) memory[write_at] <= in_data;
-      assign out_data = memory[read_at];
+      flowc_lutram #(.WIDTH(WIDTH), .DEPTH(DEPTH)) memory (.clk, .write(store), .write_at, .in_data, .read_at, .out_data);
       assign present = some;
       assign store = write;
       assign fetch = read;

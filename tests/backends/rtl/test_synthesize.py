@@ -60,7 +60,7 @@ def test_memories_of_every_lane_are_part_of_a_piece(tmp_path: Path) -> None:
     graph = alone([activate("found", SInt(10), UInt(4), 8, 2, style="search")])
     generate(graph, tmp_path, header="A test")
     (before,) = (piece.digest for piece in cut(tmp_path)[0] if piece.name == "found" and not piece.is_fifo)
-    memory = tmp_path / "data" / "found_search_001_2.hex"
+    memory = tmp_path / "data" / "found_search_0001_2.hex"
     memory.write_text(memory.read_text().replace("0", "1"))
     (after,) = (piece.digest for piece in cut(tmp_path)[0] if piece.name == "found" and not piece.is_fifo)
     assert before != after

@@ -61,7 +61,7 @@ class Proof:
 
 _EMIT = ("lib/flowc_emit.sv",)
 _COUNT = ("lib/flowc_count.sv",)
-_FIFO = (*_COUNT, "lib/flowc_ram.sv", "lib/flowc_fifo.sv")
+_FIFO = (*_COUNT, "lib/flowc_ram.sv", "lib/flowc_lutram.sv", "lib/flowc_fifo.sv")
 _CONVERTER = (*_EMIT, *_COUNT, "units/flowc_width_converter.sv")
 _JOIN = ("lib/*.sv", "units/flowc_join.sv")
 _WINDOW = (*_EMIT, *_COUNT, "lib/flowc_ram.sv", "units/flowc_window.sv")

@@ -16,7 +16,7 @@ from flowc.units.applied import applied
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.heap import heap_depth
-from flowc.units.packing import Packing, packing
+from flowc.units.packing import Packing, packing, weights_held
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
 from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
@@ -212,8 +212,9 @@ class Mvtu(Unit):
         beat = self.in_widths[0] * self.frame.dtype.bits
         if self.packing is not None:
             dots: Resources | None = pipeline.packed_products(
-                self, self.pe, self.simd, self.packing, self.tree(self.simd)
-            )
+                self, self.pe, self.simd, self.packing, self.tree(self.simd),
+                held=weights_held(self.weight_type, self.dsp_port),
+            )  # fmt: skip
         else:
             heap = not uses_dsp(self)
             dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None

@@ -8,12 +8,15 @@ from math import ceil
 
 from flowc.model.dtypes import IntType
 
-__all__ = ["MAX_CHAIN", "Packing", "packing"]
+__all__ = ["MAX_CHAIN", "Packing", "packing", "weights_held"]
 
 MAX_CHAIN = 16
 """Longest chain of DSP slices whose products are added: they lie in one column, and each is a cycle of latency."""
 
 _SHORT_CHAIN = 4
+
+_SERIES_7 = 25
+"""Bits of the wide operand of DSP48E1."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,14 @@ def _field(w: IntType, rows: int, port: int) -> int:
     """Bits between weights, so many to an operand: the product is 48 bits wide."""
     bits = 2 if w.bipolar else w.bits
     return min((port - 1 - bits) // (rows - 1), 48 // rows)
+
+
+def weights_held(w: IntType, port: int) -> int:
+    """Cycles that weights of type ``w`` wait inside a slice whose wide operand has ``port`` bits.
+
+    Two on UltraScale, where slices are asked for by name. Those of 7 series are inferred: since constants lie between the weights, yosys
+    takes no register in front of the pre-adder, only the one behind it, which unsigned weights have no use for.
+    """
+    if port > _SERIES_7:
+        return 2
+    return 1 if w.signed or w.bipolar else 0

@@ -149,27 +149,34 @@ def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int
     return Resources(lut=ceil(luts), ff=lanes * (heap_ffs(terms, w, a, width, stages) + width))
 
 
-def packed_products(unit: Weighted, lanes: int, terms: int, packed: Packing, stages: int) -> Resources:
+def packed_products(
+    unit: Weighted, lanes: int, terms: int, packed: Packing, stages: int, *, held: int = 2
+) -> Resources:
     """Dot products of a unit whose slices several rows share, and their accumulators (``flowc_dot_packed``).
 
-    Slices add, and hold what waits up to two cycles. Beyond, weights and inputs of a slice wait in registers, and from the fourth on, with
-    the register that they have anyway, in shift registers, which are look-up tables.
+    Slices add, and hold what waits up to two cycles. Beyond, weights and inputs of a slice wait in registers; two and more of them are,
+    with the register that they have anyway, shift registers, which are look-up tables.
 
     Args:
         unit, lanes, terms: as of `dot_products`.
         packed: how slices are shared.
         stages: registers among the adders of the chains' sums.
+        held: cycles that a slice holds weights (`packing.weights_held`).
     """
     a, width = unit.frame.dtype, unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
     length, groups = packed.length(terms), ceil(lanes / packed.rows)
-    chains = ceil(terms / length)
-    operand = a.bits + (lanes * unit.weight_type.bits if unit.weight_memory[0] > 1 else 0)
+    chains, sums = ceil(terms / length), groups * packed.rows * packed.field
+    weights = lanes * unit.weight_type.bits if unit.weight_memory[0] > 1 else 0
     spent, more = 0, 0
     for chain in range(chains):
         slices = min(length, terms - chain * length)
-        shifted, waits = max(0, slices - 4), length - slices
-        spent += shifted * operand + (groups * packed.rows * packed.field if waits > 2 else 0)
-        more += ((slices > 3) - shifted) * operand + (waits * groups * packed.rows * packed.field if waits < 3 else 0)
+        for bits, inside in ((a.bits, 2), (weights, held)):
+            shifted, outside = max(0, slices - inside - 2), slices > inside + 1
+            spent += shifted * bits
+            more += (outside - shifted) * bits
+        waits = length - slices
+        spent += sums if waits > 2 else 0
+        more += waits * sums if waits < 3 else 0
     luts = lanes * (adder_tree_luts(chains, packed.field) + accumulator_luts(width)) + spent
     return Resources(
         lut=ceil(luts), ff=lanes * (_tree_ffs(chains, packed.field + 1, stages) + width) + more, dsp=groups * terms

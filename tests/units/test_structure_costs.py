@@ -40,7 +40,7 @@ from flowc.units import (
 from flowc.units.applied import applied
 from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
-from flowc.units.packing import MAX_CHAIN, Packing
+from flowc.units.packing import MAX_CHAIN, Packing, weights_held
 from flowc.units.pipeline import banks, dot_products, packed_products, weight_rom
 
 U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
@@ -374,6 +374,14 @@ def test_products_that_share_slices() -> None:
     assert found == Resources(
         lut=3 * narrow.acc.bits + 5 * operand, ff=3 * narrow.acc.bits + operand - 5 * operand, dsp=9
     )
+    # Of 7 series weights of the third slice wait in registers, those of the fourth in shift registers; without signs, one earlier each.
+    ports = {(S4, 27): 2, (U4, 27): 2, (S4, 25): 1, (BIPOLAR, 25): 1, (U4, 25): 0}
+    assert {given: weights_held(*given) for given in ports} == ports
+    for held, shifted in ((1, 1), (0, 2)):
+        found = packed_products(narrow, 3, 4, Packing(3, 10, 4), 0, held=held)
+        assert found == Resources(
+            lut=3 * narrow.acc.bits + shifted * 12, ff=3 * narrow.acc.bits + 4 + (1 - shifted) * 12, dsp=4
+        )
 
 
 def test_chains_of_slices_are_stages() -> None:

@@ -1,6 +1,7 @@
 """Everything that flowc writes as SystemVerilog, in Verilator, with and without stalls.
 
-    python -m benchmarks.simulation [MODEL.onnx | FOLDER ...] [--constructs] [--pixels N] [--nets N] [--again]
+    python -m benchmarks.simulation [MODEL.onnx | FOLDER ...] [--fps N] [--target BOARD] [--input-type TYPE]
+                                    [--constructs] [--pixels N] [--nets N] [--again]
 
 ``--constructs``: all constructs of the tests. ``--pixels N``: N random designs that take several pixels per cycle. ``--nets N``: N random
 nets of tests/fuzz. Models are built for a board with ``--rtlsim``. Each design is run once as fast as it goes, and once with 35
@@ -9,7 +10,7 @@ cycles with the model's, and what FIFOs held with their depths.
 
 What was found goes into benchmarks/records/simulation.json, with the commit that changed flowc or its modules last, and a table of it into
 docs/rtl.md. Designs that are there are left out, so that a run that was stopped goes on; with --again they are run anew. Exit code 4 if
-anything differs. All constructs take about ten minutes of one processor.
+anything differs. All constructs take about five minutes of one processor.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ from flowc.errors import FlowcError
 from tests.backends.rtl.beside import Ran, random_frames, side_by_side
 
 DOCS = Path(__file__).parents[1] / "docs"
-BOARD = "zcu104"  # of models
 RECORD = Path(__file__).with_name("records") / "simulation.json"
 KINDS = {
     "constructs": "constructs of the tests", "pixels": "random designs of several pixels per cycle", "nets": "random nets",
@@ -75,14 +75,17 @@ def entry(ran: Ran) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def model(path: Path, fps: float) -> dict[str, Any]:
+def model(path: Path, target: str, fps: float, input_type: str | None) -> dict[str, Any]:
     """A model built for a board and simulated as ``flowc verify --rtlsim`` does; what flowc refuses has its reason under "refused"."""
+    asked = {"target": target, "fps": fps, **({"input_type": input_type} if input_type else {})}
     with tempfile.TemporaryDirectory(prefix="flowc-simulation-") as scratch:
         folder = Path(scratch) / "design"
         try:
-            built = flowc.build(str(path), BOARD, fps=fps, backend="rtl", output=folder, verify=False)
+            built = flowc.build(
+                str(path), target, fps=fps, input_type=input_type, backend="rtl", output=folder, verify=False
+            )
         except FlowcError as error:
-            return {"refused": str(error)}
+            return {**asked, "refused": str(error)}
         found, wrong = rtlsim.compare(built, folder)
     said = [] if wrong is None else [str(wrong)]
     for stream, wire in wires(built.graph).items():
@@ -91,7 +94,7 @@ def model(path: Path, fps: float) -> dict[str, Any]:
             said.append(f"{wire.name} held {held} beats, {wire.depth} deep")
     beats = sum(built.graph.frame(s).elements // built.graph[s.src].out_widths[s.src_port] for s in built.graph.streams)
     return {
-        "fps": fps, "units": len(built.graph.units), "beats": beats * found["frames"], "interval": found["interval_cycles"],
+        **asked, "units": len(built.graph.units), "beats": beats * found["frames"], "interval": found["interval_cycles"],
         "model_interval": found["model_interval_cycles"], "latency": found["latency_cycles"],
         "model_latency": found["model_latency_cycles"], "wrong": said,
     }  # fmt: skip
@@ -146,6 +149,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="ONNX files, and folders of them")
     parser.add_argument("--fps", type=float, default=3000.0, help="frames per second of the models (default 3000)")
+    parser.add_argument("--target", default="zcu104", help="board of the models (default zcu104)")
+    parser.add_argument("--input-type", metavar="TYPE", help="integers of the models' float inputs, as of flowc build")
     parser.add_argument("--constructs", action="store_true", help="all constructs")
     parser.add_argument(
         "--pixels", type=int, default=0, metavar="N", help="N random designs of several pixels per cycle"
@@ -167,7 +172,8 @@ def main() -> int:
         small(kind, makes, record)
     for name, path in models.items():
         if name not in record["models"]:
-            record["models"][name] = {"sources": changed("flowc", "templates"), **model(path, arguments.fps)}
+            found = model(path, arguments.target, arguments.fps, arguments.input_type)
+            record["models"][name] = {"sources": changed("flowc", "templates"), **found}
             show(name, record["models"][name])
             write(record)
     fill(DOCS / "rtl.md", "simulated", table(record))

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.synthesis_networks import NETWORKS, folded
 from benchmarks.synthesis_thresholds import drawn_thresholds, threshold_units
-from benchmarks.synthesis_units import FINN, alone, drawn_units, finn_units, model_units, probe_units
+from benchmarks.synthesis_units import FINN, alone, drawn_units, finn_units, model_units, packed_units, probe_units
 from benchmarks.tables import fill, markdown
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.instance import kind, value_bits
@@ -123,11 +123,11 @@ MODEL_HEAD = ("unit", "LUT: model>", "yosys>", "error>", "FF: model / yosys>", "
 
 
 GROUPS: dict[str, Callable[[], Iterable[Unit]]] = {
-    "fitted": model_units, "probes": probe_units, "drawn": drawn_units, "thresholds": threshold_units,
+    "fitted": model_units, "probes": probe_units, "packed": packed_units, "drawn": drawn_units, "thresholds": threshold_units,
     "drawn-thresholds": drawn_thresholds,
 }  # fmt: skip
-"""Units whose figures the formulas' constants were fitted to; of kinds that were not; of shapes that are drawn; thresholds by themselves,
-and such of shapes that are drawn."""
+"""Units whose figures the formulas' constants were fitted to; of kinds that were not; whose products share slices; of shapes that are
+drawn; thresholds by themselves, and such of shapes that are drawn."""
 
 
 def spread(record: dict[str, Any], only: str | None) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from flowc.units import (
 )
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["FINN", "SEED", "Theirs", "alone", "drawn_units", "finn_units", "model_units", "probe_units"]
+__all__ = ["FINN", "SEED", "Theirs", "alone", "drawn_units", "finn_units", "model_units", "packed_units", "probe_units"]
 
 SEED = 2026
 """Of the shapes that are drawn."""
@@ -111,16 +111,21 @@ def activate(name: str, source: IntType, out: IntType, channels: int, pe: int, s
 def finn_units() -> Iterator[Unit]:
     """Units of the shapes of `FINN`, in that order; matrix units with their weights and thresholds, thresholds in the best style."""
     s4, s8, u4, u8 = SInt(4), SInt(8), UInt(4), UInt(8)
-    yield matrix("mvu_0", s4, u4, u4, (576, 64), (8, 8), multiplier="packed")
-    yield matrix("mvu_1", s8, u8, u8, (576, 64), (8, 8), multiplier="packed")
-    yield matrix("mvu_2", s4, u8, u4, (9, 16), (16, 9), memory="lutram", multiplier="packed")
-    yield matrix("mvu_3", s4, u4, u4, (144, 16), (8, 16), multiplier="packed")
+    yield matrix("mvtu_4x4_8x8_packed", s4, u4, u4, (576, 64), (8, 8), multiplier="packed")
+    yield matrix("mvtu_8x8_8x8_packed", s8, u8, u8, (576, 64), (8, 8), multiplier="packed")
+    yield matrix("mvtu_4x8_16x9_packed", s4, u8, u4, (9, 16), (16, 9), memory="lutram", multiplier="packed")
+    yield matrix("mvtu_4x4_8x16_packed", s4, u4, u4, (144, 16), (8, 16), multiplier="packed")
     yield window("window_0", 32, 3, 8, 3)
     yield window("window_1", 30, 64, 2, 64)
     yield window("window_2", 14, 64, 2, 4)
     yield activate("thresholds_0", SInt(10), UInt(2), 64, 16)
     yield activate("thresholds_1", SInt(13), UInt(4), 64, 8)
     yield activate("thresholds_2", SInt(20), UInt(8), 64, 2)
+
+
+def packed_units() -> Iterator[Unit]:
+    """The matrix units of these, several of whose products share a DSP slice."""
+    return (unit for unit in finn_units() if unit.kind == "mvtu")
 
 
 def model_units() -> Iterator[Unit]:

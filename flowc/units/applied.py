@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil, floor
 
+import numpy as np
+
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
 from flowc.units.activation import Activation, Requant, Table
+from flowc.units.base import Array
 from flowc.units.cost import Resources
 from flowc.units.thresholds import MOST_COUNTED, MOST_SUMMED, Thresholds
 
-__all__ = ["CONSTANT_SAVES", "applied", "registers", "value_bits"]
+__all__ = ["CONSTANT_SAVES", "applied", "compared_style", "registers", "signed_bits", "value_bits"]
 
 CONSTANT_SAVES = 0.12
 """Look-up tables per bit that a comparison with a constant takes less than one with a register."""
@@ -20,6 +23,21 @@ CONSTANT_SAVES = 0.12
 def value_bits(dtype: IntType) -> int:
     """Bits of a signed number that holds every value of a type."""
     return dtype.bits if dtype.signed and not dtype.bipolar else dtype.bits + 1
+
+
+def signed_bits(*values: Array) -> int:
+    """Bits of signed numbers that hold all values."""
+    return value_bits(IntType.for_range(min(int(v.min()) for v in values), max(int(v.max()) for v in values)))
+
+
+def compared_style(thresholds: Thresholds, lanes: int, channels: int, acc: IntType) -> str:
+    """Lutram or bram: the memory of all lanes' thresholds where all are compared, with bases and steps unless a count says all.
+
+    It is as wide as SystemVerilog writes it, so that text and price are of one style.
+    """
+    bits = thresholds.levels * signed_bits(np.clip(thresholds.ends, acc.lo, acc.hi + 1))
+    bits += 0 if thresholds.plain else (thresholds.levels + 1) * signed_bits(thresholds.base, thresholds.step)
+    return thresholds.stored(_rows(thresholds, lanes, channels), lanes * bits)
 
 
 def applied(
@@ -39,20 +57,7 @@ def applied(
     if slices and isinstance(activation, Requant) and _one_slice(activation, acc):
         kept = found if activation.late is not None else replace(found, ff=_sliced(activation, lanes, rows) + 4)
         return kept + pipeline.counters(rows)
-    tables = _other_tables(activation, lanes, rows, acc, spacing, found)
-    return (
-        found
-        + pipeline.counters(rows)
-        + Resources(lut=tables, bram18=_other_blocks(activation, lanes, rows, acc, spacing))
-    )
-
-
-def _other_blocks(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int) -> int:
-    """Block RAMs that other structures do not have, or, negative, have more."""
-    if isinstance(activation, Thresholds) and rows > 1:
-        compared = activation.form(lanes, lanes * rows, acc, spacing) == "compare"
-        return _narrower(activation, lanes, rows, acc).bram18 or 0 if compared else 0
-    return 0
+    return found + pipeline.counters(rows) + _others(activation, lanes, rows, acc, spacing, found)
 
 
 def _one_slice(requant: Requant, acc: IntType) -> bool:
@@ -70,44 +75,53 @@ def _sliced(requant: Requant, lanes: int, rows: int) -> int:
     return _row(rows, width, cost.memory_style(rows, width, constant=True)) + lanes * (addend + out)
 
 
-def _other_tables(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int, found: Resources) -> int:
-    """Look-up tables that other structures do not have, or have more: less what they have where this one has none.
+def _others(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int, found: Resources) -> Resources:
+    """What other structures do not have, or have more of: less what they have where this one has none.
 
-    The sum behind a requantizer's product, where no slice is known to take both. Of thresholds, memories of a few words.
+    The sum behind a requantizer's product, where no slice is known to take both. Of thresholds, memories that all lanes share or that lie
+    elsewhere.
     """
     if isinstance(activation, Requant) and found.dsp:
         factor, addend = activation.widths
-        return lanes * (max(acc.bits + max(0, factor - 1), addend) + 1)
-    if isinstance(activation, Thresholds):
-        form = activation.form(lanes, lanes * rows, acc, spacing)
-        if form == "search":
-            late = activation.first_late(lanes, lanes * rows, acc)
-            shifted = _shifted(activation, lanes, rows, value_bits(acc), late)
-            return shifted + _keys(activation, lanes, rows, acc)
-        if form == "compare" and rows == 1:
-            return -floor(lanes * activation.levels * CONSTANT_SAVES * acc.bits)
-        if form == "compare":
-            shared = _shared(activation, rows, lanes * activation.levels * activation.width(acc))
-            return (_narrower(activation, lanes, rows, acc).lut or 0) - shared
-    return 0
+        return Resources(lut=lanes * (max(acc.bits + max(0, factor - 1), addend) + 1))
+    if not isinstance(activation, Thresholds):
+        return Resources()
+    form = activation.form(lanes, lanes * rows, acc, spacing)
+    if form == "compare" and rows == 1:
+        return Resources(lut=-floor(lanes * activation.levels * CONSTANT_SAVES * acc.bits))
+    if form == "serial":
+        return Resources()
+    elsewhere = activation.loop_memories(form, lanes, lanes * rows, acc)
+    if form == "compare":
+        own, shifted = _row_of_all(activation, lanes, rows, acc), 0
+    else:
+        own, shifted = _keys(activation, lanes, rows, acc), _shifted(activation, lanes, rows, acc)
+    tables = (own.lut or 0) - (elsewhere.lut or 0) + shifted
+    return Resources(lut=tables, bram18=(own.bram18 or 0) - (elsewhere.bram18 or 0))
 
 
-def _narrower(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> Resources:
-    """Of thresholds that are compared: what their memory takes more, or less, than one per lane as wide as the argument.
+def _row_of_all(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> Resources:
+    """The memory of thresholds that are compared, one for all lanes, with bases and steps where these differ from channel to channel.
 
-    Its bits are those that the widest threshold needs, as those above them repeat the sign; they are read at an address in registers.
-    All lanes share it, which decides whether it lies in look-up tables or block RAM.
+    Thresholds have the bits that the widest needs, as those above them repeat the sign; they are read at an address in registers.
     """
-    width = lanes * thresholds.width(acc) * thresholds.levels
-    counted = cost.constants(rows, acc.bits * thresholds.levels, cost.THRESHOLD_MEMORIES[thresholds.memory]).times(
-        lanes
-    )
-    style = thresholds.stored(rows, width) if thresholds.plain else "bram" if counted.bram18 else "lutram"
-    taken = pipeline.deep_rom(rows, width, style)
-    return Resources(
-        lut=(taken.lut or 0) - (counted.lut or 0),
-        bram18=(taken.bram18 or 0) - (counted.bram18 or 0) if thresholds.plain else 0,
-    )
+    levels, (_, own_base) = thresholds.levels, thresholds.bases
+    stepped = levels if thresholds.step.shape[0] > 1 else 0
+    width = thresholds.width(acc) * levels + thresholds.dtype.bits * (stepped + own_base)
+    return _constants(rows, lanes * width, compared_style(thresholds, lanes, lanes * rows, acc))
+
+
+def _keys(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> Resources:
+    """The memories of a search: one of all lanes' first keys, in look-up tables, then a lane's own, and where it has one its table."""
+    own = [_constants(*memory) for memory in thresholds.search_memories(lanes, lanes * rows, acc)]
+    return _constants(rows, lanes * acc.bits, "lutram") + Resources.total(own).times(lanes)
+
+
+def _constants(depth: int, width: int, style: str) -> Resources:
+    """A memory of constants, of whose columns in look-up tables equal ones are one; of two words no column takes any."""
+    if style == "lutram":
+        width = _own(depth, width) if depth > 2 else 0
+    return pipeline.deep_rom(depth, width, style)
 
 
 def _own(depth: int, width: int) -> int:
@@ -116,24 +130,6 @@ def _own(depth: int, width: int) -> int:
     Equal columns are one, their tables and their registers.
     """
     return width if depth > width.bit_length() else min(width, (1 << depth) - 2)
-
-
-def _shared(thresholds: Thresholds, depth: int, width: int, *, first: bool = False) -> int:
-    """Look-up tables that a memory does not take since columns are equal; of two words no column takes any."""
-    if depth == 1 or thresholds.stored(depth, width, first=first) == "bram":
-        return 0
-    return width - (_own(depth, width) if depth > 2 else 0)
-
-
-def _keys(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> int:
-    """Look-up tables that the keys of a search take more than elsewhere: the first of all lanes are one memory, deep ones are larger."""
-    found = -_shared(thresholds, rows, lanes * acc.bits, first=True)
-    for depth in (rows << k for k in range(1, thresholds.search.steps)):
-        style = thresholds.stored(depth, acc.bits)
-        deep = pipeline.deep_rom(depth, acc.bits, style).lut or 0
-        flat = cost.memory(depth, acc.bits, style, constant=True).lut or 0
-        found += lanes * (deep - flat - _shared(thresholds, depth, acc.bits))
-    return found
 
 
 def registers(activation: Activation, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int | None:
@@ -173,7 +169,7 @@ def _compared(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> in
         wide, groups = out + 2, ceil(levels / MOST_SUMMED)  # about what a step or a base takes, signed
         width += (levels + 1) * wide
         own += (levels + 1) * wide + (groups * (wide + out + levels.bit_length()) if groups > 1 else 0)
-    style = thresholds.stored(rows, lanes * width)
+    style = compared_style(thresholds, lanes, lanes * rows, acc)
     return _row(rows, _own(rows, lanes * width) if style == "lutram" else lanes * width, style) + lanes * own
 
 
@@ -209,14 +205,15 @@ def _last_shifted(thresholds: Thresholds, rows: int, first_late: int) -> int:
     return steps - 1 if shifts else 0
 
 
-def _shifted(thresholds: Thresholds, lanes: int, rows: int, value: int, first_late: int) -> int:
+def _shifted(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> int:
     """Look-up tables as shift registers of three places; on Lattice parts, whose tables hold none, registers.
 
     They are argument, path and row while they wait for the register behind a block RAM, and the path on the last way to the result.
     """
     if thresholds.read_cycles > 1:
         return 0
-    steps, places = thresholds.search.steps, (rows - 1).bit_length()
+    steps, places, value = thresholds.search.steps, (rows - 1).bit_length(), value_bits(acc)
+    first_late = thresholds.first_late(lanes, lanes * rows, acc)
     last = lanes * _last_shifted(thresholds, rows, first_late)
     return last + sum(
         lanes * (value + k) + (places if k < steps - 1 or thresholds.tabled else 0) for k in range(first_late, steps)

@@ -77,7 +77,10 @@ class Thresholds(Activation):
         return PACE * steps + max(0, steps + self.tabled - self.first_late(lanes, channels, acc))
 
     def first_block(self, lanes: int, channels: int, acc: IntType) -> int:
-        """The first step of a search whose memory is a block RAM; step ``steps`` is the table of results, one beyond it says none."""
+        """The first step of a pipeline's search whose memory is a block RAM, as those of all after it are (`search_memories`).
+
+        Step ``steps`` is the table of results, one beyond it says none.
+        """
         memories = self._memories(lanes, channels, acc)
         if self.memory == "auto":
             deep = (k for k, (depth, bits) in enumerate(memories, 1) if cost.key_style(depth, bits) == "bram")
@@ -95,6 +98,12 @@ class Thresholds(Activation):
         steps, rows = self.search.steps, self._rows(lanes, channels)
         widths = [acc.bits] * (steps - 1) + [self.dtype.bits] * self.tabled
         return [(rows << k, bits) for k, bits in enumerate(widths, 1)]
+
+    def search_memories(self, lanes: int, channels: int, acc: IntType) -> list[tuple[int, int, str]]:
+        """Words, bits and style of a lane's memories of a search in pipelines, from step 1 on; step ``steps`` is the table of results."""
+        first = self.first_block(lanes, channels, acc)
+        shapes = enumerate(self._memories(lanes, channels, acc), 1)
+        return [(depth, bits, "bram" if k >= first else "lutram") for k, (depth, bits) in shapes]
 
     def _late(self, depth: int, bits: int) -> bool:
         """Whether a register stands behind a block RAM."""
@@ -145,14 +154,14 @@ class Thresholds(Activation):
     @property
     def plain(self) -> bool:
         """Whether a number of thresholds, times a step and on top of a base, says all."""
-        if self.uniform_step is None or self._bases[1]:
+        if self.uniform_step is None or self.bases[1]:
             return False
         return not self.dtype.bipolar or (self.levels, int(self.base[0]), self.uniform_step) == (1, -1, 2)
 
     @property
     def tabled(self) -> bool:
         """Whether a search ends in a table of results."""
-        return self.uniform_step is None or self._bases[1] or self.dtype.bipolar
+        return self.uniform_step is None or self.bases[1] or self.dtype.bipolar
 
     @property
     def channels(self) -> int:
@@ -193,7 +202,7 @@ class Thresholds(Activation):
         return int(self.values.shape[1])
 
     @cached_property
-    def _bases(self) -> tuple[bool, bool]:
+    def bases(self) -> tuple[bool, bool]:
         """Whether some base is not zero, and whether they differ."""
         return bool(self.base.any()), bool((self.base != self.base[0]).any())
 
@@ -205,13 +214,18 @@ class Thresholds(Activation):
     @cached_property
     def _stored(self) -> int:
         """Bits of a threshold in memory: a power of two."""
-        reach = max(abs(int(self.values.min())), abs(int(self.values.max())))
+        reach = max(map(abs, self.ends))
         return max(8, 1 << reach.bit_length().bit_length())
 
     @cached_property
     def _bits(self) -> int:
         """Bits of a number that holds every threshold."""
-        return IntType.for_range(int(self.values.min()), int(self.values.max())).bits if self.levels else 0
+        return IntType.for_range(*self.ends).bits if self.levels else 0
+
+    @cached_property
+    def ends(self) -> tuple[int, int]:
+        """The least threshold and the greatest."""
+        return int(self.values.min()), int(self.values.max())
 
     def width(self, acc: IntType) -> int:
         """Bits in which thresholds differ, of arguments of type ``acc``: beyond its range one says what the next integer says."""
@@ -222,7 +236,7 @@ class Thresholds(Activation):
         step, search = self.step.shape[0] > 1, self.search
         counted = self.uniform_step is None
         stored = (self._stored, self._bits) if self.levels else 0
-        shape = self.values.shape, step, counted, self.plain, self._bases, stored
+        shape = self.values.shape, step, counted, self.plain, self.bases, stored
         return self.dtype, self.style, self.memory, self.read_cycles, shape, search.steps, search.results is None
 
     def comparable(self, lanes: int, channels: int) -> bool:
@@ -278,12 +292,9 @@ class Thresholds(Activation):
         count = cost.popcount_luts(self.levels)
         if self.uniform_step is None:
             count = cost.adder_tree_luts(self.levels, self.dtype.bits)
-        any_base, own_base = self._bases
         per_lane = self.levels * cost.comparator_luts(acc.bits) + count
-        per_lane += self.dtype.bits if any_base and not self.dtype.bipolar else 0
-        stepped = self.levels if self.step.shape[0] > 1 else 0
-        widths = [acc.bits * self.levels, self.dtype.bits * stepped, self.dtype.bits * own_base]
-        params = cost.parameters(self.channels, lanes, channels, widths, self._worth)
+        per_lane += self.dtype.bits if self.bases[0] and not self.dtype.bipolar else 0
+        params = self.loop_memories("compare", lanes, channels, acc)
         return params + Resources(lut=ceil(lanes * per_lane), ff=lanes * (self.levels + self.dtype.bits))
 
     def _searching(self, lanes: int, channels: int, acc: IntType) -> Resources:
@@ -291,19 +302,28 @@ class Thresholds(Activation):
 
         Argument and path wait in two registers per step.
         """
-        search, blocks = self.search, self._rows(lanes, channels)
+        steps = self.search.steps
+        luts = steps * cost.comparator_luts(acc.bits)
+        if self.search.results is None:
+            luts += self.dtype.bits if self.bases[0] and not self.dtype.bipolar else 0
+        own = Resources(lut=ceil(luts), ff=2 * steps * (acc.bits + steps) + self.dtype.bits)
+        return own.times(lanes) + self.loop_memories("search", lanes, channels, acc)
+
+    def loop_memories(self, form: str, lanes: int, channels: int, acc: IntType) -> Resources:
+        """The memories of all lanes where loops read them, each in what is cheaper for itself; of form compare or search."""
+        search, rows, own_base = self.search, self._rows(lanes, channels), self.bases[1]
+        if form == "compare":
+            stepped = self.levels if self.step.shape[0] > 1 else 0
+            widths = [acc.bits * self.levels, self.dtype.bits * stepped, self.dtype.bits * own_base]
+            return cost.parameters(self.channels, lanes, channels, widths, self._worth)
         parts = [
-            cost.memory(blocks << k, acc.bits, self.stored(blocks << k, acc.bits, first=k == 0), constant=True)
+            cost.memory(rows << k, acc.bits, self.stored(rows << k, acc.bits, first=k == 0), constant=True)
             for k in range(search.steps)
         ]
-        any_base, own_base = self._bases
-        luts = search.steps * cost.comparator_luts(acc.bits)
         if search.results is not None:
-            parts.append(cost.constants(blocks << search.steps, self.dtype.bits, self._worth))
+            parts.append(cost.constants(rows << search.steps, self.dtype.bits, self._worth))
         else:
-            parts.append(cost.constants(blocks, self.dtype.bits * own_base, self._worth))
-            luts += self.dtype.bits if any_base and not self.dtype.bipolar else 0
-        parts.append(Resources(lut=ceil(luts), ff=2 * search.steps * (acc.bits + search.steps) + self.dtype.bits))
+            parts.append(cost.constants(rows, self.dtype.bits * own_base, self._worth))
         return Resources.total(parts).times(lanes)
 
     def _in_turn(self, lanes: int, channels: int, acc: IntType) -> Resources:
@@ -314,7 +334,7 @@ class Thresholds(Activation):
         depth, style = self.turned_memory(lanes, channels, acc)
         steps = self.search.steps
         parts = [pipeline.deep_rom(depth, acc.bits, style)]
-        any_base, _ = self._bases
+        any_base, _ = self.bases
         luts = cost.comparator_luts(acc.bits)
         if self.tabled:
             parts.append(pipeline.deep_rom(depth, self.dtype.bits, style))

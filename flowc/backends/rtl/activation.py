@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowc.backends.rtl.instance import Bits, Memory, Value, constant_style, pack_fields, value_bits
+from flowc.backends.rtl.instance import Bits, Memory, Value, constant_style, pack_fields
 from flowc.errors import UsageError
 from flowc.model.dtypes import IntType
 from flowc.units import Activation, Array, Requant, Table, Thresholds
+from flowc.units.applied import compared_style, signed_bits
 from flowc.units.thresholds import LATE_PACE
 
 __all__ = ["ActivationPart", "activation_part"]
@@ -90,14 +91,8 @@ def by_lane(values: Array, rows: int, lanes: int) -> Array:
     return np.broadcast_to(values, (rows * lanes, *rest)).reshape(rows, lanes, *rest)
 
 
-def signed_bits(*values: Array) -> int:
-    """Bits of signed numbers that hold all values."""
-    return value_bits(IntType.for_range(min(int(v.min()) for v in values), max(int(v.max()) for v in values)))
-
-
-def _parameters(name: str, fields: list[tuple[Array, int]], act: Activation) -> tuple[Memory, str]:
+def _parameters(name: str, fields: list[tuple[Array, int]], style: str = "auto") -> tuple[Memory, str]:
     words, bits = pack_fields(fields)
-    style = act.stored(len(words), bits) if isinstance(act, Thresholds) else "auto"
     return Memory(f"data/{name}_activation.hex", words, bits), constant_style(style, len(words), bits)
 
 
@@ -106,15 +101,16 @@ def _thresholds(name: str, act: Thresholds, source: IntType, rows: int, lanes: i
     values = by_lane(np.clip(act.values, source.lo, source.hi + 1), rows, lanes)
     bits = signed_bits(values)
     shared: dict[str, Value] = {"LEVELS": act.levels, "PARAM_BITS": bits}
+    kept = compared_style(act, lanes, rows * lanes, source)
     if act.plain:
-        memory, style = _parameters(name, [(values, bits)], act)
+        memory, style = _parameters(name, [(values, bits)], kept)
         fixed: dict[str, Value] = {"BASE": int(act.base[0]), "STEP": act.uniform_step or 0}
         form: dict[str, Value] = {"FORM": "thresholds", "PARAMETERS": memory.file, "PARAMETER_STYLE": style}
         return ActivationPart(form | shared | fixed, (memory,))
     base = by_lane(act.base[:, None], rows, lanes)
     steps = by_lane(np.broadcast_to(act.step, act.values.shape), rows, lanes)
     wide = signed_bits(base, steps)
-    memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)], act)
+    memory, style = _parameters(name, [(values, bits), (base, wide), (steps, wide)], kept)
     form = {"FORM": "steps", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "STEP_BITS": wide}
     return ActivationPart(form | shared, (memory,))
 
@@ -170,7 +166,7 @@ def _serial(name: str, act: Thresholds, source: IntType, rows: int, lanes: int) 
 def _requant(name: str, act: Requant, rows: int, lanes: int) -> ActivationPart:
     mult, add = (by_lane(v[:, None], rows, lanes) for v in (act.mult, act.add))
     factor, addend = signed_bits(mult), signed_bits(add)
-    memory, style = _parameters(name, [(mult, factor), (add, addend)], act)
+    memory, style = _parameters(name, [(mult, factor), (add, addend)])
     parameters: dict[str, Value] = {
         "FORM": "requant", "PARAMETERS": memory.file, "PARAMETER_STYLE": style, "FACTOR": factor, "ADDEND": addend,
         "SHIFT": act.shift, "LOW": Bits((act.lo,), 64), "HIGH": Bits((act.hi,), 64), "HALF_EVEN": act.half_even,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from flowc.backends.rtl.activation import activation_part, by_lane, signed_bits
+from flowc.backends.rtl.activation import activation_part, by_lane
 from flowc.backends.rtl.instance import Instance, Memory, Value, delay, kind, pack_fields, value_bits
 from flowc.model.dtypes import IntType
 from flowc.units import Activate, ArgMax, Join
+from flowc.units.applied import signed_bits
 from flowc.units.pixels import beat
 
 __all__ = ["write_activate", "write_argmax", "write_join"]

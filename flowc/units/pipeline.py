@@ -107,9 +107,12 @@ def end(bits: int, delay: int = 0) -> Resources:
     return Resources(lut=bits + 5, ff=(2 + delay) * (bits + 1))
 
 
-def ring_end(bits: int) -> Resources:
-    """The end of a serial window, with the register in front: that and one place are words of a memory where this takes fewer tables."""
-    if ram_luts(2, bits) >= bits:
+def ring_end(depth: int, bits: int, style: str) -> Resources:
+    """The end of a serial window, with the register in front.
+
+    That and one place are words of a memory where this takes fewer tables, and the ring is in tables, too.
+    """
+    if ring_style(depth, bits, style) != "lutram" or ram_luts(2, bits) >= bits:
         return end(bits, 1)
     return Resources(lut=ram_luts(2, bits) + 7, ff=bits + 5)
 
@@ -224,9 +227,14 @@ def delay(length: int, width: int, style: str) -> Resources:
     return ring_memory(length, width, style) + counters(length) + Resources(ff=(length - 1).bit_length())
 
 
+def ring_style(depth: int, width: int, style: str) -> str:
+    """What a ring is kept in: lutram, bram or uram."""
+    return memory_style(depth, width) if style == "auto" else style
+
+
 def ring_memory(depth: int, width: int, style: str) -> Resources:
     """The memory of a ring, its words in registers when they were read."""
-    if (memory_style(depth, width) if style == "auto" else style) == "lutram":
+    if ring_style(depth, width, style) == "lutram":
         return Resources(lut=ram_luts(depth, width), ff=width)
     return memory(depth, width, style)
 

@@ -247,7 +247,7 @@ class Window(Unit):
         block = self.block // self.simd
         loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
         return Resources.total([
-            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.ring_end(bits),
+            pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.ring_end(depth, bits, self.memory),
             pipeline.moves(depth + self.stride[0] * w * words, depth),
         ])  # fmt: skip
 

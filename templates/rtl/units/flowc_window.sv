@@ -52,8 +52,9 @@ module flowc_window #(
   localparam int TO_ROW = STEP_Y - SPAN - (WORDS - 1);
   // Holds `ahead` and `room`: no word is further from the ring's than the next row of positions.
   localparam int NB = $clog2(SIZE + STRIDE_H * ROW + 1) + 1;
-  // A memory in look-up tables has 14 bits in eight.
-  localparam bit [95:0] END = DELAY > 0 && 8 * ((WIDTH + 13) / 14) < WIDTH ? "distributed" : "registers";
+  // A memory in look-up tables has 14 bits in eight. A word out of a block comes late, and goes into a register of the block's own.
+  localparam bit SMALL = 8 * ((WIDTH + 13) / 14) < WIDTH;
+  localparam bit [95:0] END = DELAY > 0 && STYLE == "distributed" && SMALL ? "distributed" : "registers";
 
   // A way through the frame as one round the ring, forward.
   function automatic int around(int way);

@@ -102,8 +102,8 @@ def make_bitstream(
         placements, jobs: as of `flowc.backends.rtl.placements.try_placements`.
 
     Returns:
-        The ``place`` entry of report.json: tool, board, part, mhz, wanted_mhz, placements (MHz of each), critical (the unit that the
-        longest path ends in), cells, available, bitstream.
+        The ``place`` entry of report.json: tool, board, part, mhz, wanted_mhz, placements (MHz of each), seed (of the fastest), critical
+        (the unit that the longest path ends in), cells, available, bitstream.
 
     Raises:
         UsageError: a tool is missing or takes too long.
@@ -126,7 +126,7 @@ def make_bitstream(
             return _routed(work / f"{own}", folder, target, flow, clock_mhz, own, biggest, timeout)
 
         best, found, rates = try_placements(route, wanted=clock_mhz, placements=placements, jobs=jobs, first=seed)
-        entry = _entry(found, target, clock_mhz) | {"placements": [round(rate, 2) for rate in rates]}
+        entry = _entry(found, target, clock_mhz) | {"placements": [round(rate, 2) for rate in rates], "seed": best}
         if entry["mhz"] is not None and entry["mhz"] >= clock_mhz:
             _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work / f"{best}", timeout)
             entry["bitstream"] = f"board/{top}.bit"

@@ -123,22 +123,25 @@ def _check_types(node: ir.Node, opset: int) -> None:
 
 
 def _check_reshape(node: ir.Node) -> None:
-    """That as many elements come out as go in."""
+    """That as many elements come out as go in, and as many as are asked for."""
     if node.domain != "" or node.op_type not in ("Reshape", "Flatten"):
         return
-    ends = [
-        v for v in (node.inputs[0], node.outputs[0]) if v is not None and v.shape is not None and v.shape.is_static()
-    ]
-    counts = [prod(fir.shape_of(v)) for v in ends]
-    if len(counts) == 2 and counts[0] != counts[1]:
-        shapes = " to ".join(str(list(fir.shape_of(v))) for v in ends)
+    ends = [v for v in (node.inputs[0], node.outputs[0]) if v is not None]
+    shapes = [fir.shape_of(v) for v in ends if v.shape is not None and v.shape.is_static()]
+    if node.op_type == "Reshape":
+        asked = fir.array_of(node.inputs[1])
+        shapes += [tuple(asked.reshape(-1).tolist())] if asked is not None and (asked > 0).all() else []
+    given, other = shapes[:1], [shape for shape in shapes[1:] if prod(shape) != prod(shapes[0])]
+    if given and other:
         raise ModelError(
-            f"it reshapes {shapes}, which are not as many elements", node=fir.label(node), remedy=EXPORT_AGAIN
+            f"it reshapes {list(given[0])} to {list(other[0])}, which are not as many elements",
+            node=fir.label(node),
+            remedy=EXPORT_AGAIN,
         )
 
 
 def _check_convolution(node: ir.Node) -> None:
-    """What ONNX's inference does not look at: channels and groups, and the length of the bias."""
+    """What ONNX's inference does not look at: kernel, channels and groups, and the length of the bias."""
     if node.op_type not in ("Conv", "ConvTranspose") or node.domain != "":
         return
     known = [v for v in node.inputs[:2] if v is not None and v.shape is not None and v.shape.is_static()]
@@ -148,6 +151,13 @@ def _check_convolution(node: ir.Node) -> None:
     if len(weights) < 3 or len(weights) != len(data):
         raise ModelError(
             f"weights of shape {list(weights)} do not fit its input of shape {list(data)}",
+            node=fir.label(node),
+            remedy=EXPORT_AGAIN,
+        )
+    kernel = fir.ints_attr(node, "kernel_shape")
+    if kernel is not None and kernel != weights[2:]:
+        raise ModelError(
+            f"its kernel_shape {list(kernel)} is not that of its weights of shape {list(weights)}",
             node=fir.label(node),
             remedy=EXPORT_AGAIN,
         )

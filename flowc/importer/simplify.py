@@ -18,7 +18,7 @@ import onnx_ir as ir
 from flowc.errors import ModelError
 from flowc.importer import opsets, spatial
 from flowc.importer.fold import fold_constants
-from flowc.importer.remedies import FIXED
+from flowc.importer.remedies import EXPORT_AGAIN, FIXED
 from flowc.importer.shapes import forget_shapes
 from flowc.model import ir as fir
 from flowc.model.ir import Editor
@@ -111,6 +111,7 @@ def _transpose(editor: Editor, node: ir.Node) -> None:
 def _gemm(editor: Editor, node: ir.Node) -> None:
     a, b = fir.required(node, 0), fir.required(node, 1)
     c = fir.optional(node, 2)
+    _check_gemm(node)
     if fir.int_attr(node, "transA", 0):
         a = editor.insert(node, "Transpose", [a], {"perm": [1, 0]}, shape=fir.shape_of(a)[::-1], dtype=a.dtype)
     if fir.int_attr(node, "transB", 0):
@@ -122,6 +123,21 @@ def _gemm(editor: Editor, node: ir.Node) -> None:
         c = _scaled(editor, node, c, fir.float_attr(node, "beta", 1.0))
         y = editor.insert(node, "Add", [y, c], shape=shape, dtype=y.dtype)
     editor.replace(node, y)
+
+
+def _check_gemm(node: ir.Node) -> None:
+    """What ONNX's inference does not look at: that its matrices fit each other, and that its bias is broadcast to their product."""
+    a, b = (
+        fir.shape_of(fir.required(node, i))[:: -1 if fir.int_attr(node, t, 0) else 1]
+        for i, t in enumerate(("transA", "transB"))
+    )
+    bias = fir.optional(node, 2)
+    c = () if bias is None else fir.shape_of(bias)
+    fits = len(c) <= 2 and all(n in (1, m) for n, m in zip(c[::-1], (b[1], a[0]), strict=False))
+    if a[1] != b[0] or not fits:
+        beside = f" and a bias of shape {list(c)}" if bias is not None else ""
+        message = f"matrices of shapes {list(a)} and {list(b)}{beside} do not fit each other"
+        raise ModelError(message, node=fir.label(node), remedy=EXPORT_AGAIN)
 
 
 def _scaled(editor: Editor, node: ir.Node, value: ir.Value, factor: float) -> ir.Value:

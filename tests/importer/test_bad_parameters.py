@@ -76,6 +76,38 @@ def test_reshape_to_another_number_of_elements() -> None:
     assert "it reshapes [1, 4, 5, 5] to [1, 4, 5, 4]" in refusal(net, net.quant(net.conv(y, 4, 2, 1), 0.3))
 
 
+def test_reshape_that_takes_tokens_for_a_batch() -> None:
+    """What flowc would ask for, with one sample in the first axis, has fewer elements: said before onnxruntime runs it."""
+    net = Net([1, 4, 3])
+    y = net.op("Squeeze", net.quant(net.x, 0.3), net.const(np.array([0]), "axes", np.int64))
+    y = net.quant(net.op("MatMul", y, net.weight([3, 2])), 0.3)
+    y = net.op("Unsqueeze", y, net.const(np.array([2]), "axes", np.int64))
+    assert "it reshapes [4, 2] to [1, 2, 1]" in refusal(net, net.quant(net.op("Relu", y), 0.3))
+
+
+@pytest.mark.parametrize(("op", "stated"), [("Conv", [1, 1]), ("Conv", [5, 5]), ("ConvTranspose", [2, 2])])
+def test_kernel_that_is_not_that_of_the_weights(op: str, stated: list[int]) -> None:
+    """Shapes are inferred from what is stated, and computed with what is there."""
+    net = Net([1, 4, 6, 6])
+    y = net.op(op, net.quant(net.x, 0.3), net.weight([4, 4, 3, 3]), kernel_shape=stated)
+    assert f"its kernel_shape {stated} is not that of its weights" in refusal(net, net.quant(y, 0.3))
+
+
+@pytest.mark.parametrize("bias", [[2, 3], [4], [1, 1, 3]])
+def test_bias_of_a_gemm_that_is_not_broadcast_to_its_product(bias: list[int]) -> None:
+    net = Net([1, 4])
+    y = net.op("Gemm", net.quant(net.x, 0.3), net.weight([3, 4]), net.const(np.ones(bias)), transB=1)
+    text = refusal(net, net.quant(y, 0.3))
+    assert f"[1, 4] and [4, 3] and a bias of shape {bias} do not fit each other" in text
+
+
+@pytest.mark.parametrize("bias", [[], [3], [1], [1, 3], [1, 1]])
+def test_bias_of_a_gemm_that_is(bias: list[int]) -> None:
+    net = Net([1, 4])
+    y = net.op("Gemm", net.quant(net.x, 0.3), net.weight([3, 4]), net.const(np.ones(bias)), transB=1)
+    compile_model(net.model(net.quant(y, 0.3)))
+
+
 def test_batch_norm_of_the_wrong_length() -> None:
     net, y = image()
     y = net.op("BatchNormalization", y, *(net.const(np.ones(n, F)) for n in (6, 6, 5, 6)))

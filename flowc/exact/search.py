@@ -113,7 +113,8 @@ def first_reached(levels: Callable[[Array], Array], lo: Array, hi: Array, wanted
         width = last - first + 1
         count = min(parts, int(width.max()))
         if count < 1:
-            return first
+            found: Array = np.minimum(first, hi + 1)
+            return found
         # Where nothing is left to search, this is where the level is reached, or the last integer, where it is not.
         q = np.minimum(_begin(first[:, :, None], width[:, :, None], np.arange(count), count), hi[:, :, None])
         passed = np.count_nonzero(levels(q.reshape(sets, -1)).reshape(q.shape) < wanted[:, :, None], axis=2)

@@ -82,6 +82,6 @@ def last_activation(model: onnx.ModelProto, *, unit: int = 1) -> Analysis:
     lo, hi = region.limits(leaf)
 
     bounds = level_bounds(region, leaf)
-    return Analysis(
-        region, leaf, ranges, steps_of(levels_of(region, leaf), lo, hi, region.monotone(leaf), unit, bounds)
-    )
+    direction, ripples = region.monotone(leaf), region.by_runtime
+    steps = steps_of(levels_of(region, leaf), lo, hi, direction, unit, bounds, ripples=ripples)
+    return Analysis(region, leaf, ranges, steps)

@@ -245,3 +245,11 @@ def test_values_of_steps_are_those_of_their_definition(data: st.DataObject) -> N
     steps = Steps(at[:, 0] if levels else base, at[:, -1] if levels else base, base, at, step)
     wanted = base[:, None] + ((q[:, :, None] >= at[:, None]) * np.broadcast_to(step, at.shape)[:, None]).sum(axis=2)
     np.testing.assert_array_equal(steps(q), wanted)
+
+
+def test_a_level_that_is_never_reached_is_one_behind_the_end() -> None:
+    """However long others are searched for beside it."""
+    lo, hi = np.array([[0], [0]]), np.array([[3], [100_000]])
+    wanted = np.array([[2, 9, 10], [2, 70_001, 200_000]])
+    found = first_reached(lambda q: q, lo, hi, wanted)
+    assert found.tolist() == [[2, 4, 4], [2, 70_001, 100_001]]

@@ -155,7 +155,7 @@ def _check_convolution(node: ir.Node) -> None:
             remedy=EXPORT_AGAIN,
         )
     kernel = fir.ints_attr(node, "kernel_shape")
-    if kernel is not None and kernel != weights[2:]:
+    if kernel and kernel != weights[2:]:
         raise ModelError(
             f"its kernel_shape {list(kernel)} is not that of its weights of shape {list(weights)}",
             node=fir.label(node),

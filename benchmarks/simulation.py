@@ -126,7 +126,7 @@ def table(record: Record) -> str:
         if ran:
             parts = sorted(one["latency"] / one["model_latency"] for one in ran)
             rows.append([
-                KINDS[kind], str(len(ran)), f"{sum(one['beats'] for one in ran):,}", str(sum(bool(one["wrong"]) for one in found.values())),
+                KINDS[kind], str(len(ran)), f"{sum(one['beats'] for one in ran):,}", str(sum(bool(one["wrong"]) for one in ran)),
                 str(sum(one["interval"] == one["model_interval"] for one in ran)), f"{parts[0]:.0%} to {parts[-1]:.0%}",
             ])  # fmt: skip
     heads = [

@@ -1,7 +1,7 @@
 """Everything that flowc writes as SystemVerilog, in Verilator, with and without stalls.
 
     python -m benchmarks.simulation [MODEL.onnx | FOLDER ...] [--fps N] [--target BOARD] [--input-type TYPE]
-                                    [--constructs] [--pixels N] [--nets N] [--again]
+                                    [--together] [--constructs] [--pixels N] [--nets N] [--again]
 
 ``--constructs``: all constructs of the tests. ``--pixels N``: N random designs that take several pixels per cycle. ``--nets N``: N random
 nets of tests/fuzz. Models are built for a board with ``--rtlsim``. Each design is run once as fast as it goes, and once with 35
@@ -100,6 +100,20 @@ def model(path: Path, target: str, fps: float, input_type: str | None) -> dict[s
     }  # fmt: skip
 
 
+def opened(paths: Mapping[str, Path], target: str, fps: float, input_type: str | None) -> dict[str, Make]:
+    """Models to be simulated side by side; without those that flowc refuses."""
+    about = {"target": target, "fps": fps, **({"input_type": input_type} if input_type else {})}
+    makes: dict[str, Make] = {}
+    for name, path in paths.items():
+        try:
+            built = flowc.build(str(path), target, fps=fps, input_type=input_type, backend="rtl", verify=False)
+        except FlowcError as error:
+            print(f"{name:58} refused {error}", flush=True)
+            continue
+        makes[name] = partial(lambda graph: (graph, about), built.graph)
+    return makes
+
+
 def show(name: str, found: Mapping[str, Any]) -> None:
     said = "  ".join(
         f"{key} {value}"
@@ -151,6 +165,9 @@ def main() -> int:
     parser.add_argument("--fps", type=float, default=3000.0, help="frames per second of the models (default 3000)")
     parser.add_argument("--target", default="zcu104", help="board of the models (default zcu104)")
     parser.add_argument("--input-type", metavar="TYPE", help="integers of the models' float inputs, as of flowc build")
+    parser.add_argument(
+        "--together", action="store_true", help="models side by side, as constructs are: sooner if small"
+    )
     parser.add_argument("--constructs", action="store_true", help="all constructs")
     parser.add_argument(
         "--pixels", type=int, default=0, metavar="N", help="N random designs of several pixels per cycle"
@@ -170,6 +187,10 @@ def main() -> int:
             record[kind] = {name: one for name, one in record[kind].items() if name not in names}
     for kind, makes in chosen.items():
         small(kind, makes, record)
+    if arguments.together:
+        new = {name: path for name, path in models.items() if name not in record["models"]}
+        small("models", opened(new, arguments.target, arguments.fps, arguments.input_type), record)
+        models = {}
     for name, path in models.items():
         if name not in record["models"]:
             found = model(path, arguments.target, arguments.fps, arguments.input_type)

@@ -100,15 +100,19 @@ def model(path: Path, target: str, fps: float, input_type: str | None) -> dict[s
     }  # fmt: skip
 
 
-def opened(paths: Mapping[str, Path], target: str, fps: float, input_type: str | None) -> dict[str, Make]:
-    """Models to be simulated side by side; without those that flowc refuses."""
+def opened(
+    paths: Mapping[str, Path], target: str, fps: float, input_type: str | None, record: Record
+) -> dict[str, Make]:
+    """Models to be simulated side by side; of those that flowc refuses the record has the reason."""
     about = {"target": target, "fps": fps, **({"input_type": input_type} if input_type else {})}
     makes: dict[str, Make] = {}
     for name, path in paths.items():
         try:
             built = flowc.build(str(path), target, fps=fps, input_type=input_type, backend="rtl", verify=False)
         except FlowcError as error:
-            print(f"{name:58} refused {error}", flush=True)
+            record["models"][name] = {"sources": changed("flowc", "templates"), **about, "refused": str(error)}
+            show(name, record["models"][name])
+            write(record)
             continue
         makes[name] = partial(lambda graph: (graph, about), built.graph)
     return makes
@@ -189,7 +193,7 @@ def main() -> int:
         small(kind, makes, record)
     if arguments.together:
         new = {name: path for name, path in models.items() if name not in record["models"]}
-        small("models", opened(new, arguments.target, arguments.fps, arguments.input_type), record)
+        small("models", opened(new, arguments.target, arguments.fps, arguments.input_type, record), record)
         models = {}
     for name, path in models.items():
         if name not in record["models"]:

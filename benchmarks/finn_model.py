@@ -66,7 +66,7 @@ def finn_unit(unit: Unit, *, thresholds: bool = False) -> Estimate:
 
 def _matrix(unit: Mvtu | Vvtu, pe: int, simd: int, inputs: int, words: int, threshold_words: int) -> Estimate:
     w, a = unit.weight_type.bits, unit.frame.dtype.bits
-    in_slices = unit.multiplier in ("dsp", "packed")
+    in_slices = unit.multiplier in ("dsp", "packed", "overlapped")
     products = 0 if in_slices else simd * (2 * ceil((w + a) / 6) - 1) * (w + a)
     tree = (w + a) * (2 * simd - 1)
     alpha = log2(inputs) + w + a - 1 - int(unit.frame.dtype.signed)

@@ -25,6 +25,7 @@ __all__ = [
     "MOST_LOGIC",
     "MULTIPLIERS",
     "RING_CONTROL",
+    "SHARED",
     "THRESHOLD_MEMORIES",
     "WEIGHT_MEMORIES",
     "WIDEST_WORD",
@@ -87,6 +88,9 @@ LINE_MEMORIES = ("auto", "lutram", "bram", "uram")
 
 MULTIPLIERS = ("auto", "lut", "dsp")
 """Multiplier styles that every product has."""
+
+SHARED = ("packed", "overlapped")
+"""Multiplier styles of matrix units: several products to a DSP slice (`flowc.units.packing`)."""
 
 MAX_STREAM_BITS = 4096
 """Widest stream, and widest slice of a weight memory that one processing element reads (limit of an HLS stream)."""

@@ -16,7 +16,7 @@ from flowc.units.applied import applied
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
 from flowc.units.heap import heap_depth
-from flowc.units.packing import Packing, packing, weights_held
+from flowc.units.packing import Packing, overlapping, packing, weights_held
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
 from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
@@ -49,7 +49,8 @@ class Mvtu(Unit):
             ``simd`` are all of mh and mw, and positions alone bound the rate.
         memory: where weights are kept: auto, lutram, bram; or, from the external memory, in uram (once) or nowhere (stream,
             see `weights_arrive`).
-        multiplier: one of auto, lut, dsp, or packed: a DSP slice for several rows of ``pe``, and chains of slices (`packing`).
+        multiplier: one of auto, lut, dsp, packed (a DSP slice for several rows of ``pe``, and chains of slices, see `packing`), or, in
+            SystemVerilog only, overlapped (fewer slices for more tables, see `overlapping`).
         dsp_port: bits of a DSP slice's wide operand, which decide how much is packed: 25 on 7 series, 27 on UltraScale; 0 on Lattice parts.
     Cycles (FINN-R, ACM TRETS 2018): positions / pixels * groups * (mh / groups / pe) * (mw / simd).
     """
@@ -75,10 +76,14 @@ class Mvtu(Unit):
 
     @property
     def packing(self) -> Packing | None:
-        """How DSP slices share activations; None unless the multiplier is ``packed`` and at least two weights fit a slice."""
-        if self.multiplier != "packed":
+        """How DSP slices share activations; None unless the multiplier is of `cost.SHARED` and at least two weights fit a slice.
+
+        Where overlapping takes no fewer slices, ``overlapped`` is ``packed``.
+        """
+        if self.multiplier not in cost.SHARED:
             return None
-        return packing(self.weight_type, self.frame.dtype, self.pe, self.dsp_port)
+        given = (self.weight_type, self.frame.dtype, self.pe, self.dsp_port)
+        return (overlapping(*given) if self.multiplier == "overlapped" else None) or packing(*given)
 
     @property
     def mh(self) -> int:
@@ -230,7 +235,7 @@ class Mvtu(Unit):
 
     @property
     def _products(self) -> Resources:
-        style = "dsp" if self.multiplier == "packed" else self.multiplier
+        style = "dsp" if self.multiplier in cost.SHARED else self.multiplier
         types = (self.weight_type, self.frame.dtype, self.acc)
         one = cost.products(*types, style, self.pe, self.simd, self.mw // self.simd, self.packing)
         return one.times(self.pixels)
@@ -247,6 +252,8 @@ class Mvtu(Unit):
 
     def styles(self) -> dict[str, list[str]]:
         packed = ["packed"] if packing(self.weight_type, self.frame.dtype, 2, self.dsp_port) else []
+        if packed and self.structure == "pipeline":
+            packed.append("overlapped")
         return {"memory": list(cost.WEIGHT_MEMORIES), "multiplier": [*cost.MULTIPLIERS, *packed]}
 
     def unsound(self) -> list[str]:

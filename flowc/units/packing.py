@@ -8,12 +8,15 @@ from math import ceil
 
 from flowc.model.dtypes import IntType
 
-__all__ = ["MAX_CHAIN", "Packing", "packing", "weights_held"]
+__all__ = ["MAX_CHAIN", "Packing", "overlapping", "packing", "weights_held"]
 
 MAX_CHAIN = 16
 """Longest chain of DSP slices whose products are added: they lie in one column, and each is a cycle of latency."""
 
 _SHORT_CHAIN = 4
+
+_MOST_KNOWN = 3
+"""Most bits by which sums overlap: of two numbers of three bits each bit of product, sum and difference is a table of six inputs."""
 
 _SERIES_7 = 25
 """Bits of the wide operand of DSP48E1."""
@@ -29,11 +32,13 @@ class Packing:
         rows: weights per slice; each belongs to another output.
         field: bits of a field.
         chain: slices whose products are added before the fields are taken apart; the sum of each still fits its field.
+        known: bits by which a sum exceeds its field, into the next: so many lower bits of sums are known from tables (`overlapping`).
     """
 
     rows: int
     field: int
     chain: int
+    known: int = 0
 
     def length(self, terms: int) -> int:
         """Slices of a chain where so many terms are added: as few chains as there may be, equally long, the last one perhaps shorter."""
@@ -70,6 +75,34 @@ def packing(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
     most = max((rows for rows in fitting if chain(rows) >= _SHORT_CHAIN), default=max(fitting, default=1))
     rows = ceil(lanes / ceil(lanes / most))  # no more than the number of slices asks for: the fields are wider then
     return Packing(rows, _field(w, rows, port), chain(rows)) if rows > 1 else None
+
+
+@lru_cache(maxsize=4096)
+def overlapping(w: IntType, a: IntType, lanes: int, port: int) -> Packing | None:
+    """A packing into fewer slices than `packing` finds, of sums that overlap by up to three bits; None where there is none.
+
+    Of neighbouring sums the upper bits of one lie over the lower bits of the next. These are known: modulo 2^k a sum takes k bits of its
+    factors, a table or two for each product. What is there instead, less them, are the upper bits of the sum below (Sommer et al.,
+    "DSP-Packing: Squeezing Low-precision Arithmetic into FPGA DSP Blocks", FPL 2022, correct the lowest bits of single products so).
+    To every product is added what makes it positive, so a sum of N is at most ``N * (greatest - least)``, together with what comes
+    from the field below, 2^k - 1, less than 2^(field + k). As few bits overlap as leave a chain of `_SHORT_CHAIN`.
+
+    Args:
+        w, a, lanes, port: as of `packing`.
+    """
+    apart = packing(w, a, lanes, port)
+    if apart is None or w.bipolar or a.bipolar:
+        return None
+    ends = [x * y for x in (w.lo, w.hi) for y in (a.lo, a.hi)]
+    least, greatest = min(0, *ends), max(ends)
+    for slices in range(1, ceil(lanes / apart.rows)):
+        rows = ceil(lanes / slices)
+        field = _field(w, rows, port)
+        for known in range(1, min(_MOST_KNOWN, w.bits - 1, field - 1) + 1):
+            chain = min(((1 << (field + known)) - (1 << known)) // (greatest - least), MAX_CHAIN)
+            if chain >= _SHORT_CHAIN and least % (1 << known) == 0:
+                return Packing(rows, field, chain, known)
+    return None
 
 
 def _field(w: IntType, rows: int, port: int) -> int:

@@ -180,10 +180,32 @@ def packed_products(
         waits = length - slices
         spent += sums if waits > 2 else 0
         more += waits * sums if waits < 3 else 0
-    luts = lanes * (adder_tree_luts(chains, packed.field) + accumulator_luts(width)) + spent
-    return Resources(
-        lut=ceil(luts), ff=lanes * (_tree_ffs(chains, packed.field + 1, stages) + width) + more, dsp=groups * terms
+    own = packed.field + packed.known
+    luts = lanes * (adder_tree_luts(chains, own) + accumulator_luts(width)) + spent
+    parts = Resources(
+        lut=ceil(luts), ff=lanes * (_tree_ffs(chains, own + 1, stages) + width) + more, dsp=groups * terms
     )
+    return parts + _overlaps(terms, packed, stages).times(lanes - groups) if packed.known else parts
+
+
+def _overlaps(terms: int, packed: Packing, stages: int) -> Resources:
+    """What sets a row's sums apart from those below, over which they lie: their lower bits, and what these borrow (``flowc_small``).
+
+    Up to two bits of a product, a sum or a difference are a table, three are two; a borrow is one more. Registers behind every level.
+    """
+    known, length = packed.known, packed.length(terms)
+    chains, two = ceil(terms / length), 1 if known < 3 else 2
+    luts, ffs = 0.0, 0
+    for chain in range(chains):
+        count = min(length, terms - chain * length)
+        levels = (count - 1).bit_length()
+        nodes = sum(ceil(count / (1 << level)) for level in range(levels + 1))
+        waits = length - levels
+        luts += two * (2 * count - 1) + two + 1 + (known if waits > 1 else 0)
+        ffs += known * (nodes + (waits if waits < 2 else -1))
+    borrowed = adder_tree_luts(chains, 1)
+    difference = packed.field + 1 + (chains - 1).bit_length()
+    return Resources(lut=ceil(luts + borrowed + difference), ff=ffs + _tree_ffs(chains, 2, stages))
 
 
 def _tree_ffs(count: int, bits: int, stages: int) -> int:

@@ -59,7 +59,7 @@ def uses_dsp(unit: Weighted) -> bool:
 def unknown_styles(unit: Weighted) -> list[str]:
     """Memories and multipliers that there are not."""
     found = [] if unit.memory in cost.WEIGHT_MEMORIES else [f"there is no memory '{unit.memory}'"]
-    known = unit.multiplier in (*cost.MULTIPLIERS, "packed")
+    known = unit.multiplier in (*cost.MULTIPLIERS, *cost.SHARED)
     return found if known else [*found, f"there is no multiplier '{unit.multiplier}'"]
 
 
@@ -77,7 +77,8 @@ def style_faults(unit: Weighted) -> list[str]:
     """What is wrong with where a unit's weights come from and how it multiplies."""
     found = []
     if unit.multiplier != "auto" and unit.multiplier not in unit.styles()["multiplier"]:
-        found.append(f"a DSP slice can't hold two products of {unit.weight_type} and {unit.frame.dtype}")
+        written = "overlapped sums are for SystemVerilog only, or " if unit.multiplier == "overlapped" else ""
+        found.append(f"{written}a DSP slice can't hold two products of {unit.weight_type} and {unit.frame.dtype}")
     if unit.pe >= 1 and unit.weights_arrive and unit.weight_memory[1] > cost.MAX_STREAM_BITS:
         found.append(f"a stream can't bring {unit.weight_memory[1]} bits of weights per cycle")
     return found

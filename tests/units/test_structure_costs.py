@@ -386,6 +386,24 @@ def test_products_that_share_slices() -> None:
         )
 
 
+def test_sums_that_overlap_take_tables() -> None:
+    """Eight 4 x 4 products for four rows, two chains of four; three bits of each row's sum but the first's once more.
+
+    Two tables for each of four products, three sums and a difference, one for the borrow, three for what waits two cycles for its chain;
+    the borrows' sum, and nine bits that it is taken off. Yosys makes 193 tables and 198 flip-flops of the whole, accumulators apart.
+    """
+    unit = product("mvtu", weight_type=S4, frame=Frame(3, 5, 8, U4), multiplier="overlapped", dsp_port=27, simd=8, pe=4)
+    assert unit.packing == Packing(4, 7, 4, 3)
+    found = packed_products(unit, 4, 8, unit.packing, 1)
+    row = 2 * (2 * (4 + 3 + 1) + 1 + 3) + 2 + 9
+    registers = 2 * 3 * (4 + 2 + 1 - 1)
+    assert unit.weight_memory[0] == 1
+    waiting = 4  # inputs of the fourth slice of either chain
+    assert found.lut == 4 * (11 + unit.acc.bits) + 3 * row
+    assert found.ff == 4 * (12 + unit.acc.bits) + 3 * (registers + 3) + 2 * waiting
+    assert found.dsp == 8
+
+
 def test_chains_of_slices_are_stages() -> None:
     """Eight products in chains of 4: two chains, of which a tree makes one. A slice has a register behind its product, too."""
     unit = product("mvtu", weight_type=S8, frame=Frame(3, 5, 8, U8), multiplier="packed", dsp_port=27, simd=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import ceil
 
 import numpy as np
@@ -11,7 +12,7 @@ from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.units import Activate, ArgMax, Frame, GlobalSum, Join, Mvtu, Pad, Pool, Thresholds, Window, cost
 from flowc.units.base import Unit
 from flowc.units.cost import Resources
-from flowc.units.packing import MAX_CHAIN, Packing, packing
+from flowc.units.packing import MAX_CHAIN, Packing, overlapping, packing
 
 U2, U4, S4, U8, S8 = IntType(2, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
 S12, S20 = IntType(12, True), IntType(20, True)
@@ -168,6 +169,47 @@ def test_windows() -> None:
 ])  # fmt: skip
 def test_packing(w: IntType, a: IntType, lanes: int, port: int, expected: Packing | None) -> None:
     assert packing(w, a, lanes, port) == expected
+
+
+@pytest.mark.parametrize(("w", "a", "lanes", "port", "expected"), [
+    # Eight rows of 4 x 4 bits in two slices, where fields apart take three: products reach from -120 to 105, (1024 - 8) / 225 to a chain.
+    (S4, U4, 8, 27, Packing(4, 7, 4, 3)), (S4, S4, 8, 27, Packing(4, 7, 4, 2)), (S4, U8, 8, 27, Packing(3, 11, 4, 3)),
+    (S4, S4, 4, 25, Packing(4, 6, 4, 3)),
+    (S4, U4, 8, 25, None), (S4, U4, 2, 27, None), (S8, U8, 8, 27, None), (BIPOLAR, U4, 8, 27, None), (BIPOLAR, BIPOLAR, 8, 27, None),
+])  # fmt: skip
+def test_overlapping_sums(w: IntType, a: IntType, lanes: int, port: int, expected: Packing | None) -> None:
+    assert overlapping(w, a, lanes, port) == expected
+
+
+def _apart(sums: list[int], least: int, packed: Packing, chain: int) -> list[int]:
+    """Sums as they lie over each other, set apart with the lower bits of each."""
+    shift, known = packed.field, 1 << packed.known
+    whole = sum((s - chain * least) << (shift * row) for row, s in enumerate(sums))
+    carries = [
+        ((whole >> (shift * row)) - sums[row]) % known if 0 < row < packed.rows else 0 for row in range(packed.rows)
+    ]
+    carries.append((whole >> (shift * packed.rows)) % known)
+    fields = [(whole >> (shift * row)) % (1 << shift) for row in range(packed.rows)]
+    found = [fields[row] + (carries[row + 1] << shift) - carries[row] for row in range(packed.rows)]
+    return [value + chain * least for value in found]
+
+
+@pytest.mark.parametrize(
+    ("w", "a", "port"), [(S4, U4, 27), (S4, S4, 27), (S4, S4, 25), (U4, U4, 27), (S4, U8, 27), (U4, S4, 27)]
+)
+def test_sums_that_overlap_are_told_apart(w: IntType, a: IntType, port: int) -> None:
+    """At both ends of every sum; not so where a chain is longer by one."""
+    packed = overlapping(w, a, 8, port)
+    assert packed is not None
+    products = [x * y for x in (w.lo, w.hi) for y in (a.lo, a.hi)]
+    least = min(0, *products)
+
+    def told(chain: int) -> bool:
+        rows = product((chain * min(products), chain * max(products)), repeat=packed.rows)
+        return all(_apart(list(sums), least, packed, chain) == list(sums) for sums in rows)
+
+    assert all(told(chain) for chain in range(1, packed.chain + 1))
+    assert not told(packed.chain + 1)
 
 
 @pytest.mark.parametrize(("bits", "slices"), [

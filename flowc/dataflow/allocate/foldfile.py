@@ -6,11 +6,11 @@
      "conv1": {"pe": 16, "simd": 3},
      "conv2": {"pe": 32, "simd": 32, "memory": "lutram", "multiplier": "lut"}}
 
-Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram,
-stream), ``multiplier`` (auto, lut, dsp, packed), ``threshold_memory`` (auto, lutram, bram), ``window_memory`` (line buffer: also
-uram), ``window_simd`` (channels per cycle into the window), ``parallel`` (the window leaves in one beat), ``window_pixels`` (pixels of
-a row per cycle into the window), ``pixels`` (positions that the main unit computes per cycle). ``defaults`` holds styles for every
-layer that has them.
+Keys of a layer: ``pe`` (lanes of outputs), ``simd`` (inputs per cycle), ``memory`` (weights: auto, lutram, bram, uram, stream),
+``multiplier`` (auto, lut, dsp, packed, overlapped), ``threshold_memory`` (auto, lutram, bram), ``window_memory`` (line buffer:
+also uram), ``window_simd`` (channels per cycle into the window), ``parallel`` (the window leaves in one beat),
+``window_pixels`` (pixels of a row per cycle into the window), ``pixels`` (positions that the main unit computes per cycle).
+``defaults`` holds styles for every layer that has them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from flowc.targets import Target
 from flowc.units import Mvtu, Unit, Vvtu, Window
 from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, THRESHOLD_MEMORIES, Resources, converter, fifo
 from flowc.units.graph import Dataflow
-from flowc.units.packing import packing
+from flowc.units.packing import overlapping, packing
 
 __all__ = ["Choices", "Option", "OptionTable", "on_device", "vector"]
 
@@ -253,8 +253,13 @@ class OptionTable:
                 memories = [fixed["memory"]] if "memory" in fixed else memories
                 types = unit.weight_type, unit.frame.dtype
                 packed = isinstance(unit, Mvtu) and packing(*types, folded.pe, folded.dsp_port) is not None
+                fewer = packed and folded.structure == "pipeline" and overlapping(*types, folded.pe, folded.dsp_port)
                 single = min(t.bits for t in types) == 1
-                multipliers = ["lut", *(["packed"] if packed else [] if single else ["dsp"])]
+                multipliers = [
+                    "lut",
+                    *(["packed"] if packed else [] if single else ["dsp"]),
+                    *(["overlapped"] if fewer else []),
+                ]
                 multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
                 choices = {"memory": memories, "multiplier": multipliers}
                 styles = self._varied(folded, choices | _threshold_memories(layer, unit))

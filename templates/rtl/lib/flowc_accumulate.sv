@@ -1,7 +1,7 @@
 // Dot products for LANES results, and their sums over the FOLDS beats from `first` to `last`. 2 + STAGES cycles.
 //
 // With SHARED, all lanes have the same inputs, [TERMS]; else x is [TERMS][GROUPS], and LANES / GROUPS lanes in a row share a group.
-// STYLE is that of flowc_dot, or "packed": ROWS lanes share a slice (flowc_dot_packed, FIELD, CHAIN, CODED), all are SHARED.
+// STYLE is that of flowc_dot, or "packed": ROWS lanes share a slice (flowc_dot_packed, FIELD, CHAIN, KNOWN, CODED), all are SHARED.
 // Weights are [LANES][TERMS] if SHARED, else [TERMS][LANES]. If SHARED and STYLE is "heap", inputs and each lane's weights are planes.
 module flowc_accumulate #(
     parameter bit [95:0] STYLE = "heap",
@@ -19,6 +19,7 @@ module flowc_accumulate #(
     parameter int ROWS = 1,
     parameter int FIELD = 18,
     parameter int CHAIN = 1,
+    parameter int KNOWN = 0,
     parameter bit CODED = 0
 ) (
     input logic clk,
@@ -75,8 +76,8 @@ module flowc_accumulate #(
     for (genvar g = 0; g * ROWS < LANES; g++) begin : g_group
       localparam int OWN = LANES - g * ROWS < ROWS ? LANES - g * ROWS : ROWS;
       flowc_dot_packed #(
-          .ROWS(OWN), .FIELD(FIELD), .CHAIN(CHAIN), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND), .CODED(CODED),
-          .X_BITS(X_BITS), .X_KIND(X_KIND), .LEAST(LEAST), .SUM(SUM), .STAGES(STAGES)
+          .ROWS(OWN), .FIELD(FIELD), .CHAIN(CHAIN), .KNOWN(KNOWN), .TERMS(TERMS), .W_BITS(W_BITS), .W_KIND(W_KIND),
+          .CODED(CODED), .X_BITS(X_BITS), .X_KIND(X_KIND), .LEAST(LEAST), .SUM(SUM), .STAGES(STAGES)
       ) dot (
           .clk, .enable, .w(w[g*ROWS*TERMS*W_BITS+:OWN*TERMS*W_BITS]), .x, .sums(products[g*ROWS*SUM+:OWN*SUM]));
     end

@@ -7,11 +7,16 @@
 // chain adds to every field what makes it positive, so that fields are taken apart by wires alone. The sums are too large by LEAST for
 // every term, which whoever adds them up takes off (flowc_accumulate).
 //
+// With KNOWN, sums reach as many bits into the next field, where KNOWN < W_BITS (and LEAST is a multiple of 2^KNOWN): the lower bits of
+// every row's sum but the first's are computed in tables, too (flowc_remainder). What a field's lower bits differ from them by came from the
+// field below: it is that one's upper bits, and if the row's own lower bits overflowed from it, that is taken off its upper bits.
+//
 // With CODED, signed weights come as codes already.
 module flowc_dot_packed #(
     parameter int ROWS = 2,
     parameter int FIELD = 18,
     parameter int CHAIN = 4,
+    parameter int KNOWN = 0,
     parameter int TERMS = 8,
     parameter int W_BITS = 8,
     parameter int W_KIND = 1,
@@ -34,7 +39,8 @@ module flowc_dot_packed #(
   localparam int X_VALUE = X_KIND == 1 ? X_BITS : X_BITS + 1;
   localparam int SHIFT = W_KIND == 2 ? 1 : 0;  // of a code
   localparam int WIDE = (ROWS - 1) * FIELD + W_BITS + SHIFT + 1;
-  localparam int WHOLE = ROWS * FIELD;
+  localparam int WHOLE = ROWS * FIELD + KNOWN;
+  localparam int VALUE = FIELD + KNOWN + 1;
   // A number in every field
   function automatic bit [47:0] everywhere(int number);
     everywhere = '0;
@@ -47,7 +53,8 @@ module flowc_dot_packed #(
     flowc_value #(.BITS(X_BITS), .KIND(X_KIND)) decode (.element(x[t*X_BITS+:X_BITS]), .value(values[t]));
   end
 
-  logic [ROWS-1:0][CHAINS-1:0][FIELD:0] fields;
+  logic [ROWS-1:0][CHAINS-1:0][VALUE-1:0] fields;
+  logic [ROWS-1:0][CHAINS-1:0][1:0] borrows;
   for (genvar c = 0; c < CHAINS; c++) begin : g_chain
     localparam int SLICES = TERMS - c * CHAIN < CHAIN ? TERMS - c * CHAIN : CHAIN;
     logic [47:0] sums_of[SLICES+1];
@@ -96,15 +103,49 @@ module flowc_dot_packed #(
       always_ff @(posedge clk) if (enable) ends[i] <= ends[i-1];
     end
     wire [WHOLE-1:0] done = ends[LENGTH-SLICES];
-    for (genvar r = 0; r < ROWS; r++) begin : g_field
-      assign fields[r][c] = {1'b0, done[r*FIELD+:FIELD]};
+    if (KNOWN == 0) begin : g_apart
+      for (genvar r = 0; r < ROWS; r++) begin : g_field
+        assign fields[r][c] = {1'b0, done[r*FIELD+:FIELD]};
+        assign borrows[r][c] = '0;
+      end
+    end else begin : g_overlapping
+      logic [KNOWN-1:0] lower[ROWS], upper[ROWS];
+      assign lower[0] = done[KNOWN-1:0];
+      assign upper[ROWS-1] = done[ROWS*FIELD+:KNOWN];
+      assign borrows[0][c] = '0;
+      for (genvar r = 1; r < ROWS; r++) begin : g_known
+        logic [SLICES*KNOWN-1:0] weights, inputs;
+        for (genvar s = 0; s < SLICES; s++) begin : g_factor
+          assign weights[s*KNOWN+:KNOWN] = w[(r*TERMS+c*CHAIN+s)*W_BITS+:KNOWN];
+          assign inputs[s*KNOWN+:KNOWN] = KNOWN'(values[c*CHAIN+s]);
+        end
+        logic borrow;
+        flowc_remainder #(.COUNT(SLICES), .BITS(KNOWN), .LATENCY(LENGTH + 1)) remainder (
+            .clk, .enable, .a(weights), .b(inputs), .sum(lower[r]));
+        flowc_small #(.OPERATION("subtract"), .BITS(KNOWN)) below (
+            .a(done[r*FIELD+:KNOWN]), .b(lower[r]), .result(upper[r-1]), .carry(borrow));
+        assign borrows[r][c] = {1'b0, borrow};
+      end
+      for (genvar r = 0; r < ROWS; r++) begin : g_field
+        assign fields[r][c] = {1'b0, upper[r], done[r*FIELD+KNOWN+:FIELD-KNOWN], lower[r]};
+      end
     end
   end
 
   for (genvar r = 0; r < ROWS; r++) begin : g_row
-    logic signed [FIELD+$clog2(CHAINS):0] total;
-    flowc_tree #(.COUNT(CHAINS), .BITS(FIELD + 1), .STAGES(REST)) chains (.clk, .enable, .terms(fields[r]), .sum(total));
-    assign sums[r*SUM+:SUM] = SUM'(total);
+    localparam int LEVELS = $clog2(CHAINS);
+    logic signed [VALUE+LEVELS-1:0] total;
+    flowc_tree #(.COUNT(CHAINS), .BITS(VALUE), .STAGES(REST)) chains (.clk, .enable, .terms(fields[r]), .sum(total));
     wire unused = &{1'b0, total};
+    if (KNOWN == 0 || r == 0) begin : g_sum
+      wire unused_borrows = &{1'b0, borrows[r]};
+      assign sums[r*SUM+:SUM] = SUM'(total);
+    end else begin : g_less
+      logic signed [LEVELS+1:0] borrowed;
+      flowc_tree #(.COUNT(CHAINS), .BITS(2), .STAGES(REST)) count (.clk, .enable, .terms(borrows[r]), .sum(borrowed));
+      wire signed [VALUE+LEVELS-1:0] own = {total[VALUE+LEVELS-1:KNOWN] - (FIELD + 1 + LEVELS)'(borrowed), total[KNOWN-1:0]};
+      assign sums[r*SUM+:SUM] = SUM'(own);
+      wire unused_own = &{1'b0, own};
+    end
   end
 endmodule

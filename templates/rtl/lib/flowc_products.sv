@@ -3,7 +3,7 @@
 //
 // PIXELS positions go side by side, each with inputs and lanes of its own; they share the weights.
 // A beat enters with `fire`, its inputs `x` a step later; `go` says that it would, were its weights available. SHARED and GROUPS as of flowc_accumulate; the
-// activation's parameters as of flowc_result; PACKED_ROWS, FIELD and CHAIN are flowc_accumulate's. Weights are DEPTH words of LANES * TERMS elements; if SHARED on a heap, those of the
+// activation's parameters as of flowc_result; PACKED_ROWS, FIELD, CHAIN and KNOWN are flowc_accumulate's. Weights are DEPTH words of LANES * TERMS elements; if SHARED on a heap, those of the
 // bitstream are planes per lane from the start; if packed, codes (flowc_dot_packed).
 module flowc_products #(
     parameter int LANES = 1,
@@ -23,6 +23,7 @@ module flowc_products #(
     parameter int PACKED_ROWS = 1,
     parameter int FIELD = 18,
     parameter int CHAIN = 1,
+    parameter int KNOWN = 0,
     parameter WEIGHTS = "",
     parameter bit [95:0] WEIGHT_STYLE = "logic",
     parameter bit [79:0] FORM = "none",
@@ -109,7 +110,7 @@ module flowc_products #(
     flowc_accumulate #(
         .STYLE(DOT_STYLE), .LANES(LANES), .TERMS(TERMS), .SHARED(SHARED), .GROUPS(GROUPS), .FOLDS(FOLDS),
         .W_BITS(W_BITS), .W_KIND(W_KIND), .X_BITS(X_BITS), .X_KIND(X_KIND), .SUM(SUM), .STAGES(STAGES),
-        .ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN),
+        .ROWS(PACKED_ROWS), .FIELD(FIELD), .CHAIN(CHAIN), .KNOWN(KNOWN),
         .CODED(WEIGHT_STYLE != "stream" && WEIGHT_STYLE != "ultra")
     ) accumulate (
         .clk, .rst, .enable, .valid(valids[1]), .first(firsts[1]), .last(lasts[1]), .w(factors), .x(x_2[q*OWN+:OWN]),

@@ -26,6 +26,12 @@ PACKED: list[tuple[IntType, IntType, int, int, int]] = [
     (BIPOLAR, UInt(2), 7, 3, 25), (SInt(4), BIPOLAR, 5, 3, 27), (UInt(3), UInt(3), 1, 2, 25),
 ]  # fmt: skip
 """Weights, inputs, terms, rows, bits of the wide operand: several products to a DSP slice."""
+OVERLAPPING: list[tuple[IntType, IntType, int, int, int]] = [
+    (SInt(4), UInt(4), 8, 8, 27), (SInt(4), UInt(4), 9, 7, 27), (SInt(4), SInt(4), 4, 4, 25), (UInt(4), UInt(4), 5, 4, 27),
+    (SInt(4), UInt(8), 9, 5, 27), (SInt(4), UInt(2), 6, 4, 27), (SInt(3), SInt(4), 3, 11, 27), (UInt(4), SInt(4), 1, 4, 27),
+    (SInt(2), UInt(8), 16, 3, 25),
+]  # fmt: skip
+"""The same of sums that overlap; overlaps of one to three bits, chains of all lengths and some that wait for others."""
 LUT6_2 = """
 module LUT6_2 #(parameter bit [63:0] INIT = '0) (
     input logic I0, input logic I1, input logic I2, input logic I3, input logic I4, input logic I5,
@@ -61,16 +67,18 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
                 acc=accumulator(weights, x), pe=2, simd=terms, multiplier="lut",
             )
         )  # fmt: skip
-    for i, (w, x, terms, rows, port) in enumerate(PACKED):
+    for i, (w, x, terms, rows, port) in enumerate(PACKED + OVERLAPPING):
         weights = np.concatenate([
             integers(rng, w, (rows - 1, 2 * terms)), integers(rng, w, (2, 2 * terms), extreme=True),
             integers(rng, w, (rows - 1, 2 * terms)),
         ])  # fmt: skip
         unit = Mvtu(
             name=f"packed_{i}", frame=Frame(1, 1, 2 * terms, x), weights=weights, weight_type=w, block=2 * terms,
-            acc=accumulator(weights, x), pe=rows, simd=terms, multiplier="packed", dsp_port=port,
+            acc=accumulator(weights, x), pe=rows, simd=terms, dsp_port=port,
+            **({"multiplier": "packed"} if i < len(PACKED) else {"multiplier": "overlapped", "structure": "pipeline"}),
         )  # fmt: skip
         assert unit.packing is not None
+        assert (unit.packing.known > 0) == (i >= len(PACKED))
         units.append(unit)
     units += [_line(rng, half_even) for half_even in (False, True)]
     graph = side_by_side(units)

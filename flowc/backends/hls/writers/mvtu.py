@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowc.backends.hls.layer import Layer, Memory, element, word
 from flowc.backends.hls.parameters import activation_code, weight_store
 from flowc.units import Mvtu
+from flowc.units.cost import SHARED
 
 __all__ = ["MULTIPLIERS", "write_mvtu"]
 
@@ -16,7 +17,7 @@ def _multiplier(unit: Mvtu) -> str:
     packing = unit.packing
     if packing is not None:
         return f"flowc::Packed<{packing.rows}, {packing.field}, {packing.chain}>"
-    return MULTIPLIERS["dsp" if unit.multiplier == "packed" else unit.multiplier]
+    return MULTIPLIERS["dsp" if unit.multiplier in SHARED else unit.multiplier]
 
 
 def write_mvtu(unit: Mvtu) -> Layer:

@@ -68,6 +68,7 @@ def _instance(unit: Mvtu | Vvtu, shape: dict[str, Value], terms: int, blocks: in
         chain = packed.length(terms)
         stages += chain  # a slice has a register behind its product, and one behind the sum
         shape |= {"PACKED_ROWS": packed.rows, "FIELD": packed.field, "CHAIN": chain}
+        shape |= {"KNOWN": packed.known} if packed.known else {}
     # A weight takes two cycles, its product one, the sum over time one.
     latency: dict[str, Value] = {"STAGES": stages, "DELAY": delay(unit, 4 + stages + part.cycles)}
     return Instance(

@@ -111,10 +111,11 @@ def activate(name: str, source: IntType, out: IntType, channels: int, pe: int, s
 def finn_units() -> Iterator[Unit]:
     """Units of the shapes of `FINN`, in that order; matrix units with their weights and thresholds, thresholds in the best style."""
     s4, s8, u4, u8 = SInt(4), SInt(8), UInt(4), UInt(8)
-    yield matrix("mvtu_4x4_8x8_packed", s4, u4, u4, (576, 64), (8, 8), multiplier="packed")
+    narrow = [*_narrow_units("overlapped")]
+    yield narrow[0]
     yield matrix("mvtu_8x8_8x8_packed", s8, u8, u8, (576, 64), (8, 8), multiplier="packed")
     yield matrix("mvtu_4x8_16x9_packed", s4, u8, u4, (9, 16), (16, 9), memory="lutram", multiplier="packed")
-    yield matrix("mvtu_4x4_8x16_packed", s4, u4, u4, (144, 16), (8, 16), multiplier="packed")
+    yield narrow[1]
     yield window("window_0", 32, 3, 8, 3)
     yield window("window_1", 30, 64, 2, 64)
     yield window("window_2", 14, 64, 2, 4)
@@ -123,9 +124,18 @@ def finn_units() -> Iterator[Unit]:
     yield activate("thresholds_2", SInt(20), UInt(8), 64, 2)
 
 
+def _narrow_units(multiplier: str) -> Iterator[Unit]:
+    """The units of 4 x 4 bits among these."""
+    for shape, fold in (((576, 64), (8, 8)), ((144, 16), (8, 16))):
+        name = f"mvtu_4x4_{fold[0]}x{fold[1]}_{multiplier}"
+        unit = matrix(name, SInt(4), UInt(4), UInt(4), shape, fold, multiplier=multiplier)
+        yield unit.with_(structure="pipeline")
+
+
 def packed_units() -> Iterator[Unit]:
-    """The matrix units of these, several of whose products share a DSP slice."""
-    return (unit for unit in finn_units() if unit.kind == "mvtu")
+    """The matrix units of these, several of whose products share a DSP slice, those of 4 x 4 bits also without overlapping sums."""
+    yield from (unit for unit in finn_units() if unit.kind == "mvtu")
+    yield from _narrow_units("packed")
 
 
 def model_units() -> Iterator[Unit]:

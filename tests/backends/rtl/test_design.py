@@ -98,7 +98,7 @@ def test_a_fault_is_seen(fault: str, tmp_path: Path) -> None:
     generate(graph, tmp_path, header="A test")
     name, sound, broken = FAULTS[fault]
     text, count = re.subn(sound, broken, (tmp_path / name).read_text())
-    assert count == 1
+    assert count  # wherever a module has another form of it, too
     (tmp_path / name).write_text(text)
     frames = [np.random.default_rng(0).integers(0, 8, (20, 1, 1, 12))]
     seen = simulate.run(simulate.compile(tmp_path, graph, quick=True), graph, frames, stalls=40)

@@ -85,7 +85,7 @@ def test_the_driver_computes_the_model_on_simulated_hardware(tmp_path, monkeypat
     assert any(not np.array_equal(wrong[name], values) for name, values in expected.items())
     pynq.overlays[1].end()
 
-    # Marks of the FIFOs, where DMA engines never wait: those of --rtlsim, one of them a FIFO that fills.
+    # Marks of the FIFOs, where DMA engines never wait: those of --rtlsim, one of them more than a FIFO of registers holds.
     steady = verilated_pynq(graph, rtl, binary, steady=True)
     monkeypatch.setitem(sys.modules, "pynq", steady)
     monkeypatch.setattr(stream, "pack", pack)
@@ -97,4 +97,4 @@ def test_the_driver_computes_the_model_on_simulated_hardware(tmp_path, monkeypat
     inputs = [heads[u.name].astype(np.int64) for u in graph.inputs]
     seen = simulate.run(simulate.compile(rtl, design.graph, quick=True), design.graph, inputs, golden=False)
     assert marks == [(stream.src, stream.dst, passed.most) for stream, passed in seen.streams.items()]
-    assert any(most >= fifo.depth > 2 for (_, _, most), fifo in zip(marks, fifos, strict=True))
+    assert max(most for _, _, most in marks) > 2

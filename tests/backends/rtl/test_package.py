@@ -141,8 +141,8 @@ def test_elements_stand_in_the_order_of_the_schema_and_files_exist(project: tupl
     assert texts(root, "spirit:description") == ['made by flowc from "a < b"']
 
 
-NAMED = {"flowc_heap.sv": "FLOWC_LUT6_2", "flowc_lut.sv": "FLOWC_LUT6_2", "flowc_mac.sv": "FLOWC_DSP48E2",
-         "flowc_dsp48e2.sv": "FLOWC_DSP48E2"}  # fmt: skip
+NAMED = {"flowc_heap.sv": "FLOWC_LUT6_2", "flowc_lut.sv": "FLOWC_LUT6_2", "flowc_small.sv": "FLOWC_LUT6_2",
+         "flowc_mac.sv": "FLOWC_DSP48E2", "flowc_dsp48e2.sv": "FLOWC_DSP48E2"}  # fmt: skip
 """Sources that ask for a primitive of UltraScale devices by name."""
 
 

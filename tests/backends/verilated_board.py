@@ -2,7 +2,8 @@
 
 The generated SystemVerilog and ``flowc_stream_in``/``flowc_stream_out`` are joined as ``system.tcl`` joins them, and compiled by Verilator into a
 program that this module talks to. A DMA engine sends a transfer's beats with TLAST on the last one; it takes beats until TLAST,
-and stops with an error where more come than the transfer is long. Both hold back beats at random, but in a `steady` simulation.
+and stops with an error where more come than the transfer is long. Both hold back beats at random, or, in a `steady` simulation, never; in a
+`late` one beats are taken only when none has gone in for a while, so that all FIFOs fill.
 The status block, where there is one, answers on its AXI4-Lite port.
 """
 
@@ -62,15 +63,18 @@ struct Engine {
   std::string error;
 };
 
-int main(int argc, char**) {
-  const bool steady = argc > 1;
-  auto chance = [&] { return steady || std::rand() % 4; };
+int main(int argc, char** argv) {
+  const std::string manner = argc > 1 ? argv[1] : "";
+  uint64_t quiet = 0;  // clocks since a beat went in
+  auto offers = [&] { return manner != "" || std::rand() % 4; };
+  auto takes = [&] { return manner == "late" ? quiet > 200 : offers(); };
   auto context = std::make_unique<VerilatedContext>();
   auto top = std::make_unique<Vsystem>(context.get());
   std::vector<Engine> engines = { @engines@ };
   uint64_t moved = 0;
   auto clock = [&] {
     bool ready[@count@], valid[@count@];
+    ++quiet;
 @before@
     top->eval();
 @look@
@@ -124,15 +128,15 @@ int main(int argc, char**) {
 
 _SENDS = """
     {{ Engine& e = engines[{i}];
-      if (!e.offered && e.busy && chance()) e.offered = true;  // once up, valid stays until the beat is taken
+      if (!e.offered && e.busy && offers()) e.offered = true;  // once up, valid stays until the beat is taken
       top->{n}_tvalid = e.offered;
       if (e.offered) {{ drive(top->{n}_tdata, &e.data[e.at], {b}); top->{n}_tlast = e.at + {b} == e.length; }} }}
 """
 _TAKES = """
-    {{ Engine& e = engines[{i}]; top->{n}_tready = e.busy && chance(); }}
+    {{ Engine& e = engines[{i}]; top->{n}_tready = e.busy && takes(); }}
 """
 _SENT = """
-    if (valid[{i}] && ready[{i}]) {{ Engine& e = engines[{i}]; ++moved; e.offered = false; e.at += {b}; e.busy = e.at < e.length; }}
+    if (valid[{i}] && ready[{i}]) {{ Engine& e = engines[{i}]; ++moved; quiet = 0; e.offered = false; e.at += {b}; e.busy = e.at < e.length; }}
 """
 _TAKEN = """
     if (valid[{i}] && ready[{i}]) {{ ++moved; }}
@@ -363,13 +367,13 @@ class Engine:
         return 0
 
 
-def verilated_pynq(graph, rtl: Path, binary: Path, *, steady=False):
-    """A module object that stands in for pynq."""
+def verilated_pynq(graph, rtl: Path, binary: Path, manner=""):
+    """A module object that stands in for pynq, whose DMA engines work in a manner: "" (as they like), steady or late."""
 
     class Overlay:
         def __init__(self, bitfile):
             self.process = subprocess.Popen(
-                [str(binary), *(["steady"] if steady else [])],
+                [str(binary), *([manner] if manner else [])],
                 cwd=rtl,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ from flowc.model.dtypes import SInt, UInt
 from flowc.units import Activate, Frame, Thresholds, Unit
 from flowc.units.cost import block_rams
 from tests.backends.hls.random_units import side_by_side
+from tests.backends.rtl.elaborated import instances, text_of
 
 Rom = tuple[int, int, str]
 """Words, bits, logic or block."""
@@ -52,24 +51,11 @@ def in_turn() -> Iterator[Unit]:
 
 def roms(folder: Path) -> dict[str, list[Rom]]:
     """Memories of constants by unit."""
-    pyslang = importlib.import_module("pyslang")
-    driver = importlib.import_module("pyslang.driver").Driver()
-    driver.addStandardArgs()
-    sources = [str(folder / name) for name in (folder / "files.f").read_text(encoding="utf-8").split()]
-    assert driver.parseCommandLine(" ".join(["slang", *sources]))
-    assert driver.processOptions()
-    assert driver.parseAllSources()
     found: dict[str, list[Rom]] = {}
-
-    def visit(symbol: Any) -> None:
-        if isinstance(symbol, pyslang.ast.InstanceSymbol) and symbol.definition.name == "flowc_rom":
-            depth, width = (int(symbol.body.find(name).value.value) for name in ("DEPTH", "WIDTH"))
-            style = str(symbol.body.find("STYLE").value.convertToStr().value).strip('"').lstrip("\0")
-            found.setdefault(str(symbol.hierarchicalPath).split(".")[1].removeprefix("u_"), []).append(
-                (depth, width, style)
-            )
-
-    driver.createCompilation().getRoot().visit(visit)
+    for rom in instances(folder, "flowc_rom"):
+        depth, width = (int(rom.body.find(name).value.value) for name in ("DEPTH", "WIDTH"))
+        unit = str(rom.hierarchicalPath).split(".")[1].removeprefix("u_")
+        found.setdefault(unit, []).append((depth, width, text_of(rom, "STYLE")))
     return found
 
 

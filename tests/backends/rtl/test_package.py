@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shutil
 from pathlib import Path
@@ -18,6 +17,7 @@ from flowc.interface.wire import boundary
 from flowc.targets import load_target
 from flowc.units.graph import Dataflow
 from tests.backends.graphs import mlp, two_inputs
+from tests.backends.rtl.elaborated import elaborated
 from tests.backends.test_vivado import Design, run
 
 HEADER = 'made by flowc\nfrom "a < b"'
@@ -70,14 +70,9 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Dataflow, P
 
 def ports_of(folder: Path) -> dict[str, tuple[str, int]]:
     """Ports of the top module as slang elaborates it: direction and bits."""
-    driver = importlib.import_module("pyslang.driver").Driver()
-    driver.addStandardArgs()
-    sources = [folder / name for name in (folder / "files.f").read_text().split()]
-    assert driver.parseCommandLine(" ".join(["slang", *(f'"{source}"' for source in sources)]))
-    assert driver.processOptions()
-    driver.parseAllSources()
-    compilation = driver.createCompilation()
-    top = next(instance for instance in compilation.getRoot().topInstances if f"{instance.name}.sv" == sources[-1].name)
+    own = (folder / "files.f").read_text().split()[-1]
+    compilation, _driver = elaborated(folder)
+    top = next(instance for instance in compilation.getRoot().topInstances if f"{instance.name}.sv" == own)
     return {p.name: (p.direction.name.lower(), p.type.bitWidth) for p in top.body.portList}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from flowc.model.dtypes import IntType, SInt, UInt
 from flowc.units import Activate, Activation, Frame, Mvtu, Pool, Requant, Table, Thresholds, Unit
 from tests.backends.hls.random_units import accumulator, integers, side_by_side
 from tests.backends.rtl.checking import expect_equal, needs_verilator
+from tests.backends.rtl.elaborated import instances, text_of
 
 
 def stairs(acc: IntType, channels: int, levels: int, style: str, *, uneven: bool = False, **fields: Any) -> Thresholds:
@@ -108,18 +108,4 @@ def test_every_lane_reads_the_memory_that_is_written_for_it(tmp_path: Path) -> N
 
 def read_files(folder: Path) -> set[str]:
     """The files that the memories of a project read, as slang elaborates it."""
-    pyslang = importlib.import_module("pyslang")
-    driver = importlib.import_module("pyslang.driver").Driver()
-    driver.addStandardArgs()
-    sources = [str(folder / name) for name in (folder / "files.f").read_text(encoding="utf-8").split()]
-    assert driver.parseCommandLine(" ".join(["slang", *sources]))
-    assert driver.processOptions()
-    assert driver.parseAllSources()
-    found: set[str] = set()
-
-    def visit(symbol: Any) -> None:
-        if isinstance(symbol, pyslang.ast.InstanceSymbol) and symbol.definition.name == "flowc_rom":
-            found.add(symbol.body.find("FILE").value.convertToStr().value)
-
-    driver.createCompilation().getRoot().visit(visit)
-    return {str(name).strip('"') for name in found}
+    return {text_of(rom, "FILE") for rom in instances(folder, "flowc_rom")}

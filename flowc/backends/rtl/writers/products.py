@@ -29,9 +29,8 @@ def _weights(unit: Mvtu | Vvtu) -> tuple[dict[str, Value], tuple[Memory, ...]]:
     rows = unit.weight_rows
     if isinstance(unit, Mvtu) and dot_style(unit) == "heap":
         words = _planes(rows.reshape(len(rows), unit.pe, unit.simd), unit.weight_type)
-    elif (
-        dot_style(unit) == "packed" and unit.weight_type.signed and not unit.weight_type.bipolar
-    ):  # unsigned codes (flowc_dot_packed)
+    elif dot_style(unit) == "packed" and unit.weight_type.signed and not unit.weight_type.bipolar:
+        # Unsigned codes (flowc_dot_packed)
         words = pack_rows(rows.astype(np.int64) - unit.weight_type.lo, UInt(unit.weight_type.bits))
     else:
         words = pack_rows(rows, unit.weight_type)

@@ -29,8 +29,8 @@ __all__ = ["DenseLoop", "Loop", "RunLoop", "loop_of", "loops_of"]
 _MARKED = 100_000
 """Cycles up to which iterations are found quickest by marking them."""
 
-_KEPT = 8
-"""Times of beats that stay at hand: of the ports of a few units that are alike."""
+_KEPT = 2
+"""Times of beats that stay at hand, per loop: the neighbours of a unit ask for the same ones in turn. Of large images they are large."""
 
 
 class Loop(ABC):

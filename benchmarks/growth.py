@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import math
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,16 +20,10 @@ from typing import Any
 
 import onnx
 
+from benchmarks.metered import metered
 from benchmarks.models import Model
 
 __all__ = ["SERIES", "exponents", "measure"]
-
-_MEASURED = """
-import json, resource, subprocess, sys
-done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, done.returncode, done.stderr[-400:]]))
-"""
 
 
 @dataclass(frozen=True)
@@ -103,13 +96,8 @@ def measure(series: Series, sizes: tuple[int, ...]) -> Iterator[Point]:
                 Path(scratch) / "out",
                 "--force",
             ]
-            told = subprocess.run(
-                [sys.executable, "-c", _MEASURED, *command], capture_output=True, text=True, check=True
-            )
-            cpu, peak, code, said = json.loads(told.stdout)
-            if code:
-                raise RuntimeError(f"{size} {series.unit}: {said}")
-            yield Point(size, cpu, peak)
+            cost = metered(command)
+            yield Point(size, cost.cpu_s, cost.peak_bytes)
 
 
 def exponents(points: list[Point]) -> list[float]:

@@ -159,7 +159,7 @@ def cnv(bits: int) -> onnx.ModelProto:
     for cout, pool in ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False)):
         x, cin = m.layer(x, cin, cout), cout
         if pool:
-            x = m.op("MaxPool", x, power=m.power[x], kernel_shape=(2, 2), strides=(2, 2))
+            x = m.op("MaxPool", x, power=m.power[x], kernel_shape=(2, 2), pads=[0, 0, 0, 0], strides=(2, 2))
     x = m.flat(x)
     for inputs in (256, 512):
         x = m.active(m.normed(m.dense(x, inputs, 512), 512))

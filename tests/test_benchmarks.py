@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks import attacks
+from benchmarks.builds import compare
 from benchmarks.finn_model import Estimate, finn_estimate, finn_unit
+from benchmarks.metered import Cost, metered
 from benchmarks.tables import fill, markdown
 from flowc.model.dtypes import BIPOLAR, IntType
 from flowc.units import Frame, Mvtu
@@ -101,3 +105,28 @@ def test_failures_that_are_run_again_stay_in_the_record() -> None:
     assert "; on later: failed ValueError\n" in text
     fates[1]["status"] = "ok"
     assert not attacks.failing(attacks.again(found, "later", lambda _, seed: fates[seed]))
+
+
+def test_builds_are_measured_in_turn_and_compared_in_pairs() -> None:
+    ran: list[str] = []
+
+    def side(name: str, *seconds: float) -> Callable[[], Cost]:
+        left = iter(seconds)
+
+        def run() -> Cost:
+            ran.append(name)
+            return Cost(next(left), 10**6)
+
+        return run
+
+    pairs = compare(side("before", 9.0, 4.0, 2.0, 3.0), side("now", 9.0, 1.0, 1.5, 1.0), 3)
+    assert ran == ["before", "now"] * 4
+    assert pairs.ratios == (0.25, 1 / 3, 0.75)
+    assert pairs.row().split() == ["3.00", "1", "1.00", "1", "0.33", "0.25-0.75"]
+    assert compare(None, side("now", 9.0, 1.0), 1).ratios == ()
+
+
+def test_a_command_that_fails_is_not_a_measurement() -> None:
+    assert metered([sys.executable, "-c", "x = bytearray(10**8)"]).peak_bytes > 10**8
+    with pytest.raises(RuntimeError, match="no such thing"):
+        metered([sys.executable, "-c", "raise SystemExit('no such thing')"])

@@ -13,12 +13,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from flowc import report as reports
 from flowc.backends import chosen, find
 from flowc.backends.driver import host_notes
 from flowc.dataflow.allocate import Limits, checked_clock, folding_of
-from flowc.design import csim as csims
-from flowc.design import rtlsim as rtlsims
 from flowc.design.design import Design
 from flowc.design.plan import Plan, Request
 from flowc.design.project import write_project
@@ -27,6 +24,8 @@ from flowc.errors import InfeasibleError, UsageError
 from flowc.files.outdir import staged_output
 from flowc.model.input_type import InputType
 from flowc.model.ir import DOMAIN, array_of, int_attr, is_op, shape_of
+from flowc.report import report as reports
+from flowc.report.command import command_line
 from flowc.streamline.compile import Compiled, compile_model, explanations
 from flowc.streamline.stages import Stages
 from flowc.targets import Target, load_target
@@ -132,9 +131,13 @@ def build(
                 stages.write(staging / "passes")
             design.report["seconds"]["render"] = time.perf_counter() - start
             if csim:
+                from flowc.design import csim as csims
+
                 tell("csim")
                 design.report["csim"] = csims.check(design, staging, samples=_CSIM_SAMPLES)
             if rtlsim:
+                from flowc.design import rtlsim as rtlsims
+
                 tell("rtlsim")
                 design.report["rtlsim"] = rtlsims.check(design, staging)
             reports.write(design.report, staging)
@@ -277,7 +280,7 @@ def _command(
         "status": request.status,
         **more,
     }
-    return reports.command_line(name, model, options)
+    return command_line(name, model, options)
 
 
 def _input_type(given: str | InputType | None) -> InputType | None:

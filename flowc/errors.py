@@ -22,6 +22,7 @@ __all__ = [
     "UsageError",
     "counted",
     "shown",
+    "similar",
 ]
 
 _LONGEST_NAME = 120
@@ -32,6 +33,13 @@ def shown(name: str, limit: int = _LONGEST_NAME) -> str:
     """`name` as it may stand in a message: control characters become spaces, and it is cut at `limit`."""
     text = " ".join("".join(c if c.isprintable() else " " for c in name).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def similar(name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
+    """The names of `known` that `name` may be a misspelling of, the likeliest first; `likeness` 1 takes equal ones only."""
+    import difflib  # which only a misspelt name needs
+
+    return difflib.get_close_matches(name, [*known], most, likeness)
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -265,7 +265,7 @@ def verify(
 
 def _keep(report: dict[str, Any], directory: Path) -> None:
     """Writes what was found into the report of the design; where that can't be written, it is only said."""
-    from flowc.report import update
+    from flowc.report.report import update
 
     try:
         update(report, directory)

@@ -58,7 +58,11 @@ def show(
     """
     from flowc.cli import show as tables
     from flowc.cli.show_compare import comparison as show_comparison
-    from flowc.report import Budget, broken, compare, markdown_of, read, update, write_comparison
+    from flowc.report.budget import Budget, broken
+    from flowc.report.compare import compare
+    from flowc.report.markdown import markdown_of
+    from flowc.report.page.compare import write_comparison
+    from flowc.report.report import read, update
 
     if as_json and markdown:
         raise UsageError("--json and --markdown exclude each other", remedy="Choose one")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from flowc.cli.tables import count, new_console, new_table, pairs, text
-from flowc.report import Comparison
+from flowc.report.compare import Comparison
 
 __all__ = ["comparison"]
 

@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flowc.design.assembly import Assembly
-from flowc.design.layers import Layers
 from flowc.design.project import write_project
 from flowc.design.store import DESIGN_SCHEMA, read_assembly
-from flowc.design.verify import compare
 from flowc.errors import UsageError, shown
 from flowc.files.outdir import staged_output
 from flowc.report.report import write
 from flowc.report.summary import Report, Summary
 from flowc.units.base import Array
+
+if TYPE_CHECKING:
+    from flowc.design.layers import Layers
 
 __all__ = ["DESIGN_SCHEMA", "Design", "load"]
 
@@ -46,6 +47,8 @@ class Design(Assembly):
     @property
     def layers(self) -> Layers:
         """The units by name: ``design.layers["conv1"].activations(x)``, ``.histogram()``."""
+        from flowc.design.layers import Layers
+
         return Layers(self, self.report)
 
     def summary(self) -> Summary:
@@ -94,6 +97,8 @@ class Design(Assembly):
         Raises:
             MismatchError: a value differs and no ambiguity explains it.
         """
+        from flowc.design.verify import compare  # with all that explains differences
+
         inputs: Mapping[str, Array] | Iterator[Mapping[str, Array]]
         if isinstance(x, Iterator):
             inputs = (self.as_inputs(chunk) for chunk in x)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import escape
 
 from flowc.dataflow.emulator import unfolded
 from flowc.design.assembly import Assembly
-from flowc.errors import UsageError, shown
+from flowc.errors import UsageError, shown, similar
 from flowc.report.summary import html_table
 from flowc.report.text import number, visible
 from flowc.units import Unit
@@ -176,7 +175,7 @@ class Layers(Mapping[str, Layer]):
     def __getitem__(self, name: str) -> Layer:
         unit = self._unit(name)
         if unit is None:
-            near = difflib.get_close_matches(name, list(self), 3, 0.4)
+            near = similar(name, self, 3, 0.4)
             hint = (
                 f"; did you mean {' or '.join(map(repr, near))}?"
                 if near

@@ -14,7 +14,7 @@ from flowc.backends.rtl.synthesize import check_family, synthesize
 from flowc.design.design import load
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
-from flowc.report import write
+from flowc.report.report import write
 
 __all__ = ["synthesize_design"]
 

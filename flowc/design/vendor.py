@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowc.design.store import read_assembly
-from flowc.report import Report, update
+from flowc.report.report import update
+from flowc.report.summary import Report
 from flowc.report.vendor import collect, join
 
 __all__ = ["import_reports"]

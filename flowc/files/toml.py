@@ -6,7 +6,6 @@ allowed there.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import tomllib
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowc.errors import FlowcError, shown
+from flowc.errors import FlowcError, shown, similar
 from flowc.files.read import read_file
 
 __all__ = ["Key", "count", "faults", "matching", "one_of", "parse_toml", "positive", "read_toml"]
@@ -91,7 +90,7 @@ def faults(entries: Mapping[str, Any], keys: Sequence[Key]) -> list[str]:
             found.append(f"'{key.name}' is {shown(repr(entries[key.name]))}, must be {key.allowed}")
     for name in entries:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+            close = similar(name, known)
             hint = f"did you mean '{close[0]}'" if close else "allowed are " + ", ".join(known)
             found.append(f"unknown key '{shown(name)}' ({hint})")
     return found

@@ -15,15 +15,14 @@ from flowc.files import manifest
 from flowc.files.read import read_file
 from flowc.files.write import write_files
 from flowc.report.activations import staircases
-from flowc.report.compare import Comparison
-from flowc.report.page import render_comparison, render_html
+from flowc.report.page.render import render_html
 from flowc.report.summary import Info, Report
 from flowc.streamline.compile import Compiled
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 from flowc.version import __version__
 
-__all__ = ["build", "info", "read", "update", "write", "write_comparison"]
+__all__ = ["build", "info", "read", "update", "write"]
 
 REPORT_SCHEMA = 1
 _LARGEST = 200_000_000
@@ -126,11 +125,6 @@ def update(report: Mapping[str, Any], directory: Path) -> None:
         ) from error
     write_files({directory / name: data for name, data in contents.items()})
     manifest.record(directory, contents)
-
-
-def write_comparison(comparison: Comparison, path: Path) -> None:
-    """Writes builds side by side as a page. Raises UsageError where it can't be written."""
-    write_files({path: render_comparison(comparison).encode()})
 
 
 def _files(report: Mapping[str, Any]) -> dict[str, bytes]:

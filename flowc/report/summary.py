@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from typing import Any
 
+from markupsafe import escape
+
 from flowc.errors import shown
-from flowc.report.page import render_fragment
+from flowc.report.page.render import render_fragment
 from flowc.report.text import number, visible
 
 __all__ = ["Info", "Report", "Summary", "html_table"]

@@ -20,7 +20,7 @@ from flowc.errors import FlowcError, ModelError, UnsupportedError
 from flowc.importer.check import check_names
 from flowc.importer.operators import check_operators, is_qonnx
 from flowc.importer.read import read_model
-from flowc.report import Info
+from flowc.report.summary import Info
 from flowc.survey.becomes import HOST, PRODUCTS, becomes
 from flowc.survey.bits import Bits
 from flowc.version import __version__

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.resources
 import os
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flowc.errors import TargetError, shown
+from flowc.errors import TargetError, shown, similar
 from flowc.files.toml import Key, count, faults, matching, one_of, parse_toml, positive, read_toml
 from flowc.targets.target import FAMILIES, PIN_ROLES, Target
 
@@ -67,7 +66,7 @@ KEYS = (
 
 def known_targets() -> list[Target]:
     """The targets that come with flowc, by name."""
-    return list(_shipped().values())
+    return [_shipped(name) for name in _names()]
 
 
 def load_target(name_or_path: str | os.PathLike[str]) -> Target:
@@ -82,22 +81,27 @@ def load_target(name_or_path: str | os.PathLike[str]) -> Target:
     text = os.fspath(name_or_path)
     if not isinstance(name_or_path, str) or text.endswith(".toml") or os.sep in text:
         return _parse(read_toml(Path(text), "target file", TargetError), text)
-    shipped = _shipped()
-    if (target := shipped.get(text.lower())) is not None:
-        return target
-    close = difflib.get_close_matches(text.lower(), shipped, n=1)
+    if text.lower() in _names():
+        return _shipped(text.lower())
+    close = similar(text.lower(), _names())
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise TargetError(
-        f"unknown target '{shown(text)}': {hint}the known ones are {', '.join(shipped)}",
+        f"unknown target '{shown(text)}': {hint}the known ones are {', '.join(_names())}",
         remedy="A board of your own can be given as a TOML file: --target ./board.toml (docs/adding-a-target.md)",
     )
 
 
 @functools.cache
-def _shipped() -> dict[str, Target]:
-    files = [file for file in importlib.resources.files(__package__).iterdir() if file.name.endswith(".toml")]
-    targets = [_parse(file.read_bytes(), file.name) for file in files]
-    return {target.name: target for target in sorted(targets, key=lambda target: target.name)}
+def _names() -> tuple[str, ...]:
+    """The targets that come with flowc, in order; each has the name of its file."""
+    files = (Path(file.name) for file in importlib.resources.files(__package__).iterdir())
+    return tuple(sorted(file.stem for file in files if file.suffix == ".toml"))
+
+
+@functools.cache
+def _shipped(name: str) -> Target:
+    file = importlib.resources.files(__package__).joinpath(f"{name}.toml")
+    return _parse(file.read_bytes(), file.name)
 
 
 def _parse(data: bytes, origin: str) -> Target:

@@ -10,7 +10,9 @@ import onnx
 import pytest
 
 from flowc.cli import main
-from flowc.report import Budget, broken, compare, markdown_of
+from flowc.report.budget import Budget, broken
+from flowc.report.compare import compare
+from flowc.report.markdown import markdown_of
 from tests.netbuild import mlp
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import flowc
-from flowc.report import compare, write_comparison
-from flowc.report.page import render_fragment, render_html
+from flowc.report.compare import compare
+from flowc.report.page.compare import write_comparison
+from flowc.report.page.render import render_fragment, render_html
 from tests.netbuild import cnn, mlp
 from tests.report.browser import Page, browser
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowc
-from flowc.report.page import render_html
 from flowc.report.page.graph import BOX_H, BOX_W, draw_graph
+from flowc.report.page.render import render_html
 from flowc.report.page.words import tell
 from flowc.report.text import breakable, common_prefix, number, options, short, size, visible
 from tests.netbuild import cnn

@@ -15,7 +15,6 @@ also uram), ``window_simd`` (channels per cycle into the window), ``parallel`` (
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from typing import Any
 
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.pixels import pixel_conflict, pixel_reason
-from flowc.errors import UsageError, shown
+from flowc.errors import UsageError, shown, similar
 from flowc.files.read import read_file
 from flowc.passes.insert_width_converters import remove_width_converters
 from flowc.units import Mvtu, Pool, Vvtu
@@ -103,7 +102,7 @@ def fixed_layers(layers: Sequence[Layer], folding: Mapping[str, Any]) -> list[La
             raise UsageError(
                 f"folding: unit '{shown(name)}' folds with its layer '{inside[name]}'", remedy="Name that one"
             )
-        near = difflib.get_close_matches(str(name), by_name, 1)
+        near = similar(str(name), by_name)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise UsageError(
             f"folding: unknown layer '{shown(str(name))}'; {hint}the layers are {', '.join(by_name)}",

@@ -56,8 +56,12 @@ def write(path: Path, text: str) -> None:
     Raises:
         UsageError: the file can't be written.
     """
+    data = text.encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
+        try:
+            path.write_bytes(data)
+        except FileNotFoundError:  # as of the first file of a folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
     except OSError as error:
         raise UsageError(f"can't write '{path}': {error.strerror}", remedy="Choose another folder") from error

@@ -19,6 +19,7 @@ from flowc.errors import DamagedError, FlowcError, UsageError, shown
 from flowc.exact.sums import FloatSum
 from flowc.files.npz import InputSpec, read_arrays
 from flowc.files.read import read_file
+from flowc.files.rows import in_rows
 from flowc.importer.read import read_model
 from flowc.model.host import HostGraph
 from flowc.streamline.compile import TensorInfo
@@ -71,7 +72,7 @@ def write_assembly(design: Assembly, directory: Path) -> None:
         "sampling": {n: list(v) for n, v in design.sampling.items()},
         "host": {"head": design.head is not None, "tail": design.tail is not None},
     }
-    (directory / "design.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (directory / "design.json").write_text(in_rows(whole, finite=False), encoding="utf-8")
     np.savez(directory / "weights.npz", **arrays)  # type: ignore[arg-type]
     for name, host in (("head", design.head), ("tail", design.tail)):
         if host is not None:

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from flowc.files.rows import in_rows
 from flowc.version import __version__
 
 __all__ = ["NAME", "altered", "entries", "record", "write"]
@@ -23,6 +24,8 @@ __all__ = ["NAME", "altered", "entries", "record", "write"]
 NAME = "manifest.json"
 _SCHEMA = 1
 _LARGEST = 50_000_000
+_SMALL = 1 << 20
+"""Bytes of files that are read at once: most of them, for which preparing to read in parts takes longer than reading."""
 _SCRATCH = ("hls/build", "rtl/build")
 """Folders that the generated Makefiles, and csim, fill and ``make clean`` removes."""
 _CACHES = ("__pycache__",)
@@ -30,14 +33,14 @@ _CACHES = ("__pycache__",)
 
 def write(folder: Path) -> None:
     """Writes the list of all files in ``folder``."""
-    _store(folder, {name: _digest(folder / name) for name in sorted(_names(folder)) if name != NAME})
+    _store(folder, {name: _digest(folder, name) for name in sorted(_names(folder)) if name != NAME})
 
 
 def record(folder: Path, names: Iterable[str]) -> None:
     """Notes that flowc has written the files ``names`` of ``folder`` again. A folder without a list stays without one."""
     listed = _read(folder)
     if listed is not None:
-        _store(folder, listed | {name: _digest(folder / name) for name in names})
+        _store(folder, listed | {name: _digest(folder, name) for name in names})
 
 
 def altered(folder: Path, passing: str | None = None) -> list[str] | None:
@@ -53,7 +56,7 @@ def altered(folder: Path, passing: str | None = None) -> list[str] | None:
     if listed is None:
         return None
     names = sorted(n for n in _names(folder) if n != NAME and not (passing and n.startswith(passing)))
-    return [n for n in names if listed.get(n, "") != _digest(folder / n)]
+    return [n for n in names if listed.get(n, "") != _digest(folder, n)]
 
 
 def entries(folder: Path) -> set[str]:
@@ -64,26 +67,29 @@ def entries(folder: Path) -> set[str]:
 def _names(folder: Path) -> Iterator[str]:
     """Everything below ``folder`` that is no directory (links to directories included), as paths relative to it."""
     for parent, folders, files in os.walk(folder):
-        at = Path(parent).relative_to(folder)
+        at = "" if parent == str(folder) else Path(parent).relative_to(folder).as_posix() + "/"
         links = [f for f in folders if (Path(parent) / f).is_symlink()]
-        folders[:] = [f for f in folders if f not in _CACHES and (at / f).as_posix() not in _SCRATCH]
+        folders[:] = [f for f in folders if f not in _CACHES and at + f not in _SCRATCH]
         for name in (*files, *links):
-            yield (at / name).as_posix()
+            yield at + name
 
 
-def _digest(path: Path) -> str | None:
+def _digest(folder: Path, name: str) -> str | None:
     """The SHA-256 of a regular file; None for anything else."""
-    if not stat.S_ISREG(path.lstat().st_mode):
+    path = os.path.join(folder, name)  # noqa: PTH118 - of thousands of files, for which Path takes as long as reading them
+    state = os.lstat(path)
+    if not stat.S_ISREG(state.st_mode):
         return None
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123
+        if state.st_size <= _SMALL:
+            return hashlib.sha256(file.read()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _store(folder: Path, files: dict[str, str | None]) -> None:
-    document = {"schema": _SCHEMA, "flowc": __version__, "files": files}
-    text = json.dumps(document, indent=0, ensure_ascii=True, sort_keys=False)
+    text = in_rows({"schema": _SCHEMA, "flowc": __version__, "files": files}, ascii_only=True)
     partial = folder / f".{NAME}.new"
-    partial.write_text(text + "\n", encoding="ascii")
+    partial.write_text(text, encoding="ascii")
     partial.replace(folder / NAME)
 
 

@@ -24,8 +24,8 @@ from flowc.files.publish import fill, publish, recover, staging_prefix
 
 __all__ = ["MARKERS", "is_flowc_directory", "staged_output"]
 
-MARKERS = ("report.json", "design.json", manifest.NAME)
-"""Files by which a directory that flowc wrote is known: JSON objects with the keys ``schema`` and ``flowc``."""
+MARKERS = (manifest.NAME, "report.json", "design.json")
+"""Files by which a directory that flowc wrote is known: JSON objects with the keys ``schema`` and ``flowc``. The smallest is the first."""
 
 _LARGEST_MARKER = 200_000_000
 _LISTED = 8

@@ -13,6 +13,7 @@ import numpy as np
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
 from flowc.files.read import read_file
+from flowc.files.rows import in_rows
 from flowc.files.write import write_files
 from flowc.report.activations import staircases
 from flowc.report.page.render import render_html
@@ -128,5 +129,4 @@ def update(report: Mapping[str, Any], directory: Path) -> None:
 
 
 def _files(report: Mapping[str, Any]) -> dict[str, bytes]:
-    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    return {"report.json": text.encode(), "report.html": render_html(report).encode()}
+    return {"report.json": in_rows(report).encode(), "report.html": render_html(report).encode()}

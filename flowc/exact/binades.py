@@ -22,12 +22,13 @@ _SLACK = 2.0**-10
 class Binades:
     """What is known of sums whose binades begin at ``edges``, whatever the whole sum: partial sums of how many terms reach each.
 
+    All arrays may have leading axes, for sums of several scales and offsets. Sides are sums upward and sums downward.
+
     Attributes:
         terms: of a whole sum.
         edges: (sets, E): in units of the integers, without the offset.
-        begins: of sums upward and downward, int64 (sets, E): the least number of terms, from ``first`` on, that may reach the edge.
-        rests: (sets, E): the most that the other terms may make up then.
-        open_: bool (sets, E): whether so many terms there are.
+        begins: int64 (sides, sets, E): the least number of terms, from ``first`` on, that may reach the edge.
+        rests: (sides, sets, E): the most that the other terms may make up then; -inf where there are not so many terms.
         first: (sets, 1): terms of the least sum that is rounded.
         weights: half ulps that each edge adds, (E,); mantissa: (sets, 1).
         some: bool (sets, 1): whether anything is added at all.
@@ -35,9 +36,8 @@ class Binades:
 
     terms: int
     edges: Array
-    begins: tuple[Array, Array]
-    rests: tuple[Array, Array]
-    open_: tuple[Array, Array]
+    begins: Array
+    rests: Array
     first: Array
     weights: Array
     mantissa: Array
@@ -45,52 +45,46 @@ class Binades:
 
     @classmethod
     def of(cls, up: PartialSums, down: PartialSums, offset: Array, mantissa: Array) -> Binades:
-        """``up``, ``down``: of (sets or 1) rows; offset, mantissa: (sets, 1)."""
+        """``up``, ``down``: of (sets or 1) rows; offset, mantissa: (..., sets, 1)."""
         terms = up.count
         first = np.where(offset > 0, 1, 2)
         size = np.maximum(up.total, down.total)
         powers = np.arange(_LEAST, int(np.ceil(np.log2((size + offset + 1).max() * 4))) + 1)
         edges = np.exp2(powers) / (mantissa * slack(terms)) - offset
-        begins, rests, open_ = [], [], []
-        for own, other in ((up, down), (down, up)):
-            begin = np.maximum(own.below(edges), first)
-            begins.append(begin)
-            # The other terms make up the rest: a partial sum of ``begin`` terms reaches the edge where this many of them allow it.
-            rests.append(other.at(np.maximum(terms - begin, 0)))
-            open_.append(begin <= terms)
+        sides = PartialSums.beside([up, down])
+        begins = np.maximum(sides.below(edges[..., None, :, :]), first[..., None, :, :])
+        # The other terms make up the rest: a partial sum of ``begins`` terms reaches the edge where this many of them allow it.
+        rests = _turned(sides.at(_turned(np.maximum(terms - begins, 0))))
         weights = np.exp2(powers - 24.0)
         weights[1:] /= 2
         some = (terms >= first) & (size > 0)
-        return cls(
-            terms,
-            edges,
-            (begins[0], begins[1]),
-            (rests[0], rests[1]),
-            (open_[0], open_[1]),
-            first,
-            weights,
-            mantissa,
-            some,
-        )
+        return cls(terms, edges, begins, np.where(begins <= terms, rests, -np.inf), first, weights, mantissa, some)
 
-    def additions(self, total: Array, span: float) -> Array:
-        """Half ulps of the greatest partial sums of up to 2, 3, ..., M terms, added up, (sets, K).
+    def form(self, index: int) -> Binades:
+        """Those of one place along the first axis."""
+        edges, begins, rests, first = (a[index] for a in (self.edges, self.begins, self.rests, self.first))
+        return Binades(self.terms, edges, begins, rests, first, self.weights, self.mantissa[index], self.some[index])
 
-        The whole sums lie up to ``span`` from ``total`` (sets, K).
+    def additions(self, total: Array, span: float | Array) -> Array:
+        """Half ulps of the greatest partial sums of up to 2, 3, ..., M terms, added up, (..., sets, K).
+
+        The whole sums lie up to ``span`` from ``total`` (..., sets, K).
 
         Each side of the minima is monotone in m, so the least m that reaches the start of a binade is found by searching.
         """
-        starts = []
-        for begin, rest, open_, most in zip(
-            self.begins, self.rests, self.open_, (total + span, span - total), strict=True
-        ):
-            possible = open_[:, :, None] & (rest[:, :, None] >= self.edges[:, :, None] - most[:, None, :])
-            starts.append(np.where(possible, begin[:, :, None], self.terms + 1))
-        count = self.terms + 1 - np.minimum(*starts)
-        count[:, 0] = self.terms - self.first + 1
-        half_ulps = np.tensordot(self.weights, count, axes=(0, 1)) / self.mantissa
+        most = np.stack([total + span, span - total], axis=-3)
+        possible = self.rests[..., None] >= self.edges[..., None, :, :, None] - most[..., None, :]
+        starts = np.where(possible, self.begins[..., None], self.terms + 1)
+        count = self.terms + 1 - np.minimum(starts[..., 0, :, :, :], starts[..., 1, :, :, :])
+        count[..., 0, :] = self.terms - self.first + 1
+        half_ulps = (self.weights @ count) / self.mantissa
         result: Array = np.where(self.some, half_ulps, 0.0)
         return result
+
+
+def _turned(sides: Array) -> Array:
+    """Each side's array in the place of the other's."""
+    return sides[..., ::-1, :, :]
 
 
 def slack(terms: int) -> float:

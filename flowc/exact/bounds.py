@@ -76,47 +76,53 @@ class SumBound:
         rows = np.zeros([1] * self.rows.ndim, np.int64)
         return replace(self, up=self.up.merged(), down=self.down.merged(), size=size, carried=carried, rows=rows)
 
-    def error(self, total: Array, span: float, scale: Array, offset: Array, *, fused: bool = False) -> Array:
-        """Bound on ``|float sum - exact sum|``, in units of the integers; float64 (sets, K).
+    def error(
+        self, total: Array, span: float | Array, scale: Array, offset: Array, *, fused: bool | Array = False
+    ) -> Array:
+        """Bound on ``|float sum - exact sum|``, in units of the integers; float64 (..., sets, K).
 
         Summing M terms in any order makes M - 1 additions. The one that completes a partial sum of m terms rounds by half an ulp of
         that partial sum at most. No partial sum of m terms lies above ``min(up[m], total + down[M - m])``, because the other terms must
         make up the rest, and none below ``-min(down[m], up[M - m] - total)``. The k-th smallest partial sum has k + 1 terms at most.
 
         Args:
-            total: (sets, K): exact sums.
-            span: how far the sums may be from ``total``.
+            total: (sets, K): exact sums. All arrays may have one more axis in front, for sums that are computed in several ways.
+            span: how far the sums may be from ``total``: one number, or one for each of several ways.
             scale: (sets or 1,): value of one unit (it decides where binades begin).
             offset: (sets or 1,): magnitude of a bias that a runtime may add at any time, in units.
             fused: a batch normalization was multiplied into the weights.
         """
-        if self.exact and not fused and not offset.any():
+        if self.exact and not np.any(fused) and not offset.any():
             return np.zeros(total.shape)
-        sets = max(len(total), len(self.up))
-        mantissa = 2 * np.frexp(np.abs(np.broadcast_to(scale, (sets,))))[0]
-        mantissa = np.where(mantissa > 0, mantissa, 1.0)
-        biases, binades = np.broadcast_to(offset, (sets,))[:, None], mantissa[:, None]
-        sums = np.broadcast_to(total, (sets, total.shape[1]))
-        result = np.empty((sets, total.shape[1]))
-        rows = max(1, _CHUNK // total.shape[1])
+        sets = max(total.shape[-2], len(self.up))
+        ways = total.shape[:-2]
+        mantissa = 2 * np.frexp(np.abs(scale))[0]
+        mantissa, biases = (
+            np.broadcast_to(a, (*ways, sets))[..., None] for a in (np.where(mantissa > 0, mantissa, 1.0), offset)
+        )
+        sums = np.broadcast_to(total, (*ways, sets, total.shape[-1]))
+        result = np.empty(sums.shape)
+        rows = max(1, _CHUNK // (total.shape[-1] * int(np.prod(ways))))
         for start in range(0, sets, rows):
             part = slice(start, start + rows)
-            known = self._binades(biases, binades) if rows >= sets else self._of_part(part, biases, binades)
-            for column in range(0, total.shape[1], _CHUNK):
-                columns = slice(column, column + _CHUNK)
-                result[part, columns] = known.additions(sums[part, columns], span)
-        factors = _FUSED + 1 if fused else int(self.rounded)
-        bound: Array = (result + (self.carried + factors * UNIT * self.size)[:, None]) * slack(self.up.count + 1)
+            known = self._binades(biases, mantissa) if rows >= sets else self._of_part(part, biases, mantissa)
+            for column in range(0, total.shape[-1], _CHUNK):
+                own = (..., part, slice(column, column + _CHUNK))
+                result[own] = known.additions(sums[own], span)
+        factors = np.where(fused, _FUSED + 1, int(self.rounded))[..., None]
+        bound: Array = (result + (self.carried + factors * UNIT * self.size)[..., None]) * slack(self.up.count + 1)
         return bound
 
     def _of_part(self, part: slice, offset: Array, mantissa: Array) -> Binades:
-        return Binades.of(self.up.part(part), self.down.part(part), offset[part], mantissa[part])
+        return Binades.of(self.up.part(part), self.down.part(part), offset[..., part, :], mantissa[..., part, :])
 
     def _binades(self, offset: Array, mantissa: Array) -> Binades:
         """As `_of_part`, of all rows: known where they were asked for before, as windows of a few widths and sums of one scale do."""
         key = offset.tobytes(), mantissa.tobytes()
         if key not in self._known:
-            self._known[key] = self._of_part(slice(None), offset, mantissa)
+            found = self._known[key] = self._of_part(slice(None), offset, mantissa)
+            for index in range(len(offset) if offset.ndim > 2 else 0):
+                self._known[offset[index].tobytes(), mantissa[index].tobytes()] = found.form(index)
         return self._known[key]
 
 

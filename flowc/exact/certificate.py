@@ -130,21 +130,19 @@ def _parts(steps: Steps) -> Iterator[slice]:
 def _certify_part(region: Region, whole: Steps, leaf: ir.Value, bound: SumBound | None, rows: slice) -> _Part:
     steps = whole.of_rows(rows)
     count, none = len(steps.inside), [(_NONE, _NONE)] * len(steps.lo)
-    written = Windows(region, leaf, steps, rows, bound, fused=False)
-    if not region.by_runtime and written.chain is None:
+    view = Windows(region, leaf, steps, rows, bound)
+    if not region.by_runtime and view.forms.fused is None:
         if bound is None:
             return _Part(0, count, 0, 0, none)
-        if bound.exact and written.aligned:
+        if not view.forms.written.rounded:
             return _Part(count, 0, 0, 0, none)
-    real = written.thresholds.real[:, :-2]
-    found = written.find()
-    open_ = fused_open = found.open_
-    if written.chain is not None:
-        # What is ambiguous as written is so whatever a fused form shows.
-        fused_open = written.as_fused().find(open_).open_
+    real = view.thresholds.real[:, :-2]
+    found, fused = view.both()
+    open_, fused_open = found.open_, fused.open_
     return _Part(
         0,
         int((real & ~open_ & ~fused_open).sum()),
+        # What is ambiguous as written is so whatever a fused form shows.
         int((real & ~open_ & fused_open).sum()),
         # A level beyond those that are reached counts as a threshold where the model leaves open whether it is.
         int(open_.sum()) + found.beyond,
@@ -160,6 +158,6 @@ def windows(
     Args:
         fused: the runtime may multiply a batch normalization into the weights, or compute it in another way; else as written.
     """
-    view = Windows(region, leaf, steps, slice(None), sum_bound(leaf, ranges), fused=fused)
-    found = view.find()
+    view = Windows(region, leaf, steps, slice(None), sum_bound(leaf, ranges))
+    found = view.fused() if fused else view.written()
     return found.low, found.high

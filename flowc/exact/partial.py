@@ -23,6 +23,7 @@ class PartialSums:
     """Per row an ascending sequence of M + 1 numbers that begins with 0: the greatest sums of 0, 1, ..., M terms.
 
     The terms are written in runs of equal ones. All arithmetic is exact where terms are integers and sums stay below 2^53.
+    Several may stand `beside` each other: then a first axis counts them.
 
     Attributes:
         term: float64 (rows or 1, R): what each term of a run adds; of a run of one, only `sums` counts.
@@ -68,13 +69,18 @@ class PartialSums:
             columns[2].append(np.pad(part.sums, ((0, 0), (0, more)), mode="edge"))
         return cls(*(np.concatenate(column) for column in columns))
 
+    @classmethod
+    def beside(cls, parts: Sequence[PartialSums]) -> PartialSums:
+        """Several of as many rows, terms and runs, to be asked together: `at` and `below` take (..., parts or 1, rows, K)."""
+        return cls(*(np.stack(fields) for fields in zip(*((p.term, p.ends, p.sums) for p in parts), strict=True)))
+
     def __len__(self) -> int:
         return len(self.sums)
 
     @property
     def count(self) -> int:
         """M."""
-        return int(self.ends[0, -1])
+        return int(self.ends.flat[-1])
 
     @property
     def total(self) -> Array:
@@ -103,7 +109,7 @@ class PartialSums:
         return PartialSums.of_sequence(np.max(parts, axis=0)[None])
 
     def at(self, m: Array) -> Array:
-        """The number at each place m, of (rows, K) places 0 to M."""
+        """The number at each place m, of (..., rows, K) places 0 to M."""
         run = _placed(self.ends, m)
         last = self._taken(self.ends, run)
         before, later = np.maximum(run - 1, 0), run > 0
@@ -113,8 +119,8 @@ class PartialSums:
         return np.where(m == 0, 0.0, np.where(m == last, self._taken(self.sums, run), inside))
 
     def below(self, values: Array) -> Array:
-        """How many numbers of each row lie below each of its values, int64 of the shape of ``values`` (rows, K)."""
-        runs = self.sums.shape[1]
+        """How many numbers of each row lie below each of its values (..., rows, K), int64."""
+        runs = self.sums.shape[-1]
         run = _placed(self.sums, values)
         inner, before = np.minimum(run, runs - 1), np.maximum(run - 1, 0)
         begin = np.where(run > 0, self._taken(self.ends, before), 0)
@@ -126,26 +132,31 @@ class PartialSums:
         return np.where(values > 0, found, 0)
 
     def _taken(self, field: Array, runs: Array) -> Array:
-        """A field at runs (rows, K)."""
-        if field.shape[1] == 1:  # the same for every run
+        """A field at runs (..., rows, K)."""
+        count = field.shape[-1]
+        if count == 1:  # the same for every run
             return np.broadcast_to(field, runs.shape)
-        taken: Array = field[0][runs] if len(field) == 1 else field[np.arange(len(field))[:, None], runs]
-        return taken
+        starts = np.arange(0, field.size, count).reshape(*field.shape[:-1], 1)
+        return field.take(runs + starts)
 
 
 def _placed(edges: Array, values: Array) -> Array:
-    """How many of the ascending edges (rows or 1, R) of its row lie below each value (rows, K)."""
-    runs = edges.shape[1]
+    """How many of the ascending edges (..., rows or 1, R) of its row lie below each value (..., rows, K)."""
+    runs = edges.shape[-1]
     if runs * values.size <= _AT_ONCE:
-        return np.count_nonzero(edges[:, :, None] < values[:, None, :], axis=1)
+        return np.count_nonzero(edges[..., :, None] < values[..., None, :], axis=-2)
+    shape = np.broadcast_shapes((*edges.shape[:-1], 1), values.shape)
     if runs <= _ONE_BY_ONE:
-        found = np.zeros(values.shape, np.int64)
+        found = np.zeros(shape, np.int64)
         for k in range(runs):
-            found += edges[:, k, None] < values
+            found += edges[..., k, None] < values
         return found
-    if len(edges) == 1:
-        return np.asarray(np.searchsorted(edges[0], values))
-    return np.stack([np.searchsorted(a, x) for a, x in zip(edges, values, strict=True)])
+    found, values = np.empty(shape, np.int64), np.broadcast_to(values, shape)
+    for row in np.ndindex(edges.shape[:-1]):
+        # One row of edges may serve all rows of values.
+        own = (..., *(i if n > 1 else slice(None) for i, n in zip(row, edges.shape, strict=False)), slice(None))
+        found[own] = np.searchsorted(edges[row], values[own])
+    return found
 
 
 def _steps_below(base: Array, step: Array, values: Array) -> Array:

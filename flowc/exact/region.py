@@ -240,7 +240,8 @@ class Region:
             float32 (sets or 1, n).
 
         Raises:
-            Blocked: a result is not a number, for integers alone; with ``floats`` given, such a result is -2^31, which is no level.
+            Blocked: a result is not a number, for integers alone. With ``floats`` given, such an output is -2^31, which is no level, and
+                another float stays what it is.
         """
         known: dict[Any, Array] = {v: a if rows is None or len(a) == 1 else a[rows] for v, a in self._fixed.items()}
         known.update(integers)
@@ -257,7 +258,8 @@ class Region:
         if missing.any():
             if not floats:
                 raise Blocked(self.output, NOT_A_NUMBER)
-            found = np.where(missing, NO_LEVEL, found)
+            if of is None:
+                found = np.where(missing, NO_LEVEL, found)
         return found
 
     def _prepare(self) -> None:

@@ -82,6 +82,19 @@ def test_what_is_kept_of_a_bound_serves_its_own_scale_and_offset_only() -> None:
     assert asked.at_rows(np.arange(24)) is asked.at_rows(slice(0, 99)) is asked
 
 
+def test_ways_that_are_asked_together_answer_as_each_alone() -> None:
+    seen = last_activation(layer(7, **LAYERS["8 bit, bias, per channel"]).model())
+    scales, offsets = np.stack([np.full(24, 0.3), np.linspace(0.2, 0.9, 24)]), np.stack([np.zeros(24), np.arange(24)])
+    totals, spans = np.stack([np.full((24, 3), 70), np.arange(72).reshape(24, 3)]), np.array([[[5]], [[900]]])
+    bound, ways = bound_of(seen), np.array([False, True])
+    for _ in range(2):
+        found = bound.error(totals, spans, scales, offsets, fused=ways)
+        for k, each in enumerate(zip(totals, spans.reshape(-1), scales, offsets, strict=True)):
+            alone = bound_of(seen).error(*each, fused=bool(ways[k]))
+            assert (found[k] == alone).all()
+            assert (bound.error(*each, fused=bool(ways[k])) == alone).all()
+
+
 def brute_force(up: Array, down: Array, total: float, mantissa: float) -> float:
     """The definition in docs/exactness.md, addition by addition."""
     plus = np.concatenate([[0], np.cumsum(-np.sort(-up))])

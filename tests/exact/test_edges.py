@@ -187,11 +187,11 @@ def test_windows_are_as_wide_as_the_error(high: int, spans: list[tuple[int, int]
     steps = steps_of(levels_of(region, q), np.array([-400]), np.array([high]), region.monotone(q), 1)
     one = PartialSums.of_terms(np.array([[1.0]]))
     bound = SumBound(one, one, np.zeros(1), np.array([200.0]), False, False, np.zeros((1, 1, 1, 1), np.int64))
-    found = Windows(region, q, steps, slice(None), bound, fused=False).find()
+    found = Windows(region, q, steps, slice(None), bound).written()
     (kept,) = packed(found.low, found.high)
     assert sorted(zip(kept[0].tolist(), kept[1].tolist(), strict=True)) == spans
     assert (int(found.open_.sum()), found.beyond) == (open_, beyond)
-    none = Windows(region, q, steps, slice(None), None, fused=False).find()
+    none = Windows(region, q, steps, slice(None), None).written()
     assert [s[0].size for s in packed(none.low, none.high)] == [0]
 
 

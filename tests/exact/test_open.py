@@ -12,12 +12,11 @@ import pytest
 
 from flowc.exact import certificate, join_windows, search, steps
 from flowc.exact.bounds import UNIT, SumBound
-from flowc.exact.intervals import levels_of
+from flowc.exact.forms import SumForms
 from flowc.exact.join_windows import _by_crossings, _by_pairs, _Operand
 from flowc.exact.joins import JoinForm, find_join
 from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
-from flowc.exact.steps import steps_of
 from flowc.exact.windows import Windows
 from flowc.model.ir import DOMAIN
 from tests.exact.analysis import last_activation
@@ -145,19 +144,22 @@ def test_errors_of_windows_are_those_around_their_sums() -> None:
     x, q = dequantized(S, 0.5, 3.0)
     asked: list[tuple[Any, ...]] = []
 
-    def error(total: Array, span: float, scale: Array, offset: Array, *, fused: bool = False) -> Array:
-        asked.append((total.tolist(), span, scale.tolist(), offset.tolist(), fused))
+    def error(total: Array, span: float, scale: Array, offset: Array, *, fused: Array) -> Array:
+        asked.append((total.tolist(), span, scale.tolist(), offset.tolist(), fused.tolist()))
         return np.zeros(total.shape)
 
     stub: Any = SimpleNamespace(exact=False, size=np.ones(1), error=error)
-    for fused in (False, True):
-        y = op("Mul", op("Add", x, const(0.75), shape=S), const(-4.0), shape=S)
-        region = Region(quantized(y), {q: limits(0, 15)})
-        form = steps_of(levels_of(region, q), np.array([0]), np.array([15]), region.monotone(q), 1)
-        view = Windows(region, q, form, slice(None), off_by(0.1), fused=fused)
-        view.bound = stub
-        view._error(np.array([[5, 2]]), 7)
-    assert asked == [([[2.0, -1.0]], 7, [0.5], [1.5], False), ([[2.0, -1.0]], 7, [-2.0], [1.5], True)]
+    y = op("Mul", op("Add", x, const(0.75), shape=S), const(-4.0), shape=S)
+    sums = SumForms(Region(quantized(y), {q: limits(0, 15)}), q, slice(None), off_by(0.1))
+    sums.bound = stub
+    assert sums.fused is not None
+    at = np.array([[5, 2]])
+    sums.error([sums.written], at, 7)
+    sums.error([sums.written, sums.fused], at, 7)
+    assert asked == [
+        ([[[2.0, -1.0]]], 7, [[0.5]], [[1.5]], [False]),
+        ([[[2.0, -1.0]]] * 2, 7, [[0.5], [-2.0]], [[1.5], [1.5]], [False, True]),
+    ]
 
 
 def normalized() -> Any:
@@ -174,7 +176,7 @@ def test_windows_found_together_are_those_found_one_by_one(monkeypatch: pytest.M
     wanted = [seen.windows(fused=fused) for fused in (False, True)]
     assert all((high > low).any() for low, high in wanted)
     if apart == "values":
-        monkeypatch.setattr("flowc.exact.windows._TOGETHER", 0)
+        monkeypatch.setattr("flowc.exact.forms._TOGETHER", 0)
     else:
         monkeypatch.setattr("flowc.exact.windows.first_near", search.bisect)
     for (low, high), fused in zip(wanted, (False, True), strict=True):
@@ -183,26 +185,30 @@ def test_windows_found_together_are_those_found_one_by_one(monkeypatch: pytest.M
         assert (high == found[1]).all()
 
 
-def test_what_is_ambiguous_as_written_needs_no_fused_window() -> None:
+def test_forms_that_are_searched_together_have_their_own_windows() -> None:
+    """Written and fused differ in their errors, so in how far around a threshold is looked at."""
     seen = normalized()
-    view = Windows(seen.region, seen.leaf, seen.steps, slice(None), seen.bound, fused=False)
-    written, fused = view.find(), view.as_fused().find()
-    assert written.open_.any()
-    assert (fused.open_ & ~written.open_).any()
-    assert (view.as_fused().find(written.open_).open_ == fused.open_ & ~written.open_).all()
-    assert not view.fused
+    view = Windows(seen.region, seen.leaf, seen.steps, slice(None), seen.bound)
+    both = view.both()
+    assert both[0].open_.any()
+    assert (both[1].open_ & ~both[0].open_).any()
+    for found, alone in zip(both, (view.written(), view.fused()), strict=True):
+        assert (found.low == alone.low).all()
+        assert (found.high == alone.high).all()
+        assert (found.open_ == alone.open_).all()
+        assert found.beyond == alone.beyond
 
 
 @pytest.mark.parametrize("by", [-1, 1])
 def test_a_threshold_that_lies_wrong_is_never_proven(by: int) -> None:
     """The reference's own level is looked at beside every threshold: one that was moved has a window, whatever the sum's bound."""
     seen = normalized()
-    right = Windows(seen.region, seen.leaf, seen.steps, slice(None), off_by(0.0), fused=False).find()
+    right = Windows(seen.region, seen.leaf, seen.steps, slice(None), off_by(0.0)).written()
     t = seen.steps
     row, column = 2, int(np.flatnonzero((t.at[2] > t.lo[2] + 1) & (t.at[2] < t.hi[2]) & ~right.open_[2])[3])
     at = t.at.copy()
     at[row, column] += by
-    found = Windows(seen.region, seen.leaf, replace(t, at=at), slice(None), off_by(0.0), fused=False).find()
+    found = Windows(seen.region, seen.leaf, replace(t, at=at), slice(None), off_by(0.0)).written()
     assert not right.open_[row, column]
     assert found.open_[row, column]
     assert found.open_.sum() == right.open_.sum() + 1

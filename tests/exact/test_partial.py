@@ -62,6 +62,31 @@ def test_rows_of_several_are_as_long_as_the_longest(
     np.testing.assert_array_equal(whole.below(values), _below(dense, values))
 
 
+@pytest.mark.parametrize("runs", [1, 5, 200])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_stands_beside_each_other_answers_for_itself(
+    runs: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared at once, one by one, or searched for; one row serves all rows of values, and values serve both."""
+    monkeypatch.setattr(partial, "_ONE_BY_ONE", runs)
+    monkeypatch.setattr(partial, "_AT_ONCE", 1 << 14 if runs == 5 else 0)
+    rng = np.random.default_rng(rows)
+    parts = [
+        PartialSums.of_counts(
+            rng.integers(0, 9, 7).astype(float), rng.permuted(np.tile(np.arange(7), (rows, 1)), axis=1)
+        )
+        for _ in range(2)
+    ]
+    beside = PartialSums.beside(parts)
+    values, places = rng.uniform(-1, 140, (4, 1, 3, 6)), rng.integers(0, 22, (4, 2, 3, 6))
+    below, at = beside.below(values), beside.at(places)
+    assert below.shape == at.shape == (4, 2, 3, 6)
+    for k, row in np.ndindex(2, 3):
+        dense = parts[k].dense()[row % rows]
+        np.testing.assert_array_equal(below[:, k, row], (dense < values[:, 0, row, :, None]).sum(axis=-1))
+        np.testing.assert_array_equal(at[:, k, row], dense[places[:, k, row]])
+
+
 def test_one_row_serves_all() -> None:
     sums = PartialSums.of_counts(np.array([3.0, 1.0]), np.array([[2, 3]]))
     assert sums.part(slice(4, 6)) is sums

@@ -1,0 +1,190 @@
+"""The forms in which runtimes may compute what follows a float sum: as it is written, or fused.
+
+Fused, a batch normalization is multiplied into the weights, or computed in another way. In either form some float (its target) lies
+in an interval around the exact value, and all operations behind it are prescribed. Several forms are looked at together: what an
+evaluation takes depends little on how many integers it is of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnx_ir as ir
+
+from flowc.exact.bounds import UNIT, SumBound
+from flowc.exact.chains import Chain, affine_chain, aligned, outward
+from flowc.exact.intervals import Interval, enclose
+from flowc.exact.region import NO_LEVEL, Region
+from flowc.units.base import Array
+
+__all__ = ["Form", "SumForms"]
+
+_TOGETHER = 1 << 15
+"""Values that are evaluated in one step: as fast as in several, or faster."""
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """One form.
+
+    Attributes:
+        target: the float that may lie off its exact value.
+        chain: what is fused, which leads from the sum to the target; None as written, where the target is the sum.
+        unit, offset: of the sum as the runtime adds it up: the value of one unit, and the magnitude of a bias in units, (sets or 1, 1).
+        rounded: whether that sum rounds.
+        pushed: whether the target may lie off at all; else only later operations leave something open.
+    """
+
+    target: ir.Value
+    chain: Chain | None
+    unit: Array
+    offset: Array
+    rounded: bool
+    pushed: bool
+
+    def reach(self, x: Array, spread: Array) -> tuple[Array, Array]:
+        """The least and the greatest value, float32, that the target may have.
+
+        Of a fused form the weights are multiplied by the factor, one rounding each, and the offset is folded; or it is computed in any
+        other way.
+
+        Args:
+            x: the exact sum; spread: how far off the runtime's may be.
+        """
+        wide = spread
+        if self.chain is not None:
+            a, b = self.chain.factor, self.chain.offset
+            x, scaled = x * a + b, x * a
+            wide = np.abs(a) * spread + self.chain.roundings * UNIT * (self.chain.magnitude + np.abs(scaled))
+        return outward(x - wide, -1.0), outward(x + wide, 1.0)
+
+    def reach_between(self, ends: Sequence[Array], spread: Array, rows: Array) -> Interval:
+        """As `reach` for all sums between two, of the parameter sets ``rows``."""
+        wide = spread
+        if self.chain is not None:
+            a, b, magnitude = (_picked(c, rows) for c in (self.chain.factor, self.chain.offset, self.chain.magnitude))
+            peak = np.maximum(*(np.abs(x * a) for x in ends))
+            ends = [x * a + b for x in ends]
+            wide = np.abs(a) * spread + self.chain.roundings * UNIT * (magnitude + peak)
+        return outward(np.minimum(*ends) - wide, -1.0), outward(np.maximum(*ends) + wide, 1.0)
+
+
+class SumForms:
+    """The forms of one activation's float sum, for some of its parameter sets.
+
+    Args:
+        region: the operations; leaf: the integer tensor that they depend on.
+        rows: the parameter sets.
+        bound: of the float sum that the leaf stands for; None where it is exact up to one rounding.
+    """
+
+    def __init__(self, region: Region, leaf: ir.Value, rows: slice, bound: SumBound | None) -> None:
+        self.region, self.leaf, self.part, self.rows = region, leaf, rows, np.arange(region.sets)[rows]
+        self.bound = None if bound is None else bound.at_sets(region).of_rows(rows)
+        (self.entry,) = region.dequantized(leaf)
+        scale, zero = region.scale(self.entry)
+        self.scale, self.zero = (_picked(a.astype(np.float64), rows) for a in (scale, zero))
+        bias, chain = affine_chain(region, self.entry)
+        self.bias = _picked(bias, rows)
+        # Without a sum there are no weights to multiply into; only batch normalization may be computed in more than one way.
+        normalized = any(n.op_type == "BatchNormalization" for n in region.nodes)
+        self.chain = chain.of_rows(rows) if chain is not None and (bound is not None or normalized) else None
+
+    @cached_property
+    def aligned(self) -> bool:
+        """Whether exact sums stay exact wherever the bias is added."""
+        return aligned(self.bias, self.scale, self.bound)
+
+    @cached_property
+    def written(self) -> Form:
+        """As the model is written."""
+        summed = self.bound is not None
+        rounded = self.bound is not None and not (self.bound.exact and self.aligned)
+        return Form(self.entry, None, self.scale, np.abs(self.bias / self.scale), rounded, summed)
+
+    @cached_property
+    def fused(self) -> Form | None:
+        """With what can be fused, fused; None where nothing can."""
+        if self.chain is None:
+            return None
+        a, b = self.chain.factor, self.chain.offset
+        unit = self.scale * np.where(a == 0, 1, a)
+        offset = np.maximum(self.written.offset, np.abs(np.where(a == 0, 0, b) / unit))
+        return Form(self.chain.output, self.chain, unit, offset, self.bound is not None, True)
+
+    def error(self, forms: Sequence[Form], at: Array, span: Array | int) -> Array:
+        """Bound of the sum's error up to ``span`` integers around each of ``at``, in units of the integers, float64 (forms, sets, K).
+
+        Args:
+            at: int64 (sets, K), or (forms, sets, K).
+            span: one for all, or (forms, 1, 1).
+        """
+        shape = len(forms), *at.shape[-2:]
+        rounded = [i for i, form in enumerate(forms) if form.rounded]
+        error = np.zeros(shape)
+        if self.bound is not None and rounded:
+            unit, offset = (
+                np.stack([np.broadcast_to(getattr(forms[i], name)[:, 0], shape[1]) for i in rounded])
+                for name in ("unit", "offset")
+            )
+            sums = np.broadcast_to(at - self.zero, shape)[rounded]
+            wide = span if isinstance(span, int) else span[rounded]
+            fused = np.array([forms[i].chain is not None for i in rounded])
+            error[rounded] = self.bound.error(sums, wide, unit, offset, fused=fused)
+        return error
+
+    def levels(self, forms: Sequence[Form], q: Array, error: Array) -> Array:
+        """Levels of integers at the reference's value, and at the ends of the interval of values that a runtime may compute.
+
+        Args:
+            q: int64 (forms, sets, K).
+            error: of the sums, (forms, sets, K or 1).
+
+        Returns:
+            int64 (n, forms, sets, K), the reference's first.
+        """
+        x, spread = (q - self.zero) * self.scale, error * np.abs(self.scale)
+        ends = [form.reach(*own) if form.pushed else () for form, *own in zip(forms, x, spread, strict=True)]
+        if all(ends) and not self.region.by_runtime and 3 * q[0].size <= _TOGETHER:
+            return self._levels_together(forms, q, ends)
+        found = []
+        for form, own, pushed in zip(forms, q, ends, strict=True):
+            given = [{form.target: end} for end in pushed] or [{}, {}]
+            levels = [self.region.evaluate({self.leaf: own}, rows=self.part)]
+            for floats in given:
+                for nudge in self.region.nudges:
+                    levels.append(self.region.evaluate({self.leaf: own}, floats, rows=self.part, nudge=nudge))
+            found.append([np.broadcast_to(level, own.shape) for level in levels])
+        return np.moveaxis(np.array(found).astype(np.int64), 1, 0)
+
+    def _levels_together(self, forms: Sequence[Form], q: Array, ends: Sequence[tuple[Array, ...]]) -> Array:
+        """As `levels`, side by side: what follows a target depends on nothing else, so one evaluation does for all that passes there."""
+        count, sets, width = q.shape
+        own = np.concatenate(list(q), axis=1)
+        targets = [form.target for form in forms]
+        found = self.region.evaluate({self.leaf: own}, rows=self.part, of=targets[0])
+        for target, later, pushed in zip(targets, (*targets[1:], None), ends, strict=True):
+            found = np.concatenate([found, *pushed], axis=1)
+            found = self.region.evaluate({}, {target: found}, rows=self.part, of=later)
+        if found.min() <= NO_LEVEL:  # which integers that can occur must not come to: this says so
+            self.region.evaluate({self.leaf: own}, rows=self.part)
+        # The reference's of all forms, then both ends of each.
+        columns = found.reshape(sets, 3 * count, width)
+        each = columns[:, :count, None], columns[:, count:].reshape(sets, count, 2, width)
+        return np.concatenate(each, axis=2).transpose(2, 1, 0, 3).astype(np.int64)
+
+    def enclosed(self, form: Form, rows: Array, first: Array, last: Array, error: Array) -> Interval:
+        """Bounds of the levels of the integers [first, last], (n, 1) each, of parameter sets ``rows``, under every conforming runtime."""
+        scale, zero = (_picked(a, rows) for a in (self.scale, self.zero))
+        known: dict[ir.Value, Interval] = {self.leaf: (first, last)}
+        if form.pushed:
+            ends = [(q - zero) * scale for q in (first, last)]
+            known[form.target] = form.reach_between(ends, error * np.abs(scale), rows)
+        return enclose(self.region, known, self.rows[rows])
+
+
+def _picked(array: Array, rows: Array | slice) -> Array:
+    return array if len(array) == 1 else array[rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def activation_cost(activation: Activation, steps: Steps) -> float:
         late = 0 if activation.late is None else activation.late.size / 64 + factor + 4
         if activation.mult.size == 1 and activation.mult[0] == 1:
             return 2 * bits + channels * offset / 64 + late
-        return bits * factor * 0.6 + offset + channels * (factor + offset) / 64 + late
+        return _multiplied(bits, channels, factor, offset) + late
     assert isinstance(activation, Table)
     return _table_cost(channels, activation.values.shape[1], activation.dtype)
 
@@ -72,16 +73,28 @@ def choose_activation(steps: Steps, *, bipolar: bool = False) -> Activation:
 
 def _cheapest(steps: Steps, bipolar: bool) -> Activation:
     dtype = result_type(steps, bipolar)
-    forms: list[Activation] = [as_thresholds(steps, dtype)]
+    best: Activation = as_thresholds(steps, dtype)
+    least = activation_cost(best, steps)
     if steps.at.shape[1] >= _REQUANT_FROM:
-        requant = find_requant(steps, dtype)
-        if requant is not None:
-            forms.append(requant)
-    best = min(forms, key=lambda form: activation_cost(form, steps))
+        requant = find_requant(steps, dtype, worth=_not_worth(least, steps))
+        cost = least if requant is None else activation_cost(requant, steps)
+        if requant is not None and cost < least:
+            best, least = requant, cost
     entries = int(steps.hi.max()) - int(steps.lo.min()) + 1
-    if entries <= _TABLE_ENTRIES and _table_cost(len(steps.lo), entries, dtype) < activation_cost(best, steps):
+    if entries <= _TABLE_ENTRIES and _table_cost(len(steps.lo), entries, dtype) < least:
         return as_table(steps, dtype)
     return best
+
+
+def _not_worth(least: float, steps: Steps) -> int:
+    """Bits of the multipliers from which on a requantizer, whatever its addends, costs ``least`` or more; 2 at least: one is no product."""
+    bits = IntType.for_range(int(steps.lo.min()), int(steps.hi.max())).bits
+    return next(factor for factor in count(2) if _multiplied(bits, len(steps.lo), factor, 1) >= least)
+
+
+def _multiplied(bits: int, channels: int, factor: int, offset: int) -> float:
+    """Cost of a product, a sum and their parameters, of so many bits of arguments, multipliers and addends."""
+    return bits * factor * 0.6 + offset + channels * (factor + offset) / 64
 
 
 def _table_cost(channels: int, entries: int, dtype: IntType) -> float:

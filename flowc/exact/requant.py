@@ -1,9 +1,7 @@
 """Multiply-add-shift requantizers that equal a step function everywhere on its domain.
 
-``floor((m * q + b) / 2^n)`` equals the wanted levels exactly when, for every level k that is entered at q = T,
-``m * T + b >= k * 2^n`` and ``m * (T - 1) + b < k * 2^n``: linear constraints on (m, b). For real slopes ``m / 2^n`` they
-leave one open interval, found from all pairs of thresholds; the smallest shift with an integer multiplier and an integer
-offset inside is taken. Float tails move thresholds by one integer here and there; then no line passes between all of them, but one
+Of the lines that pass between all thresholds (`flowc.exact.lines`), one with an integer multiplier, an integer addend and the smallest
+shift is taken. Float tails move thresholds by one integer here and there; then no line passes between all of them, but one
 does that is early by at most one, and a bit per level says where. The result is checked by evaluation, so an error here could
 only lose a candidate.
 
@@ -13,11 +11,11 @@ that is configured channel by channel may have one for each (`find_words`), whic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from flowc.exact.lines import DSP, FAR, Bounds, Constraints, Lines, guesses, portions
 from flowc.exact.steps import Steps
 from flowc.model.dtypes import IntType
 from flowc.units.activation import Requant
@@ -26,31 +24,11 @@ from flowc.units.base import Array
 __all__ = ["DSP", "Bounds", "Words", "find_requant", "find_words"]
 
 _EARLY = (0, 1, 3, 7, 15, 31)
-_FAR = 1 << 33
 _NONE = 1 << 61
-_INT64 = 61
-_ROUNDED = 2.0**-40
-"""Relative: far more than the rounding of slopes in float64."""
-_PAIRWISE = 1 << 6
-_AT_ONCE = 1 << 16
-"""Thresholds at a time, so that what is computed from them stays small."""
-_AT_A_TIME = 1 << 11
-"""Thresholds that one parameter set more does not take longer than a portion of its own."""
+_ANY = 64
+"""More bits than any multiplier has."""
 _FEW = 64
 _COLUMNS = 1 << 13
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a requantizer's parameters may be: bits of the signed multipliers and addends, and the greatest shift."""
-
-    mult: int
-    add: int
-    shift: int
-
-
-DSP = Bounds(mult=27, add=48, shift=47)
-"""A multiplier as wide as the widest port of a DSP48E2, an addend as wide as its adder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,26 +64,16 @@ class Words:
         return np.clip(level, self.lo, self.hi)
 
 
-@dataclass(frozen=True, eq=False)
-class _Constraints:
-    """Per set, for a function that rises (after ``sign``).
-
-    Level ``lower_level`` holds at ``lower_at``; ``upper_level`` does not yet at ``upper_at``.
-
-    Arrays are (sets, constraints), padded with levels so low (or high) that they never bind.
-    """
-
-    lower_level: Array
-    lower_at: Array
-    upper_level: Array
-    upper_at: Array
-    sign: Array
-
-
-def find_requant(steps: Steps, dtype: IntType, bounds: Bounds = DSP) -> Requant | None:
+def find_requant(steps: Steps, dtype: IntType, bounds: Bounds = DSP, worth: int = _ANY) -> Requant | None:
     """A `Requant` equal to ``steps`` on the whole domain of every set, or None where none is found within ``bounds``.
 
     First a plain one is sought; then one whose levels may begin a few integers too early, with the table that says how many (``late``).
+
+    Args:
+        steps: the function.
+        dtype: of the results.
+        bounds: of multipliers, addends and the shift.
+        worth: bits of the greatest multiplier from which on nobody wants it: where it is known to come to as many, it is not sought.
     """
     if np.abs(steps.step).max(initial=1) != 1:
         return None
@@ -113,7 +81,10 @@ def find_requant(steps: Steps, dtype: IntType, bounds: Bounds = DSP) -> Requant 
     if found is not None:
         return found
     for early in _EARLY if steps.free is None else _EARLY[:1]:
-        words = _affine(steps, early, bounds, common=True)
+        lines = Lines.of(steps, early)
+        if lines is not None and not early and worth < _ANY and lines.least_bits(bounds) >= worth:
+            return None
+        words = None if lines is None else _affine(steps, early, lines, bounds, common=True)
         if words is not None:
             return Requant(
                 dtype=dtype, mult=words.mult, add=words.add, shift=int(words.shift[0]), lo=words.lo, hi=words.hi, late=words.late
@@ -131,32 +102,20 @@ def find_words(steps: Steps, bounds: Bounds, early: int = 0) -> Words | None:
     """
     if np.abs(steps.step).max(initial=1) != 1:
         return None
-    return _affine(steps, early, bounds, common=False)
+    lines = Lines.of(steps, early)
+    return None if lines is None else _affine(steps, early, lines, bounds, common=False)
 
 
-def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words | None:
+def _affine(steps: Steps, early: int, lines: Lines, bounds: Bounds, *, common: bool) -> Words | None:
     """A requantizer equal to ``steps``, of which the plain part may enter each level up to ``early`` integers too early.
 
     ``common``: with one shift for all sets.
     """
-    lo, hi = steps.reached
-    parts = []
-    for rows in _portions(steps):
-        part = _corners(steps.of_rows(rows), lo, hi, early)
-        if part is None:
-            return None
-        parts.append(part)
-    constraints = _joined(parts)
-    low, high = _intervals(constraints)
-    if (low >= high).any():
-        return None
+    constraints, low, high = lines.constraints, lines.low, lines.high
     sets = len(low)
     mult, add, shifts = (np.zeros(sets, np.int64) for _ in range(3))
     open_ = np.ones(sets, bool)
-    highest = max(abs(lo), abs(hi) + 1).bit_length()
-    shifts_tried = min(bounds.shift, _INT64 - highest) + 1
-    inside = _hopeful(low, high, shifts_tried, bounds)
-    hopeful: Array = (np.logical_and if common else np.logical_or).reduce(inside, axis=1)
+    hopeful: Array = (np.logical_and if common else np.logical_or).reduce(lines.hopeful(bounds), axis=1)
     for shift in map(int, np.flatnonzero(hopeful)):
         # No smaller multiplier lies above the slope's lower end, here or at any greater shift.
         if (low[open_] * 2.0**shift >= 1 << (bounds.mult - 1)).any():
@@ -168,25 +127,14 @@ def _affine(steps: Steps, early: int, bounds: Bounds, *, common: bool) -> Words 
         mult[new], add[new], shifts[new] = m[new], b[new], shift
         open_ &= ~good
         if not open_.any():
-            return _corrected(Words(mult * constraints.sign, add, shifts, lo, hi), steps, early)
+            return _corrected(Words(mult * constraints.sign, add, shifts, lines.lo, lines.hi), steps, early)
     return None
-
-
-def _portions(steps: Steps) -> Iterator[slice]:
-    """Parameter sets in portions that fit into a cache; of many, the first one alone: what is wrong is wrong there as a rule."""
-    many = max(1, _AT_ONCE // (steps.at.shape[1] + 1))
-    if steps.at.size <= _AT_A_TIME:
-        yield slice(0, len(steps.lo))
-        return
-    yield slice(0, 1)
-    for start in range(1, len(steps.lo), many):
-        yield slice(start, min(len(steps.lo), start + many))
 
 
 def _corrected(plain: Words, steps: Steps, early: int) -> Words | None:
     """The plain requantizer with its ``late`` table, if it needs one; None where it is not equal to ``steps`` even so."""
     tables = []
-    for rows in _portions(steps):
+    for rows in portions(steps):
         own, wanted = plain.of_rows(rows), steps.of_rows(rows)
         if early:
             own = replace(own, late=_late(own, wanted, early))
@@ -212,143 +160,15 @@ def _late(plain: Words, steps: Steps, early: int) -> Array:
     return late
 
 
-def _constraints(steps: Steps, lo: int, hi: int, early: int) -> _Constraints | None:
-    """The constraints of a requantizer that may enter each level up to ``early`` integers too early."""
-    most = steps.at.shape[1]
-    step = np.broadcast_to(steps.step, steps.at.shape)
-    before = steps.at <= steps.lo[:, None]
-    inside = ~before & (steps.at <= steps.hi[:, None]) & (step != 0)
-    base = steps.base + (step * before).sum(axis=1)
-    rising, falling = (inside & (step > 0)).any(axis=1), (inside & (step < 0)).any(axis=1)
-    if (rising & falling).any():
-        return None
-    sign = np.where(falling, -1, 1)
-    # A falling function of q is a rising one of -q: it enters a level where it used to leave it.
-    at = np.where(falling[:, None], 1 - steps.at, steps.at)
-    first = np.where(falling, -steps.hi, steps.lo)
-    last = np.where(falling, -steps.lo, steps.hi)
-    count = inside.sum(axis=1)
-    bottom = np.where(falling, base - count, base)
-    top = np.where(falling, base, base + count)
-    # The thresholds inside, ascending, without gaps.
-    first_at = at if steps.free is None else np.where(falling[:, None], at, np.minimum(at, steps.free))
-    at, first_at = (np.sort(np.where(inside, a, _FAR), axis=1) for a in (at, first_at))
-    real = np.arange(most) < count[:, None]
-    level = bottom[:, None] + 1 + np.arange(most)
-    at, first_at = np.where(real, at, 0), np.where(real, first_at, 0)
-    return _Constraints(
-        np.concatenate([np.where(real, level, -_FAR), np.where(bottom > lo, bottom, -_FAR)[:, None]], axis=1),
-        np.concatenate([at, np.where(bottom > lo, first, 0)[:, None]], axis=1),
-        np.concatenate([np.where(real, level, _FAR), np.where(top < hi, top + 1, _FAR)[:, None]], axis=1),
-        np.concatenate([first_at - real * (1 + early), np.where(top < hi, last, 0)[:, None]], axis=1),
-        sign,
-    )
-
-
-def _intervals(c: _Constraints) -> tuple[Array, Array]:
-    """Open intervals of feasible slopes: from ``i - s * T_i <= b < j - s * U_j`` for all lower i and upper j."""
-    sets, width = c.lower_at.shape
-    low, high = np.zeros(sets), np.full(sets, np.inf)
-    rows = max(1, (1 << 22) // (width * width))
-    for start in range(0, sets, rows):
-        part = slice(start, start + rows)
-        level = (c.lower_level[part, :, None] - c.upper_level[part, None, :]).astype(np.float64)
-        run = c.lower_at[part, :, None] - c.upper_at[part, None, :]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = level / run
-        low[part] = np.where(run > 0, slope, 0.0).max(axis=(1, 2), initial=0.0)
-        high[part] = np.where(run < 0, slope, np.inf).min(axis=(1, 2), initial=np.inf)
-        low[part][((run == 0) & (level >= 0)).any(axis=(1, 2))] = np.inf
-    return low, high
-
-
-def _corners(steps: Steps, lo: int, hi: int, early: int) -> _Constraints | None:
-    """`_constraints`, without those that follow from others where there are many."""
-    found = _constraints(steps, lo, hi, early)
-    return _reduced(found) if found is not None and found.lower_at.shape[1] > _PAIRWISE else found
-
-
-def _joined(parts: list[_Constraints]) -> _Constraints:
-    """The constraints of several portions of parameter sets as one."""
-    width = max(c.lower_at.shape[1] for c in parts)
-
-    def widened(name: str, fill: int) -> Array:
-        arrays = [getattr(c, name) for c in parts]
-        return np.concatenate([np.pad(a, ((0, 0), (0, width - a.shape[1])), constant_values=fill) for a in arrays])
-
-    return _Constraints(
-        widened("lower_level", -_FAR),
-        widened("lower_at", 0),
-        widened("upper_level", _FAR),
-        widened("upper_at", 0),
-        np.concatenate([c.sign for c in parts]),
-    )
-
-
-def _reduced(c: _Constraints) -> _Constraints:
-    """The same constraints without those that follow from others: what is left are the corners of two convex hulls.
-
-    A lower constraint asks for ``b >= i - s * T``; for whatever slope s, the greatest of these comes from a corner of the upper hull of
-    the points (T, i). Likewise the upper ones and the lower hull.
-    """
-    lower = [_hull(t[k], i[k], 1) for t, i, k in zip(c.lower_at, c.lower_level, c.lower_level > -_FAR, strict=True)]
-    upper = [_hull(u[k], j[k], -1) for u, j, k in zip(c.upper_at, c.upper_level, c.upper_level < _FAR, strict=True)]
-    lower_at, lower_level = (_padded([p[i] for p in lower], fill) for i, fill in ((0, 0), (1, -_FAR)))
-    upper_at, upper_level = (_padded([p[i] for p in upper], fill) for i, fill in ((0, 0), (1, _FAR)))
-    width = max(lower_at.shape[1], upper_at.shape[1])
-    lower_at, upper_at = (np.pad(a, ((0, 0), (0, width - a.shape[1]))) for a in (lower_at, upper_at))
-    lower_level = np.pad(lower_level, ((0, 0), (0, width - lower_level.shape[1])), constant_values=-_FAR)
-    upper_level = np.pad(upper_level, ((0, 0), (0, width - upper_level.shape[1])), constant_values=_FAR)
-    return _Constraints(lower_level, lower_at, upper_level, upper_at, c.sign)
-
-
-def _hull(x: Array, y: Array, side: int) -> tuple[Array, Array]:
-    """The corners of the upper (side 1) or lower (-1) convex hull of points (n,), and perhaps a few more points at its ends."""
-    order = np.lexsort((y, x))
-    x, y = x[order], y[order]
-    while len(x) > 2:
-        dx, dy = np.diff(x), np.diff(y)
-        # No corner lies on or inside the line between two other points.
-        corner = np.concatenate([[True], side * (dx[:-1] * dy[1:] - dy[:-1] * dx[1:]) < 0, [True]])
-        if corner.all():
-            break
-        x, y = x[corner], y[corner]
-    return x, y
-
-
-def _padded(rows: list[Array], fill: int) -> Array:
-    width = max(1, *(len(r) for r in rows))
-    return np.stack([np.pad(r, (0, width - len(r)), constant_values=fill) for r in rows])
-
-
-def _guesses(low: Array, high: Array, one: Array | float) -> tuple[Array, Array, Array]:
-    """Multipliers to try where ``one`` is two to the shift: from the middle of the interval of slopes, and next to its ends."""
-    # Where nothing, or nothing near, bounds the slope from above, a small one does.
-    bounded = np.minimum(high, 2 * low + 2 / one)
-    return np.rint((low + bounded) / 2 * one), np.floor(low * one) + 1, np.maximum(np.ceil(bounded * one) - 1, 0)
-
-
-def _hopeful(low: Array, high: Array, shifts: int, bounds: Bounds) -> Array:
-    """For every shift below ``shifts`` whether a guess lies in the open interval of slopes of each set, bool (shifts, sets).
-
-    Slopes within their rounding of an end count as inside: what is said to be hopeless is.
-    """
-    one = np.exp2(np.arange(shifts, dtype=np.float64))[:, None]
-    least, most = low * one * (1 - _ROUNDED), high * one * (1 + _ROUNDED)
-    greatest = (1 << (bounds.mult - 1)) - 1
-    inside = [(m >= least) & (m <= most) & (m <= greatest) for m in _guesses(low, high, one)]
-    return np.asarray(np.logical_or.reduce(inside))
-
-
-def _fit(c: _Constraints, low: Array, high: Array, shift: int, bounds: Bounds) -> tuple[Array, Array, Array]:
+def _fit(c: Constraints, low: Array, high: Array, shift: int, bounds: Bounds) -> tuple[Array, Array, Array]:
     """Which sets (sets,) have a multiplier and an addend within the bounds for one shift, and these."""
     one = 1 << shift
     mult, add = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64)
     greatest_mult, greatest = (1 << (bounds.mult - 1)) - 1, (1 << (bounds.add - 1)) - 1
-    lower, upper = c.lower_level > -_FAR, c.upper_level < _FAR
+    lower, upper = c.lower_level > -FAR, c.upper_level < FAR
     lower_level, upper_level = np.where(lower, c.lower_level, 0), np.where(upper, c.upper_level, 0)
     open_ = np.ones(len(low), bool)
-    for guess in _guesses(low, high, one):
+    for guess in guesses(low, high, one):
         m = guess.astype(np.int64)
         possible = open_ & (m <= greatest_mult)
         m = np.minimum(m, greatest_mult)

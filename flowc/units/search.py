@@ -61,5 +61,7 @@ def halving(values: Array, base: Array, step: Array | None) -> Search:
             results[row, 1 : 1 + own.sum()] = sums[row, own]
     steps = count.bit_length()
     more = (1 << steps) - 1 - count
-    keys = np.pad(keys, ((0, 0), (0, more)), constant_values=NEVER)
-    return Search(steps, keys, None if results is None else np.pad(results, ((0, 0), (0, more)), mode="edge"), count)
+    keys = np.concatenate([keys, np.full((len(keys), more), NEVER, keys.dtype)], axis=1)
+    if results is not None:
+        results = np.concatenate([results, np.repeat(results[:, -1:], more, axis=1)], axis=1)
+    return Search(steps, keys, results, count)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flowc.exact.choose import activation_cost, as_table, as_thresholds, choose_activation, result_type
+from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps, assemble
 from flowc.exact.walk import settle, width
 from flowc.exact.windows import Thresholds as WindowThresholds
@@ -85,6 +86,26 @@ def test_forms_that_are_chosen() -> None:
     assert result_type(two, bipolar=True) == BIPOLAR
     assert result_type(line(8), bipolar=False) == U4
     assert result_type(line(7), bipolar=False) == IntType(3)
+
+
+@pytest.mark.parametrize("sets", [1, 4])
+def test_no_form_is_cheaper_than_the_one_that_is_chosen(sets: int) -> None:
+    """Whatever is not even sought: of thresholds, the requantizer and the table, the first that costs least."""
+    rng = np.random.default_rng(sets)
+    chosen = set()
+    for _ in range(60):
+        levels, gap, jitter = int(rng.integers(7, 40)), rng.uniform(2, 40, (sets, 1)), int(rng.integers(0, 2))
+        at = np.ceil(rng.uniform(0, 9) + gap * np.arange(levels)).astype(int)
+        at = np.sort(at + rng.integers(-jitter, jitter + 1, at.shape), axis=1)
+        ends = np.full(sets, -40), np.full(sets, int(at.max()) + int(rng.integers(1, 2000)))
+        steps = Steps(*ends, np.zeros(sets, np.int64), at, np.ones((1, 1), np.int64))
+        dtype = result_type(steps, bipolar=False)
+        forms = [as_thresholds(steps, dtype), find_requant(steps, dtype), as_table(steps, dtype)]
+        costs = [activation_cost(form, steps) for form in forms if form is not None]
+        found = choose_activation(steps)
+        assert activation_cost(found, steps) == min(costs)
+        chosen.add(found.kind)
+    assert {"thresholds", "requant"} <= chosen
 
 
 def test_tables_repeat_the_ends_of_a_set_and_constants_are_never_reached() -> None:

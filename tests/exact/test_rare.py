@@ -8,14 +8,15 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from flowc.exact import join_windows, ops, requant
+from flowc.exact import join_windows, lines, ops
 from flowc.exact.bounds import sum_bound
 from flowc.exact.certificate import TensorCertificate, certify
 from flowc.exact.intervals import interval
+from flowc.exact.lines import _hull, _padded
 from flowc.exact.movement import source_map
 from flowc.exact.partial import PartialSums
 from flowc.exact.region import Region
-from flowc.exact.requant import _hull, _padded, find_requant
+from flowc.exact.requant import find_requant
 from flowc.exact.steps import Steps
 from flowc.model.dtypes import IntType
 from flowc.model.ir import DOMAIN
@@ -66,7 +67,7 @@ def test_corners_give_the_same_requantizer(falling: bool, monkeypatch: pytest.Mo
         assert (steps(np.broadcast_to(q, (3, 600))) == level).all()
         whole = find_requant(steps, IntType(5, True))
         with monkeypatch.context() as patch:
-            patch.setattr(requant, "_PAIRWISE", 0)
+            patch.setattr(lines, "_PAIRWISE", 0)
             reduced = find_requant(steps, IntType(5, True))
         assert (whole is None) == (reduced is None)
         if whole is not None and reduced is not None:

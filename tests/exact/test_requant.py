@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowc.exact import requant
 from flowc.exact.choose import as_table, as_thresholds
+from flowc.exact.lines import Lines
 from flowc.exact.requant import DSP, Bounds, Words, find_requant, find_words
 from flowc.exact.steps import Steps, assemble, steps_by_bisection, steps_by_exhaustion, steps_of_activation
 from flowc.model.dtypes import IntType, SInt
@@ -162,13 +162,35 @@ def test_no_shift_that_is_passed_over_would_do(monkeypatch: pytest.MonkeyPatch, 
         return of_all + [find_words(steps, bound) for steps in lines for bound in bounds]
 
     found = all_found()
-    monkeypatch.setattr(requant, "_hopeful", lambda low, high, shifts, bounds: np.ones((shifts, len(low)), bool))
+    hopeful = Lines.hopeful
+    monkeypatch.setattr(Lines, "hopeful", lambda self, bounds: np.ones_like(hopeful(self, bounds)))
     for one, other in zip(found, all_found(), strict=True):
         assert (one is None) == (other is None)
         if one is not None:
             np.testing.assert_array_equal([one.mult, one.add], [other.mult, other.add])
             np.testing.assert_array_equal(one.shift, other.shift)
     assert any(f is not None for f in found)
+
+
+@pytest.mark.parametrize("sets", [1, 3])
+def test_what_nobody_wants_is_not_sought(sets: int) -> None:
+    """Below so many bits of multipliers the same is found as ever; from there on nothing, or the same."""
+    rng = np.random.default_rng(sets)
+    spared = 0
+    for trial in range(20):
+        steps = moved_line(rng, sets=sets, levels=int(rng.integers(3, 14)), jitter=trial % 3)
+        bounds = DSP if trial % 2 else Bounds(10, 20, 16)
+        ever = find_requant(steps, IntType(8, True), bounds)
+        for worth in (1, 2, 4, 6, 8, 11):
+            found = find_requant(steps, IntType(8, True), bounds, worth)
+            if found is None:
+                assert ever is None or int(np.abs(ever.mult).max()).bit_length() >= worth
+                spared += ever is not None
+                continue
+            assert ever is not None
+            for one, other in zip((found.mult, found.add, found.shift), (ever.mult, ever.add, ever.shift), strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert spared > 7
 
 
 @settings(max_examples=80, deadline=None)

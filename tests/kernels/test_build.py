@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,7 @@ def test_compiled_once_and_private(cache: Path) -> None:
     assert runs(cache) == 1
     assert first.parent.stat().st_mode & 0o777 == 0o700
     assert first.stat().st_mode & 0o777 == 0o600
-    assert [p.name for p in first.parent.iterdir() if p.name != "lock"] == [first.name]
+    assert {p.suffix for p in first.parent.iterdir() if p.name != "lock"} == {".so", ".sha256"}
 
 
 def test_another_compiler_or_flag_makes_another_library(cache: Path) -> None:
@@ -94,6 +96,61 @@ def test_failures_are_remembered(cache: Path) -> None:
         with pytest.raises(KernelsUnavailableError, match="the compiler failed: k.cpp: error: no"):
             library_path(take)
     assert runs(cache) == 1
+
+
+def test_failures_are_tried_again_after_a_day(cache: Path) -> None:
+    """A full disk, say, is none any more; until then the message names the file that stands for the failure."""
+    script = cache / "compiler"
+    working = script.read_text()
+    script.write_text(working.replace('echo made > "$2"', "echo 'error: no room' >&2; exit 1"))
+    with pytest.raises(KernelsUnavailableError, match="no room"):
+        library_path(take)
+    script.write_text(working)
+    (refused,) = (cache / "cache" / "kernels").glob("*.refused")
+    with pytest.raises(KernelsUnavailableError, match=f"no room .*not repeated while '{refused}' is there"):
+        library_path(take)
+    before = time.time() - 25 * 3600
+    os.utime(refused, (before, before))
+    assert library_path(take).read_text() == "made\n"
+
+
+@pytest.mark.parametrize("damage", [b"", b"mad", b"mbde\n"])
+def test_a_damaged_library_is_compiled_again(cache: Path, damage: bytes) -> None:
+    """One that a crash cut short would end the process that loads it."""
+    path = library_path(take)
+    path.write_bytes(damage)
+    assert library_path(take).read_text() == "made\n"
+    assert runs(cache) == 2
+    path.with_suffix(".sha256").write_bytes(b"\xff")
+    assert library_path(take).read_text() == "made\n"
+    assert runs(cache) == 3
+    path.unlink()
+    path.mkdir()
+    assert library_path(take).read_text() == "made\n"
+
+
+def test_a_library_that_is_there_needs_no_lock(cache: Path) -> None:
+    """In an image, say, that is mounted read-only."""
+    path = library_path(take)
+    lock = path.with_name("lock")
+    lock.unlink()
+    lock.symlink_to("elsewhere")
+    assert library_path(take) == path
+    path.unlink()
+    with pytest.raises(KernelsUnavailableError, match="kernels' can't be used"):
+        library_path(take)
+
+
+@pytest.mark.parametrize("words", ["env {}", "'{}' -DX='a b'"])
+def test_a_compiler_of_several_words(cache: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    script = cache / "compiler"
+    plain = library_path(take)
+    script.write_text(script.read_text().replace("#!/bin/sh\n", '#!/bin/sh\n[ "$1" = "-DX=a b" ] && shift\n'))
+    monkeypatch.setenv("CXX", words.format(script))
+    assert library_path(take) != plain
+    monkeypatch.setenv("CXX", "g++ '")
+    with pytest.raises(KernelsUnavailableError, match="no C\\+\\+ compiler was found \\(g\\+\\+ '\\)"):
+        library_path(take)
 
 
 def test_a_library_that_computes_wrongly_is_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,7 @@ from flowc.units import Unit
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow, Stream
 
-__all__ = ["EMULATORS", "emulate", "run_in_numpy", "unfolded"]
-
-EMULATORS = ("numpy", "native")
-"""The paths that `emulate` can be told to take."""
+__all__ = ["emulate", "run_in_numpy", "unfolded"]
 
 _CHUNK_BYTES = 24 << 20
 
@@ -86,13 +83,12 @@ def emulate(
         output port name -> integers (N, H, W, C) as int64.
 
     Raises:
+        UsageError: there is no emulator of that name.
         KernelsUnavailableError: "native" is wanted, and there is no compiler, or no safe folder for what it makes.
     """
     graph = unfolded(graph)
     threads = _cores() if threads is None else threads
-    if emulator == "native":
-        kernels.load()
-    if emulator != "numpy" and (probe is None or streams is not None) and kernels.unavailable() is None:
+    if kernels.used(emulator) and (probe is None or streams is not None):
         try:
             if probe is None:
                 return native.run(graph, inputs, threads=threads)

@@ -62,8 +62,7 @@ class Observer:
         self._original = {moved.get(s, s): s for s in streams | sums}
         self.graph = Dataflow(graph.name, units, [*whole, *(i for i in self._inner if i not in whole)])
         self._watched = frozenset(self._original) | frozenset(self._inner)
-        use_kernels = emulator != "numpy" and (emulator == "native" or kernels.unavailable() is None)
-        self._plan = native.Plan(self.graph, kernels.load(), self._watched) if use_kernels else None
+        self._plan = native.Plan(self.graph, kernels.load(), self._watched) if kernels.used(emulator) else None
 
     @staticmethod
     def _opened(unit: Unit, out: Stream) -> tuple[Unit, Unit] | None:

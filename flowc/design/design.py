@@ -71,7 +71,7 @@ class Design(Assembly):
             What onnxruntime would give, samples stacked: an array for a model with one output, else a dict.
 
         Raises:
-            UsageError: an input is missing, or of another shape or dtype; or "native" is wanted and can't be had.
+            UsageError: an input is missing, or of another shape or dtype; "native" is wanted and can't be had, or ``emulator`` is neither.
         """
         inputs = self.as_inputs(x)
         outputs = self.run_all(inputs, emulator=emulator)
@@ -96,6 +96,7 @@ class Design(Assembly):
 
         Raises:
             MismatchError: a value differs and no ambiguity explains it.
+            UsageError: there is no sample; or as of `run`.
         """
         from flowc.design.verify import compare  # with all that explains differences
 

@@ -23,7 +23,7 @@ from flowc.design.plan import Watching
 from flowc.design.probes import probe
 from flowc.design.reference import ReferenceRunner
 from flowc.design.tail import TailCheck
-from flowc.errors import MismatchError, shown
+from flowc.errors import MismatchError, UsageError, shown
 from flowc.exact.sums import FloatSum
 from flowc.model.host import HostGraph
 from flowc.units import Join
@@ -49,12 +49,15 @@ def compare(
 
     Raises:
         ModelError: onnxruntime fails on the model.
+        UsageError: there is no sample; or no emulator of that name.
     """
     run = _Run(design, emulator)
     with np.errstate(all="ignore"):
         for chunk in [inputs] if isinstance(inputs, Mapping) else inputs:
             run.compare(chunk, progress or told.done)
         run.finish()
+    if not run.result.samples:
+        raise UsageError("there is no sample to compare", remedy="Give at least one")
     return run.result
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flowc.kernels.build import KernelsUnavailableError
 from flowc.kernels.library import Activation, ActivationKind, Library, Operation, OperationKind
-from flowc.kernels.loading import load, unavailable
+from flowc.kernels.loading import load, unavailable, used
 
 __all__ = [
     "Activation",
@@ -18,4 +18,5 @@ __all__ = [
     "OperationKind",
     "load",
     "unavailable",
+    "used",
 ]

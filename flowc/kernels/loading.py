@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from flowc.errors import UsageError
 from flowc.kernels.build import KernelsUnavailableError, library_path
 from flowc.kernels.library import Library, open_library
 from flowc.kernels.selftest import accept, tiles_are_right
 
-__all__ = ["load", "proven", "unavailable"]
+__all__ = ["load", "proven", "unavailable", "used"]
 
 
 def proven(path: Path) -> Library:
@@ -49,3 +50,17 @@ def unavailable() -> str | None:
     """Why the kernels can't be had here, or None."""
     found = _loaded()
     return str(found) if isinstance(found, KernelsUnavailableError) else None
+
+
+def used(emulator: str | None) -> bool:
+    """Whether kernels compute, where the user chose ``emulator``: "native", "numpy", or None: kernels where they can be had.
+
+    Raises:
+        UsageError: it is another name.
+        KernelsUnavailableError: "native", which can't be had here.
+    """
+    if emulator not in (None, "native", "numpy"):
+        raise UsageError(f"there is no emulator {emulator!r}", remedy="Take 'native' or 'numpy', or leave it out")
+    if emulator == "native":
+        load()
+    return emulator != "numpy" and unavailable() is None

@@ -45,9 +45,10 @@ def machine(
         emulator: "native", "numpy", or None: kernels where they can be had.
 
     Raises:
+        UsageError: there is no emulator of that name.
         KernelsUnavailableError: "native" is asked for and can't be had.
     """
-    if emulator == "numpy" or (emulator is None and kernels.unavailable() is not None):
+    if not kernels.used(emulator):
         return Machine(engine, ddr, lanes=lanes)
     return NativeMachine(engine, ddr, lanes=lanes, images=images)
 

@@ -15,11 +15,11 @@ from flowc.design.design import Design
 from flowc.design.loopback_plan import LoopbackPlan
 from flowc.design.reference import ReferenceRunner
 from flowc.design.verify import compare
-from flowc.errors import MismatchError
+from flowc.errors import MismatchError, UsageError
 from flowc.streamline.compile import compile_model
 from flowc.units import Activate, Mvtu, Pad, Requant, Table, Thresholds, Unit
 from tests.compare import design_of, inputs_for
-from tests.netbuild import Net, cnn
+from tests.netbuild import Net, cnn, mlp
 
 
 def design(seed: int = 0) -> Design:
@@ -257,3 +257,15 @@ def test_what_goes_past_the_accelerator_is_compared() -> None:
     found = compare(built, built_inputs(built))
     assert found.mismatches == 0
     assert set(built.outputs) <= set(found.tensors)
+
+
+@pytest.mark.parametrize("style", ["dataflow", "loopback"])
+def test_nothing_compared_is_no_verification(style: str) -> None:
+    """No sample, or an emulator that does not exist, is an error and not a comparison that finds nothing."""
+    design = build(mlp(), "ultra96", execution=style, verify=False)
+    with pytest.raises(UsageError, match="there is no sample to compare"):
+        design.verify(iter([]))
+    for emulator in ("Numpy", "fast", ""):
+        for ask in (design.verify, design.run):
+            with pytest.raises(UsageError, match=f"there is no emulator '{emulator}'. Take 'native' or 'numpy'"):
+                ask(np.zeros((1, 12), np.float32), emulator=emulator)

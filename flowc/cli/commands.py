@@ -170,18 +170,26 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
 @click.option("--output", "sink", type=_PATH, required=True, metavar="OUT.npz", help="One array per output.")
 @click.option("--labels", metavar="NAME|FILE.npy", help="Classes, for an accuracy: an array of IN, or a file.")
 @emulator_option
+@json_option
 @debug_option
-def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator: str | None) -> None:
+def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator: str | None, as_json: bool) -> None:
     """Emulate the design in DIR, bit for bit.
 
     \b
     flowc run build/net-ultra96 --input images.npz --output logits.npz
     flowc run build/net-ultra96 --input test.npz --labels y --output logits.npz
     """
+    from flowc import kernels
+    from flowc.cli import show
     from flowc.cli.running import run_dataset
     from flowc.design.design import load
 
     ran = run_dataset(load(directory), source, sink, labels=labels, emulator=emulator)
+    if as_json:
+        show.as_json(ran.as_dict)
+        return
+    if emulator is None and ran.emulator == "numpy" and not session().quiet:
+        click.echo(f"flowc: computed in numpy, which is slower: {kernels.unavailable()}", err=True)
     rate = f"{ran.samples / ran.seconds:,.0f}/s" if ran.seconds else "too short to tell"
     if not session().quiet:
         done = f"{counted(ran.samples, 'sample')} in {ran.seconds:.3g} s ({rate})"

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowc import kernels
 from flowc.cli.options import session
 from flowc.design.design import Design
-from flowc.errors import UsageError
+from flowc.errors import UsageError, shown
 from flowc.files.dataset import Gathered, open_dataset, read_labels
 from flowc.files.write import check_writable
 
@@ -24,6 +25,7 @@ __all__ = ["Accuracy", "Ran", "run_dataset", "verify_dataset"]
 Array = NDArray[Any]
 
 _SEVERAL = 5
+_NO_CLASS = "Leave out --labels, or take a model that ends in a score per class"
 
 
 @dataclass
@@ -35,26 +37,40 @@ class Accuracy:
     among: int | None = 0
 
     def count(self, scores: Array, labels: Array) -> None:
-        """Counts a chunk: scores (N, classes), or classes (N,).
+        """Counts a chunk: scores (N, classes), or classes (N,). Of equal scores the first counts as the greater, as in `numpy.argmax`.
 
         Raises:
-            UsageError: the output is neither.
+            UsageError: the output is neither, or a label is no class.
         """
+        if sum(size > 1 for size in scores.shape[1:]) > 1:
+            raise UsageError(
+                f"the model's first output has the shape {scores.shape[1:]}, from which no class can be told",
+                remedy=_NO_CLASS,
+            )
         scores = scores.reshape(len(scores), -1)
+        classes = scores.shape[1]
         self.samples += len(labels)
-        if scores.shape[1] == 1 and scores.dtype.kind in "iu":
+        if classes == 1 and scores.dtype.kind in "iu":
             self.first += int((scores[:, 0] == labels).sum())
             self.among = None
             return
-        if scores.shape[1] == 1:
+        if classes == 1:
             raise UsageError(
-                "the model's first output is one number per sample, from which no class can be told",
-                remedy="Leave out --labels, or take a model that ends in a score per class",
+                "the model's first output is one number per sample, from which no class can be told", remedy=_NO_CLASS
             )
-        self.first += int((scores.argmax(1) == labels).sum())
-        if self.among is not None and scores.shape[1] > _SEVERAL:
-            best = np.argpartition(-scores.astype(np.float64), _SEVERAL - 1, axis=1)[:, :_SEVERAL]
-            self.among += int((best == labels[:, None]).any(1).sum())
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        if wrong.size:
+            raise UsageError(
+                f"label {wrong[0]} is no class of the model, whose first output has {classes} scores",
+                remedy=f"Count classes from 0: labels are 0 to {classes - 1}",
+            )
+        labels = labels.astype(np.int64)[:, None]
+        own = np.take_along_axis(scores, labels, axis=1)
+        ahead = ((scores > own) | ((scores == own) & (np.arange(classes) < labels))).sum(axis=1)
+        ahead[own[:, 0] != own[:, 0]] = classes  # no number is greater than NaN, and it is no score
+        self.first += int((ahead == 0).sum())
+        if self.among is not None and classes > _SEVERAL:
+            self.among += int((ahead < _SEVERAL).sum())
         else:
             self.among = None
 
@@ -65,11 +81,22 @@ class Accuracy:
 
 @dataclass
 class Ran:
-    """What a run came to: samples, seconds of emulation, accuracy where labels were given."""
+    """What a run came to: samples, seconds of emulation, the emulator's path, accuracy where labels were given."""
 
     samples: int = 0
     seconds: float = 0.0
+    emulator: str = "native"
     accuracy: Accuracy | None = field(default=None)
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; shares are 0 to 1, null where they are not known."""
+        found, rate = self.accuracy, self.samples / self.seconds if self.seconds else None
+        top1 = None if found is None else found.first / found.samples
+        top5 = None if found is None or found.among is None else found.among / found.samples
+        return {
+            "samples": self.samples, "seconds": self.seconds, "samples_per_s": rate, "emulator": self.emulator, "top1": top1, "top5": top5,
+        }  # fmt: skip
 
 
 def run_dataset(design: Design, source: Path, sink: Path, *, labels: str | None, emulator: str | None) -> Ran:
@@ -79,12 +106,16 @@ def run_dataset(design: Design, source: Path, sink: Path, *, labels: str | None,
         labels: classes to compare the first output with: the name of an array in ``source``, or a ``.npy`` file.
 
     Raises:
-        UsageError: a file can't be read or written, or does not fit the model.
+        UsageError: a file can't be read or written, or does not fit the model; or as of `flowc.kernels.used`.
     """
     check_writable([sink])
+    read = [source] if labels is None or not labels.endswith(".npy") else [source, Path(labels)]
+    if sink.exists() and any(path.exists() and sink.samefile(path) for path in read):
+        raise UsageError(f"'{shown(str(sink))}' is what is read", remedy="Name another file for the output")
     with open_dataset(source, design.inputs) as data, Gathered() as results, _bar(data.count) as tell:
         classes = None if labels is None else read_labels(labels, source, data.count)
         ran = Ran(accuracy=None if classes is None else Accuracy())
+        ran.emulator = "native" if kernels.used(emulator) else "numpy"
         for arrays in data.chunks():
             start = time.perf_counter()
             outputs = design.run_all(arrays, emulator=emulator)

@@ -6,6 +6,7 @@ Headers are checked before any data is read, as in `flowc.files.npz`; nothing is
 from __future__ import annotations
 
 import contextlib
+import lzma
 import shutil
 import tempfile
 import zipfile
@@ -29,6 +30,17 @@ Array = NDArray[Any]
 _CHUNK_BYTES = 32 << 20
 _MOST_CHUNK = 4096
 _COPY = 1 << 20
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
+"""What reading a damaged, encrypted or otherwise foreign file raises."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class Dataset:
             size = min(self.chunk, self.count - done)
             try:
                 arrays = {column.name: column.take(size) for column in self.columns}
-            except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            except _DAMAGE as error:
                 raise UsageError(
                     f"cannot read {self.where} behind sample {done}: {error}",
                     remedy="Save the file again, as numpy.save or numpy.savez write it",
@@ -107,7 +119,7 @@ def open_dataset(path: Path, expected: Mapping[str, InputSpec]) -> Iterator[Data
             raise UsageError(
                 f"{where} is not an .npz or .npy file: {error}", remedy="Save the arrays with numpy.save or numpy.savez"
             ) from error
-        except (OSError, ValueError, EOFError, zlib.error) as error:
+        except _DAMAGE as error:
             raise UsageError(
                 f"cannot read the file {where}: {getattr(error, 'strerror', None) or error}",
                 remedy="Check the path and its permissions",
@@ -123,9 +135,11 @@ def open_dataset(path: Path, expected: Mapping[str, InputSpec]) -> Iterator[Data
 
 
 def _columns(path: Path, expected: Mapping[str, InputSpec], where: str, stack: contextlib.ExitStack) -> list[_Column]:
-    with path.open("rb") as probe:
-        plain = probe.read(6) == b"\x93NUMPY"
-    if plain:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(
+            f"{where} is no regular file, and can't be read in any order", remedy="Write the samples to a file first"
+        )
+    if _is_plain(path):
         if len(expected) != 1:
             raise UsageError(
                 f"{where} holds one array, and the model has the inputs {', '.join(map(shown, expected))}",
@@ -139,6 +153,12 @@ def _columns(path: Path, expected: Mapping[str, InputSpec], where: str, stack: c
         _column(name, stored, stack.enter_context(archive.open(members[stored])), expected[name], members[stored].file_size, where)
         for name, stored in names_of(members, expected, where).items()
     ]  # fmt: skip
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file is a ``.npy``: one array, which has no name."""
+    with path.open("rb") as probe:
+        return probe.read(6) == b"\x93NUMPY"
 
 
 def _column(name: str, stored: str, stream: IO[bytes], spec: InputSpec, size: int, where: str) -> _Column:
@@ -166,19 +186,35 @@ class Gathered:
         self._stack.close()
 
     def add(self, arrays: Mapping[str, Array]) -> None:
-        """Appends results, by name; their shapes behind the first axis stay the same."""
-        for name, array in arrays.items():
-            if name not in self._parts:
-                file: IO[bytes] = tempfile.TemporaryFile(prefix="flowc-run-")  # noqa: SIM115 - closed by the stack
-                self._parts[name] = (self._stack.enter_context(file), array.shape[1:], array.dtype)
-            spool, shape, dtype = self._parts[name]
-            if array.shape[1:] != shape:
-                raise UsageError(
-                    f"output '{shown(name)}' has another shape in every sample, and can't be stacked",
-                    remedy="Run the samples one file at a time",
-                )
-            spool.write(np.ascontiguousarray(array, dtype).tobytes())
-            self._count[name] = self._count.get(name, 0) + len(array)
+        """Appends results, by name; their shapes behind the first axis stay the same.
+
+        Raises:
+            UsageError: they don't; or there is no room for them.
+        """
+        try:
+            for name, array in arrays.items():
+                self._append(name, array)
+        except OSError as error:
+            raise UsageError(
+                f"the results can't be kept in '{shown(tempfile.gettempdir())}' until all are there: {error.strerror or error}",
+                remedy="Make room, or name another folder in TMPDIR",
+            ) from error
+
+    def _append(self, name: str, array: Array) -> None:
+        if name not in self._parts:
+            # Unbuffered: what can't be written is noticed here.
+            file: IO[bytes] = tempfile.TemporaryFile(prefix="flowc-run-", buffering=0)  # noqa: SIM115 - closed by the stack
+            self._parts[name] = (self._stack.enter_context(file), array.shape[1:], array.dtype)
+        spool, shape, dtype = self._parts[name]
+        if array.shape[1:] != shape:
+            raise UsageError(
+                f"output '{shown(name)}' has another shape in every sample, and can't be stacked",
+                remedy="Run the samples one file at a time",
+            )
+        left = memoryview(np.ascontiguousarray(array, dtype).tobytes())
+        while left:
+            left = left[spool.write(left) :]
+        self._count[name] = self._count.get(name, 0) + len(array)
 
     def write(self, path: Path) -> None:
         """Writes everything as an ``.npz`` that appears whole or not at all.
@@ -211,24 +247,33 @@ def read_labels(source: str, data: Path, count: int) -> Array:
     """
     where = f"labels '{shown(source)}'"
     try:
-        if source.endswith(".npy"):
-            labels: Array = np.load(source, allow_pickle=False)
-        else:
-            with np.load(data, allow_pickle=False) as stored:
-                if not hasattr(stored, "files") or source not in stored.files:
-                    raise UsageError(
-                        f"{where}: '{shown(str(data))}' holds no array of that name",
-                        remedy="Name an array that it holds",
-                    )
-                labels = stored[source]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        labels = np.load(source, allow_pickle=False) if source.endswith(".npy") else _named(source, data, where)
+    except _DAMAGE as error:
         raise UsageError(
             f"{where} can't be read: {getattr(error, 'strerror', None) or error}",
             remedy="Save the labels with numpy.save",
         ) from error
+    if not isinstance(labels, np.ndarray):
+        raise UsageError(f"{where} are several arrays", remedy="Save them with numpy.save")
     if labels.dtype.kind not in "iu" or labels.shape not in ((count,), (count, 1)):
         raise UsageError(
             f"{where} are {labels.dtype} of shape {labels.shape}, must be {count} integers",
             remedy="Give one integer per sample",
         )
     return labels.reshape(-1)
+
+
+def _named(name: str, data: Path, where: str) -> Array:
+    """An array of the file of samples."""
+    if _is_plain(data):
+        raise UsageError(
+            f"{where}: '{shown(str(data))}' holds the samples alone",
+            remedy="Name a .npy file of labels, or save samples and labels with numpy.savez",
+        )
+    with np.load(data, allow_pickle=False) as stored:
+        if name not in stored.files:
+            raise UsageError(
+                f"{where}: '{shown(str(data))}' holds no array of that name", remedy="Name an array that it holds"
+            )
+        found: Array = stored[name]
+    return found

@@ -49,7 +49,7 @@ def load() -> Library:
 def unavailable() -> str | None:
     """Why the kernels can't be had here, or None."""
     found = _loaded()
-    return str(found) if isinstance(found, KernelsUnavailableError) else None
+    return found.message if isinstance(found, KernelsUnavailableError) else None
 
 
 def used(emulator: str | None) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +90,12 @@ def test_labels_and_accuracy(tmp_path: Path) -> None:
         read_labels("wrong", path, 3)
     with pytest.raises(UsageError, match="no array of that name"):
         read_labels("classes", path, 3)
+    np.save(tmp_path / "data.npy", samples(3))
+    with pytest.raises(UsageError, match="holds the samples alone"):
+        read_labels("labels", tmp_path / "data.npy", 3)
+    path.rename(tmp_path / "renamed.npy")
+    with pytest.raises(UsageError, match="are several arrays"):
+        read_labels(str(tmp_path / "renamed.npy"), path, 3)
     scores = np.array([[0, 1, 9, 2, 3, 4, 5], [1, 9, 8, 7, 6, 5, 4], [7, 6, 5, 4, 3, 2, 9]], np.float32)
     found = Accuracy()
     found.count(scores, labels)
@@ -97,3 +106,56 @@ def test_labels_and_accuracy(tmp_path: Path) -> None:
     assert str(found) == "top-1 66.67%"
     with pytest.raises(UsageError, match="one number per sample"):
         Accuracy().count(np.zeros((3, 1), np.float32), labels)
+    with pytest.raises(UsageError, match=r"has the shape \(7, 2, 2\), from which no class"):
+        Accuracy().count(np.zeros((3, 7, 2, 2), np.float32), labels)
+    for wrong in (-1, 7):
+        with pytest.raises(UsageError, match=f"label {wrong} is no class of the model.*labels are 0 to 6"):
+            Accuracy().count(scores, np.array([0, wrong, 0]))
+
+
+def test_equal_scores_count_in_their_order() -> None:
+    """As in argmax, so that top-5 is never below top-1; a score that is no number is none."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 3, (200, 12)).astype(np.float32)
+    labels = rng.integers(0, 12, 200).astype(np.uint64)
+    found = Accuracy()
+    found.count(scores, labels)
+    assert found.first == (scores.argmax(1) == labels).sum()
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
+    assert found.among == (best == labels[:, None]).any(1).sum()
+    found = Accuracy()
+    found.count(np.full((3, 12), np.nan), np.zeros(3, np.int64))
+    assert (found.first, found.among) == (0, 0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_archives_are_refused(tmp_path: Path, method: int) -> None:
+    path, stored = tmp_path / "data.npz", io.BytesIO()
+    np.save(stored, samples(900))
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x.npy", stored.getvalue())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="cannot read|holds NaN"), open_dataset(path, SPEC) as opened:
+        list(opened.chunks())
+
+
+def test_pipes_are_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is no regular file"), open_dataset(tmp_path / "pipe", SPEC):
+        pass
+
+
+def test_no_room_for_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    monkeypatch.setattr(
+        dataset.tempfile, "TemporaryFile", lambda prefix, buffering: full.open("wb", buffering=buffering)
+    )
+    with (
+        Gathered() as results,
+        pytest.raises(UsageError, match="can't be kept in '.*' until all are there: No space left on device"),
+    ):
+        results.add({"a": np.zeros(10)})

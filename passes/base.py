@@ -22,7 +22,7 @@ class Note(NamedTuple):
 class ModelPass(ir.passes.InPlacePass):
     """A rewrite of the model graph: changes the graph in place and says whether it did.
 
-    Options of a pass are dataclass fields. ``name`` serves registry, command line and documentation.
+    Options of a pass are dataclass fields; one without any is a plain class. ``name`` serves registry, command line and documentation.
     """
 
     name: ClassVar[str]

@@ -10,7 +10,6 @@ checked on all of them; folding makes a threshold or table unit of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -35,7 +34,6 @@ _MOST_VALUES = 1 << 16
 _FINER = (0, 1, 2, 3, 4)
 
 
-@dataclass
 class CloseElementwise(ModelPass):
     """See the module."""
 

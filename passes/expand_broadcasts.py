@@ -6,7 +6,6 @@ gate's one pixel has to be repeated; as an operator of its own it can be moved b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +18,6 @@ from flowc.passes.base import ModelPass
 __all__ = ["ExpandBroadcasts"]
 
 
-@dataclass
 class ExpandBroadcasts(ModelPass):
     """See the module. Only pixels are repeated, whole frames from one (or rows and columns by whole factors)."""
 

@@ -7,7 +7,6 @@ and stored instead of wide ones. A maximum commutes with every nondecreasing cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -26,7 +25,6 @@ _PER_CHANNEL = {"MaxPool", "Pad", "Resize"}
 _SCALAR = {"DepthToSpace", "Reshape", "SpaceToDepth", "Transpose"}
 
 
-@dataclass
 class HoistQuantizers(ModelPass):
     """See the module."""
 

@@ -10,7 +10,6 @@ scales are equal or integer multiples of one unit, so that nothing is approximat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +26,6 @@ from flowc.passes.weights import integer_ratio
 __all__ = ["IntegerJoins"]
 
 
-@dataclass
 class IntegerJoins(ModelPass):
     """See the module."""
 

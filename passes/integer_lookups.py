@@ -10,7 +10,6 @@ host too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +26,6 @@ _MOST_ROWS = 1 << 16
 """Rows of the largest table: indices of 16 bits."""
 
 
-@dataclass
 class IntegerLookups(ModelPass):
     """See the module."""
 

@@ -8,7 +8,6 @@ other reductions into these forms).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,7 +22,6 @@ from flowc.passes.remedies import ONE_SCALE, WHOLE_ZERO
 __all__ = ["IntegerPools"]
 
 
-@dataclass
 class IntegerPools(ModelPass):
     """See the module."""
 

@@ -34,7 +34,6 @@ from flowc.units.base import Array
 __all__ = ["IntegerProducts"]
 
 
-@dataclass
 class IntegerProducts(ModelPass):
     """See the module."""
 

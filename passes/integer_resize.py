@@ -9,7 +9,6 @@ DepthToSpace puts side by side. What lies outside is the edge, as the operator h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +23,6 @@ from flowc.units.base import Array
 __all__ = ["IntegerResize"]
 
 
-@dataclass
 class IntegerResize(ModelPass):
     """See the module."""
 

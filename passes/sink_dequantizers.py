@@ -6,7 +6,6 @@ operations that consume them. Holds for weights (transposes) and activations ali
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +20,6 @@ from flowc.units.base import Array
 __all__ = ["SinkDequantizers"]
 
 
-@dataclass
 class SinkDequantizers(ModelPass):
     """See the module."""
 

@@ -9,7 +9,6 @@ and addition that it is where its channels do not stay on axis 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -27,7 +26,6 @@ __all__ = ["SinkElementwise"]
 _MOVES = {"DepthToSpace", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "SpaceToDepth", "Transpose"}
 
 
-@dataclass
 class SinkElementwise(ModelPass):
     """See the module."""
 

@@ -10,7 +10,6 @@ negative scale (which would be a minimum of integers) is taken of integers of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +27,6 @@ __all__ = ["SpreadReductions"]
 _REDUCTIONS = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "GlobalMaxPool"}
 
 
-@dataclass
 class SpreadReductions(ModelPass):
     """See the module. Reductions that have integers neither in front of nor behind them are left to the host."""
 

@@ -9,7 +9,6 @@ The same products are added; a unit wants the matrix that it holds on the right.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -23,7 +22,6 @@ from flowc.units.base import Array
 __all__ = ["TurnProducts"]
 
 
-@dataclass
 class TurnProducts(ModelPass):
     """See the module."""
 

@@ -6,9 +6,8 @@ master and the block protocol ``ap_ctrl_chain``; one call moves a batch of frame
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.backends.hls.split import split_large
 from flowc.backends.hls.text import comment
@@ -27,8 +26,7 @@ _WORD = 64
 """Bytes that a mover reads or writes in a cycle: 512 bits, the widest master of the cards' memory ports."""
 
 
-@dataclass(frozen=True)
-class Mover:
+class Mover(NamedTuple):
     """A kernel that moves one stream.
 
     Attributes:

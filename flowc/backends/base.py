@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from flowc.errors import UnsupportedError, UsageError, shown
 from flowc.targets import Target
@@ -54,8 +54,7 @@ class Cells:
     cell: str | None = None
 
 
-@dataclass(frozen=True)
-class Marked:
+class Marked(NamedTuple):
     """A FIFO whose high-water mark the hardware keeps: the units that it joins, and the beats that it is made for."""
 
     src: str

@@ -10,9 +10,8 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.errors import FlowcError, shown, similar
 from flowc.files.read import read_file
@@ -23,8 +22,7 @@ _LARGEST_FILE = 1_000_000
 _MOST = 10**15
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One key of a file: its name, what is allowed there (in words and as a test), and whether it must be there."""
 
     name: str

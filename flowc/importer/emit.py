@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,7 @@ Array = npt.NDArray[Any]
 _SHARED = 1024
 
 
-@dataclass(frozen=True)
-class Quantizer:
+class Quantizer(NamedTuple):
     """The integer side of a quantizer: inclusive bounds `lo`, `hi`, how it rounds, and in which order it computes."""
 
     bits: int

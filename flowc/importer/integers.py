@@ -11,7 +11,7 @@ Drives the lowering of QDQ, QCDQ and QOperator models, and repairs what surround
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -80,8 +80,7 @@ def lower_integers(model: ir.Model) -> None:
     forget_shapes(graph)
 
 
-@dataclass(frozen=True)
-class _Carried:
+class _Carried(NamedTuple):
     """The integer type that a float32 tensor carries; whether its values are those of a quantizer (not of a sum)."""
 
     dtype: ir.DataType | None

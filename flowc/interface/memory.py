@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from flowc.interface.weights import weight_ports
 from flowc.interface.wire import DmaEngine, boundary
@@ -33,8 +34,7 @@ MEMORY_PORTS = {"zynq-7000": MemoryPorts(4, 64), "zynq-ultrascale+": MemoryPorts
 """High-performance slave ports: S_AXI_HP0 to 3 (UG585), S_AXI_HP0_FPD to 3 (UG1085)."""
 
 
-@dataclass(frozen=True)
-class Bus:
+class Bus(NamedTuple):
     """What shares one memory port.
 
     Attributes:

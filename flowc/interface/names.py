@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from flowc.units import Mvtu, Vvtu
@@ -69,8 +69,7 @@ _PARTS = ("", "_layer", "_weights", "_activation", "_scales", "_order")
 """What a layer's function, types and constants add to its name."""
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """C++ names of a design.
 
     Attributes:

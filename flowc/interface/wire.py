@@ -8,7 +8,7 @@ several DMA engines: each moves an equal part of every beat.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flowc.errors import InfeasibleError
 from flowc.interface.names import name_design
@@ -29,8 +29,7 @@ _DMA_BYTES = 128  # widest AXI4-Stream of the AXI DMA: 1024 bits (PG021)
 _STREAM_BYTES = 512  # widest AXI4-Stream of the width converter (PG085) and of an HLS stream: 4096 bits
 
 
-@dataclass(frozen=True)
-class HostPort:
+class HostPort(NamedTuple):
     """One boundary stream and its widths.
 
     Attributes:
@@ -101,8 +100,7 @@ class HostPort:
         return self.beats * self.memory_bytes
 
 
-@dataclass(frozen=True)
-class DmaEngine:
+class DmaEngine(NamedTuple):
     """The DMA engine of one part of a boundary stream's beats."""
 
     port: HostPort

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc import progress
 from flowc.backends.hls.alone import unit_files
@@ -33,8 +32,7 @@ _DEFAULT_DEPTH = 2  # of a stream that nothing has sized: what Vitis HLS takes i
 _COMMON_EFFORT = 8  # of compiling top level and test bench, in layers
 
 
-@dataclass(frozen=True)
-class _Wire:
+class _Wire(NamedTuple):
     """A stream between units as C++."""
 
     name: str
@@ -48,8 +46,7 @@ class _Wire:
         return word(self.bits)
 
 
-@dataclass(frozen=True)
-class _Port:
+class _Port(NamedTuple):
     """A port of the accelerator as C++."""
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.model.dtypes import IntType
 from flowc.units import Unit
@@ -27,8 +27,7 @@ def word(bits: int) -> str:
     return f"ap_uint<{bits}>"
 
 
-@dataclass(frozen=True)
-class Constant:
+class Constant(NamedTuple):
     """A constant array or object of a layer's parameter header.
 
     Attributes:
@@ -48,8 +47,7 @@ class Constant:
     code: str = ""
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """A memory that a layer reads and writes, a whole word at a time.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,8 +36,7 @@ def stored_type(values: Array) -> str:
     return f"int{stored_bits(values)}_t"
 
 
-@dataclass(frozen=True)
-class WeightStore:
+class WeightStore(NamedTuple):
     """A layer's weights in C++.
 
     Attributes:
@@ -112,8 +111,7 @@ def _slices(lanes: int, bits: int) -> int:
     return next(n for n in range(1, lanes + 1) if lanes % n == 0 and lanes // n * bits <= WIDEST_WORD)
 
 
-@dataclass(frozen=True)
-class ActivationCode:
+class ActivationCode(NamedTuple):
     """An activation in C++: the expression that names it, its constants and the pragmas about them."""
 
     expression: str

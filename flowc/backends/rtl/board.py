@@ -6,9 +6,8 @@ and pins), the modules of the line, and the constraints of the pins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.backends.render import commented, copied, render, write
 from flowc.errors import InfeasibleError, UsageError
@@ -30,8 +29,7 @@ _MOST_OFF = 0.025
 _CLOSE = 1e-3
 
 
-@dataclass(frozen=True)
-class Pll:
+class Pll(NamedTuple):
     """Dividers of a PLL.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ _GUESSED_LEVELS = 24
 _EXACT_DOUBLE = 1 << 53
 
 
-@dataclass(frozen=True)
-class Accumulators:
+class Accumulators(NamedTuple):
     """What a kernel hands to its activation: ``acc = scale * raw + offset``, of which it has ``raw``.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ class OutOfTypeError(Exception):
     """An integer is not a value of its stream's type; the kernels compute with values of the types alone."""
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """``value = step * code + low``; ``wide`` codes are int32, others bytes. Values run from ``low`` to ``high``."""
 
     wide: bool

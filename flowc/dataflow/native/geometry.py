@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flowc.units import Mvtu, Pool, Vvtu, Window
 
 __all__ = ["Geometry", "fuses"]
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(NamedTuple):
     """A frame (h, w, c), and windows on it.
 
     Attributes:

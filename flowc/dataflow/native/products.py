@@ -13,7 +13,7 @@ Every bound follows from the weights and from the type of the stream, for each o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,8 +48,7 @@ def sum_bounds(weights: Array, low: int, high: int) -> tuple[Array, Array]:
     return positive * low + negative * high, positive * high + negative * low
 
 
-@dataclass(frozen=True)
-class _Product:
+class _Product(NamedTuple):
     """What the kernels are chosen by.
 
     ``weights`` int64 (groups, rows, runs, elements of a run).
@@ -183,7 +182,7 @@ def _written_out(product: _Product) -> tuple[Call, _Product]:
     write = Call(OperationKind.WINDOW, product.source.buffer, windows, fields=g.fields | sized(groups=1))
     shaped = product.weights.reshape(1, rows, 1, c)
     source, geometry = Value(windows, product.code), Geometry(h, w, c, out=(h, w))
-    return write, replace(product, source=source, geometry=geometry, weights=shaped, offsets=[0])
+    return write, product._replace(source=source, geometry=geometry, weights=shaped, offsets=[0])
 
 
 def _pairs(product: _Product, out: Buffer) -> list[Call] | None:
@@ -215,8 +214,7 @@ def _words(product: _Product, out: Buffer) -> Call:
     return call
 
 
-@dataclass(frozen=True)
-class _Tables:
+class _Tables(NamedTuple):
     """Tables of the sums of a group of inputs for each of sixteen groups of weights.
 
     ``entries`` uint8 (groups of inputs, 16): ``(sum - least) / unit``.

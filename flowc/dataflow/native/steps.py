@@ -8,7 +8,7 @@ monotone, it is then right everywhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +26,7 @@ _CONVERTED = float(1 << 30)
 """Bound of what a line gives before it is cut off."""
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """``base + step * (number of thresholds that x reaches)``: thresholds int64 (C, K) ascending, base int64 (C,).
 
     ``slope`` (C,): levels per integer of the line that the thresholds were made from, where it is known. ``sign`` (C,): -1 for

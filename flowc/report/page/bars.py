@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Bar", "Bars", "EnergyRow", "FifoRow", "cycle_bars", "energy_bars", "fifo_bars", "stage_bars"]
 
@@ -14,8 +13,7 @@ MOST_ROWS = 2000
 """Rows of a table; what is left out is said."""
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """A row: name, kind of unit, figure, the part of the scale it fills (0 to 1), and whether it binds."""
 
     name: str
@@ -25,8 +23,7 @@ class Bar:
     binds: bool = False
 
 
-@dataclass(frozen=True)
-class Bars:
+class Bars(NamedTuple):
     """Rows and what a full bar stands for."""
 
     rows: list[Bar]
@@ -56,8 +53,7 @@ def cycle_bars(report: Report) -> Bars:
     return Bars(rows, full, len(layers) - len(rows))
 
 
-@dataclass(frozen=True)
-class EnergyRow:
+class EnergyRow(NamedTuple):
     """A layer's multiply-accumulates, bit operations and energy, with the shares of the greatest."""
 
     name: str
@@ -86,8 +82,7 @@ def energy_bars(report: Report) -> list[EnergyRow]:
     ]
 
 
-@dataclass(frozen=True)
-class FifoRow:
+class FifoRow(NamedTuple):
     """A stream: its ends, width, depth, most beats held in the model's simulation and in that of the SystemVerilog."""
 
     source: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.report.page.layers import Place, arrange, columns, rows_of
 from flowc.report.page.resources import family
@@ -26,8 +25,7 @@ MOST_UNITS = 1500
 """Units that are drawn; a larger graph is left to its table."""
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(NamedTuple):
     """A unit: its corner, what it is, what stands in it, how much of the interval it works, and whether it binds."""
 
     x: float
@@ -42,8 +40,7 @@ class Box:
     title: str
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A stream: its path, how thick, its label and where that stands, and what a tooltip says."""
 
     path: str
@@ -54,8 +51,7 @@ class Line:
     title: str
 
 
-@dataclass(frozen=True)
-class Drawing:
+class Drawing(NamedTuple):
     """The graph; where it is too large to draw, `units` is still its size and there are no boxes."""
 
     width: int

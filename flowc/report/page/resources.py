@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["FAMILIES", "Stack", "family", "stack_resources"]
 
@@ -41,8 +40,7 @@ def family(kind: str) -> str:
     return _KINDS.get(kind, "route")
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A part of a stack: family, amount, and where it begins and how long it is, as shares of the scale."""
 
     family: str
@@ -51,8 +49,7 @@ class Segment:
     length: float
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(NamedTuple):
     """One resource.
 
     Attributes:

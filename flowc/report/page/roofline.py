@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.report.text import amount
 
@@ -18,8 +17,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 16, 44
 _MOST_POINTS = 400
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A layer or the whole network: where, and what a tooltip says."""
 
     x: float
@@ -30,16 +28,14 @@ class Point:
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(NamedTuple):
     """A line of the grid and its label."""
 
     at: float
     text: str
 
 
-@dataclass(frozen=True)
-class Roofline:
+class Roofline(NamedTuple):
     """The drawing: the roof as a path, points, grid."""
 
     width: int
@@ -58,8 +54,7 @@ class Roofline:
     attainable: float | None
 
 
-@dataclass(frozen=True)
-class _Axes:
+class _Axes(NamedTuple):
     """Powers of ten that the axes span."""
 
     x0: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -18,8 +17,7 @@ _LEAST_BAND = 2.0
 _SAID = 8
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """An open window: left edge, width, and its integers in words."""
 
     x: float
@@ -27,8 +25,7 @@ class Band:
     text: str
 
 
-@dataclass(frozen=True)
-class Staircase:
+class Staircase(NamedTuple):
     """One activation drawn, with the same in words for those who can't see it."""
 
     layer: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.report.text import amount, size
 
@@ -15,8 +14,7 @@ _NAMED = 70
 """Slots at least this wide carry their layer's name."""
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """A layer: where its time begins and how long it is; how much of it the array, reads and writes take."""
 
     x: float
@@ -30,8 +28,7 @@ class Slot:
     text: str
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(NamedTuple):
     """The drawing: slots, and ticks of the axis in cycles."""
 
     width: int

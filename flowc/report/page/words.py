@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowc.errors import counted
 from flowc.report.text import number, percent
@@ -20,8 +19,7 @@ _FULL = 0.9
 _CLOSE = 1.05
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A figure of the first screen.
 
     Attributes:
@@ -41,8 +39,7 @@ class Fact:
     good: bool | None = None
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """The first screen: figures, and sentences on what they mean."""
 
     facts: list[Fact]

@@ -63,33 +63,39 @@ module flowc_dot_packed #(
       localparam int T = c * CHAIN + s;
       localparam int INSIDE = s < 2 ? s : 2;  // registers of a slice
       localparam int BEFORE = s - INSIDE;
-      logic [ROWS*W_BITS-1:0] own, later[BEFORE+1];
-      logic signed [X_VALUE-1:0] value[BEFORE+1];
+      logic [ROWS*W_BITS-1:0] own, weights;
+      logic signed [X_VALUE-1:0] value;
       for (genvar r = 0; r < ROWS; r++) begin : g_own
         assign own[r*W_BITS+:W_BITS] = w[(r*TERMS+T)*W_BITS+:W_BITS];
       end
-      assign later[0] = own;
-      assign value[0] = values[T];
-      for (genvar i = 1; i <= BEFORE; i++) begin : g_later
-        always_ff @(posedge clk)
-          if (enable) begin
-            later[i] <= later[i-1];
-            value[i] <= value[i-1];
+      if (BEFORE == 0) begin : g_direct
+        assign weights = own;
+        assign value = values[T];
+      end else begin : g_later
+        // A register of its own for every step: of an array, simulators copy each element by way of another.
+        for (genvar i = 0; i < BEFORE; i++) begin : g_step
+          logic [ROWS*W_BITS+X_VALUE-1:0] held;
+          if (i == 0) begin : g_first
+            always_ff @(posedge clk) if (enable) held <= {own, values[T]};
+          end else begin : g_next
+            always_ff @(posedge clk) if (enable) held <= g_step[i-1].held;
           end
+        end
+        assign {weights, value} = g_step[BEFORE-1].held;
       end
       logic signed [WIDE-1:0] codes;
       always_comb begin
         codes = '0;
         for (int r = 0; r < ROWS; r++) begin
-          codes[r*FIELD+SHIFT+:W_BITS] = later[BEFORE][r*W_BITS+:W_BITS];
-          if (W_KIND == 1 && !CODED) codes[r*FIELD+W_BITS-1] = !later[BEFORE][r*W_BITS+W_BITS-1];
+          codes[r*FIELD+SHIFT+:W_BITS] = weights[r*W_BITS+:W_BITS];
+          if (W_KIND == 1 && !CODED) codes[r*FIELD+W_BITS-1] = !weights[r*W_BITS+W_BITS-1];
         end
       end
       logic [47:0] sum;
       flowc_mac #(
           .A_BITS(WIDE), .B_BITS(X_VALUE), .C_BITS(48), .OFFSET(OFFSET), .INPUTS(INSIDE), .CHAINED(s > 0), .ADDS(s == 0)
       ) slice (
-          .clk, .enable, .a(codes), .b(value[BEFORE]), .c(everywhere(SLICES * LEAST)), .chain_in(sums_of[s]), .chain_out(sums_of[s+1]), .sum);
+          .clk, .enable, .a(codes), .b(value), .c(everywhere(SLICES * LEAST)), .chain_in(sums_of[s]), .chain_out(sums_of[s+1]), .sum);
       if (s < SLICES - 1) begin : g_passed
         wire unused = &{1'b0, sum};
       end

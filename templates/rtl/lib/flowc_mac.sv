@@ -28,20 +28,32 @@ module flowc_mac #(
   ) slice (.clk, .enable, .a, .b, .c, .chain_in, .chain_out, .sum);
 `else
   localparam int PRODUCT = A_BITS + B_BITS;
-  logic signed [A_BITS-1:0] wide[INPUTS+1];
-  logic signed [B_BITS-1:0] narrow[INPUTS+1];
-  assign wide[0] = a;
-  assign narrow[0] = b;
-  for (genvar i = 0; i < INPUTS; i++) begin : g_input
+  logic signed [A_BITS-1:0] wide;
+  logic signed [B_BITS-1:0] narrow;
+  if (INPUTS == 0) begin : g_direct
+    assign wide = a + A_BITS'(OFFSET);
+    assign narrow = b;
+  end else begin : g_inputs
+    logic signed [A_BITS-1:0] a_last;
+    logic signed [B_BITS-1:0] b_last;
+    if (INPUTS == 1) begin : g_one
+      assign a_last = a;
+      assign b_last = b;
+    end else begin : g_two
+      always_ff @(posedge clk)
+        if (enable) begin
+          a_last <= a;
+          b_last <= b;
+        end
+    end
     always_ff @(posedge clk)
       if (enable) begin
-        wide[i+1] <= i == INPUTS - 1 ? wide[i] + A_BITS'(OFFSET) : wide[i];
-        narrow[i+1] <= narrow[i];
+        wide <= a_last + A_BITS'(OFFSET);
+        narrow <= b_last;
       end
   end
-  wire signed [A_BITS-1:0] factor = INPUTS == 0 ? a + A_BITS'(OFFSET) : wide[INPUTS];
   logic signed [PRODUCT-1:0] product;
-  always_ff @(posedge clk) if (enable) product <= PRODUCT'(factor) * PRODUCT'(narrow[INPUTS]);
+  always_ff @(posedge clk) if (enable) product <= PRODUCT'(wide) * PRODUCT'(narrow);
   logic signed [47:0] earlier, added;
   if (CHAINED) begin : g_chained
     assign earlier = chain_in;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from flowc.backends.rtl import simulate
 from flowc.backends.rtl.generate import generate
 from flowc.backends.rtl.lint import lint
+from flowc.backends.rtl.tools import verilator_root
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.units import Activate, Frame, Mvtu, Requant, Unit
 from tests.backends.hls.random_units import accumulator, integers, side_by_side
@@ -95,3 +98,14 @@ def test_every_pair_of_kinds(tmp_path: Path, named: bool) -> None:
     primitives = tmp_path / "primitives.sv" if named else None
     binary = simulate.compile(tmp_path, graph, quick=True, tables=True, primitives=primitives)
     expect_equal(graph, simulate.run(binary, graph, frames, stalls=20), frames)
+
+
+def test_a_slice_is_a_few_lines_of_a_simulation(tmp_path: Path) -> None:
+    """In arrays, registers of chains took a million characters of C++ for 32 slices, and g++ minutes for a small network of many."""
+    root, library = verilator_root(), Path(__file__).parents[3] / "templates" / "rtl" / "lib"
+    command = [str(root / "bin" / "verilator_bin"), "--cc", "-O3", "-Wno-fatal", "--Mdir", str(tmp_path), "-y", "."]
+    command += ["--x-assign", "fast", "--x-initial", "fast", "-GTERMS=32", "-GCHAIN=16", "-GSTAGES=20"]
+    command += ["--top-module", "flowc_dot_packed", "flowc_dot_packed.sv"]
+    environment = {**os.environ, "VERILATOR_ROOT": str(root)}
+    subprocess.run(command, cwd=library, check=True, capture_output=True, env=environment)
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.cpp")) < 10_000 * 32

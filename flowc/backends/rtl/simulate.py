@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowc import progress
+from flowc.backends.render import copied
 from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_port_vectors
 from flowc.backends.rtl.tools import compiler, verilator_root
 from flowc.backends.rtl.wiring import wires
@@ -27,6 +29,10 @@ _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-t
 COMPILE = ("-std=c++17", "-w", "-DVM_TRACE=0", "-DVL_TIME_CONTEXT=1")
 """Options of everything that is linked with `library`."""
 
+_EFFORT = "-O1"
+"""Of what runs every cycle. With -O2 g++ takes twice as long for a tenth less instructions: more than a few frames win."""
+
+_COUNTS = ("-mpopcnt",) if platform.machine().lower() in ("x86_64", "amd64") else ()
 _RUNTIME = ("verilated", "verilated_threads")
 _STUCK = 3
 
@@ -102,11 +108,11 @@ def library(root: Path, cxx: str) -> list[Path]:
         for name in _RUNTIME:
             include = [f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
             source = root / "include" / f"{name}.cpp"
-            _run([cxx, *COMPILE, "-O0", *include, "-c", "-o", str(folder / f"{name}.o"), str(source)], folder, cxx)
+            _run([cxx, *COMPILE, _EFFORT, *include, "-c", "-o", str(folder / f"{name}.o"), str(source)], folder, cxx)
 
     said = subprocess.run([cxx, "-v"], capture_output=True, text=True, errors="replace", check=False).stderr
     sources = [p for p in sorted((root / "include").rglob("*")) if p.suffix in (".cpp", ".h")]
-    folder = kept("verilator", [said, *COMPILE, *(p.read_bytes() for p in sources)], make, most=2)
+    folder = kept("verilator", [said, *COMPILE, _EFFORT, *(p.read_bytes() for p in sources)], make, most=2)
     if folder is None:
         folder = Path(_SCRATCH.name)
         make(folder)
@@ -144,18 +150,20 @@ def compile(  # noqa: A001 - simulate.compile reads well
     progress.at("translating by Verilator")
     command += ["--output-split", "20000", "sim/public.vlt", "-f", "files.f"]
     _run(command, folder, "Verilator", {**os.environ, "VERILATOR_ROOT": str(root)})
-    include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}"]
+    (build / "popcount.h").write_text(copied("rtl/sim/popcount.h", "", "//"), encoding="utf-8")
+    include = [f"-I{build}", f"-I{root / 'include'}", f"-I{root / 'include' / 'vltstd'}", *_COUNTS]
     sources = [*sorted(build.glob("V*.cpp")), folder.resolve() / "sim" / "bench.cpp"]
     # What runs once takes long to optimize and wins nothing. One file reads Verilator's headers, which take most of the time, once.
-    once = [source for source in sources if quick or source.stem.endswith(("__Slow", "__Dpi", "__Syms", top))]
+    once = [source for source in sources if quick or source.stem.endswith(("__Slow", "__Dpi", "__Syms"))]
     rest = build / "rest.cpp"
     rest.write_text("".join(f'#include "{source}"\n' for source in once), encoding="utf-8")
-    jobs = [(rest, "-O0"), *((source, "-O2") for source in sources if source not in once)]
+    jobs = [(rest, "-O0"), *((source, _EFFORT) for source in sources if source not in once)]
     objects = [build / f"{source.stem}.o" for source, _ in jobs]
+    counts = ["-include", str(build / "popcount.h")]
 
     def translate(job: tuple[Path, str], target: Path) -> None:
         source, effort = job
-        _run([cxx, *COMPILE, effort, *include, "-c", "-o", str(target), str(source)], folder, cxx)
+        _run([cxx, *COMPILE, effort, *include, *counts, "-c", "-o", str(target), str(source)], folder, cxx)
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         runtime = pool.submit(library, root, cxx)
@@ -178,7 +186,14 @@ def _run(command: Sequence[str], folder: Path, name: str, env: Mapping[str, str]
 
 
 def run(
-    binary: Path, graph: Dataflow, inputs: Sequence[Array], *, stalls: int = 0, seed: int = 1, golden: bool = True
+    binary: Path,
+    graph: Dataflow,
+    inputs: Sequence[Array],
+    *,
+    stalls: int = 0,
+    seed: int = 1,
+    golden: bool = True,
+    emulated: Mapping[Stream, Array] | None = None,
 ) -> Observed:
     """Runs frames through a compiled design, back to back.
 
@@ -189,6 +204,7 @@ def run(
         stalls: cycles of 100 in which each side of each stream is held back, at random.
         seed: of the stalls.
         golden: compare every stream with the emulator's.
+        emulated: what the emulator says of these inputs (`flowing`), if that is known; else it is asked.
 
     Raises:
         MismatchError: the simulation itself fails.
@@ -201,7 +217,7 @@ def run(
         results.mkdir()
         write_port_vectors(Path(scratch), graph, inputs)
         if golden:
-            write_golden(Path(scratch), graph, flowing(graph, inputs))
+            write_golden(Path(scratch), graph, flowing(graph, inputs) if emulated is None else emulated)
         patience = 2 * max(u.cycles for u in graph) * (1 if stalls == 0 else 4) + 1000
         command = [str(binary), scratch, str(results), str(count), str(stalls), str(seed), str(patience)]
         command += [f"+stalls={stalls}", f"+verilator+seed+{seed}"]

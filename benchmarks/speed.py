@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -242,10 +242,15 @@ def shown(found: Mapping[str, Any]) -> str:
     return f"{found['net']:17} batch {found['batch']:<5} " + "   ".join(cells)
 
 
+def ratios_in(record: Mapping[str, Any]) -> dict[tuple[str, int], dict[str, float]]:
+    """Net and batch -> side -> ratio to onnxruntime."""
+    return {(e["net"], e["batch"]): e["ratio_to_onnxruntime"] for e in record["nets"]}
+
+
 def against(stored: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    """Prints ratios beside those of a stored run; whether none fell by a quarter."""
-    before = {(e["net"], e["batch"]): e["ratio_to_onnxruntime"] for e in stored["nets"]}
-    good = True
+    """Prints ratios beside those of a stored run; whether none fell by a quarter, and there was one to compare."""
+    before = ratios_in(stored)
+    good, compared = True, 0
     for e in found["nets"]:
         old = before.get((e["net"], e["batch"]))
         for side in ("native", "numpy"):
@@ -253,27 +258,53 @@ def against(stored: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
                 continue
             now = e["ratio_to_onnxruntime"][side]
             fell = now < _FELL * old[side]
-            good &= not fell
+            good, compared = good and not fell, compared + 1
             print(
                 f"{e['net']:17} batch {e['batch']:<5} {side:7} {old[side]:.2f}x -> {now:.2f}x{'  FELL' if fell else ''}"
             )
-    return good
+    if not compared:
+        print("the stored run has none of these networks at these batches: nothing was compared")
+    return good and compared > 0
 
 
-def main() -> None:
+def record_in(path: str) -> dict[str, Any]:
+    """A stored run, read when it is named: it may be the file that this run writes."""
+    try:
+        found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        ratios_in(found)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise argparse.ArgumentTypeError(f"'{path}' is no record of an earlier run ({error!r})") from error
+    return found
+
+
+def network_names(text: str) -> list[str]:
+    """Networks by name, with commas between them."""
+    names = text.split(",")
+    unknown = [name for name in names if name not in BATCHES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(map(repr, unknown))}: the networks are {', '.join(BATCHES)}")
+    return names
+
+
+def options_in(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; with None, this process's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default=",".join(BATCHES))
+    parser.add_argument("--nets", type=network_names, default=list(BATCHES))
     parser.add_argument("--models", type=Path, default=Path(".cache/models"), help="folder of the ONNX files")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--against", type=record_in)
     parser.add_argument("--csim", action="store_true")
     parser.add_argument("--loopback", action="store_true")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    options = options_in(None)
     record: dict[str, Any] = {"machine": machine(options.threads), "nets": []}
     print(json.dumps(record["machine"], indent=2))
-    for name in options.nets.split(","):
+    for name in options.nets:
         net = Network(name, options.models, options.threads, loopback=options.loopback)
         for batch in BATCHES[name]:
             counts = net.check(batch)
@@ -287,7 +318,7 @@ def main() -> None:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    if options.against and not against(json.loads(options.against.read_text(encoding="utf-8")), record):
+    if options.against and not against(options.against, record):
         sys.exit(1)
 
 

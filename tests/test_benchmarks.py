@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import attacks
+from benchmarks import attacks, speed
 from benchmarks.builds import compare
 from benchmarks.finn_model import Estimate, finn_estimate, finn_unit
 from benchmarks.metered import Cost, metered
@@ -130,3 +131,37 @@ def test_a_command_that_fails_is_not_a_measurement() -> None:
     assert metered([sys.executable, "-c", "x = bytearray(10**8)"]).peak_bytes > 10**8
     with pytest.raises(RuntimeError, match="no such thing"):
         metered([sys.executable, "-c", "raise SystemExit('no such thing')"])
+
+
+def _speeds(**native: float) -> dict[str, Any]:
+    return {"nets": [{"net": n, "batch": 1, "ratio_to_onnxruntime": {"native": r}} for n, r in native.items()]}
+
+
+def test_speeds_are_compared_with_a_record_that_the_run_may_overwrite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "speed.json"
+    path.write_text(json.dumps(_speeds(a=4.0, b=2.0)))
+    stored = speed.options_in(["--json", str(path), "--against", str(path)]).against
+    path.write_text(json.dumps(_speeds(a=1.0)))
+    assert speed.against(stored, _speeds(a=3.1, b=2.0))
+    assert not speed.against(stored, _speeds(a=2.9, b=2.0))
+    assert "FELL" in capsys.readouterr().out
+    assert not speed.against(stored, _speeds(c=9.0))
+    assert "nothing was compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--against", "none.json"], "is no record of an earlier run"),
+        (["--against", __file__], "is no record of an earlier run"),
+        (["--nets", "tfc-2w2a,vgg"], "'vgg': the networks are tfc-2w2a, cnv-1w1a"),
+    ],
+)
+def test_a_measurement_asked_wrongly_ends_before_it_begins(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        speed.options_in(arguments)
+    assert told in capsys.readouterr().err

@@ -25,6 +25,8 @@ __all__ = ["Accuracy", "Ran", "run_dataset", "verify_dataset"]
 Array = NDArray[Any]
 
 _SEVERAL = 5
+_PORT_BYTES = 8
+"""Of an integer at a port of the accelerator."""
 _NO_CLASS = "Leave out --labels, or take a model that ends in a score per class"
 
 
@@ -112,7 +114,8 @@ def run_dataset(design: Design, source: Path, sink: Path, *, labels: str | None,
     read = [source] if labels is None or not labels.endswith(".npy") else [source, Path(labels)]
     if sink.exists() and any(path.exists() and sink.samefile(path) for path in read):
         raise UsageError(f"'{shown(str(sink))}' is what is read", remedy="Name another file for the output")
-    with open_dataset(source, design.inputs) as data, Gathered() as results, _bar(data.count) as tell:
+    made = _PORT_BYTES * sum(u.frame.elements for u in (*design.graph.inputs, *design.graph.outputs))
+    with open_dataset(source, design.inputs, made=made) as data, Gathered() as results, _bar(data.count) as tell:
         classes = None if labels is None else read_labels(labels, source, data.count)
         ran = Ran(accuracy=None if classes is None else Accuracy())
         ran.emulator = "native" if kernels.used(emulator) else "numpy"

@@ -70,17 +70,21 @@ class Dataset:
         where: the file, for messages.
         count: samples.
         expected: the model's inputs.
+        made: bytes of what is made of a sample while its chunk is in memory.
     """
 
     where: str
     count: int
     expected: Mapping[str, InputSpec]
     columns: tuple[_Column, ...]
+    made: int = 0
 
     @property
     def chunk(self) -> int:
         """Samples that are read at once."""
-        sample = sum(int(np.prod(s.shape, dtype=np.int64)) * np.dtype(s.dtype).itemsize for s in self.expected.values())
+        sample = self.made + sum(
+            int(np.prod(s.shape, dtype=np.int64)) * np.dtype(s.dtype).itemsize for s in self.expected.values()
+        )
         return max(1, min(_MOST_CHUNK, _CHUNK_BYTES // max(1, sample)))
 
     def chunks(self) -> Iterator[dict[str, Array]]:
@@ -105,8 +109,11 @@ class Dataset:
 
 
 @contextlib.contextmanager
-def open_dataset(path: Path, expected: Mapping[str, InputSpec]) -> Iterator[Dataset]:
+def open_dataset(path: Path, expected: Mapping[str, InputSpec], *, made: int = 0) -> Iterator[Dataset]:
     """The samples of a file: a ``.npz`` with an array per input (or ``x``), or a ``.npy`` for a model with one input.
+
+    Args:
+        made: bytes that are made of each sample and kept as long as its chunk, so that chunks of them fit memory, too.
 
     Raises:
         UsageError: the file can't be read, an array is missing, has another shape or dtype, or the batches differ.
@@ -131,7 +138,7 @@ def open_dataset(path: Path, expected: Mapping[str, InputSpec]) -> Iterator[Data
                 f"the arrays in {where} hold different numbers of samples: {listed}",
                 remedy="Give as many samples of each",
             )
-        yield Dataset(where, columns[0].shape[0], expected, tuple(columns))
+        yield Dataset(where, columns[0].shape[0], expected, tuple(columns), made)
 
 
 def _columns(path: Path, expected: Mapping[str, InputSpec], where: str, stack: contextlib.ExitStack) -> list[_Column]:

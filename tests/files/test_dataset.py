@@ -46,6 +46,14 @@ def test_chunks_are_the_array(tmp_path: Path, form: str, count: int) -> None:
     np.testing.assert_array_equal(np.concatenate(parts), x)
 
 
+def test_chunks_have_room_for_what_is_made_of_them(tmp_path: Path) -> None:
+    """Two numbers may become a large image."""
+    np.save(tmp_path / "data.npy", samples(9))
+    for made, sizes in ((0, [4, 4, 1]), (dataset._CHUNK_BYTES // 3, [2, 2, 2, 2, 1]), (1 << 40, [1] * 9)):
+        with open_dataset(tmp_path / "data.npy", SPEC, made=made) as data:
+            assert [len(chunk["x"]) for chunk in data.chunks()] == sizes
+
+
 def test_gathered_results_are_one_file(tmp_path: Path) -> None:
     a, b = samples(9), np.arange(9)
     with Gathered() as results:

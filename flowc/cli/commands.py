@@ -165,7 +165,12 @@ def estimate(model: Path, config: Path | None, as_json: bool, **given: Any) -> N
 @cli.command()
 @_directory
 @click.option(
-    "--input", "source", type=_PATH, required=True, metavar="IN.npz", help="Samples: an array per input, or 'x'."
+    "--input",
+    "source",
+    type=_PATH,
+    required=True,
+    metavar="IN.npz",
+    help="Samples: an array per input, or 'x'; or a .npy.",
 )
 @click.option("--output", "sink", type=_PATH, required=True, metavar="OUT.npz", help="One array per output.")
 @click.option("--labels", metavar="NAME|FILE.npy", help="Classes, for an accuracy: an array of IN, or a file.")
@@ -200,7 +205,9 @@ def run(directory: Path, source: Path, sink: Path, labels: str | None, emulator:
 
 @cli.command()
 @_directory
-@click.option("--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with, as many as it holds.")
+@click.option(
+    "--input", "source", type=_PATH, metavar="IN.npz", help="Samples to verify with, as many as it holds, or a .npy."
+)
 @click.option(
     "--samples",
     type=click.IntRange(1),
@@ -234,14 +241,14 @@ def verify(
     from flowc.design import csim as csims
     from flowc.design import rtlsim as rtlsims
     from flowc.design.design import load
-    from flowc.files.npz import read_inputs
+    from flowc.files.dataset import read_samples
 
     if source is not None and (samples is not None or seed is not None):
         raise UsageError(
             "--input names the samples, --samples and --seed draw random ones", remedy="Use one or the other"
         )
     design = load(directory)
-    inputs = None if source is None or not (csim or rtlsim) else read_inputs(source, design.inputs)
+    inputs = None if source is None or not (csim or rtlsim) else read_samples(source, design.inputs)
     count, start = samples or _SAMPLES, seed or 0
     mismatch = None
     found: dict[str, Any] = {"verification": None, "csim": None, "rtlsim": None}

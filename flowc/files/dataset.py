@@ -23,13 +23,14 @@ from flowc.errors import UsageError, shown
 from flowc.files.npz import InputSpec, check_inputs, checked_header, names_of
 from flowc.files.write import write_files
 
-__all__ = ["Dataset", "Gathered", "open_dataset", "read_labels"]
+__all__ = ["Dataset", "Gathered", "open_dataset", "read_labels", "read_samples"]
 
 Array = NDArray[Any]
 
 _CHUNK_BYTES = 32 << 20
 _MOST_CHUNK = 4096
 _COPY = 1 << 20
+_MOST = 4 << 30
 _DAMAGE = (
     OSError,
     EOFError,
@@ -80,11 +81,19 @@ class Dataset:
     made: int = 0
 
     @property
+    def sample(self) -> int:
+        """Bytes of one sample."""
+        return sum(int(np.prod(s.shape, dtype=np.int64)) * np.dtype(s.dtype).itemsize for s in self.expected.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all samples."""
+        return self.count * self.sample
+
+    @property
     def chunk(self) -> int:
         """Samples that are read at once."""
-        sample = self.made + sum(
-            int(np.prod(s.shape, dtype=np.int64)) * np.dtype(s.dtype).itemsize for s in self.expected.values()
-        )
+        sample = self.made + self.sample
         return max(1, min(_MOST_CHUNK, _CHUNK_BYTES // max(1, sample)))
 
     def chunks(self) -> Iterator[dict[str, Array]]:
@@ -139,6 +148,21 @@ def open_dataset(path: Path, expected: Mapping[str, InputSpec], *, made: int = 0
                 remedy="Give as many samples of each",
             )
         yield Dataset(where, columns[0].shape[0], expected, tuple(columns), made)
+
+
+def read_samples(path: Path, expected: Mapping[str, InputSpec]) -> dict[str, Array]:
+    """All samples of a file as of `open_dataset`, by input name.
+
+    Raises:
+        UsageError: as of `open_dataset` and `Dataset.chunks`; or they are more than 4 GiB.
+    """
+    with open_dataset(path, expected) as data:
+        if data.size > _MOST:
+            raise UsageError(
+                f"{data.where} holds {data.size:,} bytes, more than {_MOST:,}", remedy="Give it in several files"
+            )
+        chunks = list(data.chunks())
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in expected}
 
 
 def _columns(path: Path, expected: Mapping[str, InputSpec], where: str, stack: contextlib.ExitStack) -> list[_Column]:

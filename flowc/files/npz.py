@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from flowc.errors import UsageError, shown
 from flowc.files.write import write_files
 
-__all__ = ["InputSpec", "check_inputs", "checked_header", "names_of", "read_arrays", "read_inputs", "write_outputs"]
+__all__ = ["InputSpec", "check_inputs", "checked_header", "names_of", "read_arrays", "write_outputs"]
 
 Array = NDArray[Any]
 
@@ -37,26 +37,6 @@ class InputSpec(NamedTuple):
     dtype: DTypeLike
 
 
-def read_inputs(path: str | os.PathLike[str], expected: Mapping[str, InputSpec]) -> dict[str, Array]:
-    """The samples in the file `path`, one array of shape (batch, *sample shape) per name in `expected`.
-
-    A model with a single input also takes an array called ``x``. Other arrays of the file are left alone.
-
-    Raises:
-        UsageError: the file can't be read or is no ``.npz``, an array is missing, has another shape or dtype, holds
-            Python objects or NaN, the batches differ, or there is no sample.
-    """
-    where = f"'{shown(str(path))}'"
-    with _opened(Path(path), where) as archive:
-        members = {info.filename.removesuffix(_ENDING): info for info in archive.infolist()}
-        names = names_of(members, expected, where)
-        arrays = {
-            name: _read(archive, members[stored], stored, expected[name], where) for name, stored in names.items()
-        }
-    check_inputs(arrays, expected, where)
-    return arrays
-
-
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     """All arrays of a file, by name; of any shape and any dtype that is a plain number.
 
@@ -69,7 +49,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     with _opened(Path(path), where) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(_ENDING)
-            arrays[name] = _read(archive, info, name, None, where)
+            arrays[name] = _read(archive, info, name, where)
             room -= arrays[name].nbytes
             if room < 0:
                 raise UsageError(f"{where} holds more than {_MOST:,} bytes", remedy="Split it into several")
@@ -152,10 +132,10 @@ def names_of(members: Mapping[str, zipfile.ZipInfo], expected: Mapping[str, Inpu
     )
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, spec: InputSpec | None, where: str) -> Array:
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stored: str, where: str) -> Array:
     """The array of one member, in native byte order; only its header is trusted to be small."""
     with archive.open(info) as member:
-        shape, _, dtype = checked_header(member, stored, spec, info.file_size, where)
+        shape, _, dtype = checked_header(member, stored, None, info.file_size, where)
     size = int(dtype.itemsize) * int(np.prod(shape, dtype=object))
     if size > _MOST:
         raise UsageError(

@@ -13,7 +13,7 @@ import pytest
 from flowc.cli.running import Accuracy
 from flowc.errors import UsageError
 from flowc.files import dataset
-from flowc.files.dataset import Gathered, open_dataset, read_labels
+from flowc.files.dataset import Gathered, open_dataset, read_labels, read_samples
 from flowc.files.npz import InputSpec
 
 SPEC = {"x": InputSpec((3, 2), "float32")}
@@ -44,6 +44,7 @@ def test_chunks_are_the_array(tmp_path: Path, form: str, count: int) -> None:
         parts = [chunk["x"] for chunk in data.chunks()]
     assert max(map(len, parts)) <= 4
     np.testing.assert_array_equal(np.concatenate(parts), x)
+    np.testing.assert_array_equal(read_samples(path, SPEC)["x"], x)
 
 
 def test_chunks_have_room_for_what_is_made_of_them(tmp_path: Path) -> None:
@@ -52,6 +53,13 @@ def test_chunks_have_room_for_what_is_made_of_them(tmp_path: Path) -> None:
     for made, sizes in ((0, [4, 4, 1]), (dataset._CHUNK_BYTES // 3, [2, 2, 2, 2, 1]), (1 << 40, [1] * 9)):
         with open_dataset(tmp_path / "data.npy", SPEC, made=made) as data:
             assert [len(chunk["x"]) for chunk in data.chunks()] == sizes
+
+
+def test_samples_that_memory_need_not_hold_are_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "_MOST", 239)
+    np.save(tmp_path / "data.npy", samples(10))
+    with pytest.raises(UsageError, match="holds 240 bytes, more than 239"):
+        read_samples(tmp_path / "data.npy", SPEC)
 
 
 def test_gathered_results_are_one_file(tmp_path: Path) -> None:

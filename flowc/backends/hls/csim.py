@@ -18,7 +18,7 @@ from flowc import progress
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.precompiled import precompiled
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.errors import FlowcError, MismatchError, UsageError, counted
+from flowc.errors import FlowcError, MismatchError, UsageError, counted, shown
 from flowc.interface.names import name_design
 from flowc.interface.packing import pack_rows, unpack_rows
 from flowc.interface.weights import weight_ports
@@ -79,7 +79,13 @@ def compiler() -> str:
     Raises:
         UsageError: it is not installed.
     """
-    found = shutil.which(os.environ.get("CXX", "g++"))
+    own = os.environ.get("CXX")
+    found = shutil.which(own or "g++")
+    if found is None and own:
+        raise UsageError(
+            f"C simulation finds no compiler '{shown(own)}', as CXX says",
+            remedy="Name one program in CXX, without options",
+        )
     if found is None:
         raise UsageError(
             "C simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from flowc.errors import UsageError
+from flowc.errors import UsageError, shown
 
 __all__ = ["compiler", "missing_simulator", "verilator_root"]
 
@@ -45,7 +45,13 @@ def compiler() -> str:
     Raises:
         UsageError: there is none.
     """
-    found = shutil.which(os.environ.get("CXX", "g++"))
+    own = os.environ.get("CXX")
+    found = shutil.which(own or "g++")
+    if found is None and own:
+        raise UsageError(
+            f"RTL simulation finds no compiler '{shown(own)}', as CXX says",
+            remedy="Name one program in CXX, without options",
+        )
     if found is None:
         raise UsageError(
             "RTL simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"

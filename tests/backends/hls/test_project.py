@@ -149,7 +149,13 @@ def test_threads_agree_when_fifos_are_deep_enough_and_deadlock_is_told_when_not(
 def test_missing_headers_and_compiler_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = written(residual(30), tmp_path)
     with monkeypatch.context() as patch:
-        patch.setenv("CXX", "no-such-compiler")
+        patch.setenv("CXX", "ccache g++")
+        with pytest.raises(UsageError, match=r"no compiler 'ccache g\+\+', as CXX says. Name one program"):
+            csim.compile(out)
+        patch.setenv("CXX", "")
+        assert csim.compiler() == shutil.which("g++")
+        patch.delenv("CXX")
+        patch.setenv("PATH", str(tmp_path))
         with pytest.raises(UsageError, match=r"needs g\+\+"):
             csim.compile(out)
     monkeypatch.delenv("AP_INCLUDE", raising=False)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.rtl.ecp5 import use_block_registers
-from flowc.backends.rtl.placements import PLACEMENTS, Routed, rate_of, try_placements
+from flowc.backends.rtl.placements import PLACEMENTS, Routed, rate_of, told, try_placements
 from flowc.backends.rtl.yosys import WITHOUT_LUTRAM, reading, run
 from flowc.errors import InfeasibleError, UsageError
 from flowc.targets import Target
@@ -112,7 +112,10 @@ def make_bitstream(
     check_tools(target)
     flow = _FLOWS[target.family]
     listed = [(folder / name).read_text(encoding="utf-8").split() for name in ("files.f", "board/files.f")]
-    top = Path(listed[0][-1]).stem
+    bitstream = folder / "board" / f"{Path(listed[0][-1]).stem}.bit"
+    bitstream.unlink(
+        missing_ok=True
+    )  # of an earlier run: where this one misses the clock, it would be taken for its result
     with tempfile.TemporaryDirectory(prefix="flowc-place-") as scratch:
         work = Path(scratch)
         read = reading([*listed[0], *listed[1]], "flowc_system", target.family, work)
@@ -126,11 +129,12 @@ def make_bitstream(
             return _routed(work / f"{own}", folder, target, flow, clock_mhz, own, biggest, timeout)
 
         best, found, rates = try_placements(route, wanted=clock_mhz, placements=placements, jobs=jobs, first=seed)
-        entry = _entry(found, target, clock_mhz) | {"placements": [round(rate, 2) for rate in rates], "seed": best}
-        if entry["mhz"] is not None and entry["mhz"] >= clock_mhz:
+        entry = _entry(found, target, clock_mhz) | {"placements": [told(rate) for rate in rates], "seed": best}
+        reached = rate_of(found)
+        if reached is not None and reached >= clock_mhz:
             _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work / f"{best}", timeout)
-            entry["bitstream"] = f"board/{top}.bit"
-            (folder / entry["bitstream"]).write_bytes((work / f"{best}" / "net.bit").read_bytes())
+            entry["bitstream"] = f"board/{bitstream.name}"
+            bitstream.write_bytes((work / f"{best}" / "net.bit").read_bytes())
     return entry
 
 
@@ -211,7 +215,7 @@ def _entry(found: Mapping[str, Any], target: Target, clock_mhz: float) -> dict[s
         "tool": f"nextpnr-{target.family}",
         "board": target.name,
         "part": target.part,
-        "mhz": None if rate is None else round(rate, 2),
+        "mhz": None if rate is None else told(rate),
         "wanted_mhz": clock_mhz,
         "critical": _critical(found),
         "cells": {name: cells["used"] for name, cells in used.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from typing import Any
 
 from flowc.errors import InfeasibleError
 
-__all__ = ["PLACEMENTS", "rate_of", "try_placements"]
+__all__ = ["PLACEMENTS", "rate_of", "told", "try_placements"]
 
 PLACEMENTS = 4
 """Placements of a design that misses its clock."""
@@ -21,6 +22,11 @@ Routed = Mapping[str, Any]
 def rate_of(routed: Routed) -> float | None:
     """MHz that a routed design reaches, the least of its clocks; None: it has none."""
     return min((float(clock["achieved"]) for clock in routed["fmax"].values()), default=None)
+
+
+def told(mhz: float) -> float:
+    """A rate with two decimals, never above what was reached: a clock that is missed by less is missed."""
+    return math.floor(mhz * 100) / 100
 
 
 def try_placements(

@@ -134,6 +134,16 @@ def test_the_board_example_draws_what_was_measured(tmp_path: Path) -> None:
     assert {"n1_Conv", "n5_Conv", "n10_MatMul", "modelled"} <= set(kept)
 
 
+def test_an_option_is_no_folders_name(tmp_path: Path) -> None:
+    script = ROOT / "examples" / "digits_ulx3s" / "build.py"
+    done = subprocess.run(
+        [sys.executable, script, "--target"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "unrecognized arguments: --target" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_example_is_listed_and_has_a_picture() -> None:
     folders = sorted(p.parent.name for p in (ROOT / "examples").glob("*/README.md"))
     listed = re.findall(r"^\| \[(\w+)\]", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

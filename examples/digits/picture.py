@@ -1,11 +1,11 @@
 """Draws what the accelerator reads: some test images with the digit that it names, and all that it misreads.
 
-python -m examples.digits.picture [FILE.svg]    # from the root of the repository; needs flowc[plot]
+python -m examples.digits.picture [PICTURE]    # from the root of the repository; needs flowc[plot]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -49,4 +49,6 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "digits.svg")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("picture", nargs="?", type=Path, default=HERE / "digits.svg", help="file to write")
+    main(parser.parse_args().picture)

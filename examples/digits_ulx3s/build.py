@@ -5,6 +5,7 @@ python examples/digits_ulx3s/build.py [OUTPUT]    # needs flowc[rtl,plot]
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import numpy as np
 
 import flowc
 from flowc.design.synthesis import synthesize_design
+from flowc.errors import FlowcError
 
 DIGITS = Path(__file__).resolve().parent.parent / "digits"
 
@@ -69,4 +71,12 @@ def main(output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build/digits_ulx3s"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "output", nargs="?", type=Path, default=Path("build/digits_ulx3s"), help="folder (default: build/digits_ulx3s)"
+    )
+    try:
+        main(parser.parse_args().output)
+    except FlowcError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

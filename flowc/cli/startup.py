@@ -30,8 +30,8 @@ def defer_unused() -> None:
     """Puts off what the libraries of models import, and builds do not use.
 
     That is sympy, with which onnx_ir computes symbolic sizes, and what orders versions; the text forms of protobuf that
-    onnx offers, and protobuf's messages in Python, which those in C replace; and the reader of packages' metadata, which loads a
-    parser of mail for onnx to learn its own version.
+    onnx offers, and protobuf's messages in Python, which those in C replace; what onnx offers to edit, print and convert models;
+    and the reader of packages' metadata, which loads a parser of mail for onnx to learn its own version.
 
     For a process that is flowc's own. An import of what is put off gives a module that loads when something is first
     taken from it.
@@ -42,6 +42,8 @@ def defer_unused() -> None:
     _defer("google.protobuf.internal.python_message")
     _defer("google.protobuf.json_format")
     _defer("google.protobuf.text_format")
+    for name in ("compose", "gen_proto", "parser", "printer", "utils", "version_converter"):
+        _defer(f"onnx.{name}")
     _defer("onnx_ir._symbolic_shapes")  # takes functions from sympy as it is imported
     if _defer("importlib.metadata"):
         sys.modules["importlib.metadata"].__dict__["version"] = _version

@@ -44,6 +44,18 @@ def test_the_text_forms_of_protobuf_load_when_they_are_asked_for() -> None:
     )
 
 
+def test_what_onnx_offers_loads_when_it_is_asked_for() -> None:
+    check(
+        "from flowc.cli.startup import defer_unused; defer_unused()\n"
+        "import onnx\n"
+        "from onnx import version_converter\n"
+        "text = '<ir_version: 10, opset_import: [\"\" : 18]> g (float[1] x) => (float[1] y) { y = Relu(x) }'\n"
+        "model = version_converter.convert_version(onnx.parser.parse_model(text), 20)\n"
+        "assert [o.version for o in model.opset_import] == [20]\n"
+        "assert 'Relu' in onnx.printer.to_text(onnx.compose.add_prefix(model, 'a/'))\n"
+    )
+
+
 def test_packages_have_the_versions_that_their_metadata_say() -> None:
     check(
         "from flowc.cli.startup import defer_unused; defer_unused()\n"
@@ -62,7 +74,7 @@ def test_packages_have_the_versions_that_their_metadata_say() -> None:
 
 def test_a_build_does_not_load_what_it_does_not_need() -> None:
     unneeded = ["sympy.core", "networkx", "flowc.loopback", "matplotlib", "onnxruntime", "flowc.backends.rtl.generate"]
-    unneeded += ["email.message", "google.protobuf.internal.decoder", "packaging._structures", "difflib"]
+    unneeded += ["email.message", "google.protobuf.internal.decoder", "packaging._structures", "difflib", "tarfile"]
     unneeded += ["flowc.design.verify", "flowc.report.compare", "flowc.backends.rtl.simulate"]
     check(
         "import sys; from flowc.cli.startup import defer_unused; defer_unused()\n"

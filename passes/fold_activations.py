@@ -175,6 +175,8 @@ class FoldActivations(ModelPass):
 
     @staticmethod
     def _identity(steps: Steps) -> bool:
+        if steps.reached != (int(steps.lo.min()), int(steps.hi.max())):
+            return False
         ends = np.stack([steps.lo, steps.hi], axis=1)
         if not np.array_equal(steps(ends), ends) or int((steps.hi - steps.lo).max()) > 1 << 16:
             return False

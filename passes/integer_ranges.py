@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import onnx_ir as ir
 
@@ -109,23 +112,30 @@ def product_range(node: ir.Node, weights: Array, lo: Array, hi: Array) -> tuple[
         shape: tuple[int, ...] = (1,) * (lo.ndim - 1) + (-1,)
         least, most = _sums(weights.T, low, high)
         return least.reshape(shape), most.reshape(shape)
-    groups = int_attr(node, "group", 1)
-    outputs, per_group = weights.shape[:2]
+    outputs = weights.shape[0]
+    rows = weights.reshape(outputs, -1)
     low, high = (
-        np.broadcast_to(f(a.reshape(a.shape[1], -1), axis=1), (groups * per_group,)).reshape(groups, per_group, 1)
-        for a, f in ((lo, np.min), (hi, np.max))
+        a.reshape(1) if a.size == 1 else _tap_by_tap(node, weights, a, f) for a, f in ((lo, np.min), (hi, np.max))
     )
-    # Of each output the ends of its own inputs, tap by tap.
-    taps = (outputs // groups, 1, int(np.prod(weights.shape[2:])))
-    ends = (np.tile(a[:, None], (1, taps[0], 1, taps[2])).reshape(outputs, -1) if groups > 1 else a[0].repeat(taps[2])
-            for a in (low, high))  # fmt: skip
-    least, most = _sums(weights.reshape(outputs, -1), *ends)
+    least, most = _sums(rows, low, high)
     shape = (1, outputs) + (1,) * (weights.ndim - 2)
     return least.reshape(shape), most.reshape(shape)
 
 
+def _tap_by_tap(node: ir.Node, weights: Array, ends: Array, extreme: Callable[..., Array]) -> Array:
+    """Of each output the ends of its own inputs, tap by tap: (outputs, n), or (n,) where all outputs have the same."""
+    groups = int_attr(node, "group", 1)
+    outputs, per_group = weights.shape[:2]
+    each = np.broadcast_to(extreme(ends.reshape(ends.shape[1], -1), axis=1), (groups * per_group,))
+    taps = math.prod(weights.shape[2:])
+    if groups == 1:
+        return each.repeat(taps)
+    grouped = each.reshape(groups, 1, per_group, 1)
+    return np.tile(grouped, (1, outputs // groups, 1, taps)).reshape(outputs, -1)
+
+
 def _sums(rows: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    """Least and greatest partial sum of each row, int64 (rows,), over inputs between ``low`` and ``high``, (n,) or (rows, n)."""
+    """Least and greatest partial sum of each row, int64 (rows,), over inputs between ``low`` and ``high``, (n or 1,) or (rows, n)."""
     if (low == low.flat[0]).all() and (high == high.flat[0]).all() and (counted := value_counts(rows)) is not None:
         values, counts = counted
         ends = values * low.flat[0], values * high.flat[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -92,38 +93,69 @@ class SumBound:
             offset: (sets or 1,): magnitude of a bias that a runtime may add at any time, in units.
             fused: a batch normalization was multiplied into the weights.
         """
-        if self.exact and not np.any(fused) and not offset.any():
-            return np.zeros(total.shape)
-        sets = max(total.shape[-2], len(self.up))
-        ways = total.shape[:-2]
-        mantissa = 2 * np.frexp(np.abs(scale))[0]
-        mantissa, biases = (
-            np.broadcast_to(a, (*ways, sets))[..., None] for a in (np.where(mantissa > 0, mantissa, 1.0), offset)
-        )
-        sums = np.broadcast_to(total, (*ways, sets, total.shape[-1]))
-        result = np.empty(sums.shape)
-        rows = max(1, _CHUNK // (total.shape[-1] * int(np.prod(ways))))
-        for start in range(0, sets, rows):
-            part = slice(start, start + rows)
-            known = self._binades(biases, mantissa) if rows >= sets else self._of_part(part, biases, mantissa)
-            for column in range(0, total.shape[-1], _CHUNK):
-                own = (..., part, slice(column, column + _CHUNK))
-                result[own] = known.additions(sums[own], span)
-        factors = np.where(fused, _FUSED + 1, int(self.rounded))[..., None]
-        bound: Array = (result + (self.carried + factors * UNIT * self.size)[..., None]) * slack(self.up.count + 1)
-        return bound
+        return self.ways(scale, offset, fused, max(total.shape[-2], len(self.up))).error(total, span)
 
-    def _of_part(self, part: slice, offset: Array, mantissa: Array) -> Binades:
+    def ways(self, scale: Array, offset: Array, fused: bool | Array, sets: int) -> Ways:
+        """What answers `error` for these scales, offsets and ways of so many sets, again and again."""
+        mantissa = 2 * np.frexp(np.abs(scale))[0]
+        mantissa = np.where(mantissa > 0, mantissa, 1.0)
+        factors = np.where(fused, _FUSED + 1, int(self.rounded))[..., None]
+        relative = (self.carried + factors * UNIT * self.size)[..., None]
+        exact = self.exact and not np.any(fused) and not offset.any()
+        mantissa, offset = (np.broadcast_to(a, (*scale.shape[:-1], sets))[..., None] for a in (mantissa, offset))
+        return Ways(self, mantissa, offset, relative, exact)
+
+    def binades_of(self, part: slice, offset: Array, mantissa: Array) -> Binades:
+        """The binades of some rows; offset, mantissa: of all, (..., sets, 1)."""
         return Binades.of(self.up.part(part), self.down.part(part), offset[..., part, :], mantissa[..., part, :])
 
-    def _binades(self, offset: Array, mantissa: Array) -> Binades:
-        """As `_of_part`, of all rows: known where they were asked for before, as windows of a few widths and sums of one scale do."""
+    def binades(self, offset: Array, mantissa: Array) -> Binades:
+        """As `binades_of`, of all rows: known where they were asked for before, as windows of a few widths and sums of one scale do."""
         key = offset.tobytes(), mantissa.tobytes()
         if key not in self._known:
-            found = self._known[key] = self._of_part(slice(None), offset, mantissa)
+            found = self._known[key] = self.binades_of(slice(None), offset, mantissa)
             for index in range(len(offset) if offset.ndim > 2 else 0):
                 self._known[offset[index].tobytes(), mantissa[index].tobytes()] = found.form(index)
         return self._known[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """Errors of sums that are computed in one or several ways, see `SumBound.error`.
+
+    Attributes:
+        bound: of the sums.
+        mantissa, offset: of the unit, and of what may be added, (..., sets, 1).
+        relative: what they are off besides the roundings of their additions, (..., sets or 1, 1).
+        exact: whether nothing rounds at all.
+    """
+
+    bound: SumBound
+    mantissa: Array
+    offset: Array
+    relative: Array
+    exact: bool
+
+    def error(self, total: Array, span: float | Array) -> Array:
+        """As `SumBound.error`."""
+        if self.exact:
+            return np.zeros(total.shape)
+        ways, (sets, _) = self.mantissa.shape[:-2], self.mantissa.shape[-2:]
+        width = total.shape[-1]
+        rows = max(1, _CHUNK // (width * math.prod(ways)))
+        if rows >= sets and width <= _CHUNK:
+            sums = self.bound.binades(self.offset, self.mantissa).additions(total, span)
+        else:
+            total = np.broadcast_to(total, (*ways, sets, width))
+            sums = np.empty(total.shape)
+            for start in range(0, sets, rows):
+                part = slice(start, start + rows)
+                known = self.bound.binades_of(part, self.offset, self.mantissa)
+                for column in range(0, width, _CHUNK):
+                    own = (..., part, slice(column, column + _CHUNK))
+                    sums[own] = known.additions(total[own], span)
+        bound: Array = (sums + self.relative) * slack(self.bound.up.count + 1)
+        return bound
 
 
 def sum_bound(value: ir.Value, ranges: RangeMap) -> SumBound | None:

@@ -14,13 +14,13 @@ from functools import cached_property
 import numpy as np
 import onnx_ir as ir
 
-from flowc.exact.bounds import UNIT, SumBound
+from flowc.exact.bounds import UNIT, SumBound, Ways
 from flowc.exact.chains import Chain, affine_chain, aligned, outward
 from flowc.exact.intervals import Interval, enclose
 from flowc.exact.region import NO_LEVEL, Region
 from flowc.units.base import Array
 
-__all__ = ["Form", "SumForms"]
+__all__ = ["Form", "SumForms", "Together"]
 
 _TOGETHER = 1 << 15
 """Values that are evaluated in one step: as fast as in several, or faster."""
@@ -33,7 +33,7 @@ class Form:
     Attributes:
         target: the float that may lie off its exact value.
         chain: what is fused, which leads from the sum to the target; None as written, where the target is the sum.
-        unit, offset: of the sum as the runtime adds it up: the value of one unit, and the magnitude of a bias in units, (sets or 1, 1).
+        unit, offset: of the sum as the runtime adds it up: the value of one unit, and the magnitude of a bias in units, (sets,).
         rounded: whether that sum rounds.
         pushed: whether the target may lie off at all; else only later operations leave something open.
     """
@@ -103,7 +103,7 @@ class SumForms:
         """As the model is written."""
         summed = self.bound is not None
         rounded = self.bound is not None and not (self.bound.exact and self.aligned)
-        return Form(self.entry, None, self.scale, np.abs(self.bias / self.scale), rounded, summed)
+        return self._form(self.entry, None, self.scale, np.abs(self.bias / self.scale), rounded, summed)
 
     @cached_property
     def fused(self) -> Form | None:
@@ -112,69 +112,15 @@ class SumForms:
             return None
         a, b = self.chain.factor, self.chain.offset
         unit = self.scale * np.where(a == 0, 1, a)
-        offset = np.maximum(self.written.offset, np.abs(np.where(a == 0, 0, b) / unit))
-        return Form(self.chain.output, self.chain, unit, offset, self.bound is not None, True)
+        offset = np.maximum(np.abs(self.bias / self.scale), np.abs(np.where(a == 0, 0, b) / unit))
+        return self._form(self.chain.output, self.chain, unit, offset, self.bound is not None, True)
 
-    def error(self, forms: Sequence[Form], at: Array, span: Array | int) -> Array:
-        """Bound of the sum's error up to ``span`` integers around each of ``at``, in units of the integers, float64 (forms, sets, K).
-
-        Args:
-            at: int64 (sets, K), or (forms, sets, K).
-            span: one for all, or (forms, 1, 1).
-        """
-        shape = len(forms), *at.shape[-2:]
-        rounded = [i for i, form in enumerate(forms) if form.rounded]
-        error = np.zeros(shape)
-        if self.bound is not None and rounded:
-            unit, offset = (
-                np.stack([np.broadcast_to(getattr(forms[i], name)[:, 0], shape[1]) for i in rounded])
-                for name in ("unit", "offset")
-            )
-            sums = np.broadcast_to(at - self.zero, shape)[rounded]
-            wide = span if isinstance(span, int) else span[rounded]
-            fused = np.array([forms[i].chain is not None for i in rounded])
-            error[rounded] = self.bound.error(sums, wide, unit, offset, fused=fused)
-        return error
-
-    def levels(self, forms: Sequence[Form], q: Array, error: Array) -> Array:
-        """Levels of integers at the reference's value, and at the ends of the interval of values that a runtime may compute.
-
-        Args:
-            q: int64 (forms, sets, K).
-            error: of the sums, (forms, sets, K or 1).
-
-        Returns:
-            int64 (n, forms, sets, K), the reference's first.
-        """
-        x, spread = (q - self.zero) * self.scale, error * np.abs(self.scale)
-        ends = [form.reach(*own) if form.pushed else () for form, *own in zip(forms, x, spread, strict=True)]
-        if all(ends) and not self.region.by_runtime and 3 * q[0].size <= _TOGETHER:
-            return self._levels_together(forms, q, ends)
-        found = []
-        for form, own, pushed in zip(forms, q, ends, strict=True):
-            given = [{form.target: end} for end in pushed] or [{}, {}]
-            levels = [self.region.evaluate({self.leaf: own}, rows=self.part)]
-            for floats in given:
-                for nudge in self.region.nudges:
-                    levels.append(self.region.evaluate({self.leaf: own}, floats, rows=self.part, nudge=nudge))
-            found.append([np.broadcast_to(level, own.shape) for level in levels])
-        return np.moveaxis(np.array(found).astype(np.int64), 1, 0)
-
-    def _levels_together(self, forms: Sequence[Form], q: Array, ends: Sequence[tuple[Array, ...]]) -> Array:
-        """As `levels`, side by side: what follows a target depends on nothing else, so one evaluation does for all that passes there."""
-        count, sets, width = q.shape
-        own = np.concatenate(list(q), axis=1)
-        targets = [form.target for form in forms]
-        found = self.region.evaluate({self.leaf: own}, rows=self.part, of=targets[0])
-        for target, later, pushed in zip(targets, (*targets[1:], None), ends, strict=True):
-            found = np.concatenate([found, *pushed], axis=1)
-            found = self.region.evaluate({}, {target: found}, rows=self.part, of=later)
-        if found.min() <= NO_LEVEL:  # which integers that can occur must not come to: this says so
-            self.region.evaluate({self.leaf: own}, rows=self.part)
-        # The reference's of all forms, then both ends of each.
-        columns = found.reshape(sets, 3 * count, width)
-        each = columns[:, :count, None], columns[:, count:].reshape(sets, count, 2, width)
-        return np.concatenate(each, axis=2).transpose(2, 1, 0, 3).astype(np.int64)
+    def _form(
+        self, target: ir.Value, chain: Chain | None, unit: Array, offset: Array, rounded: bool, pushed: bool
+    ) -> Form:
+        sets = len(self.rows)
+        unit, offset = (a[:, 0] if len(a) == sets else np.full(sets, a[0, 0]) for a in (unit, offset))
+        return Form(target, chain, unit, offset, rounded, pushed)
 
     def enclosed(self, form: Form, rows: Array, first: Array, last: Array, error: Array) -> Interval:
         """Bounds of the levels of the integers [first, last], (n, 1) each, of parameter sets ``rows``, under every conforming runtime."""
@@ -184,6 +130,80 @@ class SumForms:
             ends = [(q - zero) * scale for q in (first, last)]
             known[form.target] = form.reach_between(ends, error * np.abs(scale), rows)
         return enclose(self.region, known, self.rows[rows])
+
+
+class Together:
+    """Several forms of a sum, evaluated together. Arrays are (forms, sets, K)."""
+
+    def __init__(self, sums: SumForms, forms: Sequence[Form]) -> None:
+        self.sums, self.forms = sums, forms
+        self.rounded = [i for i, form in enumerate(forms) if form.rounded]
+        self.ways: Ways | None = None
+        if sums.bound is not None and self.rounded:
+            rounded = [forms[i] for i in self.rounded]
+            unit, offset = np.array([f.unit for f in rounded]), np.array([f.offset for f in rounded])
+            fused = np.array([f.chain is not None for f in rounded])
+            self.ways = sums.bound.ways(unit, offset, fused, len(sums.rows))
+
+    def error(self, at: Array, span: Array | int) -> Array:
+        """Bound of the sum's error up to ``span`` integers around each of ``at``, in units of the integers, float64.
+
+        Args:
+            at: int64, or (sets, K) for all forms.
+            span: one for all, or (forms, 1, 1).
+        """
+        shape = len(self.forms), *at.shape[-2:]
+        if self.ways is None:
+            return np.zeros(shape)
+        total = at - self.sums.zero
+        if len(self.rounded) == len(self.forms):
+            return np.broadcast_to(self.ways.error(total, span), shape)
+        error = np.zeros(shape)
+        some = total if total.ndim == 2 else total[self.rounded]
+        error[self.rounded] = self.ways.error(some, span if isinstance(span, int) else span[self.rounded])
+        return error
+
+    def levels(self, q: Array, error: Array) -> Array:
+        """Levels of integers at the reference's value, and at the ends of the interval of values that a runtime may compute.
+
+        Args:
+            q: int64.
+            error: of the sums, or (forms, sets, 1).
+
+        Returns:
+            int64 (n, forms, sets, K), the reference's first.
+        """
+        sums, region = self.sums, self.sums.region
+        x, spread = (q - sums.zero) * sums.scale, error * np.abs(sums.scale)
+        ends = [form.reach(*own) if form.pushed else () for form, *own in zip(self.forms, x, spread, strict=True)]
+        if all(ends) and not region.by_runtime and 3 * q[0].size <= _TOGETHER:
+            return self._levels_together(q, ends)
+        found = []
+        for form, own, pushed in zip(self.forms, q, ends, strict=True):
+            given = [{form.target: end} for end in pushed] or [{}, {}]
+            levels = [region.evaluate({sums.leaf: own}, rows=sums.part)]
+            for floats in given:
+                for nudge in region.nudges:
+                    levels.append(region.evaluate({sums.leaf: own}, floats, rows=sums.part, nudge=nudge))
+            found.append([np.broadcast_to(level, own.shape) for level in levels])
+        return np.moveaxis(np.array(found).astype(np.int64), 1, 0)
+
+    def _levels_together(self, q: Array, ends: Sequence[tuple[Array, ...]]) -> Array:
+        """As `levels`, side by side: what follows a target depends on nothing else, so one evaluation does for all that passes there."""
+        sums, evaluate = self.sums, self.sums.region.evaluate
+        count, sets, width = q.shape
+        own = np.concatenate(list(q), axis=1)
+        targets = [form.target for form in self.forms]
+        found = evaluate({sums.leaf: own}, rows=sums.part, of=targets[0])
+        for target, later, pushed in zip(targets, (*targets[1:], None), ends, strict=True):
+            found = np.concatenate([found, *pushed], axis=1)
+            found = evaluate({}, {target: found}, rows=sums.part, of=later)
+        if found.min() <= NO_LEVEL:  # which integers that can occur must not come to: this says so
+            evaluate({sums.leaf: own}, rows=sums.part)
+        # The reference's of all forms, then both ends of each.
+        columns = found.reshape(sets, 3 * count, width)
+        each = columns[:, :count, None], columns[:, count:].reshape(sets, count, 2, width)
+        return np.concatenate(each, axis=2).transpose(2, 1, 0, 3).astype(np.int64)
 
 
 def _picked(array: Array, rows: Array | slice) -> Array:

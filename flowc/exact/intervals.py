@@ -56,7 +56,8 @@ def levels_of(region: Region, leaf: ir.Value) -> Levels:
     """The levels that a region of one leaf, which ends in a quantizer, gives its integers."""
 
     def levels(q: Array, rows: Any) -> Array:
-        return np.broadcast_to(region.evaluate({leaf: q}, rows=rows), q.shape).astype(np.int64)
+        found = region.evaluate({leaf: q}, rows=rows)
+        return (found if found.shape == q.shape else np.broadcast_to(found, q.shape)).astype(np.int64)
 
     return levels
 

@@ -91,7 +91,7 @@ class Lines:
 
     def hopeful(self, bounds: Bounds) -> Array:
         """For every shift from 0 on whether a multiplier to try may lie inside the interval of each set, bool (shifts, sets)."""
-        return self._inside(bounds, _ROUNDED)
+        return self._inside(bounds, _ROUNDED)[0]
 
     def least_bits(self, bounds: Bounds) -> int:
         """Bits of the greatest multiplier, at least, of a requantizer with one shift for all sets; 0 where none is sure to be found.
@@ -99,11 +99,10 @@ class Lines:
         One is found where a multiplier to try lies safely inside all intervals: what meets the real constraints meets those of integers,
         since both sides of these are integers. Its shift is not below the first hopeful one.
         """
-        sure = np.flatnonzero(self._inside(bounds, -_ROUNDED).all(axis=1))
-        if not len(sure) or not self._fits(int(sure[0]), bounds):
+        hopeful, sure = (inside.all(axis=1) for inside in self._inside(bounds, _ROUNDED, -_ROUNDED))
+        if not sure.any() or not self._fits(int(sure.argmax()), bounds):
             return 0
-        first = int(self.hopeful(bounds).all(axis=1).argmax())
-        return (int(self.low.max() * (1 - _ROUNDED) * 2.0**first) + 1).bit_length()
+        return (int(self.low.max() * (1 - _ROUNDED) * 2.0 ** int(hopeful.argmax())) + 1).bit_length()
 
     def _fits(self, shift: int, bounds: Bounds) -> bool:
         """Whether addends are surely within the bounds: multipliers to try are at most twice the least slope, and two more."""
@@ -111,17 +110,17 @@ class Lines:
         level = max(abs(self.lo), abs(self.hi)) + 1
         return bool((level + (2 * self.low.max() + 2) * places) * 2.0**shift < 2.0 ** (bounds.add - 2))
 
-    def _inside(self, bounds: Bounds, slack: float) -> Array:
-        """As `hopeful`: whether within ``slack``, relative, of the interval.
+    def _inside(self, bounds: Bounds, *slack: float) -> list[Array]:
+        """As `hopeful`: whether within some slack, relative, of the interval.
 
         With more than the slopes' rounding, what is said to be outside is; with less than none, what is said to be inside is.
         """
         highest = max(abs(self.lo), abs(self.hi) + 1).bit_length()
         one = np.exp2(np.arange(min(bounds.shift, INT64 - highest) + 1, dtype=np.float64))[:, None]
-        least, most = self.low * one * (1 - slack), self.high * one * (1 + slack)
-        greatest = (1 << (bounds.mult - 1)) - 1
-        tried = guesses(self.low, self.high, one)
-        return np.asarray(np.logical_or.reduce([(m >= least) & (m <= most) & (m <= greatest) for m in tried]))
+        low, high, greatest = self.low * one, self.high * one, (1 << (bounds.mult - 1)) - 1
+        tried = np.array(guesses(self.low, self.high, one))
+        tried[tried > greatest] = -1
+        return [((tried >= low * (1 - s)) & (tried <= high * (1 + s))).any(axis=0) for s in slack]
 
 
 def portions(steps: Steps) -> Iterator[slice]:

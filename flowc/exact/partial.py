@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +18,8 @@ _ONE_BY_ONE = 64
 _AT_ONCE = 1 << 14
 """Comparisons up to which all runs are compared with all values in one step."""
 _DENSE = 1 << 22
+_ALL = 2.0**60
+"""A step down that ends below everything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,33 +115,31 @@ class PartialSums:
     def at(self, m: Array) -> Array:
         """The number at each place m, of (..., rows, K) places 0 to M."""
         run = _placed(self.ends, m)
-        last = self._taken(self.ends, run)
-        before, later = np.maximum(run - 1, 0), run > 0
-        begin = np.where(later, self._taken(self.ends, before), 0)
-        base = np.where(later, self._taken(self.sums, before), 0.0)
-        inside = base + (m - begin) * self._taken(self.term, run)
-        return np.where(m == 0, 0.0, np.where(m == last, self._taken(self.sums, run), inside))
+        end, sums, term = (_taken(field, run) for field in (self.ends, self.sums, self.term))
+        return np.where(m == 0, 0.0, sums - (end - m) * term)
 
     def below(self, values: Array) -> Array:
         """How many numbers of each row lie below each of its values (..., rows, K), int64."""
         runs = self.sums.shape[-1]
         run = _placed(self.sums, values)
-        inner, before = np.minimum(run, runs - 1), np.maximum(run - 1, 0)
-        begin = np.where(run > 0, self._taken(self.ends, before), 0)
-        more = self._taken(self.ends, inner) - begin - 1
-        if (more > 0).any():
-            base = np.where(run > 0, self._taken(self.sums, before), 0.0)
-            more = np.minimum(more, _steps_below(base, self._taken(self.term, inner), values))
-        found: Array = np.where(run == runs, self.count + 1, begin + 1 + np.maximum(more, 0))
+        end, sums, term = (_taken(field, np.minimum(run, runs - 1)) for field in (self.ends, self.sums, self.term))
+        # A run whose last number is not below ends before it: so many numbers before its last are not below either.
+        found = end - _steps_down(sums, term, values)
+        found = np.where(run == runs, self.count + 1, found)
         return np.where(values > 0, found, 0)
 
-    def _taken(self, field: Array, runs: Array) -> Array:
-        """A field at runs (..., rows, K)."""
-        count = field.shape[-1]
-        if count == 1:  # the same for every run
-            return np.broadcast_to(field, runs.shape)
-        starts = np.arange(0, field.size, count).reshape(*field.shape[:-1], 1)
-        return field.take(runs + starts)
+
+def _taken(field: Array, runs: Array) -> Array:
+    """A field (..., rows or 1, R or 1) at runs (..., rows, K); of one column, the same for every run."""
+    if field.shape[-1] == 1:
+        return field
+    return field.take(runs + _starts(field.shape))
+
+
+@lru_cache(maxsize=1 << 8)
+def _starts(shape: tuple[int, ...]) -> Array:
+    """Where each row of an array of this shape begins."""
+    return np.arange(0, math.prod(shape), shape[-1]).reshape(*shape[:-1], 1)
 
 
 def _placed(edges: Array, values: Array) -> Array:
@@ -159,10 +161,10 @@ def _placed(edges: Array, values: Array) -> Array:
     return found
 
 
-def _steps_below(base: Array, step: Array, values: Array) -> Array:
-    """How many of base + step, base + 2 step, ... lie below the values."""
-    positive = step > 0
-    found = np.floor((values - base) / np.where(positive, step, 1.0)).clip(0, 2.0**53)
-    found -= base + found * step >= values  # the quotient was rounded
-    found += base + (found + 1) * step < values
-    return np.where(positive, found.clip(0), 1 << 53).astype(np.int64)
+def _steps_down(top: Array, step: Array, values: Array) -> Array:
+    """The most steps down from ``top`` that end at the values or above, int64; none where a step is 0."""
+    step = np.where(step > 0, step, _ALL)
+    found = np.floor((top - values) / step).clip(0, 2.0**53)
+    found -= top - found * step < values  # the quotient was rounded
+    found += top - (found + 1) * step >= values
+    return found.astype(np.int64)

@@ -188,12 +188,14 @@ class Region:
         """An array aligned with the output (full rank, or of one element) as (sets or 1, 1)."""
         if array.size == 1:
             return array.reshape(1, 1)
-        return np.broadcast_to(array, self._sets_shape).reshape(-1, 1)
+        if array.shape != self._sets_shape:
+            array = np.broadcast_to(array, self._sets_shape)
+        return array.reshape(-1, 1)
 
     def limits(self, leaf: ir.Value) -> tuple[Array, Array]:
         """Integer range of a leaf per parameter set: two int64 arrays (sets,)."""
-        lo, hi = (np.broadcast_to(self.as_sets(a), (self.sets, 1))[:, 0].astype(np.int64) for a in self._limits[leaf])
-        return lo, hi
+        lo, hi = (self.as_sets(a)[:, 0].astype(np.int64) for a in self._limits[leaf])
+        return np.broadcast_to(lo, (self.sets,)), np.broadcast_to(hi, (self.sets,))
 
     @property
     def nudges(self) -> tuple[int, ...]:

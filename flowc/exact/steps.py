@@ -68,11 +68,14 @@ class Steps:
     @cached_property
     def reached(self) -> tuple[int, int]:
         """Least and greatest value over all sets."""
-        rise = np.broadcast_to(self.step, self.at.shape) * (
-            (self.at <= self.hi[:, None]) & (self.at > self.lo[:, None])
-        )
-        start = self.base + (np.broadcast_to(self.step, self.at.shape) * (self.at <= self.lo[:, None])).sum(axis=1)
-        walk = np.concatenate([start[:, None], start[:, None] + np.cumsum(rise, axis=1)], axis=1)
+        before = self.at <= self.lo[:, None]
+        inside = ~before & (self.at <= self.hi[:, None])
+        start = self.base + (self.step * before).sum(axis=1)
+        if self.monotone:
+            walk = np.stack([start, start + int(self.step.flat[0]) * inside.sum(axis=1)])
+        else:
+            walk = start[:, None] + np.cumsum(self.step * inside, axis=1)
+            walk = np.concatenate([start[:, None], walk], axis=1)
         return int(walk.min()), int(walk.max())
 
     @property
@@ -288,8 +291,22 @@ def steps_by_bisection(
         for column in range(0, most, columns):
             jump = 1 + np.arange(column, min(most, column + columns))
             at[rows, column : column + columns] = _searched(levels, rows, lo, hi, first, sign, unit * jump, ripples)
+    if (sign > 0).all():
+        return _rising(lo, hi, first, at, jumps, unit)
     events = [(at[p, : jumps[p]], np.full(int(jumps[p]), sign[p] * unit)) for p in range(len(lo))]
     return assemble(lo, hi, first, events, unit)
+
+
+def _rising(lo: Array, hi: Array, base: Array, at: Array, jumps: Array, unit: int) -> Steps:
+    """As `assemble`, where each set rises at the first ``jumps`` of its integers ``at`` (sets, K)."""
+    common = int(base.min())
+    skip = (base - common) // unit
+    levels = int((skip + jumps).max())
+    own = np.arange(levels) - skip[:, None]
+    found = np.take_along_axis(at, np.clip(own, 0, max(0, at.shape[1] - 1)), axis=1) if at.size else np.zeros_like(own)
+    found = np.where(own < jumps[:, None], found, int(hi.max()) + 1)
+    found = np.where(own < 0, lo[:, None], found)
+    return Steps(lo, hi, np.full(len(lo), common, np.int64), found, np.full((1, 1), unit, np.int64))
 
 
 def _searched(

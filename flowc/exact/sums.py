@@ -124,7 +124,12 @@ def _error(
     shape = np.broadcast_shapes(bound.rows.shape, form.scale.shape)
     rows = np.broadcast_to(bound.rows, shape).reshape(-1)
     scale = np.broadcast_to(form.scale, shape).reshape(-1)
-    pairs, index = np.unique(np.stack([rows.astype(np.float64), np.abs(scale)]), axis=1, return_inverse=True)
-    each = bound.at_rows(pairs[0].astype(np.int64))
-    error = each.error(np.zeros((pairs.shape[1], 1)), top, pairs[1], np.array([form.offset]))[:, 0]
+    magnitude, offset = np.abs(scale), np.array([form.offset])
+    if (np.diff(rows) > 0).all():
+        pairs, index = (rows, magnitude), np.arange(len(rows))
+    else:
+        # Of positions by the thousand only the few bounds and scales that occur.
+        (own, each), index = np.unique(np.stack([rows.astype(np.float64), magnitude]), axis=1, return_inverse=True)
+        pairs = own.astype(np.int64), each
+    error = bound.at_rows(pairs[0]).error(np.zeros((len(pairs[0]), 1)), top, pairs[1], offset)[:, 0]
     return np.asarray(error[index.reshape(-1)].reshape(shape) + rounding)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from flowc.exact.bounds import SumBound
-from flowc.exact.forms import Form, SumForms
+from flowc.exact.forms import Form, SumForms, Together
 from flowc.exact.region import Region
 from flowc.exact.search import bisect, first_near
 from flowc.exact.spans import gathered, stacked, touching
@@ -77,8 +77,9 @@ class Thresholds:
         before = steps.at <= lo
         real = ~before & (steps.at <= hi) & (step != 0)
         unit = int(np.abs(steps.step).max(initial=0)) or 1
-        falling, rising = (real & (step < 0)).any(axis=1), (real & (step > 0)).any(axis=1)
-        main = np.where(falling, -1, 1)[:, None]
+        falling = (real & (step < 0)).any(axis=1, keepdims=True)
+        both = falling.any() and bool((falling & real & (step > 0)).any())
+        main = np.where(falling, -1, 1)
         base = steps.base[:, None]
         first = base + (step * before).sum(axis=1, keepdims=True)
         last = first + (step * real).sum(axis=1, keepdims=True)
@@ -91,7 +92,7 @@ class Thresholds:
             np.concatenate([np.where(step < 0, -1, 1), main, main], axis=1),
             np.concatenate([real, none], axis=1),
             np.concatenate([np.zeros(real.shape, bool), ~none], axis=1),
-            not (falling & rising).any(),
+            not both,
         )
 
 
@@ -128,7 +129,7 @@ class Windows:
     def _found(self, forms: Sequence[Form]) -> list[Found]:
         if not self.monotone:
             return [self._by_settling(form) for form in forms]
-        windows = zip(*_Search(self.forms, forms, self.thresholds).windows(), strict=True)
+        windows = zip(*_Search(Together(self.forms, forms), self.thresholds).windows(), strict=True)
         hits = [(low, high, high > low) for low, high in windows]
         return [Found(low, high, hit[:, :-2], int(hit[:, -2:].sum())) for low, high, hit in hits]
 
@@ -138,7 +139,7 @@ class Windows:
         lo, hi = t.lo[:, 0], t.hi[:, 0]
         step = width(lo, hi)
         centers = np.minimum(lo[:, None] + step * np.arange(PARTS) + step // 2, hi[:, None])
-        (error,) = self.forms.error([form], centers, step)
+        (error,) = Together(self.forms, [form]).error(centers, step)
 
         def bounds(rows: Array, first: Array, last: Array) -> tuple[Array, Array]:
             wide = error[rows, (first - lo[rows]) // step][:, None]
@@ -167,16 +168,16 @@ class _Search:
     Arrays are (forms, sets, K), where K thresholds, or some of them, are looked at in each parameter set.
     """
 
-    def __init__(self, sums: SumForms, forms: Sequence[Form], thresholds: Thresholds) -> None:
-        self.sums, self.forms, self.thresholds = sums, forms, thresholds
+    def __init__(self, forms: Together, thresholds: Thresholds) -> None:
+        self.forms, self.thresholds, self.count = forms, thresholds, len(forms.forms)
 
     def windows(self) -> tuple[Array, Array]:
         """(low, high)."""
         t = self.thresholds
-        shape = len(self.forms), *t.at.shape
+        shape = self.count, *t.at.shape
         widest = int((t.hi - t.lo).max()) + 1
         # Anywhere in the range, and as far beyond as the first search looks around a threshold.
-        error = self.sums.error(self.forms, t.lo, 2 * widest)
+        error = self.forms.error(t.lo, 2 * widest)
         span = np.array([[[_first_span(float(e.max()), widest)]] for e in error])
         low, high = (np.broadcast_to(t.at, shape).copy() for _ in range(2))
         open_ = self._undecided(error)
@@ -184,7 +185,7 @@ class _Search:
             columns, some = (a.reshape(*shape[:2], -1) for a in gathered(open_.reshape(-1, shape[2])))
             at = _taken(t.at, columns)
             near = np.maximum(t.lo, at - span), np.minimum(t.hi, at + span)
-            first, last = self._bisected(at, columns, self.sums.error(self.forms, at, span), *near)
+            first, last = self._bisected(at, columns, self.forms.error(at, span), *near)
             # A window that ends where the search ended may go on.
             cut = (last > first) & (((first == near[0]) & (first > t.lo)) | ((last == near[1] + 1) & (near[1] < t.hi)))
             form, row, _ = np.nonzero(some)
@@ -200,7 +201,7 @@ class _Search:
         t = self.thresholds
         count = t.at.shape[1]
         beside = np.concatenate([np.maximum(t.at - 1, t.lo), np.minimum(t.at, t.hi)], axis=1)
-        levels = self.sums.levels(self.forms, np.broadcast_to(beside, (len(self.forms), *beside.shape)), error)
+        levels = self.forms.levels(np.broadcast_to(beside, (self.count, *beside.shape)), error)
         early = (t.sign * (levels[..., :count] - t.level) >= 0).any(axis=0)
         late = (t.sign * (levels[..., count:] - t.level) < 0).any(axis=0)
         return np.asarray((t.real | t.end) & ((early & (t.at > t.lo)) | (late & (t.at <= t.hi))))
@@ -214,13 +215,13 @@ class _Search:
             # Both ends of every threshold, as often as they are asked for.
             times = q.shape[1] // (2 * count)
             sign, level, wide = (np.tile(part, 2 * times) for part in parts)
-            hits = sign * (self.sums.levels(self.forms, q.reshape(*shape[:2], -1), wide) - level) >= 0
+            hits = sign * (self.forms.levels(q.reshape(*shape[:2], -1), wide) - level) >= 0
             hits = hits.reshape(len(hits), len(q), times, 2, count)
             return np.stack([hits[..., 0, :].any(axis=0), hits[..., 1, :].all(axis=0)], axis=2).reshape(q.shape)
 
         sides = [first, at], [at - 1, last], [at, at]
         ends = [np.concatenate(side, axis=2).reshape(-1, 2 * count) for side in sides]
-        search = bisect if self.sums.region.by_runtime else first_near
+        search = bisect if self.forms.sums.region.by_runtime else first_near
         found = search(crossed, *ends).reshape(*shape[:2], 2, count)
         return found[:, :, 0], found[:, :, 1]
 

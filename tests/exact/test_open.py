@@ -12,7 +12,7 @@ import pytest
 
 from flowc.exact import certificate, join_windows, search, steps
 from flowc.exact.bounds import UNIT, SumBound
-from flowc.exact.forms import SumForms
+from flowc.exact.forms import SumForms, Together
 from flowc.exact.join_windows import _by_crossings, _by_pairs, _Operand
 from flowc.exact.joins import JoinForm, find_join
 from flowc.exact.partial import PartialSums
@@ -144,21 +144,24 @@ def test_errors_of_windows_are_those_around_their_sums() -> None:
     x, q = dequantized(S, 0.5, 3.0)
     asked: list[tuple[Any, ...]] = []
 
-    def error(total: Array, span: float, scale: Array, offset: Array, *, fused: Array) -> Array:
-        asked.append((total.tolist(), span, scale.tolist(), offset.tolist(), fused.tolist()))
-        return np.zeros(total.shape)
+    def ways(scale: Array, offset: Array, fused: Array, sets: int) -> Any:
+        def error(total: Array, span: float) -> Array:
+            asked.append((total.tolist(), span, scale.tolist(), offset.tolist(), fused.tolist(), sets))
+            return np.zeros(total.shape)
 
-    stub: Any = SimpleNamespace(exact=False, size=np.ones(1), error=error)
+        return SimpleNamespace(error=error)
+
+    stub: Any = SimpleNamespace(exact=False, size=np.ones(1), ways=ways)
     y = op("Mul", op("Add", x, const(0.75), shape=S), const(-4.0), shape=S)
     sums = SumForms(Region(quantized(y), {q: limits(0, 15)}), q, slice(None), off_by(0.1))
     sums.bound = stub
     assert sums.fused is not None
     at = np.array([[5, 2]])
-    sums.error([sums.written], at, 7)
-    sums.error([sums.written, sums.fused], at, 7)
+    assert Together(sums, [sums.written]).error(at, 7).shape == (1, 1, 2)
+    assert Together(sums, [sums.written, sums.fused]).error(at, 7).shape == (2, 1, 2)
     assert asked == [
-        ([[[2.0, -1.0]]], 7, [[0.5]], [[1.5]], [False]),
-        ([[[2.0, -1.0]]] * 2, 7, [[0.5], [-2.0]], [[1.5], [1.5]], [False, True]),
+        ([[2.0, -1.0]], 7, [[0.5]], [[1.5]], [False], 1),
+        ([[2.0, -1.0]], 7, [[0.5], [-2.0]], [[1.5], [1.5]], [False, True], 1),
     ]
 
 

@@ -30,6 +30,10 @@ class Chain:
 
     def of_rows(self, rows: slice) -> Chain:
         """The same for some parameter sets."""
+        if all(
+            len(a) == 1 or rows.indices(len(a)) == (0, len(a), 1) for a in (self.factor, self.offset, self.magnitude)
+        ):
+            return self
         factor, offset, magnitude = (a if len(a) == 1 else a[rows] for a in (self.factor, self.offset, self.magnitude))
         return replace(self, factor=factor, offset=offset, magnitude=magnitude)
 
@@ -88,12 +92,9 @@ def aligned(bias: Array, scale: Array, bound: SumBound | None) -> bool:
     return bool((steps == np.rint(steps)).all()) and top + float(np.abs(steps).max()) < 1 << 24
 
 
-def outward(value: Array, side: float) -> Array:
-    """float32 values that do not lie further in than ``value``."""
+def outward(value: Array, side: float | Array) -> Array:
+    """float32 values that do not lie further in than ``value``: not below where ``side`` is 1, not above where it is -1."""
     with np.errstate(over="ignore"):
         rounded = value.astype(np.float32)
-    if side > 0:
-        return np.where(rounded < value, np.nextafter(rounded, np.float32(np.inf)), rounded)
-    if side < 0:
-        return np.where(rounded > value, np.nextafter(rounded, np.float32(-np.inf)), rounded)
-    return rounded
+    short = np.where(np.asarray(side) > 0, rounded < value, rounded > value)
+    return np.where(short, np.nextafter(rounded, np.float32(np.inf) * np.asarray(side, np.float32)), rounded)

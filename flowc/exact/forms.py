@@ -22,6 +22,7 @@ from flowc.units.base import Array
 
 __all__ = ["Form", "SumForms", "Together"]
 
+_SIDES = np.array([-1, 1])[:, None, None]
 _TOGETHER = 1 << 15
 """Values that are evaluated in one step: as fast as in several, or faster."""
 
@@ -46,7 +47,7 @@ class Form:
     pushed: bool
 
     def reach(self, x: Array, spread: Array) -> tuple[Array, Array]:
-        """The least and the greatest value, float32, that the target may have.
+        """The least and the greatest value that the target may have.
 
         Of a fused form the weights are multiplied by the factor, one rounding each, and the offset is folded; or it is computed in any
         other way.
@@ -57,9 +58,10 @@ class Form:
         wide = spread
         if self.chain is not None:
             a, b = self.chain.factor, self.chain.offset
-            x, scaled = x * a + b, x * a
+            scaled = x * a
             wide = np.abs(a) * spread + self.chain.roundings * UNIT * (self.chain.magnitude + np.abs(scaled))
-        return outward(x - wide, -1.0), outward(x + wide, 1.0)
+            x = scaled + b
+        return x - wide, x + wide
 
     def reach_between(self, ends: Sequence[Array], spread: Array, rows: Array) -> Interval:
         """As `reach` for all sums between two, of the parameter sets ``rows``."""
@@ -175,12 +177,14 @@ class Together:
         """
         sums, region = self.sums, self.sums.region
         x, spread = (q - sums.zero) * sums.scale, error * np.abs(sums.scale)
-        ends = [form.reach(*own) if form.pushed else () for form, *own in zip(self.forms, x, spread, strict=True)]
+        reach = [form.reach(*own) for form, *own in zip(self.forms, x, spread, strict=True) if form.pushed]
+        moved = iter(outward(np.array(reach), _SIDES) if reach else ())
+        ends: list[tuple[Array, ...]] = [tuple(next(moved)) if form.pushed else () for form in self.forms]
         if all(ends) and not region.by_runtime and 3 * q[0].size <= _TOGETHER:
             return self._levels_together(q, ends)
         found = []
         for form, own, pushed in zip(self.forms, q, ends, strict=True):
-            given = [{form.target: end} for end in pushed] or [{}, {}]
+            given: list[dict[ir.Value, Array]] = [{form.target: end} for end in pushed] or [{}, {}]
             levels = [region.evaluate({sums.leaf: own}, rows=sums.part)]
             for floats in given:
                 for nudge in region.nudges:

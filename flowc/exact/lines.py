@@ -120,7 +120,8 @@ class Lines:
         low, high, greatest = self.low * one, self.high * one, (1 << (bounds.mult - 1)) - 1
         tried = np.array(guesses(self.low, self.high, one))
         tried[tried > greatest] = -1
-        return [((tried >= low * (1 - s)) & (tried <= high * (1 + s))).any(axis=0) for s in slack]
+        inside = ((tried >= low * (1 - s)) & (tried <= high * (1 + s)) for s in slack)
+        return [np.asarray(hit.any(axis=0)) for hit in inside]
 
 
 def portions(steps: Steps) -> Iterator[slice]:
@@ -144,16 +145,16 @@ def _constraints(steps: Steps, lo: int, hi: int, early: int) -> Constraints | No
     rising, falling = (inside & (step > 0)).any(axis=1), (inside & (step < 0)).any(axis=1)
     if (rising & falling).any():
         return None
-    sign = np.where(falling, -1, 1)
-    # A falling function of q is a rising one of -q: it enters a level where it used to leave it.
-    at = np.where(falling[:, None], 1 - steps.at, steps.at)
-    first = np.where(falling, -steps.hi, steps.lo)
-    last = np.where(falling, -steps.lo, steps.hi)
-    count = inside.sum(axis=1)
-    bottom = np.where(falling, base - count, base)
-    top = np.where(falling, base, base + count)
+    at, first, last, bottom, count = steps.at, steps.lo, steps.hi, base, inside.sum(axis=1)
+    first_at = at if steps.free is None else np.minimum(at, steps.free)
+    if falling.any():
+        # A falling function of q is a rising one of -q: it enters a level where it used to leave it.
+        at = np.where(falling[:, None], 1 - at, at)
+        first_at = np.where(falling[:, None], at, first_at)
+        first, last = np.where(falling, -last, first), np.where(falling, -first, last)
+        bottom = np.where(falling, base - count, base)
+    top = bottom + count
     # The thresholds inside, ascending, without gaps.
-    first_at = at if steps.free is None else np.where(falling[:, None], at, np.minimum(at, steps.free))
     at, first_at = (np.sort(np.where(inside, a, FAR), axis=1) for a in (at, first_at))
     real = np.arange(most) < count[:, None]
     level = bottom[:, None] + 1 + np.arange(most)
@@ -163,7 +164,7 @@ def _constraints(steps: Steps, lo: int, hi: int, early: int) -> Constraints | No
         np.concatenate([at, np.where(bottom > lo, first, 0)[:, None]], axis=1),
         np.concatenate([np.where(real, level, FAR), np.where(top < hi, top + 1, FAR)[:, None]], axis=1),
         np.concatenate([first_at - real * (1 + early), np.where(top < hi, last, 0)[:, None]], axis=1),
-        sign,
+        np.where(falling, -1, 1),
     )
 
 

@@ -8,14 +8,14 @@ Each operation also says in which direction it is monotone, where that is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from flowc.model.ir import DOMAIN, float_attr, int_attr, str_attr
-from flowc.model.quantizers import dequantize, quantize
+from flowc.model.quantizers import dequantized, quantizer
 from flowc.units.base import Array
 
 __all__ = [
@@ -28,9 +28,7 @@ Function = Callable[..., Array]
 
 def _quantizer(node: ir.Node) -> Function:
     lo, hi = int_attr(node, "lo", 0), int_attr(node, "hi", 0)
-    return partial(
-        quantize, lo=lo, hi=hi, rounding=str_attr(node, "rounding", "ROUND"), style=str_attr(node, "style", "qonnx")
-    )
+    return quantizer(lo=lo, hi=hi, rounding=str_attr(node, "rounding", "ROUND"), style=str_attr(node, "style", "qonnx"))
 
 
 def _normal(node: ir.Node, gamma: Array, beta: Array, mean: Array, var: Array) -> tuple[Array, Array]:
@@ -143,7 +141,7 @@ def evaluate(node: ir.Node, args: Sequence[Any]) -> Array:
 def prepared(node: ir.Node) -> Function:
     """What `evaluate` computes, its attributes read once; floating-point errors are the caller's to ignore."""
     if node.domain == DOMAIN:
-        return _quantizer(node) if node.op_type == "Quantize" else dequantize
+        return _quantizer(node) if node.op_type == "Quantize" else dequantized
     function = _NUMPY.get(node.op_type)
     if function is None:
         return lambda *args: _by_runtime(node, args)

@@ -245,7 +245,8 @@ class Region:
             Blocked: a result is not a number, for integers alone. With ``floats`` given, such an output is -2^31, which is no level, and
                 another float stays what it is.
         """
-        known: dict[Any, Array] = {v: a if rows is None or len(a) == 1 else a[rows] for v, a in self._fixed.items()}
+        whole = rows is None or (isinstance(rows, slice) and rows.indices(self.sets) == (0, self.sets, 1))
+        known: dict[Any, Array] = {v: a if whole or len(a) == 1 else a[rows] for v, a in self._fixed.items()}
         known.update(integers)
         known.update(floats or {})
         with np.errstate(all="ignore"):
@@ -256,12 +257,11 @@ class Region:
                     result = ops.nudged(operation.node, args, result, nudge)
                 known[operation.output] = result
         found = known[of or self.output]
-        missing = np.isnan(found)
-        if missing.any():
+        if np.isnan(found.min(initial=0)):
             if not floats:
                 raise Blocked(self.output, NOT_A_NUMBER)
             if of is None:
-                found = np.where(missing, NO_LEVEL, found)
+                found = np.where(np.isnan(found), NO_LEVEL, found)
         return found
 
     def _prepare(self) -> None:

@@ -11,6 +11,7 @@ that is configured channel by channel may have one for each (`find_words`), whic
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -196,15 +197,15 @@ def _even_shift(steps: Steps, dtype: IntType, lo: int, hi: int) -> Requant | Non
     inside = (steps.at > steps.lo[:, None]) & (steps.at <= steps.hi[:, None])
     if not inside.any():
         return None
-    first, any_inside = inside.argmax(axis=1), inside.any(axis=1)
     p = int(inside.sum(axis=1).argmax())
     ats = steps.at[p][inside[p]]
-    gap = (ats[-1] - ats[0]) / max(1, len(ats) - 1)
-    for shift in dict.fromkeys(int(s) for s in (np.floor(np.log2(max(gap, 1))), np.ceil(np.log2(max(gap, 1))))):
+    gap = max(1.0, float(ats[-1] - ats[0]) / max(1, len(ats) - 1))
+    for shift in dict.fromkeys((math.floor(math.log2(gap)), math.ceil(math.log2(gap)))):
         one = 1 << shift
         if shift < 1 or (steps.free is None and (np.abs(np.diff(ats) - one) > 1).any()):
             # It enters a level every 2^shift integers, or one more or less: ties go up and down in turn.
             continue
+        first, any_inside = inside.argmax(axis=1), inside.any(axis=1)
         # Level L is entered at (L - 1/2) * 2^shift - add, or one later where the tie goes down.
         level = steps.base + 1 + first
         add = np.where(any_inside, level * one - one // 2 - steps.at[np.arange(sets), first], 0)

@@ -91,6 +91,8 @@ class Steps:
 
     def of_rows(self, rows: slice) -> Steps:
         """The same functions of some sets."""
+        if rows.indices(len(self.lo)) == (0, len(self.lo), 1):
+            return self
         step, free = self.step, self.free
         return Steps(
             self.lo[rows],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,14 +78,20 @@ def array_of(value: ir.Value | None) -> npt.NDArray[Any] | None:
     return value.const_value.numpy()
 
 
+_STATIC = frozenset({int})
+
+
 def shape_of(value: ir.Value) -> tuple[int, ...]:
     """The static shape of a value.
 
     Raises:
         ModelError: the shape is unknown or has a symbolic dimension.
     """
-    known = () if value.shape is None else tuple(d for d in value.shape if isinstance(d, int))
-    if value.shape is None or len(known) < len(value.shape):
+    dims = (None,) if value.shape is None else value.shape.dims
+    if _STATIC.issuperset(map(type, dims)):
+        return cast("tuple[int, ...]", dims)
+    known = tuple(d for d in dims if isinstance(d, int))
+    if len(known) < len(dims):
         raise ModelError(
             f"the shape of tensor '{value.name}' is not known", remedy="export the model with static shapes"
         )

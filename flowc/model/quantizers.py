@@ -13,7 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ROUNDINGS", "STYLES", "dequantize", "integer_bounds", "quantize", "rounding_mode"]
+__all__ = [
+    "ROUNDINGS", "STYLES", "dequantize", "dequantized", "integer_bounds", "quantize", "quantizer", "rounding_mode",
+]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -83,20 +85,48 @@ def quantize(
     "shift": clip(floor((x * more[0] + zero_point) / scale), lo, hi) in float64, which is integer arithmetic where all of
     them are integers. `scale`, `zero_point` and `more` broadcast against `x`.
     """
-    x = np.asarray(x, np.float32)
-    if style == "levels":
-        count: FloatArray = sum((np.asarray(x >= t, np.float32) for t in more), np.zeros_like(x)) + np.float32(lo)
-        return np.clip(count, np.float32(lo), np.float32(hi))
-    if style == "shift":
-        wide = x.astype(np.float64) * np.asarray(more[0], np.float64) + np.asarray(zero_point, np.float64)
-        return np.clip(np.floor(wide / np.asarray(scale, np.float64)), lo, hi).astype(np.float32)
-    if style == "bipolar":
-        return np.where(x >= 0, np.float32(1), np.float32(-1))
-    zero = np.asarray(zero_point, np.float32)
     with np.errstate(over="ignore"):  # an infinite quotient is clipped like any other large one
-        v: FloatArray = np.divide(x, np.asarray(scale, np.float32), dtype=np.float32)
-    rounded: FloatArray = ROUNDINGS[rounding](v + zero) if style == "qonnx" else np.rint(v) + zero
-    return np.clip(rounded, np.float32(lo), np.float32(hi))
+        return quantizer(lo=lo, hi=hi, rounding=rounding, style=style)(x, scale, zero_point, *more)
+
+
+def quantizer(*, lo: int, hi: int, rounding: str, style: str) -> Callable[..., FloatArray]:
+    """`quantize` with these attributes, to be applied again and again; floating-point errors are the caller's to ignore."""
+    least, greatest = np.float32(lo), np.float32(hi)
+    rounded = ROUNDINGS[rounding] if style == "qonnx" else np.rint
+
+    def qonnx(x: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike) -> FloatArray:
+        v = _quotient(x, scale) + np.asarray(zero_point, np.float32)
+        return rounded(v).clip(least, greatest)
+
+    def onnx(x: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike) -> FloatArray:
+        v = np.rint(_quotient(x, scale)) + np.asarray(zero_point, np.float32)
+        return v.clip(least, greatest)
+
+    def bipolar(x: npt.ArrayLike, *_: npt.ArrayLike) -> FloatArray:
+        return np.where(np.asarray(x, np.float32) >= 0, np.float32(1), np.float32(-1))
+
+    def levels(x: npt.ArrayLike, _: npt.ArrayLike, __: npt.ArrayLike, *more: npt.ArrayLike) -> FloatArray:
+        x = np.asarray(x, np.float32)
+        count: FloatArray = sum((np.asarray(x >= t, np.float32) for t in more), np.zeros_like(x)) + least
+        return np.clip(count, least, greatest)
+
+    def shift(x: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike, factor: npt.ArrayLike) -> FloatArray:
+        wide = np.asarray(x, np.float32).astype(np.float64) * np.asarray(factor, np.float64)
+        wide = wide + np.asarray(zero_point, np.float64)
+        return np.clip(np.floor(wide / np.asarray(scale, np.float64)), lo, hi).astype(np.float32)
+
+    styles: dict[str, Callable[..., FloatArray]] = {
+        "bipolar": bipolar,
+        "levels": levels,
+        "qonnx": qonnx,
+        "shift": shift,
+    }
+    return styles.get(style, onnx)
+
+
+def _quotient(x: npt.ArrayLike, scale: npt.ArrayLike) -> FloatArray:
+    quotient: FloatArray = np.divide(np.asarray(x, np.float32), np.asarray(scale, np.float32), dtype=np.float32)
+    return quotient
 
 
 def dequantize(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike) -> FloatArray:
@@ -105,9 +135,14 @@ def dequantize(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike
     A float64 `scale` asks for one rounding only: float32((float64(q) - zero_point) * scale); q may then be of any dtype
     and the zero point any real number.
     """
-    scale = np.asarray(scale)
     with np.errstate(over="ignore", invalid="ignore"):  # what is infinite or no number is told of where it is used
-        if scale.dtype == np.float64:
-            return np.asarray((np.asarray(q, np.float64) - np.asarray(zero_point)) * scale, np.float32)
-        difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
-        return np.multiply(difference, scale.astype(np.float32), dtype=np.float32)
+        return dequantized(q, scale, zero_point)
+
+
+def dequantized(q: npt.ArrayLike, scale: npt.ArrayLike, zero_point: npt.ArrayLike) -> FloatArray:
+    """As `dequantize`; floating-point errors are the caller's to ignore."""
+    scale = np.asarray(scale)
+    if scale.dtype == np.float64:
+        return np.asarray((np.asarray(q, np.float64) - np.asarray(zero_point)) * scale, np.float32)
+    difference: FloatArray = np.asarray(q, np.float32) - np.asarray(zero_point, np.float32)
+    return np.multiply(difference, scale.astype(np.float32, copy=False), dtype=np.float32)

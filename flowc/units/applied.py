@@ -14,7 +14,7 @@ from flowc.units.base import Array
 from flowc.units.cost import Resources
 from flowc.units.thresholds import MOST_COUNTED, MOST_SUMMED, Thresholds
 
-__all__ = ["CONSTANT_SAVES", "applied", "compared_style", "registers", "signed_bits", "value_bits"]
+__all__ = ["CONSTANT_SAVES", "applied", "compared_style", "different_columns", "registers", "signed_bits", "value_bits"]
 
 CONSTANT_SAVES = 0.12
 """Look-up tables per bit that a comparison with a constant takes less than one with a register."""
@@ -118,18 +118,29 @@ def _keys(thresholds: Thresholds, lanes: int, rows: int, acc: IntType) -> Resour
 
 
 def _constants(depth: int, width: int, style: str) -> Resources:
-    """A memory of constants, of whose columns in look-up tables equal ones are one; of two words no column takes any."""
-    if style == "lutram":
-        width = _own(depth, width) if depth > 2 else 0
+    """A memory of constants, of whose columns in look-up tables equal ones are one; a bit of the address or its complement takes none."""
+    if style == "lutram" and depth <= _FEW_WORDS:
+        functions, wires = (1 << depth) - 2, 2 * (depth - 1).bit_length()
+        width = ceil(different_columns(depth, width) * max(0, functions - wires) / functions) if functions else 0
     return pipeline.deep_rom(depth, width, style)
 
 
-def _own(depth: int, width: int) -> int:
-    """Columns of a memory of ``depth`` constant words, at most: as many as there are functions of the address, but for the two constants.
+_FEW_WORDS = 16
+"""Words of a memory some of whose columns are equal, or constant: of 16 there are 65,536 columns."""
 
-    Equal columns are one, their tables and their registers.
+
+def different_columns(depth: int, width: int) -> float:
+    """Different columns, constants aside, of ``width`` that are drawn of all those of ``depth`` words, as many as are to be expected.
+
+    There are ``n = 2^depth``, and each is drawn with probability ``1 - (1 - 1/n)^width``.
     """
-    return width if depth > width.bit_length() else min(width, (1 << depth) - 2)
+    columns = 1 << depth
+    return (columns - 2) * (1 - (1 - 1 / columns) ** width)
+
+
+def _own(depth: int, width: int) -> int:
+    """Registers behind the columns of a memory of ``depth`` constant words: equal columns are one, and constants none."""
+    return ceil(different_columns(depth, width)) if depth <= _FEW_WORDS else width
 
 
 def registers(activation: Activation, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> int | None:

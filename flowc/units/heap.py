@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from flowc.model.dtypes import IntType
 
-__all__ = ["heap_depth", "heap_ffs", "heap_luts"]
+__all__ = ["heap_depth", "heap_excess", "heap_ffs", "heap_luts"]
 
 
 @lru_cache(maxsize=4096)
@@ -43,6 +43,19 @@ def heap_ffs(terms: int, w: IntType, a: IntType, width: int, stages: int) -> int
     reach = sum(count << column for column, count in enumerate(heap)).bit_length()
     empty = next((column for column, count in enumerate(heap) if count), 0)
     return inner + (min(width, reach) - empty) * (stages + 1 - place(total))
+
+
+def heap_excess(terms: int, w: IntType, a: IntType) -> int:
+    """What a heap of ``terms`` products is too large by, as some of them are complemented: ``-b = ~b - 1`` (``flowc_accumulate``)."""
+    if w.bipolar and a.bipolar:
+        return terms
+    if w.bipolar or a.bipolar:
+        other = a if w.bipolar else w
+        return terms << (other.bits - other.signed)
+    negative = ((i, j) for i in range(w.bits) for j in range(a.bits))
+    return sum(
+        terms << (i + j) for i, j in negative if (w.signed and i == w.bits - 1) != (a.signed and j == a.bits - 1)
+    )
 
 
 def _heights(terms: int, w: IntType, a: IntType) -> list[int]:

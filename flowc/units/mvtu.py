@@ -216,18 +216,19 @@ class Mvtu(Unit):
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
         beat = self.in_widths[0] * self.frame.dtype.bits
         if self.packing is not None:
-            dots: Resources | None = pipeline.packed_products(
-                self, self.pe, self.simd, self.packing, self.tree(self.simd),
+            dots = pipeline.packed_products(
+                self, self.pe, self.simd, self.packing, self.tree(self.simd), folds=columns,
                 held=weights_held(self.weight_type, self.dsp_port),
             )  # fmt: skip
+        elif uses_dsp(self):
+            dots = pipeline.multiplied(self, self.pe, self.simd, columns, self.tree(self.simd))
         else:
-            heap = not uses_dsp(self)
-            dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd)) if heap else None
+            dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd))
         # A beat of inputs waits a cycle for its weights; marks of beats go beside them, and those of first and last in shift registers.
         return [
             pipeline.weight_rom(*self.weight_memory, self.memory, apart=bool(self.dsp_port)),
             pipeline.held(self.input_memory[0], beat),
-            self._products if dots is None else dots.times(self.pixels),
+            dots.times(self.pixels),
             pipeline.counters(columns, rows, self.weight_memory[0]),
             pipeline.end(self.out_widths[0] * self.out_type.bits),
             Resources(lut=pipeline.CONTROL, ff=beat + self.tree(self.simd) + 4),

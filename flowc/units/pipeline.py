@@ -10,13 +10,14 @@ from functools import cache
 from math import ceil
 
 from flowc.units import cost
-from flowc.units.cost import Resources, accumulator_luts, adder_tree_luts, memory, memory_style, mux_luts
-from flowc.units.heap import heap_ffs, heap_luts
+from flowc.units.cost import Resources, adder_tree_luts, memory, memory_style, multiplier_dsps, mux_luts
+from flowc.units.heap import heap_excess, heap_ffs, heap_luts
 from flowc.units.packing import Packing
 from flowc.units.weighted import Weighted
 
 __all__ = [
     "CONTROL",
+    "PADDING",
     "PASSING",
     "banks",
     "converter",
@@ -28,6 +29,7 @@ __all__ = [
     "fifo",
     "held",
     "moves",
+    "multiplied",
     "packed_products",
     "ram_luts",
     "ring_memory",
@@ -39,6 +41,9 @@ CONTROL = 12
 
 PASSING = 4
 """The same of a unit that gives a beat for each that it takes, and has no counter of its own."""
+
+PADDING = 6
+"""The same of a padding: where in rows and columns the frame lies."""
 
 
 def weight_rom(depth: int, width: int, style: str, *, apart: bool = False) -> Resources:
@@ -90,10 +95,11 @@ def banks(depth: int, width: int) -> int:
 def deep_rom(depth: int, width: int, style: str) -> Resources:
     """A constant memory, ``style`` lutram or bram, read at an address in registers.
 
-    In look-up tables yosys makes the model's figure of up to 256 words, and four thirds of it beyond.
+    In look-up tables yosys makes the model's figure of up to 128 words, and four thirds of it beyond: a bit is no longer two tables and the
+    multiplexer F7.
     """
     found = memory(depth, width, style, constant=True)
-    return replace(found, lut=ceil((found.lut or 0) * 4 / 3)) if style == "lutram" and depth > 256 else found
+    return replace(found, lut=ceil((found.lut or 0) * 4 / 3)) if style == "lutram" and depth > 128 else found
 
 
 def counters(*counts: int) -> Resources:
@@ -126,10 +132,10 @@ def ram_luts(depth: int, width: int) -> int:
 
 
 def held(depth: int, width: int) -> Resources:
-    """The inputs of a position, held for further rows: a register, or a memory in look-up tables."""
-    if depth == 0:
+    """The inputs of a position, held for further rows: a register, or a memory in look-up tables with its read address in registers."""
+    if depth <= 1:
         return Resources(ff=width)
-    return Resources(ff=width) if depth == 1 else Resources(lut=ram_luts(depth, width))
+    return Resources(lut=ram_luts(depth, width), ff=(depth - 1).bit_length())
 
 
 def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int | None = None) -> Resources:
@@ -141,19 +147,44 @@ def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int
         folds: cycles over which they are accumulated.
         stages: registers among the levels of the heap; by default one for every other level of a tree of the terms.
     """
-    w, a = unit.weight_type, unit.frame.dtype
-    width = unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
+    w, a, width = unit.weight_type, unit.frame.dtype, _sum_bits(unit)
     if stages is None:
         stages = terms.bit_length() // 2 if terms > 1 else 0
-    # A sum of one cycle needs no adder, but for what complemented products are too large by.
-    complemented = w.signed or a.signed or w.bipolar or a.bipolar
-    accumulate = accumulator_luts(width) if folds > 1 or complemented else 0
-    luts = lanes * (heap_luts(terms, w, a, width) + accumulate)
-    return Resources(lut=ceil(luts), ff=lanes * (heap_ffs(terms, w, a, width, stages) + width))
+    luts = lanes * (heap_luts(terms, w, a, width) + _accumulator(width, folds, heap_excess(terms, w, a)))
+    return Resources(lut=luts, ff=lanes * (heap_ffs(terms, w, a, width, stages) + width))
+
+
+def _sum_bits(unit: Weighted) -> int:
+    """Bits of an accumulator, a signed number."""
+    return unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
+
+
+def _accumulator(width: int, folds: int, excess: int) -> int:
+    """Tables of an accumulator of ``width`` bits: one per bit, with what chooses between its sum and the constant that it begins with.
+
+    Of a sum of one cycle that constant, minus ``excess``, is all that is added: a table for each of its ones. Where it has none, the carry
+    chain takes the sum's bit as it is.
+    """
+    return width if folds > 1 else (-excess % (1 << width)).bit_count()
+
+
+def multiplied(unit: Weighted, lanes: int, terms: int, folds: int, stages: int) -> Resources:
+    """Dot products of a unit in slices of their own, and their accumulators; arguments as of `dot_products`.
+
+    Tools infer the multipliers alone: a register behind every product, adders and those among them are the fabric's.
+    """
+    w, a, width = unit.weight_type, unit.frame.dtype, _sum_bits(unit)
+    slices, product = multiplier_dsps(w.bits, a.bits + (0 if a.signed else 1)), w.bits + a.bits
+    one = Resources(
+        lut=ceil(adder_tree_luts(terms, product)) + _accumulator(width, folds, 0),
+        ff=terms * product + _tree_ffs(terms, product, stages) + width,
+        dsp=terms * slices,
+    )
+    return one.times(lanes)
 
 
 def packed_products(
-    unit: Weighted, lanes: int, terms: int, packed: Packing, stages: int, *, held: int = 2
+    unit: Weighted, lanes: int, terms: int, packed: Packing, stages: int, *, folds: int = 2, held: int = 2
 ) -> Resources:
     """Dot products of a unit whose slices several rows share, and their accumulators (``flowc_dot_packed``).
 
@@ -164,12 +195,14 @@ def packed_products(
         unit, lanes, terms: as of `dot_products`.
         packed: how slices are shared.
         stages: registers among the adders of the chains' sums.
+        folds: cycles over which they are accumulated; a sum of one cycle adds what fields were made positive by.
         held: cycles that a slice holds weights (`packing.weights_held`).
     """
-    a, width = unit.frame.dtype, unit.acc.bits if unit.acc.signed else unit.acc.bits + 1
+    w, a, width = unit.weight_type, unit.frame.dtype, _sum_bits(unit)
+    least = min(0, *(x * y for x in (w.lo, w.hi) for y in (a.lo, a.hi)))
     length, groups = packed.length(terms), ceil(lanes / packed.rows)
     chains, sums = ceil(terms / length), groups * packed.rows * packed.field
-    weights = lanes * unit.weight_type.bits if unit.weight_memory[0] > 1 else 0
+    weights = lanes * w.bits if unit.weight_memory[0] > 1 else 0
     spent, more = 0, 0
     for chain in range(chains):
         slices = min(length, terms - chain * length)
@@ -181,7 +214,7 @@ def packed_products(
         spent += sums if waits > 2 else 0
         more += waits * sums if waits < 3 else 0
     own = packed.field + packed.known
-    luts = lanes * (adder_tree_luts(chains, own) + accumulator_luts(width)) + spent
+    luts = lanes * (adder_tree_luts(chains, own) + _accumulator(width, folds, -least * terms)) + spent
     parts = Resources(
         lut=ceil(luts), ff=lanes * (_tree_ffs(chains, own + 1, stages) + width) + more, dsp=groups * terms
     )

@@ -99,20 +99,39 @@ class Pool(OneToOne):
     @property
     def resources(self) -> Resources:
         """A comparator and multiplexer, or an adder, per lane and pair of taps, then the activation."""
+        if self.structure == "pipeline":
+            return self._pipeline
         pairs = max(1, self.terms - 1) * self.lanes
         per_pair = self.acc.bits + (cost.comparator_luts(self.acc.bits) if self.op == "max" else 0)
         held = self.lanes * self.acc.bits * (2 + ceil(self.terms / 2) * min(1, self.tree))
         total = Resources(lut=cost.CONTROL + ceil(pairs * per_pair), ff=held + 20)
-        if self.structure == "pipeline":
-            results = pipeline.end(self.lanes * self.outputs[0].dtype.bits) + pipeline.counters(self.taps // self.terms)
-            total = results + Resources(lut=ceil((pairs + (self.terms > 1)) * per_pair) + 4, ff=held + 4)
-            return total + applied(
-                self.activation, self.lanes, self.channels * self.pixels, self.acc, self.activation_spacing
-            )
         if self.activation is not None:
             own = self.lanes, self.channels * self.pixels
             total += self.activation.resources(*own, self.acc, self.activation_spacing)
         return total
+
+    @property
+    def _pipeline(self) -> Resources:
+        """As SystemVerilog has it: a tree with registers behind its levels, the result, the end behind one more register.
+
+        Taps that come one by one meet the result: a maximum loads it where the tap is as large, with no multiplexer.
+        """
+        bits, x = self.acc.bits, self.frame.dtype.bits
+        levels = range(1, self.tree + 1)
+        nodes = {level: ceil(self.terms / (1 << level)) for level in levels}
+        if self.op == "max":
+            luts = (self.terms - 1) * _larger(bits) if self.parallel else _loaded(bits)
+            held = bits * sum(nodes.values())
+        else:
+            luts = ceil(cost.adder_tree_luts(self.terms, x)) if self.parallel else bits
+            held = sum(count * min(bits, x + level) for level, count in nodes.items())
+        lane = Resources(lut=luts, ff=held + bits)
+        parts = [
+            lane.times(self.lanes), Resources(lut=pipeline.PASSING, ff=self.tree + 1), pipeline.counters(self.taps // self.terms),
+            pipeline.end(self.lanes * self.outputs[0].dtype.bits, 1),
+            applied(self.activation, self.lanes, self.channels * self.pixels, self.acc, self.activation_spacing),
+        ]  # fmt: skip
+        return Resources.total(parts)
 
     @property
     def moves(self) -> bool:
@@ -157,6 +176,16 @@ class Pool(OneToOne):
     def emulate(self, *xs: Array) -> tuple[Array, ...]:
         out = self.accumulate(xs[0])
         return (out if self.activation is None else self.activation.apply(out),)
+
+
+def _larger(bits: int) -> int:
+    """Tables of the larger of two numbers: up to three bits, each of its bits is a function of one table; else compared, then chosen."""
+    return bits if bits <= 3 else bits + ceil(cost.comparator_luts(bits))
+
+
+def _loaded(bits: int) -> int:
+    """Tables that say whether a tap is loaded: it is as large as what there is, or the first. Of two bits that is one."""
+    return 1 if bits <= 2 else ceil(cost.comparator_luts(bits)) + 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

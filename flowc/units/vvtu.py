@@ -150,21 +150,21 @@ class Vvtu(Unit):
         terms = self.taps if self.parallel else 1
         lanes = self.pe * self.depth_multiplier
         folds, beat = self.taps // terms, self.in_widths[0] * self.frame.dtype.bits
-        types = (self.weight_type, self.frame.dtype, self.acc)
-        products = cost.products(*types, self.multiplier, lanes, terms, folds).times(self.pixels)
         results = self.out_widths[0] * self.out_type.bits
         given = lanes * self.pixels, int(self.weights.shape[0]) * self.pixels, self.acc, self.activation_spacing
         if self.structure == "pipeline":
+            sums = lanes, terms, folds, self.tree
+            dots = pipeline.multiplied(self, *sums) if uses_dsp(self) else pipeline.dot_products(self, *sums)
             return Resources.total([
                 pipeline.weight_rom(*self.weight_memory, self.memory),
-                products
-                if uses_dsp(self)
-                else pipeline.dot_products(self, lanes, terms, folds, self.tree).times(self.pixels),
+                dots.times(self.pixels),
                 pipeline.counters(folds, self.weight_memory[0]),
                 pipeline.end(results),
                 Resources(lut=pipeline.CONTROL, ff=2 * beat + self.tree + 4),
                 applied(self.activation, *given),
             ])  # fmt: skip
+        types = (self.weight_type, self.frame.dtype, self.acc)
+        products = cost.products(*types, self.multiplier, lanes, terms, folds).times(self.pixels)
         parts = [cost.weight_rom(*self.weight_memory, self.memory), products]
         parts.append(Resources(lut=cost.CONTROL, ff=beat + results + 30))
         if self.activation is not None:

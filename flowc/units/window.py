@@ -62,7 +62,9 @@ class Pad(OneToOne):
         kept = Resources(ff=self.left % self.pixels * self.simd * self.out.dtype.bits)
         if self.structure == "pipeline":
             counters = pipeline.counters(self.frame.c // self.simd, self.outputs[0].w // self.pixels, self.out.h)
-            parts = [counters, pipeline.end(self.lanes * self.out.dtype.bits, 2), Resources(lut=12 + ceil(bits / 2))]
+            # A filler is what registers are set or reset to. Of several pixels, those of two beats are chosen among.
+            chosen = pipeline.PADDING + (bits if self.left % self.pixels else 0)
+            parts = [counters, pipeline.end(self.lanes * self.out.dtype.bits, 2), Resources(lut=chosen)]
             return Resources.total([*parts, kept])
         return Resources(lut=cost.CONTROL + 20 + ceil(bits / 2), ff=bits + 40) + kept
 
@@ -237,19 +239,28 @@ class Window(Unit):
         if self.pixels > 1:
             row = pipeline.delay(depth, bits, self.memory).times(kh - 1)
             beats = Resources(ff=self.behind_beats * kh * bits)
-            grid = pipeline.counters(self.row_beats, h) + Resources(lut=10)
-            return Resources.total([row, beats, grid, pipeline.end(self.out_widths[0] * self.frame.dtype.bits, 1)])
+            grid = pipeline.counters(self.row_beats, h, self.stride[0]) + Resources(lut=10)
+            # Positions of a beat share pixels; tools find equal registers in front of the end's two places, but not these.
+            given, distinct = self.out_widths[0] * self.frame.dtype.bits, self._pixels_read * bits // self.pixels
+            waiting = Resources(ff=(self.stages - 1) * (distinct + 1))
+            return Resources.total([row, beats, grid, waiting, pipeline.end(given)])
         if self.ring is None:
             pixel = pipeline.delay(self.dilation[1] * words, bits, self.memory).times(kh * (kw - 1))
             row = pipeline.delay((self.dilation[0] * w - (kw - 1) * self.dilation[1]) * words, bits, self.memory)
-            grid = pipeline.counters(words, w, h) + Resources(lut=10)
-            return Resources.total([pixel, row.times(kh - 1), grid, pipeline.end(kh * kw * bits, 1)])
+            grid = pipeline.counters(words, w, h, *self.stride) + Resources(lut=10)
+            return Resources.total([pixel, row.times(kh - 1), grid, pipeline.end(kh * kw * bits, self.stages - 1)])
         block = self.block // self.simd
         loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
         return Resources.total([
             pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.ring_end(depth, bits, self.memory),
             pipeline.moves(depth + self.stride[0] * w * words, depth),
         ])  # fmt: skip
+
+    @property
+    def _pixels_read(self) -> int:
+        """Different pixels under the windows of a beat's positions."""
+        kw, step, apart = self.kernel[1], self.stride[1], self.dilation[1]
+        return self.kernel[0] * len({q * step + x * apart for q in range(self.given) for x in range(kw)})
 
     @property
     def cycles(self) -> int:

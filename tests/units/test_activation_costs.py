@@ -16,7 +16,7 @@ from flowc.units import (
     Table,
     Thresholds,
 )  # fmt: skip
-from flowc.units.applied import applied
+from flowc.units.applied import applied, different_columns
 from flowc.units.cost import Resources
 
 U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
@@ -40,7 +40,8 @@ LATE = np.array([[0, 1, 2, 3, 4, 5, 0]] * 6)
 
 
 @pytest.mark.parametrize(("channels", "ends", "bits", "tables"), [
-    (256, (-28, 26), 6, 24), (256, (-600, 700), 10, 40), (256, (0, 31), 5, 20),  # four words of 64 to a bit
+    (128, (-28, 26), 6, 12),  # two tables to a bit
+    (256, (-28, 26), 6, 32), (256, (-600, 700), 10, 54), (256, (0, 31), 5, 27),  # four, and a third more
     (512, (-28, 26), 6, 72),  # eight, and one to choose, and a third more
 ])  # fmt: skip
 def test_compared_thresholds_are_as_wide_as_the_widest(
@@ -52,6 +53,15 @@ def test_compared_thresholds_are_as_wide_as_the_widest(
     places = (channels - 1).bit_length()
     expected = Resources(lut=7 + tables + (3 * places + 1) // 2, ff=bits + 1 + 2 + 2 + places + 1)
     assert applied(signs, 1, channels, IntType(10, True)) == expected
+
+
+@pytest.mark.parametrize(("depth", "width"), [(2, 10), (3, 6), (4, 14), (8, 30)])
+def test_columns_that_differ_are_those_to_be_expected(depth: int, width: int) -> None:
+    """Of columns that are drawn at random, constants aside."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, 1 << depth, (4000, width))
+    found = [len(set(columns) - {0, (1 << depth) - 1}) for columns in drawn.tolist()]
+    assert different_columns(depth, width) == pytest.approx(np.mean(found), abs=0.05)
 
 
 def test_compared_thresholds_lie_where_all_lanes_of_them_are_cheaper() -> None:

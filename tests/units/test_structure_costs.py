@@ -36,11 +36,19 @@ from flowc.units import (
 )  # fmt: skip
 from flowc.units.applied import applied
 from flowc.units.cost import Resources
+from flowc.units.heap import heap_excess
 from flowc.units.mvtu import exact_float
 from flowc.units.packing import MAX_CHAIN, Packing, weights_held
 from flowc.units.pipeline import banks, dot_products, packed_products, weight_rom
 
-U3, U4, S4, U8, S8 = IntType(3, False), IntType(4, False), IntType(4, True), IntType(8, False), IntType(8, True)
+U2, U3, U4, S4, U8, S8 = (
+    IntType(2, False),
+    IntType(3, False),
+    IntType(4, False),
+    IntType(4, True),
+    IntType(8, False),
+    IntType(8, True),
+)
 S12, S20 = IntType(12, True), IntType(20, True)
 F = Frame(3, 5, 12, U4)
 ONES = np.ones(1, np.int64)
@@ -48,6 +56,7 @@ MAX = Pool(name="p", frame=Frame(3, 5, 24, U4), channels=6, op="max", acc=U4, pe
 SUMS = Pool(name="p", frame=Frame(3, 5, 36, U4), channels=4, op="sum", acc=U8, pe=2, parallel=True)
 PAD = Pad(name="p", frame=Frame(4, 5, 3, U4), out=Frame(8, 8, 3, U4), top=1, bottom=3, left=2, right=1, simd=3)
 RING = Window(name="w", frame=Frame(6, 7, 12, U4), kernel=(3, 2), block=4, simd=2)
+SEVERAL = Window(name="w", frame=Frame(6, 26, 1, U4), kernel=(3, 3), block=1, simd=1, parallel=True, pixels=4)
 TAPS = RING.with_(kernel=(3, 3), dilation=(1, 2), block=12, simd=12, parallel=True)
 FORK = Fork(name="f", frame=F, ways=3, simd=2)
 TURN = Permute(name="t", frame=Frame(3, 5, 4, U4), out=Frame(3, 5, 4, U4), order=np.arange(60)[::-1])
@@ -92,23 +101,35 @@ def test_loops(unit: Unit, expected: Resources) -> None:
 @pytest.mark.parametrize(("unit", "expected"), [
     # Three ends of eight bits behind two registers, and eight tables for who has taken its copy.
     (FORK, Resources(lut=3 * 13 + 8, ff=3 * 4 * 9)),
-    # Counters of 8 and 8; an end of 12 bits behind two registers; 12 tables and one for two bits.
-    (PAD, Resources(lut=9 + 17 + 12 + 6, ff=6 + 2 + 4 * 13)),
+    # Counters of 8 and 8; an end of 12 bits behind two registers; six tables that say where the frame lies.
+    (PAD, Resources(lut=9 + 17 + 6, ff=6 + 2 + 4 * 13)),
     # Counted: one word of four channels, rows and columns: nothing for the one word.
-    (PAD.with_(out=Frame(8, 8, 3, U8), value=200), Resources(lut=9 + 29 + 18, ff=8 + 4 * 25)),
-    # Three lanes of 6.6 tables, an end of 12 bits, four taps counted.
-    (MAX, Resources(lut=20 + 4 + 17 + 3, ff=24 + 4 + 26 + 3)),
-    # Nine adders of eight bits for two lanes less one pair; ends of 16 bits; nothing is counted.
-    (SUMS, Resources(lut=17 * 8 + 4 + 21, ff=112 + 4 + 34)),
+    (PAD.with_(out=Frame(8, 8, 3, U8), value=200), Resources(lut=9 + 29 + 6, ff=8 + 4 * 25)),
+    # Three lanes whose comparison takes three tables, and one for whether it counts; an end of 12 bits behind a register, four taps counted.
+    (MAX, Resources(lut=12 + 4 + 17 + 3, ff=12 + 1 + 39 + 3)),
+    # Of two bits comparison and all are one table.
+    (MAX.with_(frame=Frame(3, 5, 24, U2), acc=U2), Resources(lut=3 + 4 + 11 + 3, ff=6 + 1 + 21 + 3)),
+    # Side by side: three pairs of seven tables for each of three lanes; two registers and one between them and the result, two marks.
+    (MAX.with_(parallel=True), Resources(lut=63 + 4 + 17, ff=3 * 4 * 4 + 3 + 39)),
+    # Of three bits each bit of the larger one is a table.
+    (MAX.with_(parallel=True, frame=Frame(3, 5, 24, U3), acc=U3), Resources(lut=27 + 4 + 14, ff=3 * 4 * 3 + 3 + 30)),
+    # Sums of 5, 6, 7 and 8 bits for two lanes; ends of 16 bits; nothing is counted.
+    (SUMS, Resources(lut=2 * (20 + 12 + 7 + 8) + 4 + 21, ff=2 * (25 + 18 + 14 + 8 + 8) + 5 + 51)),
+    (SUMS.with_(parallel=False), Resources(lut=2 * 8 + 4 + 21 + 6, ff=16 + 1 + 51 + 5)),
     # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places. With
     # a row of 42 words 104 are numbers of nine bits.
     (RING, Resources(lut=40 + 39 + 13 + 60, ff=8 + 26 + 6 + 27 + 52)),
     # 24 words of 48 bits in two blocks, counters of 19 bits, five above two places: behind a block the end is registers, not a memory.
     (RING.with_(block=12, simd=12, memory="bram"), Resources(lut=29 + 53 + 44, ff=24 + 3 * 49 + 42, bram18=2)),
-    # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits behind a register.
-    (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 3 * 433)),
+    # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits behind two registers.
+    (TAPS, Resources(lut=9 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 4 * 433)),
     # Two channels a word more: 16 words between rows are a ring in 32 tables, with two addresses of 16 places, one of them counted.
-    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 38 + 12 + 10 + 437, ff=2 * 57 + 576 + 10 + 1299)),
+    (TAPS.with_(frame=Frame(6, 20, 12, U4)), Resources(lut=2 * 38 + 12 + 10 + 437, ff=2 * 57 + 576 + 10 + 4 * 433)),
+    # Every other position of a row, and of rows: two marks, a counter of two bits' tables.
+    (TAPS.with_(stride=(2, 2)), Resources(lut=9 + 3 + 10 + 437, ff=6 * 96 + 2 * 144 + 8 + 2 + 4 * 433)),
+    # Four positions of 3 x 3 in 3 x 6 pixels of four bits: 72 bits wait twice, 144 are in either place of the end. Three beats of 16
+    # bits, and two rings of six words of them; 7 and 6 places.
+    (SEVERAL, Resources(lut=2 * (16 + 5) + 9 + 10 + 149, ff=3 * 16 + 2 * (16 + 4 + 3) + 8 + 2 * 73 + 2 * 145)),
     (WidthConverter(name="w", frame=F, wide_in=3, wide_out=6), Resources(lut=29 + 2 + 4, ff=4 * 25 + 1 + 12)),
 ])  # fmt: skip
 def test_pipelines(unit: Unit, expected: Resources) -> None:
@@ -162,25 +183,40 @@ def test_products_in_pipelines() -> None:
     assert shared.resources == dot_products(unit, 4, 1, 9) + applied(FEW, 4, 12, S12) + Resources(
         lut=16 + 14 + 21 + 12, ff=32 + 11 + 34 + 20
     )
-    # 2 column folds, 3 row folds, 6 words: six bits; two words of 16 bits in 16 tables; an end of 24 bits.
+    # 2 column folds, 3 row folds, 6 words: six bits; two words of 16 bits in 16 tables, a bit says which; an end of 24 bits.
     unit = product("mvtu", structure="pipeline")
     assert unit.resources == dot_products(unit, 2, 4, 2) + Resources(
-        lut=32 + 16 + 9 + 29 + 12, ff=2 * 32 + 8 + 50 + 16 + 5
+        lut=32 + 16 + 9 + 29 + 12, ff=2 * 32 + 8 + 1 + 50 + 16 + 5
     )
     own = replace(FEW, mult=np.full(6, 3))
     spent = applied(own, 2, 6, S12, slices=True)
     unit = unit.with_(activation=own)
     assert unit.resources == dot_products(unit, 2, 4, 2) + spent + Resources(
-        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
+        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 1 + 18 + 21
     )
     shared = unit.with_(activation=FEW)
     assert shared.resources == dot_products(unit, 2, 4, 2) + applied(FEW, 2, 6, S12, slices=True) + Resources(
-        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 18 + 21
+        lut=32 + 16 + 9 + 13 + 12, ff=64 + 8 + 1 + 18 + 21
     )
-    # In slices: as in a loop, but for what stands around the products.
+    # In slices: per lane four products of eight bits in registers, two adders of nine bits, one of ten in registers, an accumulator.
     slices = unit.with_(activation=None, multiplier="dsp")
-    spent = cost.products(S4, U4, S12, "dsp", 2, 4, 2)
-    assert slices.resources == spent + Resources(lut=32 + 16 + 9 + 29 + 12, ff=64 + 8 + 50 + 21)
+    spent = Resources(lut=2 * (18 + 10 + 12), ff=2 * (32 + 10 + 12), dsp=8)
+    assert slices.resources == spent + Resources(lut=32 + 16 + 9 + 29 + 12, ff=64 + 8 + 1 + 50 + 21)
+
+
+@pytest.mark.parametrize(("w", "a", "excess"), [
+    # Of w x a bits the products with one top bit of the two, where that is a sign: 8 (1 + 2 + 4 + 8) of 4 x 4 bits, three terms.
+    (S4, U4, 3 * 120), (U4, S4, 3 * 120), (S4, S4, 3 * 2 * 8 * 7), (U4, U4, 0),
+    # Complements lack one of the sign's weight; of equal signs each counts twice.
+    (BIPOLAR, U4, 3 * 16), (S4, BIPOLAR, 3 * 8), (BIPOLAR, BIPOLAR, 3),
+])  # fmt: skip
+def test_sums_of_one_cycle_add_a_constant(w: IntType, a: IntType, excess: int) -> None:
+    """What heaps are too large by, and a table for every one of what is added in its place; a sum of two cycles takes one per bit."""
+    assert heap_excess(3, w, a) == excess
+    fields = {"frame": Frame(3, 5, 54, a), "weight_type": w, "weights": np.ones((12, 9), np.int64), "acc": S12}
+    unit = product("vvtu", **fields)
+    once, twice = (dot_products(unit, 1, 3, folds).lut or 0 for folds in (1, 2))
+    assert twice - once == 12 - (-excess % (1 << 12)).bit_count()
 
 
 @pytest.mark.parametrize(("depth", "width", "expected", "ways"), [

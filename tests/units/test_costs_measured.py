@@ -1,0 +1,34 @@
+"""What units cost by the model, beside what yosys made of them when the benchmark's record was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchmarks
+from benchmarks.synthesis import GROUPS
+
+RECORD = Path(benchmarks.__file__).parent / "records" / "synthesis.json"
+CHEAPEST, DEAREST = 0.9, 1.15
+
+
+def record(part: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8"))[part]
+    return found
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_no_unit_is_a_tenth_too_cheap_nor_a_sixth_too_dear(group: str) -> None:
+    """Look-up tables and flip-flops, of the model as it is now."""
+    measured = record("units")[group]
+    made = {unit.name: unit.with_(structure="pipeline").resources.as_dict() for unit in GROUPS[group]()}
+    assert made.keys() == measured.keys()
+    for name, model in made.items():
+        for key in ("lut", "ff"):
+            assert CHEAPEST <= (model[key] or 0) / measured[name][key][0] <= DEAREST, (name, key)
+        assert model["dsp"] == measured[name]["dsp"][0], name
+        if "thresholds" in group:
+            assert model["bram18"] == measured[name]["bram18"][0], name

@@ -215,7 +215,8 @@ class _Search:
             # Both ends of every threshold, as often as they are asked for.
             times = q.shape[1] // (2 * count)
             sign, level, wide = (np.tile(part, 2 * times) for part in parts)
-            hits = sign * (self.forms.levels(q.reshape(*shape[:2], -1), wide) - level) >= 0
+            # One after the other: of 16-bit results there are many.
+            hits = np.array([sign * (v - level) >= 0 for v in self.forms.levels(q.reshape(*shape[:2], -1), wide)])
             hits = hits.reshape(len(hits), len(q), times, 2, count)
             return np.stack([hits[..., 0, :].any(axis=0), hits[..., 1, :].all(axis=0)], axis=2).reshape(q.shape)
 

@@ -101,12 +101,13 @@ class UnsupportedError(ModelError):
     """Operators outside what flowc supports; holds and prints every one of them.
 
     Args:
-        offences: (node, op, reason) of each refused node, in graph order; at least one.
+        offences: (node, op, reason) of each refused node, in graph order; at least one. What several parts of a node are refused for
+            alike, such as the groups of a convolution, is said once.
         remedy: what the user can do about it.
     """
 
     def __init__(self, offences: Iterable[tuple[str, str, str]], *, remedy: str | None = None) -> None:
-        self.offences = tuple(Offence(*offence) for offence in offences)
+        self.offences = tuple(dict.fromkeys(Offence(*offence) for offence in offences))
         listed = "; ".join(f"'{shown(o.node)}' ({shown(o.op)}): {o.reason}" for o in self.offences)
         super().__init__(f"{counted(len(self.offences), 'unsupported node')}: {listed}", remedy=remedy)
 

@@ -48,3 +48,10 @@ def test_unsupported_lists_every_offence() -> None:
     assert str(error) == "2 unsupported nodes: 'a' (LSTM): recurrent; 'b' (Loop): control flow. Remove them."
     assert [o.op for o in error.offences] == ["LSTM", "Loop"]
     assert str(UnsupportedError([("a", "LSTM", "recurrent")])) == "1 unsupported node: 'a' (LSTM): recurrent."
+
+
+def test_what_holds_for_every_group_of_a_node_is_said_once() -> None:
+    error = UnsupportedError(
+        [("c", "Conv", "scales differ"), ("c", "Conv", "scales differ"), ("c", "Conv", "zeros differ")]
+    )
+    assert str(error) == "2 unsupported nodes: 'c' (Conv): scales differ; 'c' (Conv): zeros differ."

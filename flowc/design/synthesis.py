@@ -8,7 +8,7 @@ from typing import Any
 
 from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream
 from flowc.backends.rtl.board import has_board
-from flowc.backends.rtl.place import place
+from flowc.backends.rtl.place import check_place, place
 from flowc.backends.rtl.placements import PLACEMENTS
 from flowc.backends.rtl.synthesize import check_family, synthesize
 from flowc.design.design import load
@@ -17,6 +17,9 @@ from flowc.files import manifest
 from flowc.report.report import write
 
 __all__ = ["synthesize_design"]
+
+_READ = ("rtl/lib/", "rtl/units/", "rtl/data/", "rtl/board/")
+"""What of a design the tools read, besides the top level."""
 
 
 def synthesize_design(
@@ -42,11 +45,13 @@ def synthesize_design(
         The entries ``synthesis`` and ``place`` (None where it was not routed) of report.json.
 
     Raises:
-        UsageError: the directory holds no design with SystemVerilog, or a tool is missing.
+        UsageError: the directory holds no design with SystemVerilog, or not all of it; there is no such size; or a tool is missing.
         InfeasibleError: it does not fit on the part, or is slower there than the board's clock: then the report says how fast.
     """
     if family is not None:
         check_family(family)
+    if size is not None:
+        check_place(size)
     design = load(directory)
     target = design.target
     family = family or (target.family if target.is_open else "xcup")
@@ -54,6 +59,12 @@ def synthesize_design(
     if not folder.is_dir():
         raise UsageError(
             f"'{shown(str(directory))}' holds no SystemVerilog", remedy="Build it with: flowc build ... --backend rtl"
+        )
+    if gone := manifest.missing(directory, _READ):
+        more = f", and {len(gone) - 1} more files" if len(gone) > 1 else ""
+        raise UsageError(
+            f"'{shown(str(directory))}' is not a complete flowc design: '{shown(gone[0])}' is missing{more}",
+            remedy="Build it again with: flowc build ... --backend rtl",
         )
     on_board = size is None and has_board(target) and family == target.family
     if on_board:

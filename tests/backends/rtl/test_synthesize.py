@@ -116,6 +116,29 @@ def test_what_cannot_be_synthesized_is_said(tmp_path: Path, written: Path, capsy
         cut(tmp_path)
 
 
+def test_nothing_is_synthesized_for_what_must_fail(
+    written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A size that there is not, and files that are gone, are said before minutes of synthesis."""
+
+    def never(*_: object, **__: object) -> dict[str, int]:
+        raise AssertionError("synthesized")
+
+    monkeypatch.setattr("flowc.design.synthesis.synthesize", never)
+    assert main(["synth", str(written), "--family", "ecp5", "--place", "99k"]) == 2
+    assert "there is no ECP5 of size '99k'. The known ones are 25k, 45k, 85k" in capsys.readouterr().err
+    memory = next((written / "rtl" / "data").glob("*weights.hex"))
+    contents = memory.read_bytes()
+    memory.unlink()
+    try:
+        assert main(["synth", str(written)]) == 2
+    finally:
+        memory.write_bytes(contents)
+    assert (
+        f"not a complete flowc design: 'rtl/data/{memory.name}' is missing. Build it again" in capsys.readouterr().err
+    )
+
+
 @needs_yosys
 def test_a_damaged_source_is_named(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flowc.backends.rtl.yosys import SynthesisError

@@ -9,8 +9,10 @@ choice uses, which proves that budgets can't be kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +80,14 @@ class _Step:
     closed_shape: tuple[int, ...]
 
 
+class _Met(NamedTuple):
+    """A node behind a stream: for each width out and each of the stream's the least price, its width in, and per pair the option."""
+
+    price: Floats
+    enter: Ints
+    best: Ints
+
+
 @dataclass(frozen=True)
 class _Link:
     """As `_Step`, where no more than one stream is open, which ends at the node: its widths, and which of them was best.
@@ -85,8 +95,7 @@ class _Link:
     ``closed`` is (widths out,), or where nothing stays open the number of the best pair of a width out and one of those.
     """
 
-    best: Ints
-    enter: Ints
+    met: _Met
     src: int
     widths: Ints
     closed: Ints
@@ -169,11 +178,15 @@ class Problem:
         steps: list[tuple[_Step, dict[int, Ints]] | _Link] = []
         tables = dict(zip(self._nodes, self._tables(prices), strict=True))
         priced = {key: (use @ prices).T for key, use in self._uses.items()}
+        met: dict[Hashable, _Met] = {}  # of nodes and streams that several layers share
         for i, node in enumerate(self.nodes):
             ending = self._ending[i]
             if ending is not None:
                 widths = labels[ending] if ending in axes else np.array([settled.get(ending, 0)])
-                link, state = self._linked(i, tables[id(node)], priced, (ending, widths), state)
+                key = (id(node), widths.tobytes(), *(id(edge.use) for edge in self._into[i]))
+                if key not in met:
+                    met[key] = self._met(i, tables[id(node)], priced, widths)
+                link, state = self._linked(i, met[key], (ending, widths), state)
                 labels[i], axes = np.arange(node.widths[1]), [i] if self._last[i] > i else []
                 steps.append(link)
                 continue
@@ -209,18 +222,19 @@ class Problem:
             axes = [axes[k] for k in keep]
         return self._trace(steps, settled)
 
-    def _linked(
-        self, i: int, tables: tuple[Floats, Ints], priced: dict[int, Floats], ending: tuple[int, Ints], state: Floats
-    ) -> tuple[_Link, Floats]:
-        """A node at which the one open stream ends, of which these widths are left; its state is one of each width out, or one."""
-        (table, best), (src, widths) = tables, ending
+    def _met(self, i: int, tables: tuple[Floats, Ints], priced: dict[int, Floats], widths: Ints) -> _Met:
+        """A node at which the one open stream ends, of which these widths are left."""
+        table, best = tables
         pairs = sum((priced[id(edge.use)][:, widths] for edge in self._into[i]), np.zeros((table.shape[0], 1)))
         joint = pairs[:, None] + table[:, :, None]
-        enter = joint.argmin(axis=0)
-        cost = joint.min(axis=0) + state
+        return _Met(joint.min(axis=0), joint.argmin(axis=0), best)
+
+    def _linked(self, i: int, met: _Met, ending: tuple[int, Ints], state: Floats) -> tuple[_Link, Floats]:
+        """The way to such a node, and its state: one of each width out, or where nothing stays open one."""
+        cost = met.price + state
         if self._last[i] > i:
-            return _Link(best, enter, src, widths, cost.argmin(axis=1)), cost.min(axis=1)
-        return _Link(best, enter, src, widths, cost.argmin()), cost.min()
+            return _Link(met, *ending, cost.argmin(axis=1)), cost.min(axis=1)
+        return _Link(met, *ending, cost.argmin()), cost.min()
 
     def _trace(self, steps: list[tuple[_Step, dict[int, Ints]] | _Link], settled: dict[int, int]) -> tuple[int, ...]:
         choice = [0] * len(self.nodes)
@@ -233,7 +247,7 @@ class Problem:
                 else:
                     width[i], k = divmod(int(found.closed), found.widths.size)
                 width[found.src] = int(found.widths[k])
-                choice[i] = int(found.best[found.enter[width[i], k], width[i]])
+                choice[i] = int(found.met.best[found.met.enter[width[i], k], width[i]])
                 continue
             step, labels = found
             at: list[int] = [0] * len(step.axes)
@@ -268,7 +282,8 @@ class Problem:
         if bound > 1 and (self.use(nearest) > safe).any():
             nearest = self._improve(nearest, safe, weights) if optimal else nearest
             return self._selection(nearest, safe, bound, share)
-        fitting = self._improve(nearest, safe, weights)
+        improved = cache(lambda choice: self._improve(choice, safe, weights))  # one choice is found at many prices
+        fitting = improved(nearest)
         if not optimal:
             return self._selection(fitting, safe, bound, share)
         # Raise the prices of what is scarce, as little as makes the choice fit.
@@ -276,7 +291,7 @@ class Problem:
         low, high, best = 0.0, 16.0, fitting
         for _ in range(_HALVINGS):
             raised = (low * high) ** 0.5 if low > 0 else high / 4
-            choice = self._improve(self.cheapest(weights + raised * share * scale), safe, weights)
+            choice = improved(self.cheapest(weights + raised * share * scale))
             use = self.use(choice)
             if (use <= safe).all():
                 high = raised

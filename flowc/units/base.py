@@ -8,7 +8,8 @@ Units are backend-neutral frozen dataclasses: a backend (HLS C++, ...) knows how
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, ClassVar
 
 from flowc.model.dtypes import Array, IntType
@@ -206,6 +207,10 @@ class Unit(ABC):
     def resources(self) -> Resources:
         """What the unit costs, modelled (`docs/cost-model.md`); styles that are ``auto`` are taken as the model would choose."""
 
+    def style_cost(self, style: str) -> Resources:  # noqa: ARG002
+        """The part of `resources` that the style ``style`` (memory, multiplier, ...) decides: nothing else differs if this one does."""
+        return self.resources
+
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations per frame."""
@@ -240,13 +245,27 @@ class Unit(ABC):
             changes["activation"] = activation = activation.kept_in(changes.pop("threshold_memory"))
         if "read_cycles" in changes:
             changes["activation"] = replace(activation, read_cycles=changes.pop("read_cycles"))
-        return replace(self, **changes)
+        return self._copied(changes)
+
+    def _copied(self, changes: dict[str, Any]) -> Any:
+        """As `dataclasses.replace`, field by field without the constructor: an allocation makes thousands of copies."""
+        own, names = self.__dict__, _field_names(type(self))
+        if not changes.keys() <= names:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(changes.keys() - names))}")
+        made = object.__new__(type(self))
+        made.__dict__.update({name: own[name] for name in names} | changes)
+        return made
 
     @property
     def threshold_memory(self) -> str | None:
         """Style of the memory of the activation's thresholds; None where the unit has none."""
         found: str | None = getattr(getattr(self, "activation", None), "memory", None)
         return found
+
+
+@cache
+def _field_names(kind: type[Unit]) -> frozenset[str]:
+    return frozenset(f.name for f in fields(kind))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

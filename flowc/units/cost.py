@@ -67,15 +67,13 @@ LUTS_PER_BLOCK = 160
 """Look-up tables that are worth one 18 kbit block, where a memory's style is left open (ratio of the two on mid-size parts)."""
 
 THRESHOLD_MEMORIES = {"auto": LUTS_PER_BLOCK, "lutram": 1 << 30, "bram": 20}
-"""Styles of the memories of thresholds, and how many look-up tables are then worth a block: all of it in tables, or blocks wherever one
-saves more than a few."""
+"""Styles of the memories of thresholds, and how many look-up tables are then worth a block: all in tables, or blocks that save some."""
 
 MOST_LOGIC = 8192
 """Bits of a memory of an activation that lies in look-up tables."""
 
 CONTROL = 60
 """Look-up tables of a unit's loop counters, handshakes and state, without any data path."""
-
 
 ARRIVING = ("uram", "stream")
 """Memory styles of weights that come from the external memory."""
@@ -99,8 +97,8 @@ WIDEST_WORD = 4096
 """Widest word, in bits, that is one memory: HLS knows no wider integers. Wider ones are cut into slices."""
 
 MAX_PRODUCTS = 2048
-"""Most products of one pipelined loop: beyond, scheduling takes hours. A backend that writes loops splits what exceeds them into
-several (`flowc.backends.hls.split`), which depthwise products and weights that arrive do not allow."""
+"""Most products of one pipelined loop: beyond, scheduling takes hours. A backend that writes loops splits what exceeds them
+(`flowc.backends.hls.split`), which depthwise products and weights that arrive do not allow."""
 
 RING_CONTROL = 100
 """Look-up tables of a serial window's counters, besides what grows with the ring."""
@@ -119,15 +117,19 @@ class Resources:
     def __add__(self, other: Resources) -> Resources:
         return Resources.total((self, other))
 
+    def exchanged(self, part: Resources, other: Resources) -> Resources:
+        """What this takes with ``other`` in the place of a part of it."""
+        return Resources.total((self, part.times(-1), other))
+
     def times(self, count: int) -> Resources:
         """What ``count`` of these take."""
-        return Resources(*(None if value is None else count * value for value in self._figures()))
+        return self if count == 1 else Resources(*[None if n is None else count * n for n in self._figures()])
 
     @staticmethod
     def total(parts: Iterable[Resources]) -> Resources:
         """The sum. What is unknown in one part is unknown in the sum."""
-        columns = list(zip(*(part._figures() for part in parts), strict=True))
-        return Resources(*(None if None in column else sum(column) for column in columns))
+        columns = zip(*[part._figures() for part in parts], strict=True)
+        return Resources(*[None if None in column else sum(column) for column in columns])
 
     def _figures(self) -> tuple[int | None, ...]:
         return (self.lut, self.ff, self.bram18, self.uram, self.dsp)

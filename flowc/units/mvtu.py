@@ -197,49 +197,62 @@ class Mvtu(Unit):
     @property
     def resources(self) -> Resources:
         """Weights, input buffer, products and their sums, accumulators, activation, control."""
+        return Resources.total([self._weights, self._products, self._applied, *self._others])
+
+    def style_cost(self, style: str) -> Resources:
+        if style == "memory":
+            return self._weights
+        if style == "multiplier":
+            return self._products
+        return self._applied if style == "threshold_memory" else super().style_cost(style)
+
+    @property
+    def _weights(self) -> Resources:
+        """The memory of weights."""
+        if self.structure == "pipeline":
+            return pipeline.weight_rom(*self.weight_memory, self.memory, apart=bool(self.dsp_port))
+        return cost.weight_rom(*self.weight_memory, self.memory)
+
+    @cached_property
+    def _products(self) -> Resources:
+        """Products, their sums and the accumulators; in a rigid pipeline, marks of beats that go beside the adders."""
+        packed, columns = self.packing, self.mw // self.simd
+        if self.structure != "pipeline":
+            style = "dsp" if self.multiplier in cost.SHARED else self.multiplier
+            types = (self.weight_type, self.frame.dtype, self.acc)
+            return cost.products(*types, style, self.pe, self.simd, columns, packed).times(self.pixels)
+        tree = self.tree(self.simd)
+        if packed is not None:
+            held = weights_held(self.weight_type, self.dsp_port)
+            dots = pipeline.packed_products(self, self.pe, self.simd, packed, tree, folds=columns, held=held)
+        elif uses_dsp(self):
+            dots = pipeline.multiplied(self, self.pe, self.simd, columns, tree)
+        else:
+            dots = pipeline.dot_products(self, self.pe, self.simd, columns, tree)
+        return dots.times(self.pixels) + Resources(ff=tree)
+
+    @property
+    def _applied(self) -> Resources:
+        """The activation."""
         given = self.pe * self.pixels, self.mh * self.pixels, self.acc, self.activation_spacing(self.simd)
         if self.structure == "pipeline":
-            return Resources.total([*self._pipeline, applied(self.activation, *given, slices=bool(self.dsp_port))])
-        parts = [cost.weight_rom(*self.weight_memory, self.memory), *self._loop]
-        if self.activation is not None:
-            parts.append(self.activation.resources(*given))
-        return Resources.total(parts)
+            return applied(self.activation, *given, slices=bool(self.dsp_port))
+        return Resources() if self.activation is None else self.activation.resources(*given)
 
     @property
-    def _loop(self) -> list[Resources]:
-        beats = self.in_widths[0] * self.frame.dtype.bits + self.out_widths[0] * self.out_type.bits
-        control = Resources(lut=cost.CONTROL, ff=beats + 40)
-        return [cost.held(*self.input_memory), self._products, control]
-
-    @property
-    def _pipeline(self) -> list[Resources]:
+    def _others(self) -> list[Resources]:
+        """What no style decides: the input buffer, counters, the end, control."""
+        beat, result = self.in_widths[0] * self.frame.dtype.bits, self.out_widths[0] * self.out_type.bits
+        if self.structure != "pipeline":
+            return [cost.held(*self.input_memory), Resources(lut=cost.CONTROL, ff=beat + result + 40)]
         columns, rows = self.mw // self.simd, self.mh // self.groups // self.pe
-        beat = self.in_widths[0] * self.frame.dtype.bits
-        if self.packing is not None:
-            dots = pipeline.packed_products(
-                self, self.pe, self.simd, self.packing, self.tree(self.simd), folds=columns,
-                held=weights_held(self.weight_type, self.dsp_port),
-            )  # fmt: skip
-        elif uses_dsp(self):
-            dots = pipeline.multiplied(self, self.pe, self.simd, columns, self.tree(self.simd))
-        else:
-            dots = pipeline.dot_products(self, self.pe, self.simd, columns, self.tree(self.simd))
-        # A beat of inputs waits a cycle for its weights; marks of beats go beside them, and those of first and last in shift registers.
+        # A beat of inputs waits a cycle for its weights; marks of first and last go beside them in shift registers.
         return [
-            pipeline.weight_rom(*self.weight_memory, self.memory, apart=bool(self.dsp_port)),
             pipeline.held(self.input_memory[0], beat),
-            dots.times(self.pixels),
             pipeline.counters(columns, rows, self.weight_memory[0]),
-            pipeline.end(self.out_widths[0] * self.out_type.bits),
-            Resources(lut=pipeline.CONTROL, ff=beat + self.tree(self.simd) + 4),
+            pipeline.end(result),
+            Resources(lut=pipeline.CONTROL, ff=beat + 4),
         ]
-
-    @property
-    def _products(self) -> Resources:
-        style = "dsp" if self.multiplier in cost.SHARED else self.multiplier
-        types = (self.weight_type, self.frame.dtype, self.acc)
-        one = cost.products(*types, style, self.pe, self.simd, self.mw // self.simd, self.packing)
-        return one.times(self.pixels)
 
     @property
     def macs(self) -> int:

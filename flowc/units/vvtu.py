@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -147,29 +148,55 @@ class Vvtu(Unit):
     @property
     def resources(self) -> Resources:
         """Weights, products and their sums, accumulators, activation, control."""
+        return Resources.total([self._weights, self._products, self._applied, *self._others])
+
+    def style_cost(self, style: str) -> Resources:
+        if style == "memory":
+            return self._weights
+        if style == "multiplier":
+            return self._products
+        return self._applied if style == "threshold_memory" else super().style_cost(style)
+
+    @property
+    def _weights(self) -> Resources:
+        """The memory of weights."""
+        made = pipeline.weight_rom if self.structure == "pipeline" else cost.weight_rom
+        return made(*self.weight_memory, self.memory)
+
+    @property
+    def _folds(self) -> tuple[int, int]:
+        """Products of a sum per cycle, and cycles of a sum."""
         terms = self.taps if self.parallel else 1
-        lanes = self.pe * self.depth_multiplier
-        folds, beat = self.taps // terms, self.in_widths[0] * self.frame.dtype.bits
-        results = self.out_widths[0] * self.out_type.bits
-        given = lanes * self.pixels, int(self.weights.shape[0]) * self.pixels, self.acc, self.activation_spacing
+        return terms, self.taps // terms
+
+    @cached_property
+    def _products(self) -> Resources:
+        """Products, their sums and the accumulators."""
+        sums = self.pe * self.depth_multiplier, *self._folds
         if self.structure == "pipeline":
-            sums = lanes, terms, folds, self.tree
-            dots = pipeline.multiplied(self, *sums) if uses_dsp(self) else pipeline.dot_products(self, *sums)
-            return Resources.total([
-                pipeline.weight_rom(*self.weight_memory, self.memory),
-                dots.times(self.pixels),
-                pipeline.counters(folds, self.weight_memory[0]),
-                pipeline.end(results),
-                Resources(lut=pipeline.CONTROL, ff=2 * beat + self.tree + 4),
-                applied(self.activation, *given),
-            ])  # fmt: skip
+            made = pipeline.multiplied if uses_dsp(self) else pipeline.dot_products
+            return made(self, *sums, self.tree).times(self.pixels)
         types = (self.weight_type, self.frame.dtype, self.acc)
-        products = cost.products(*types, self.multiplier, lanes, terms, folds).times(self.pixels)
-        parts = [cost.weight_rom(*self.weight_memory, self.memory), products]
-        parts.append(Resources(lut=cost.CONTROL, ff=beat + results + 30))
-        if self.activation is not None:
-            parts.append(self.activation.resources(*given))
-        return Resources.total(parts)
+        return cost.products(*types, self.multiplier, *sums).times(self.pixels)
+
+    @property
+    def _applied(self) -> Resources:
+        """The activation."""
+        outputs = int(self.weights.shape[0]) * self.pixels
+        given = self.out_widths[0], outputs, self.acc, self.activation_spacing
+        if self.structure == "pipeline":
+            return applied(self.activation, *given)
+        return Resources() if self.activation is None else self.activation.resources(*given)
+
+    @property
+    def _others(self) -> list[Resources]:
+        """What no style decides: counters, the end, control."""
+        beat, results = self.in_widths[0] * self.frame.dtype.bits, self.out_widths[0] * self.out_type.bits
+        if self.structure != "pipeline":
+            return [Resources(lut=cost.CONTROL, ff=beat + results + 30)]
+        _, folds = self._folds
+        control = Resources(lut=pipeline.CONTROL, ff=2 * beat + self.tree + 4)
+        return [pipeline.counters(folds, self.weight_memory[0]), pipeline.end(results), control]
 
     @property
     def macs(self) -> int:

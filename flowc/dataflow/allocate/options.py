@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil
@@ -45,13 +45,27 @@ class Option:
 
 
 @dataclass(frozen=True)
-class _Style:
-    """One unit with its folding and styles, what it uses, and the cycles from frame to frame where the styles set them; else 0."""
+class _Styles:
+    """One unit with its folding, in several styles.
+
+    Attributes:
+        unit: its name.
+        changes: of each style, of fields.
+        use: (styles, resources).
+        cycles: (styles,), from frame to frame, where a style sets them; else 0.
+    """
 
     unit: str
-    changes: Mapping[str, Any]
+    changes: Sequence[Mapping[str, Any]]
     use: Floats
-    cycles: int = 0
+    cycles: Ints
+
+    def worthwhile(self) -> _Styles:
+        """Those that are the cheapest for some exchange rate of look-up tables against the other resources, of those tried."""
+        if len(self.changes) == 1:
+            return self
+        kept = np.flatnonzero(np.bincount((self.use @ _EXCHANGE).argmin(axis=0)))
+        return _Styles(self.unit, [self.changes[k] for k in kept.tolist()], self.use[kept], self.cycles[kept])
 
 
 @dataclass(frozen=True)
@@ -64,24 +78,24 @@ class _Styled:
     """
 
     fold: Fold
-    styles: list[list[_Style]]
+    styles: list[_Styles]
     use: Floats
     cycles: Ints
 
     @classmethod
-    def of(cls, fold: Fold, styles: list[list[_Style]], extra: Floats) -> _Styled:
+    def of(cls, fold: Fold, styles: list[_Styles], extra: Floats) -> _Styled:
         """Every combination of ``styles``, each of which uses ``extra`` besides."""
         use, cycles = extra[None], np.zeros(1, np.int64)
         for own in styles:
-            use = (use[:, None] + np.array([s.use for s in own])).reshape(-1, extra.size)
-            cycles = np.maximum(cycles[:, None], np.array([s.cycles for s in own])).reshape(-1)
+            use = (use[:, None] + own.use).reshape(-1, extra.size)
+            cycles = np.maximum(cycles[:, None], own.cycles).reshape(-1)
         return cls(fold, styles, use, cycles)
 
     def option(self, combination: int) -> Option:
         """One of the combinations."""
-        picked = np.unravel_index(combination, [len(own) for own in self.styles])
-        styles = (own[k] for own, k in zip(self.styles, picked, strict=True))
-        return Option(self.fold, {s.unit: s.changes for s in styles}, self.use[combination])
+        picked = np.unravel_index(combination, [len(own.changes) for own in self.styles])
+        changes = {own.unit: own.changes[int(k)] for own, k in zip(self.styles, picked, strict=True)}
+        return Option(self.fold, changes, self.use[combination])
 
 
 @dataclass(frozen=True)
@@ -136,7 +150,7 @@ class OptionTable:
         self._problems: dict[int, tuple[Problem, list[Choices]]] = {}
         self._uses: dict[tuple[int, tuple[int, ...], tuple[int, ...]], Floats] = {}
         self._styled_folds: dict[tuple[Any, ...], _Styled] = {}
-        self._known: dict[tuple[Any, ...], list[_Style]] = {}
+        self._known: dict[tuple[Any, ...], _Styles] = {}
         self._pairs: dict[tuple[int, int, int], Floats] = {}
 
     def problem(self, limit: int) -> tuple[Problem, list[Choices]]:
@@ -235,82 +249,73 @@ class OptionTable:
             return unit.with_(**changes).in_widths[0]
         return int(changes.get("simd", changes.get("pe", unit.in_widths[0])))
 
-    def _styles(self, layer: Layer, unit: Unit, changes: Mapping[str, Any]) -> list[_Style]:
+    def _styles(self, layer: Layer, unit: Unit, changes: Mapping[str, Any]) -> _Styles:
         """The unit with every memory and multiplier style that is worth a look."""
         key = (unit.name, *changes.items())
         if key not in self._known:
-            fixed = layer.fixed
             folded = unit.with_(**changes)
-            if isinstance(unit, Window):
-                memories = ["lutram", "bram", *(["uram"] if self._uram else [])]
-                memories = [fixed["window_memory"]] if "window_memory" in fixed else memories
-                styles = self._varied(folded, {"memory": memories})
-            elif isinstance(unit, Mvtu | Vvtu):
-                _, width = folded.weight_memory
-                arriving = self._uram_weights and width <= MAX_STREAM_BITS
-                arriving = arriving and width // unit.weight_type.bits <= MAX_PRODUCTS and folded.pixels == 1
-                memories = ["lutram", "bram", *(["uram"] if arriving else [])]
-                memories = [fixed["memory"]] if "memory" in fixed else memories
-                types = unit.weight_type, unit.frame.dtype
-                packed = isinstance(unit, Mvtu) and packing(*types, folded.pe, folded.dsp_port) is not None
-                fewer = packed and folded.structure == "pipeline" and overlapping(*types, folded.pe, folded.dsp_port)
-                single = min(t.bits for t in types) == 1
-                multipliers = [
-                    "lut",
-                    *(["packed"] if packed else [] if single else ["dsp"]),
-                    *(["overlapped"] if fewer else []),
-                ]
-                multipliers = [fixed["multiplier"]] if "multiplier" in fixed else multipliers
-                choices = {"memory": memories, "multiplier": multipliers}
-                styles = self._varied(folded, choices | _threshold_memories(layer, unit))
-            else:
-                styles = self._varied(folded, _threshold_memories(layer, unit))
-            self._known[key] = _worthwhile([self._style(unit, {**changes, **c}, use) for c, use in styles])
+            varied, use = self._varied(folded, self._tried(layer, folded))
+            cycles = np.array([_pause(folded, style) for style in varied])
+            styles = _Styles(unit.name, [{**changes, **style} for style in varied], use, cycles)
+            self._known[key] = styles.worthwhile()
         return self._known[key]
 
-    @staticmethod
-    def _style(unit: Unit, changes: Mapping[str, Any], use: Floats) -> _Style:
-        """A style; weights in UltraRAM, which must arrive first, make a unit pause between frames."""
-        pauses = changes.get("memory") == "uram" and not isinstance(unit, Window)
-        return _Style(unit.name, changes, use, unit.with_(**changes).interval if pauses else 0)
+    def _tried(self, layer: Layer, folded: Unit) -> dict[str, list[str]]:
+        """The styles that are tried of a folded unit: of each key, its values."""
+        fixed = layer.fixed
+        if isinstance(folded, Window):
+            memories = ["lutram", "bram", *(["uram"] if self._uram else [])]
+            return {"memory": [fixed["window_memory"]] if "window_memory" in fixed else memories}
+        found: dict[str, list[str]] = {}
+        if isinstance(folded, Mvtu | Vvtu):
+            _, width = folded.weight_memory
+            arriving = self._uram_weights and width <= MAX_STREAM_BITS
+            arriving = arriving and width // folded.weight_type.bits <= MAX_PRODUCTS and folded.pixels == 1
+            memories = ["lutram", "bram", *(["uram"] if arriving else [])]
+            found["memory"] = [fixed["memory"]] if "memory" in fixed else memories
+            found["multiplier"] = [fixed["multiplier"]] if "multiplier" in fixed else _multipliers(folded)
+        return found | _threshold_memories(layer, folded)
 
     def _use(self, resources: Resources) -> Floats:
         return vector(on_device(resources, self._target))
 
-    def _varied(self, unit: Unit, choices: dict[str, list[str]]) -> list[tuple[dict[str, Any], Floats]]:
+    def _varied(self, unit: Unit, choices: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, str]], Floats]:
         """Every combination of styles, and what the unit then uses. Styles of different keys add up."""
-        first = {key: values[0] for key, values in choices.items()}
-        base = self._use(unit.with_(**first).resources)
-        extra = {
-            (key, value): self._use(unit.with_(**{**first, key: value}).resources) - base
-            for key, values in choices.items()
-            for value in values[1:]
-        }
+        first = unit.with_(**{key: values[0] for key, values in choices.items()})
+        whole = first.resources
+        base = self._use(whole)
         use = base[None]
         for key, values in choices.items():
-            more = np.array([extra.get((key, value), np.zeros(base.size)) for value in values])
-            use = (use[:, None] + more).reshape(-1, base.size)
-        return [
-            (dict(zip(choices, values, strict=True)), own)
-            for values, own in zip(product(*choices.values()), use, strict=True)
-        ]
+            if len(values) > 1:
+                own = first.style_cost(key)
+                others = (whole.exchanged(own, first.with_(**{key: value}).style_cost(key)) for value in values[1:])
+                more = np.array([base, *(self._use(other) for other in others)]) - base
+                use = (use[:, None] + more).reshape(-1, base.size)
+        return [dict(zip(choices, values, strict=True)) for values in product(*choices.values())], use
+
+
+def _pause(unit: Unit, style: Mapping[str, str]) -> int:
+    """Cycles from frame to frame where a style sets them; weights in UltraRAM, which must arrive first, make a unit pause."""
+    pauses = style.get("memory") == "uram" and not isinstance(unit, Window)
+    return int(unit.with_(**style).interval) if pauses else 0
+
+
+def _multipliers(unit: Mvtu | Vvtu) -> list[str]:
+    """Styles of the multipliers that are tried of a folded unit."""
+    types = unit.weight_type, unit.frame.dtype
+    if not isinstance(unit, Mvtu) or packing(*types, unit.pe, unit.dsp_port) is None:
+        return ["lut"] if min(t.bits for t in types) == 1 else ["lut", "dsp"]
+    fewer = unit.structure == "pipeline" and overlapping(*types, unit.pe, unit.dsp_port)
+    return ["lut", "packed", "overlapped"] if fewer else ["lut", "packed"]
 
 
 def _threshold_memories(layer: Layer, unit: Unit) -> dict[str, list[str]]:
     """Styles of the memories of thresholds that are tried; none where the unit has none, or keeps what it has."""
-    if unit is not layer.main or unit.threshold_memory is None:
+    if unit.name != layer.name or unit.threshold_memory is None:
         return {}
     if "threshold_memory" in layer.fixed:
         return {"threshold_memory": [layer.fixed["threshold_memory"]]}
     return {"threshold_memory": list(THRESHOLD_MEMORIES)} if layer.memories else {}
-
-
-def _worthwhile(styled: list[_Style]) -> list[_Style]:
-    """Styles that are the cheapest for some exchange rate of look-up tables against the other resources, of those tried."""
-    if len(styled) == 1:
-        return styled
-    costs = np.array([s.use for s in styled]) @ _EXCHANGE
-    return [styled[i] for i in sorted(set(costs.argmin(axis=0).tolist()))]
 
 
 def _pareto(use: Floats, enter: Ints, leave: Ints) -> Ints:

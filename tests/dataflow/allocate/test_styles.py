@@ -45,7 +45,8 @@ def tried(unit: Any, fixed: dict[str, Any] | None = None, **kinds: bool) -> dict
     styles = table(**({"uram": False, "uram_weights": False} | kinds))._styles(
         layer, unit, {"pe": 4} if not isinstance(unit, Window) else {"simd": 2}
     )
-    return {(s.changes.get("memory"), s.changes.get("multiplier")): s.use for s in styles}
+    keys = ((changes.get("memory"), changes.get("multiplier")) for changes in styles.changes)
+    return dict(zip(keys, styles.use, strict=True))
 
 
 @pytest.mark.parametrize(("fields", "kinds", "memories", "multipliers"), [
@@ -67,11 +68,11 @@ def test_styles_of_a_matrix_unit(
     def watched(folded: Any, choices: dict[str, list[str]]) -> Any:
         for key, values in choices.items():
             seen[key] |= set(values)
-        found = original(folded, choices)
-        assert [c for c, _ in found] == [dict(zip(choices, v, strict=True)) for v in product(*choices.values())]
-        for changes, use in found:
+        varied, uses = original(folded, choices)
+        assert varied == [dict(zip(choices, v, strict=True)) for v in product(*choices.values())]
+        for changes, use in zip(varied, uses, strict=True):
             assert use.tolist() == pytest.approx(vector(folded.with_(**changes).resources).tolist())
-        return found
+        return varied, uses
 
     choosing._varied = watched  # type: ignore[method-assign]
     assert choosing._styles(Layer(unit), unit, {"pe": 4, "simd": 2})
@@ -90,8 +91,8 @@ def test_styles_that_are_fixed() -> None:
     assert "uram" in {m for m, _ in tried(deep, uram=True)}
     assert "uram" not in {m for m, _ in tried(deep)}
     plain = Upsample(name="u", frame=Frame(1, 1, 4, UInt(4)), factor_h=2, factor_w=2)
-    (style,) = table(uram=False, uram_weights=False)._styles(Layer(plain), plain, {"simd": 2})
-    assert (style.changes, style.use.tolist()) == ({"simd": 2}, vector(plain.with_(simd=2).resources).tolist())
+    styles = table(uram=False, uram_weights=False)._styles(Layer(plain), plain, {"simd": 2})
+    assert (styles.changes, styles.use.tolist()) == ([{"simd": 2}], [vector(plain.with_(simd=2).resources).tolist()])
 
 
 def test_weights_come_into_ultrarams_only_as_wide_as_a_stream() -> None:
@@ -108,7 +109,7 @@ def test_weights_come_into_ultrarams_only_as_wide_as_a_stream() -> None:
         unit = matrix(weights=weights, weight_type=IntType(bits), frame=Frame(1, 1, simd, UInt(4)), block=simd)
         choosing = table(uram=True, uram_weights=True)
         seen = []
-        choosing._varied = lambda folded, choices, seen=seen: seen.append(choices["memory"]) or [({}, np.zeros(5))]  # type: ignore[method-assign, misc]
+        choosing._varied = lambda folded, choices, seen=seen: seen.append(choices["memory"]) or ([{}], np.zeros((1, 5)))  # type: ignore[method-assign, misc]
         choosing._styles(Layer(unit), unit, {"pe": pe, "simd": simd})
         assert ("uram" in seen[0]) == fine, (pe, simd, bits)
 
@@ -125,7 +126,7 @@ def test_units_within_a_layer_cost_their_fifos() -> None:
     for fold in folds[:12]:
         styled = choosing._styled(layer, fold)
         parts = [choosing._styles(layer, u, fold.changes[u.name]) for u in layer.units]
-        least = sum(min(s.use[0] for s in styles) for styles in parts)
+        least = sum(float(styles.use[:, 0].min()) for styles in parts)
         main = layer.main.with_(**fold.changes[layer.name])
         extra = choosing._pair(4, main.in_widths[0], main.in_widths[0])[0]
         if fold.converter is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 from flowc.dataflow.allocate.fold import MAX_LANES, Fold
@@ -201,12 +201,14 @@ class Layer:
     def _matrix_folds(self, main: Mvtu, limit: int) -> Iterator[Fold]:
         bits, channels = main.frame.dtype.bits, main.mw // main.taps
         work = main.frame.pixels * main.mh * main.mw
+        drains = {simd: _drain(main, simd) for simd in self.wanted("simd", self.allowed("simd"))}
+        fronts = cache(lambda simd: list(self._matrix_fronts(main, simd, channels, limit)))
         for pe in self.wanted("pe", self.allowed("pe")):
             if pe * main.out_type.bits > MAX_STREAM_BITS:
                 continue
             found = 0
-            for simd in self.wanted("simd", self.allowed("simd")):
-                cycles = work // (pe * simd) + _drain(main, simd)
+            for simd, drain in drains.items():
+                cycles = work // (pe * simd) + drain
                 weight_bits = simd * main.weight_type.bits
                 if (
                     cycles > limit
@@ -215,7 +217,7 @@ class Layer:
                 ):
                     continue
                 before = found
-                for fold in self._matrix_fronts(main, simd, channels, limit):
+                for fold in fronts(simd):
                     changes = {**fold.changes, main.name: {"pe": pe, "simd": simd, **fold.changes.get(main.name, {})}}
                     slowest = max(cycles, fold.cycles)
                     if slowest <= limit:

@@ -9,9 +9,9 @@ choice uses, which proves that budgets can't be kept.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -68,11 +68,22 @@ class Selection:
     shares: Floats | None = None
 
 
-@dataclass(frozen=True)
-class _Step:
+class Pairs(NamedTuple):
+    """What a node's pairs of widths cost at some prices.
+
+    Attributes:
+        least: (widths in, widths out), the least price of an option.
+        option: gives for a width in and a width out the number of the option that has it: of equals the last.
+    """
+
+    least: Floats
+    option: Callable[[int, int], int]
+
+
+class _Step(NamedTuple):
     """What the way back needs at one node: the axes kept, and for each state the widths that were best."""
 
-    best: Ints
+    pairs: Pairs
     enter: Ints
     axes: tuple[int, ...]
     kept: tuple[int, ...]
@@ -80,34 +91,50 @@ class _Step:
     closed_shape: tuple[int, ...]
 
 
-class _Met(NamedTuple):
-    """A node behind a stream: for each width out and each of the stream's the least price, its width in, and per pair the option."""
+class _Met:
+    """A node at which the one open stream ends.
 
-    price: Floats
-    enter: Ints
-    best: Ints
+    Attributes:
+        price: (widths out, widths of the stream), the least one.
+    """
+
+    def __init__(self, pairs: Pairs, streams: Floats) -> None:
+        """``streams`` is (widths in, widths of the stream): what the stream then costs."""
+        self._joint = streams[:, None] + pairs.least[:, :, None]
+        self._pairs = pairs
+        self._found: dict[tuple[int, int], int] = {}
+        self.price: Floats = self._joint.min(axis=0)
+
+    def option(self, leave: int, stream: int) -> int:
+        """The option of least price for two widths."""
+        key = leave, stream
+        if key not in self._found:
+            self._found[key] = self._pairs.option(int(self._joint[:, leave, stream].argmin()), leave)
+        return self._found[key]
 
 
-@dataclass(frozen=True)
-class _Link:
-    """As `_Step`, where no more than one stream is open, which ends at the node: its widths, and which of them was best.
+class _Link(NamedTuple):
+    """As `_Step`, where no more than one stream is open, which ends at the node.
 
-    ``closed`` is (widths out,), or where nothing stays open the number of the best pair of a width out and one of those.
+    Attributes:
+        met: the node with the stream.
+        src, widths: where the stream comes from, and the widths that are left of it.
+        cost: (widths out, widths of the stream), of all up to the node.
     """
 
     met: _Met
     src: int
     widths: Ints
-    closed: Ints
+    cost: Floats
 
 
 class PairTables:
-    """For every pair of widths (in, out) of some nodes the least price, and the option that has it: of equals the last."""
+    """For every pair of widths (in, out) of some nodes the option of least price."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
         sizes = [node.widths[0] * node.widths[1] for node in nodes]
-        self._begun = np.cumsum([0, *sizes])
+        self._begun = np.cumsum([0, *sizes]).tolist()
         cells = [n.enter * n.widths[1] + n.leave + begun for n, begun in zip(nodes, self._begun[:-1], strict=True)]
         cell, number = (
             np.concatenate([np.zeros(0, np.int64), *p]) for p in (cells, [np.arange(c.size) for c in cells])
@@ -115,20 +142,23 @@ class PairTables:
         self._order = np.lexsort((-number, cell))
         self._option = number[self._order]
         self._starts = np.flatnonzero(np.diff(cell[self._order], prepend=-1))
-        self._counts = np.diff(self._starts, append=cell.size)
         self._cells = cell[self._order][self._starts]
+        self._places = np.searchsorted(cell[self._order], np.arange(self._begun[-1] + 1)).tolist()
 
-    def __call__(self, prices: Floats) -> list[tuple[Floats, Ints]]:
-        """Least prices and options, each (widths in, widths out), of every node; ``prices`` are of the resources."""
-        table, best = np.full(self._begun[-1], np.inf), np.zeros(self._begun[-1], np.int64)
+    def __call__(self, prices: Floats) -> list[Pairs]:
+        """Of every node; ``prices`` are of the resources."""
+        table, price = np.full(self._begun[-1], np.inf), np.zeros(0)
         if self._order.size:
             price = np.concatenate([node.use @ prices for node in self._nodes])[self._order]
-            least = np.minimum.reduceat(price, self._starts)
-            hits = np.flatnonzero(price == np.repeat(least, self._counts))
-            table[self._cells] = least
-            best[self._cells] = self._option[hits[np.searchsorted(hits, self._starts)]]
+            table[self._cells] = np.minimum.reduceat(price, self._starts)
         bounds = zip(self._nodes, self._begun[:-1], self._begun[1:], strict=True)
-        return [(table[a:b].reshape(n.widths), best[a:b].reshape(n.widths)) for n, a, b in bounds]
+        return [Pairs(table[a:b].reshape(n.widths), partial(self._find, price, a, n.widths[1])) for n, a, b in bounds]
+
+    def _find(self, price: Floats, begun: int, across: int, enter: int, leave: int) -> int:
+        """The option of least price, of a pair of widths of the node whose pairs begin there; 0 where there is none."""
+        cell = begun + enter * across + leave
+        start, stop = self._places[cell], self._places[cell + 1]
+        return int(self._option[start + price[start:stop].argmin()]) if stop > start else 0
 
 
 class Problem:
@@ -185,17 +215,19 @@ class Problem:
                 widths = labels[ending] if ending in axes else np.array([settled.get(ending, 0)])
                 key = (id(node), widths.tobytes(), *(id(edge.use) for edge in self._into[i]))
                 if key not in met:
-                    met[key] = self._met(i, tables[id(node)], priced, widths)
-                link, state = self._linked(i, met[key], (ending, widths), state)
+                    streams = [priced[id(edge.use)][:, widths] for edge in self._into[i]]
+                    met[key] = _Met(tables[id(node)], sum(streams, np.zeros((node.widths[0], 1))))
+                cost = met[key].price + state
+                steps.append(_Link(met[key], ending, widths, cost))
                 labels[i], axes = np.arange(node.widths[1]), [i] if self._last[i] > i else []
-                steps.append(link)
+                state = cost.min(axis=1) if axes else cost.min()
                 continue
             state = _thin(state, axes, labels)
             single = [k for k, a in enumerate(axes) if labels[a].size == 1]
             settled |= {axes[k]: int(labels[axes[k]][0]) for k in single}
             state = state.squeeze(axis=tuple(single))
             axes = [a for k, a in enumerate(axes) if k not in single]
-            table, best = tables[id(node)]
+            table = tables[id(node)].least
             pairs = np.zeros((node.widths[0], *([1] * len(axes))))
             for edge in self._into[i]:
                 shape = [node.widths[0], *([1] * len(axes))]
@@ -216,25 +248,10 @@ class Problem:
             closed = cost.argmin(axis=-1)
             state = cost.min(axis=-1)
             full = np.broadcast_to(enter, (node.widths[1], *(labels[a].size for a in axes[1:])))
-            steps.append(
-                (_Step(best, full, tuple(axes), tuple(keep), closed, shape_closed), {a: labels[a] for a in axes})
-            )
+            step = _Step(tables[id(node)], full, tuple(axes), tuple(keep), closed, shape_closed)
+            steps.append((step, {a: labels[a] for a in axes}))
             axes = [axes[k] for k in keep]
         return self._trace(steps, settled)
-
-    def _met(self, i: int, tables: tuple[Floats, Ints], priced: dict[int, Floats], widths: Ints) -> _Met:
-        """A node at which the one open stream ends, of which these widths are left."""
-        table, best = tables
-        pairs = sum((priced[id(edge.use)][:, widths] for edge in self._into[i]), np.zeros((table.shape[0], 1)))
-        joint = pairs[:, None] + table[:, :, None]
-        return _Met(joint.min(axis=0), joint.argmin(axis=0), best)
-
-    def _linked(self, i: int, met: _Met, ending: tuple[int, Ints], state: Floats) -> tuple[_Link, Floats]:
-        """The way to such a node, and its state: one of each width out, or where nothing stays open one."""
-        cost = met.price + state
-        if self._last[i] > i:
-            return _Link(met, *ending, cost.argmin(axis=1)), cost.min(axis=1)
-        return _Link(met, *ending, cost.argmin()), cost.min()
 
     def _trace(self, steps: list[tuple[_Step, dict[int, Ints]] | _Link], settled: dict[int, int]) -> tuple[int, ...]:
         choice = [0] * len(self.nodes)
@@ -243,11 +260,11 @@ class Problem:
             found = steps[i]
             if isinstance(found, _Link):
                 if self._last[i] > i:
-                    k = found.closed[width[i]]
+                    k = int(found.cost[width[i]].argmin())
                 else:
-                    width[i], k = divmod(int(found.closed), found.widths.size)
+                    width[i], k = divmod(int(found.cost.argmin()), found.widths.size)
                 width[found.src] = int(found.widths[k])
-                choice[i] = int(found.met.best[found.met.enter[width[i], k], width[i]])
+                choice[i] = found.met.option(width[i], k)
                 continue
             step, labels = found
             at: list[int] = [0] * len(step.axes)
@@ -260,7 +277,7 @@ class Problem:
             for k, axis in enumerate(step.axes):
                 width[axis] = int(labels[axis][at[k]])
             enter = int(step.enter[tuple(at)])
-            choice[i] = int(step.best[enter, width[i]])
+            choice[i] = step.pairs.option(enter, width[i])
         return tuple(choice)
 
     def solve(

@@ -13,10 +13,9 @@ from flowc.dataflow.allocate.layers import MAX_LANES, Fold, Layer, find_layers, 
 from flowc.dataflow.allocate.options import (
     OptionTable,
     _pareto,
-    _Style,
     _Styled,
+    _Styles,
     _unbeaten,
-    _worthwhile,
     vector,
 )
 from flowc.dataflow.allocate.select import Edge, Node, PairTables, Problem, _thin
@@ -44,10 +43,10 @@ def test_the_least_price_for_every_pair_of_widths_and_of_equals_the_last() -> No
     uses = np.array([[3.0], [3.0], [5.0], [1.0], [4.0]])
     node = Node(uses, np.array([0, 0, 1, 0, 1]), np.array([0, 0, 0, 1, 0]), (2, 2))
     other = Node(uses[:2], np.array([1, 0]), np.array([0, 0]), (2, 1))
-    (table, best), (small, two) = PairTables([node, other])(np.array([2.0]))
-    assert table.tolist() == [[6, 2], [8, np.inf]]
-    assert (best[0, 0], best[0, 1], best[1, 0]) == (1, 3, 4)
-    assert (small.tolist(), two.tolist()) == ([[6], [6]], [[1], [0]])
+    large, small = PairTables([node, other])(np.array([2.0]))
+    assert large.least.tolist() == [[6, 2], [8, np.inf]]
+    assert (large.option(0, 0), large.option(0, 1), large.option(1, 0)) == (1, 3, 4)
+    assert (small.least.tolist(), small.option(0, 0), small.option(1, 0)) == ([[6], [6]], 1, 0)
 
 
 def test_states_are_thinned_to_the_cheapest_widths(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,39 +129,44 @@ def test_options_that_another_of_the_same_widths_beats_are_dropped(monkeypatch: 
 
 def test_every_combination_of_styles_of_a_fold() -> None:
     """The last unit's style changes first; what is used adds up, and the slowest unit sets the cycles."""
-    window = [_Style("w", {"memory": m}, np.array([u, 0.0]), c) for m, u, c in (("bram", 1, 0), ("lutram", 2, 5))]
-    main = [
-        _Style("m", {"multiplier": m}, np.array([0.0, u]), c)
-        for m, u, c in (("lut", 10, 9), ("dsp", 20, 3), ("packed", 30, 0))
-    ]
+    window = _Styles(
+        "w", [{"memory": m} for m in ("bram", "lutram")], np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([0, 5])
+    )
+    main = _Styles(
+        "m",
+        [{"multiplier": m} for m in ("lut", "dsp", "packed")],
+        np.array([[0.0, 10.0], [0.0, 20.0], [0.0, 30.0]]),
+        np.array([9, 3, 0]),
+    )
     styled = _Styled.of(Fold({}, 1, 1, 1), [window, main], np.array([100.0, 0]))
     assert styled.cycles.tolist() == [9, 3, 0, 9, 5, 5]
-    for number, (one, other) in enumerate(product(window, main)):
+    for number, (one, other) in enumerate(product(range(2), range(3))):
         found = styled.option(number)
-        assert found.changes == {"w": one.changes, "m": other.changes}
-        assert found.use.tolist() == styled.use[number].tolist() == [100 + one.use[0], other.use[1]]
+        assert found.changes == {"w": window.changes[one], "m": main.changes[other]}
+        assert found.use.tolist() == styled.use[number].tolist() == [100 + window.use[one, 0], main.use[other, 1]]
     assert len(styled.use) == 6
 
 
 def test_styles_that_no_exchange_rate_favours_are_dropped() -> None:
     """A block is worth 8 to 2,560 tables: 2,560 tables against one block are a draw at most, 2,561 never pay, 7 always do."""
 
-    def style(*use: float) -> _Style:
-        return _Style("u", {}, np.array(use))
+    def kept(*uses: list[float]) -> list[int]:
+        changes = [{"number": k} for k in range(len(uses))]
+        styles = _Styles("u", changes, np.array(uses, float), np.arange(len(uses)))
+        found = styles.worthwhile()
+        numbers = [c["number"] for c in found.changes]
+        assert found.cycles.tolist() == numbers
+        assert found.use.tolist() == [list(uses[k]) for k in numbers]
+        return numbers
 
-    block = style(0, 0, 1, 0, 0)
-    for luts, kept in ((7, [0]), (9, [0, 1]), (2559, [0, 1]), (2561, [1])):
-        styles = [style(luts, 0, 0, 0, 0), block]
-        assert [next(i for i, t in enumerate(styles) if t is s) for s in _worthwhile(styles)] == kept, luts
+    block = [0, 0, 1, 0, 0]
+    for luts, left in ((7, [0]), (9, [0, 1]), (2559, [0, 1]), (2561, [1])):
+        assert kept([luts, 0, 0, 0, 0], block) == left, luts
     for rate, amount in ((10, 3), (1, 4)):  # an UltraRAM is worth ten times as much
-        one = style(0, 0, *(float(k == amount) for k in (2, 3, 4)))
-        styles = [style(8 * rate - 1, 0, 0, 0, 0), one]
-        (only,) = _worthwhile(styles)
-        assert only is styles[0]
-        styles = [style(2560 * rate + 1, 0, 0, 0, 0), one]
-        (only,) = _worthwhile(styles)
-        assert only is styles[1]
-    assert _worthwhile([block]) == [block]
+        one = [0, 0, *(float(k == amount) for k in (2, 3, 4))]
+        assert kept([8 * rate - 1, 0, 0, 0, 0], one) == [0]
+        assert kept([2560 * rate + 1, 0, 0, 0, 0], one) == [1]
+    assert kept(block) == [0]
 
 
 def test_streams_between_layers_cost_a_fifo_or_a_converter_between_two() -> None:

@@ -137,14 +137,21 @@ class DenseLoop(Loop):
         return delays
 
     def late(self, read_until: Mapping[int, Times], write_until: Mapping[int, Times], interval: int) -> Integers:
-        due = self.unhindered(FOREVER)
+        limits = []
         for ports, bounds, stages in ((self.reads, read_until, 0), (self.writes, write_until, self.stages)):
             for port, times in bounds.items():
                 index, numbers = ports[port]
                 allowed = as_values(times) - numbers
                 if stages:
                     allowed -= stages
-                due[index] = np.minimum(due[index], allowed)
+                limits.append((index, allowed))
+        return self.latest(limits, interval)
+
+    def latest(self, limits: Iterable[tuple[Integers | slice, Integers]], interval: int) -> Integers:
+        """As `late`, the greatest delays of the iterations at some indices being given."""
+        due = self.unhindered(FOREVER)
+        for index, allowed in limits:
+            due[index] = np.minimum(due[index], allowed)
         delays: Integers = np.minimum.accumulate(due[::-1])[::-1]
         np.minimum(delays, delays[0] + (interval - self.interval), out=delays)
         return delays

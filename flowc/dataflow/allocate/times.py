@@ -16,7 +16,7 @@ from flowc.units.runs import Integers, Runs
 
 __all__ = [
     "FIFO_DELAY", "LEAST_DEPTH", "Times", "as_runs", "as_values", "count_runs", "end_places", "few", "first", "last", "maximum", "minimum",
-    "most_held", "occupancy", "part", "same", "shape", "shifted", "together",
+    "most_held", "never_before", "occupancy", "part", "same", "shape", "shifted", "together",
 ]  # fmt: skip
 
 Times = Integers | Runs
@@ -108,6 +108,13 @@ def minimum(a: Times, b: Times) -> Times:
         return piecewise.minimum(a, b)
     earlier: Integers = np.minimum(as_values(a), as_values(b))
     return earlier
+
+
+def never_before(a: Times, b: Times) -> bool:
+    """Whether none of ``a`` is earlier than that of ``b``."""
+    if isinstance(a, Runs) and isinstance(b, Runs):
+        return piecewise.same(piecewise.maximum(a, b), a)
+    return bool((as_values(a) >= as_values(b)).all())
 
 
 def shifted(times: Times, beats: int, interval: int) -> Times:

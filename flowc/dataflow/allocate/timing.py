@@ -21,14 +21,17 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
-from flowc.dataflow.allocate.loops import loops_of
+from flowc.dataflow.allocate.links import Link, due, room
+from flowc.dataflow.allocate.loops import DenseLoop, loops_of
 from flowc.dataflow.allocate.times import (
     FIFO_DELAY,
     LEAST_DEPTH,
     Times,
+    as_values,
     first,
     maximum,
     minimum,
+    never_before,
     occupancy,
     same,
     shape,
@@ -218,6 +221,7 @@ class Bounds:
         self.line = line
         self.depths = dict(depths)
         self.work = 0
+        self._links: dict[str, list[tuple[str, Link]] | None] = {}
         order, back = line.order, line.order[::-1]
         first = [n for n in order if n in line.after] + [n for n in back if n not in line.after]
         self._earliest = self._settled(first, line.early, maximum)
@@ -252,22 +256,49 @@ class Bounds:
         After ``patience`` moves per unit of the pipeline the answer is no, though more moves might have led to a schedule.
         """
         line, replaced, before = self.line, dict[str, Times](), self.depths[stream]
-        self.depths[stream] = depth
+        self._set_depth(stream, depth)
         moves = patience * len(line.order)
         queue = {stream.dst: None}
         while queue:
             name = next(iter(queue))
             del queue[name]
             self.work += line.loops[name].size
-            bound = line.late(self._latest, name, self.depths)
+            bound = self._late(name)
             moves -= 1
-            if moves < 0 or not same(maximum(bound, self._earliest[name]), bound):
+            if moves < 0 or not never_before(bound, self._earliest[name]):
                 self._latest |= replaced
-                self.depths[stream] = before
+                self._set_depth(stream, before)
                 return False
-            new = minimum(bound, self._latest[name])
-            if name != line.leader and not same(new, self._latest[name]):
-                replaced.setdefault(name, self._latest[name])
-                self._latest[name] = new
+            now = self._latest[name]
+            if name != line.leader and not never_before(bound, now):
+                replaced.setdefault(name, now)
+                self._latest[name] = minimum(bound, now)
                 queue.update(dict.fromkeys(line.neighbours(name)))
         return True
+
+    def _set_depth(self, stream: Stream, depth: int) -> None:
+        self.depths[stream] = depth
+        self._links.pop(stream.dst, None)
+
+    def _late(self, name: str) -> Times:
+        """Greatest delays of a unit in the latest schedule, as `Pipeline.late` finds them."""
+        if name not in self._links:
+            self._links[name] = self._linked(name)
+        links, loop = self._links[name], self.line.loops[name]
+        if links is None or not isinstance(loop, DenseLoop):
+            return self.line.late(self._latest, name, self.depths)
+        return loop.latest([link.limit(as_values(self._latest[n])) for n, link in links], self.line.interval)
+
+    def _linked(self, name: str) -> list[tuple[str, Link]] | None:
+        """What bounds a unit: its neighbours, each with a link; None unless all of them are written out."""
+        graph, loops, found = self.line.graph, self.line.loops, list[tuple[str, Link]]()
+        for s in (*graph.into(name), *graph.out_of(name)):
+            writer, reader = loops[s.src], loops[s.dst]
+            if not (isinstance(writer, DenseLoop) and isinstance(reader, DenseLoop)):
+                return None
+            if s.src == name:
+                found.append((s.dst, due(s, writer, reader)))
+            else:
+                places = self.line.places(s, self.depths)
+                found.append((s.src, room(s, writer, reader, places, self.line.interval)))
+        return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from math import ceil
+from math import ceil, gcd
 
 from flowc.units import cost
 from flowc.units.cost import Resources, adder_tree_luts, memory, memory_style, multiplier_dsps, mux_luts
@@ -294,12 +294,17 @@ def ring_memory(depth: int, width: int, style: str) -> Resources:
     return memory(depth, width, style)
 
 
-def moves(farthest: int, size: int) -> Resources:
+def moves(farthest: int, size: int, step: int = 1) -> Resources:
     """The sums of a serial window's ring of ``size`` words that go up to ``farthest`` words ahead.
 
     Words ahead, room, both ways round the ring and the choice between them, and the constants of the next move. Round a ring of a power
-    of two there is one way, and nothing to choose.
+    of two there is one way, and nothing to choose. Where every move is one more than a multiple of ``step``, as is from pixel to pixel of
+    ``step`` words, and the ring has a multiple of them, the lowest bits of the address count up either way: a table each.
     """
     number, address = farthest.bit_length() + 1, (size - 1).bit_length()
+    common = gcd(step, size)
+    counted = min(address, (common & -common).bit_length() - 1)
     ways = 4 if size != 1 << address else 2
-    return Resources(lut=ceil(2.5 * number + ways * address) + 9, ff=2 * number + 2 * address + 20)
+    return Resources(
+        lut=ceil(2.5 * number + ways * (address - counted) + counted) + 9, ff=2 * number + 2 * address + 20
+    )

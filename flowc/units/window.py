@@ -253,7 +253,7 @@ class Window(Unit):
         loops = pipeline.counters(block, kw, kh, words // block, self.out_w, self.out_h, h * w * words, depth)
         return Resources.total([
             pipeline.ring_memory(depth, bits, self.memory), loops, pipeline.ring_end(depth, bits, self.memory),
-            pipeline.moves(depth + self.stride[0] * w * words, depth),
+            pipeline.moves(depth + self.stride[0] * w * words, depth, words if words == block else 1),
         ])  # fmt: skip
 
     @property

@@ -32,3 +32,11 @@ def test_no_unit_is_a_tenth_too_cheap_nor_a_sixth_too_dear(group: str) -> None:
         assert model["dsp"] == measured[name]["dsp"][0], name
         if "thresholds" in group:
             assert model["bram18"] == measured[name]["bram18"][0], name
+
+
+@pytest.mark.parametrize("network", record("networks"))
+def test_networks_are_within_a_tenth(network: str) -> None:
+    """Look-up tables and flip-flops of all their units and FIFOs, as they were modelled when they were measured."""
+    whole = record("networks")[network]["kinds"]["all"]
+    for key in ("lut", "ff"):
+        assert 0.9 <= whole[key][1] / whole[key][0] <= 1.1, key

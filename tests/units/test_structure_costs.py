@@ -119,6 +119,8 @@ def test_loops(unit: Unit, expected: Resources) -> None:
     # 2 places of a block, 2 x 3 taps, 3 blocks, 6 x 4 positions, 252 words of a frame, 104 of the ring: 26 bits, six above two places. With
     # a row of 42 words 104 are numbers of nine bits.
     (RING, Resources(lut=40 + 39 + 13 + 60, ff=8 + 26 + 6 + 27 + 52)),
+    # One block of six words: 104 is even, as they are, so that the lowest bit of the address counts up either way, one table of four.
+    (RING.with_(block=12), Resources(lut=40 + 39 + 13 + 57, ff=8 + 26 + 6 + 27 + 52)),
     # 24 words of 48 bits in two blocks, counters of 19 bits, five above two places: behind a block the end is registers, not a memory.
     (RING.with_(block=12, simd=12, memory="bram"), Resources(lut=29 + 53 + 44, ff=24 + 3 * 49 + 42, bram18=2)),
     # Delays of two words of 48 bits six times, of three words twice; counters of 7 and 6; an end of 432 bits behind two registers.

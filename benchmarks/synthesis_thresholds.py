@@ -40,6 +40,6 @@ def turned(name: str, bits: int, value: int, channels: int, pe: int) -> Unit:
 def drawn_thresholds(seed: int = SEED) -> Iterator[Unit]:
     """Of shapes that nothing was fitted to, drawn at random, in the form that the model finds cheapest."""
     rng = np.random.default_rng(seed)
-    for bits in range(1, 5):
+    for bits in range(1, 8):
         value, rows, pe = int(rng.integers(bits + 5, 22)), int(rng.integers(1, 40)), int(rng.integers(1, 9))
         yield activate(f"drawn_thresholds_{bits}", SInt(value), UInt(bits), rows * pe, pe)

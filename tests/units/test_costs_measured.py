@@ -30,7 +30,9 @@ def test_no_unit_is_a_tenth_too_cheap_nor_a_sixth_too_dear(group: str) -> None:
         for key in ("lut", "ff"):
             assert CHEAPEST <= (model[key] or 0) / measured[name][key][0] <= DEAREST, (name, key)
         assert model["dsp"] == measured[name]["dsp"][0], name
-        if "thresholds" in group:
+        # Yosys may lay words of deep memories side by side, in fewer blocks.
+        assert (model["bram18"] or 0) >= measured[name]["bram18"][0], name
+        if group == "thresholds":
             assert model["bram18"] == measured[name]["bram18"][0], name
 
 

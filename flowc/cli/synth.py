@@ -19,7 +19,7 @@ _SHOWN = ("lut", "ff", "bram18", "dsp")
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--family", metavar="NAME", help="xcup, xc7, ecp5 or ice40. [default: the target's; xcup for AMD parts]")
+@click.option("--family", metavar="NAME", help="xcup, xc7, ecp5 or ice40. [default: the target's]")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Units at once. [default: one per processor]")
 @click.option(
     "--timeout", type=click.IntRange(1), default=1800, show_default=True, metavar="S", help="Seconds per unit."

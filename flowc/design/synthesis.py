@@ -15,11 +15,19 @@ from flowc.design.design import load
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
 from flowc.report.report import write
+from flowc.targets import Target
 
 __all__ = ["synthesize_design"]
 
 _READ = ("rtl/lib/", "rtl/units/", "rtl/data/", "rtl/board/")
 """What of a design the tools read, besides the top level."""
+
+
+def _family(target: Target) -> str:
+    """What yosys calls a target's family: carry chains, memories in tables and slices of 7 series differ from those of UltraScale+."""
+    if target.is_open:
+        return target.family
+    return "xcup" if target.family.endswith("ultrascale+") else "xc7"
 
 
 def synthesize_design(
@@ -35,7 +43,7 @@ def synthesize_design(
     """Synthesizes the design in ``directory`` and writes what was measured into its report.
 
     Args:
-        family: xcup, xc7, ecp5 or ice40; None: that of the target where open tools route it, else xcup.
+        family: xcup, xc7, ecp5 or ice40; None: that of the target.
         jobs, timeout, progress: see `flowc.backends.rtl.synthesize.synthesize`.
         size: also places and routes it on an ECP5 of this size (`flowc.backends.rtl.place.PARTS`). Without one, a design for a board
             that flowc writes a top level for is placed and routed on that.
@@ -54,7 +62,7 @@ def synthesize_design(
         check_place(size)
     design = load(directory)
     target = design.target
-    family = family or (target.family if target.is_open else "xcup")
+    family = family or _family(target)
     folder = directory / "rtl"
     if not folder.is_dir():
         raise UsageError(

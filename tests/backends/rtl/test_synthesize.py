@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -17,9 +19,12 @@ from flowc.backends.rtl.pieces import cut
 from flowc.backends.rtl.synthesize import synthesize
 from flowc.backends.rtl.yosys import count
 from flowc.cli import main
+from flowc.design import load
 from flowc.design.synthesis import synthesize_design
 from flowc.errors import UsageError
 from flowc.model.dtypes import SInt, UInt
+from flowc.targets import Target, known_targets
+from flowc.units.graph import Dataflow
 from tests.netbuild import mlp
 
 needs_yosys = pytest.mark.skipif(importlib.util.find_spec("pyosys") is None, reason="pyosys is not installed")
@@ -80,8 +85,33 @@ def test_cells_are_counted_as_a_slice_holds_them() -> None:
         "DSP48E2": 2,
     }
     assert count(cells, "xcup") == {"lut": 3 + 1 + 1 + 16 + 4, "ff": 7, "bram18": 3, "dsp": 2}
+    # UG473, UG474, UG479: the same of 7 series, whose slices have no RAM of 16 bits
+    cells = {"LUT6": 5, "RAM32M": 2, "RAM64X1D": 1, "SRL16E": 3, "FDSE": 1, "FDCE": 2}
+    cells |= {"RAMB36E1": 2, "RAMB18E1": 1, "DSP48E1": 4, "CARRY4": 9, "MUXF7": 2, "BUFG": 1}
+    assert count(cells, "xc7") == {"lut": 5 + 8 + 2 + 3, "ff": 3, "bram18": 5, "dsp": 4}
     cells = {"LUT4": 10, "CCU2C": 3, "TRELLIS_DPR16X4": 1, "TRELLIS_FF": 5, "DP16KD": 2, "MULT18X18D": 1}
     assert count(cells, "ecp5") == {"lut": 10 + 6 + 4, "ff": 5, "bram18": 2, "dsp": 1}
+
+
+FAMILY_OF_PART = {"xc7": "xc7", "xczu": "xcup", "xck26": "xcup", "xcu": "xcup", "LFE5U": "ecp5", "iCE40": "ice40"}
+"""By how the vendors' names of parts begin: Zynq-7000 and Artix-7; Zynq UltraScale+, Kria and Alveo; Lattice."""
+
+
+@pytest.mark.parametrize("target", known_targets(), ids=lambda target: target.name)
+def test_the_family_is_that_of_the_part(target: Target, written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def family(folder: Path, graph: Dataflow, family: str, **_: object) -> dict[str, Any]:
+        asked.append(family)
+        raise UsageError("enough is known")
+
+    design = SimpleNamespace(target=target, graph=load(written).graph)
+    monkeypatch.setattr("flowc.design.synthesis.load", lambda _: design)
+    monkeypatch.setattr("flowc.design.synthesis.check_tools", lambda _: None)
+    monkeypatch.setattr("flowc.design.synthesis.synthesize", family)
+    with pytest.raises(UsageError, match="enough is known"):
+        synthesize_design(written)
+    assert asked == [next(family for start, family in FAMILY_OF_PART.items() if target.part.startswith(start))]
 
 
 @needs_yosys
@@ -142,7 +172,6 @@ def test_nothing_is_synthesized_for_what_must_fail(
 @needs_yosys
 def test_a_damaged_source_is_named(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from flowc.backends.rtl.yosys import SynthesisError
-    from flowc.design import load
 
     monkeypatch.setenv("FLOWC_CACHE", str(tmp_path))
     source = written / "rtl" / "lib" / "flowc_fifo.sv"
@@ -168,8 +197,6 @@ synthesize._write(pathlib.Path(sys.argv[1]), {"lut": 1, "ff": 2, "bram18": 3, "d
 def test_a_run_that_is_killed_leaves_the_cache_sound(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flowc.design import load
-
     monkeypatch.setenv("FLOWC_CACHE", str(tmp_path))
     monkeypatch.setattr("flowc.backends.rtl.synthesize.version", lambda: "0")
     monkeypatch.setattr("flowc.backends.rtl.synthesize.statistics", lambda *_, **__: {"LUT6": 5})

@@ -1,7 +1,7 @@
 """The command line: a thin skin on the Python API.
 
 Exit codes: 0 done; 1 a bug in flowc; 2 bad usage or an unsupported model; 3 the request can't be met on the target;
-4 a verification mismatch; 130 interrupted.
+4 a verification mismatch; 130 interrupted; 143 ended by SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -23,6 +25,7 @@ from flowc.errors import FlowcError
 __all__ = ["cli", "main"]
 
 _INTERRUPTED = 130
+_ENDED = 143
 _OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 
 
@@ -32,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         collect_seldom()
         defer_unused()
+        _unwind_when_ended()
     try:
         cli.main(
             args=None if arguments is None else [*arguments], prog_name="flowc", standalone_mode=False, obj=session
@@ -48,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("flowc: interrupted; nothing was written")
         return _INTERRUPTED
+    except _EndedError:
+        _say("flowc: ended; nothing was written")
+        return _ENDED
     except BrokenPipeError:  # the reader of our output (head, less) has left
         _drop_output()
         return 0
@@ -61,6 +68,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - whatever else arrives here is a bug of ours, and is shown as one
         return _bug(error)
     return 0
+
+
+class _EndedError(BaseException):
+    """Somebody has sent SIGTERM. Like KeyboardInterrupt no Exception: nobody but `main` means to catch it."""
+
+
+def _unwind_when_ended() -> None:
+    """SIGTERM unwinds the process as Ctrl-C does: programs that it started are ended, temporary folders removed."""
+
+    def end(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is being done
+        raise _EndedError
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
 
 
 def _bug(error: Exception) -> int:

@@ -30,6 +30,7 @@ nothing else. Progress is shown on stderr, on a terminal only. Tables fit 80 col
 | 3 | the request can't be met on the target, or a budget is broken |
 | 4 | a verification mismatch |
 | 130 | interrupted |
+| 143 | ended by SIGTERM |
 """
 
 _SHARED = ("quiet", "verbose", "debug", "help")

@@ -14,7 +14,7 @@ from flowc.backends.rtl.synthesize import check_family, synthesize
 from flowc.design.design import load
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
-from flowc.report.report import write
+from flowc.report.report import update
 from flowc.targets import Target
 
 __all__ = ["synthesize_design"]
@@ -96,11 +96,9 @@ def synthesize_design(
             jobs=jobs,
         )
     design.report |= found
-    write(design.report, directory)
-    names = ["report.json", "report.html"]
+    update(design.report, directory)
     if found["place"] is not None and found["place"]["bitstream"] is not None:
-        names.append(f"rtl/{found['place']['bitstream']}")
-    manifest.record(directory, names)
+        manifest.record(directory, [f"rtl/{found['place']['bitstream']}"])
     if on_board:
         check_timing(found["place"])
     return found

@@ -145,16 +145,23 @@ def compile(  # noqa: A001 - csim.compile reads well
         whole.write_text("".join(f'#include "{source.resolve()}"\n' for source in sources), encoding="utf-8")
         sources = [whole]
     first = precompiled(gxx, [flag for flag in flags if not flag.startswith(("-D", "-I"))], include)
-    jobs = []
-    for source in sources:
-        target = build / f"{stem}_{source.stem}.o"
-        command = [gxx, *flags, *first, "-isystem", str(include), "-c", "-o", str(target), str(source)]
-        job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        jobs.append((job, target))
+    jobs: list[tuple[subprocess.Popen[str], Path]] = []
     messages: list[str] = []
-    for job, _ in jobs:
-        progress.at(f"compiled {len(messages)} of {len(jobs)} parts")
-        messages.append(job.communicate()[0])
+    try:
+        for source in sources:
+            target = build / f"{stem}_{source.stem}.o"
+            command = [gxx, *flags, *first, "-isystem", str(include), "-c", "-o", str(target), str(source)]
+            job = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            )
+            jobs.append((job, target))
+        for job, _ in jobs:
+            progress.at(f"compiled {len(messages)} of {len(jobs)} parts")
+            messages.append(job.communicate()[0])
+    except BaseException:  # an interrupt, say: GCC removes what it has begun to write
+        for job, _ in jobs:
+            job.terminate()
+        raise
     for (job, _), text in zip(jobs, messages, strict=True):
         if job.returncode != 0:
             _check_installation(gxx, text)

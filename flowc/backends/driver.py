@@ -16,7 +16,7 @@ from flowc.backends.alveo import movers, platform
 from flowc.backends.base import Marked
 from flowc.backends.hls.text import comment
 from flowc.backends.render import copied, render, write
-from flowc.backends.rtl.board import ROOM, has_board
+from flowc.backends.rtl.board import ROOM
 from flowc.backends.vivado import identity, why_ip_only
 from flowc.errors import UsageError
 from flowc.interface.weights import WeightPort, weight_ports
@@ -97,7 +97,7 @@ def generate_driver(
     readme = about_host(graph.name, host, target) | told | {"weights": readers}
     card = platform(target) is not None
     readme |= {"card": card, "kernels": described.get("kernels", {}), "no_board": None if card else why_ip_only(target)}
-    page = "driver/README_line.md.j2" if has_board(target) else "driver/README.md.j2"
+    page = "driver/README_line.md.j2" if target.has_board else "driver/README.md.j2"
     texts["README.md"] = render(page, **readme, baud=target.baud)
     write_package(out, described, texts, files | dict(host or {}), header)
 
@@ -168,7 +168,7 @@ def host_notes(host: Mapping[str, onnx.ModelProto], target: Target) -> tuple[lis
 
 def _device(graph: Dataflow, target: Target) -> dict[str, Any]:
     """What the driver reaches the accelerator through: PYNQ and DMA engines, XRT and kernels that move streams, or a serial line."""
-    if has_board(target):
+    if target.has_board:
         return {"device": "uart", "package": "serial", "bitfile": None, "baud": target.baud, "room": ROOM}
     if platform(target) is None:
         return {"device": "board", "package": "pynq", "bitfile": "design.bit"}
@@ -187,7 +187,7 @@ def _entry(port: HostPort, shape: tuple[int, ...], target: Target) -> dict[str, 
         "bipolar": port.dtype.bipolar,
         "elements": port.elements,
         "per_beat": port.per_beat,
-        "beat_bytes": port.stream_bytes if has_board(target) else port.memory_bytes,
+        "beat_bytes": port.stream_bytes if target.has_board else port.memory_bytes,
         "ways": port.ways,
     }
 

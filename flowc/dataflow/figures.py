@@ -33,6 +33,7 @@ def figures_of(found: Allocation, target: Target) -> dict[str, Any]:
         "resources": found.resources.as_dict(),
         "fifo_resources": Resources.total(found.fifo_resources.values()).as_dict(),
         "status_resources": None if found.status_resources is None else found.status_resources.as_dict(),
+        "line_resources": None if found.line_resources is None else found.line_resources.as_dict(),
         "available": dict(found.available),
         "budget": dict(found.budget),
         "fits": found.fits,

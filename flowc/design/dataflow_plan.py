@@ -13,7 +13,7 @@ import numpy as np
 from flowc.backends import Backend, Cells, Simulated, find
 from flowc.backends.alveo import generate_alveo, platform
 from flowc.backends.driver import generate_driver
-from flowc.backends.rtl.board import check_board, generate_board, has_board
+from flowc.backends.rtl.board import check_board, generate_board
 from flowc.backends.vivado import generate_vivado, why_ip_only
 from flowc.dataflow.allocate import StatusBlock, allocate, chosen_folding
 from flowc.dataflow.emulator import emulate
@@ -34,7 +34,7 @@ _FIGURES = (
     "clock_mhz", "execution", "fps", "latency_ms", "interval_cycles", "bottleneck", "resources", "available", "fits",
     "layers", "fifos",
 )  # fmt: skip
-_NEWER = ("fifo_resources", "status_resources", "budget", "folding", "traffic", "roofline", "energy")
+_NEWER = ("fifo_resources", "status_resources", "line_resources", "budget", "folding", "traffic", "roofline", "energy")
 """Figures that reports of earlier versions lack."""
 
 
@@ -148,7 +148,7 @@ class DataflowPlan(Plan):
                 header=info.header,
                 backend=self.backend.name,
             )
-        elif has_board(target):
+        elif target.has_board:
             generate_board(self.graph, code, target=target, clock_mhz=clock, header=info.header)
         if platform(target) is not None:
             generate_alveo(

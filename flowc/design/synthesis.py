@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream
-from flowc.backends.rtl.board import has_board
 from flowc.backends.rtl.place import check_place, place
 from flowc.backends.rtl.placements import PLACEMENTS
 from flowc.backends.rtl.synthesize import check_family, synthesize
@@ -74,7 +73,7 @@ def synthesize_design(
             f"'{shown(str(directory))}' is not a complete flowc design: '{shown(gone[0])}' is missing{more}",
             remedy="Build it again with: flowc build ... --backend rtl",
         )
-    on_board = size is None and has_board(target) and family == target.family
+    on_board = size is None and target.has_board and family == target.family
     if on_board:
         check_tools(target)
     found: dict[str, Any] = {

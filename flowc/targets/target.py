@@ -105,6 +105,17 @@ class Target:
         return LUTS_PER_LUT6.get(self.family, 1.0)
 
     @property
+    def blocks_per_bram18(self) -> int:
+        """Block RAMs of the part that count as one of 18 kbit: six of iCE40, which hold 256 x 16 bits each."""
+        return 6 if self.family == "ice40" else 1
+
+    @property
+    def has_board(self) -> bool:
+        """Whether flowc writes a top level for the target: it knows crystal, serial line and pins."""
+        needed = {"clock", "rx", "tx"}
+        return self.is_open and None not in (self.crystal_mhz, self.baud) and needed <= self.pins.keys()
+
+    @property
     def outside(self) -> str:
         """What frames come from and go to, for people."""
         return "external memory" if self.baud is None else "serial line"

@@ -262,10 +262,10 @@ def fifo(depth: int, width: int, style: str) -> Resources:
     return pointers + memory(depth, width, style) + Resources(lut=2 * width + 6, ff=3 * width + 4)
 
 
-def converter(bits: int, wide_in: int, wide_out: int) -> Resources:
-    """A width converter between ``wide_in`` and ``wide_out`` elements of ``bits`` bits per beat."""
+def converter(bits: int, wide_in: int, wide_out: int, delay: int = 2) -> Resources:
+    """A width converter between ``wide_in`` and ``wide_out`` elements of ``bits`` bits per beat, ``delay`` registers before its end."""
     narrow, wide = sorted((wide_in * bits, wide_out * bits))
-    last = end(wide_out * bits, 2)
+    last = end(wide_out * bits, delay)
     if wide % narrow:  # a shifter by any number of the greatest common parts
         held = narrow + wide
         return last + Resources(lut=30 + 3 * held, ff=held + 8)

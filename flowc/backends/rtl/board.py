@@ -16,7 +16,7 @@ from flowc.interface.wire import HostPort, boundary
 from flowc.targets import Target
 from flowc.units.graph import Dataflow
 
-__all__ = ["ROOM", "Pll", "bit_clocks", "check_board", "ends", "generate_board", "has_board", "pll_of"]
+__all__ = ["ROOM", "Pll", "bit_clocks", "check_board", "ends", "generate_board", "pll_of"]
 
 ROOM = 512
 """Bytes that the host may send ahead."""
@@ -47,12 +47,6 @@ class Pll(NamedTuple):
     filter: int = 0
 
 
-def has_board(target: Target) -> bool:
-    """Whether flowc writes a top level for the target: it knows crystal, serial line and pins."""
-    needed = {"clock", "rx", "tx"}
-    return target.is_open and None not in (target.crystal_mhz, target.baud) and needed <= target.pins.keys()
-
-
 def check_board(graph: Dataflow, target: Target, clock_mhz: float) -> None:
     """Raises for a design that the target's top level can't hold.
 
@@ -60,7 +54,7 @@ def check_board(graph: Dataflow, target: Target, clock_mhz: float) -> None:
         UsageError: the PLL can't make that clock, or the serial line is too fast for it.
         InfeasibleError: the design has more than one input or output.
     """
-    if has_board(target):
+    if target.has_board:
         pll_of(target, clock_mhz)
         bit_clocks(target, clock_mhz)
         ends(graph)
@@ -146,7 +140,7 @@ def generate_board(graph: Dataflow, out: Path, *, target: Target, clock_mhz: flo
 
     Args:
         out: the project's folder.
-        target: a board for which `has_board`.
+        target: a board that `Target.has_board` is true of.
         clock_mhz: what the PLL makes.
         header: what made the files from what; every file starts with it as a comment.
 

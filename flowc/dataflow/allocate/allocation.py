@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from flowc import progress
+from flowc.dataflow.allocate.beside import Beside
 from flowc.dataflow.allocate.check import check
 from flowc.dataflow.allocate.fifos import Fifo, fifo_cost, place_fifos, size_fifos
 from flowc.dataflow.allocate.foldfile import fixed_layers
@@ -57,10 +58,11 @@ class Allocation:
         interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
         latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
         bottleneck: name of the unit that sets the interval, or "external memory".
-        resources: sum over units, FIFOs and the status block; None for what is not known.
+        resources: sum over units, FIFOs, the status block and the serial line; None for what is not known.
         unit_resources: per unit.
         fifo_resources: per stream.
         status_resources: of the status block; None where none was asked for.
+        line_resources: of the board's serial line; None where flowc writes no board for the target.
         occupancy: per stream, the most beats that were held at once in the simulation.
         available: the target's resources.
         budget: what the limits leave of them.
@@ -83,6 +85,7 @@ class Allocation:
     fits: bool
     notes: tuple[str, ...] = ()
     status_resources: Resources | None = None
+    line_resources: Resources | None = None
 
 
 def allocate(
@@ -128,9 +131,9 @@ def allocate(
         search = Search(base, list(layers), target, limits, least)
         if wanted is not None and search.slowest_least()[0] > wanted:
             search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
-        if status is not None:
-            search.reserve = vector(on_device(status.resources(base), target))
-        return search, _sized(base, search, target, status, lambda: _choose(search, wanted, fps, clock, pinned), pinned)
+        beside = Beside(target, clock, status)
+        search.reserve = vector(beside.resources(base))
+        return search, _sized(base, search, beside, lambda: _choose(search, wanted, fps, clock, pinned), pinned)
 
     try:
         search, sized = tried(layers)
@@ -147,7 +150,7 @@ def allocate(
             f"filled up to {'whole' if target.baud else 'a power of two'} bytes; {fps:,.10g} fps at {clock:g} MHz are {wanted:,}",
             remedy="Fix pe and simd so that a beat fills a power of two bytes, keep weights on chip, or ask for a lower rate",
         )
-    found = _allocation(sized, search, clock, target, status)
+    found = _allocation(sized, search, Beside(target, clock, status))
     if wanted is None and not pinned:
         bound = [*_bound(found, search)]
         found = replace(found, notes=(*found.notes, *bound, _tenth(found, search, single=bool(bound))))
@@ -157,8 +160,7 @@ def allocate(
 def _sized(
     base: Dataflow,
     search: Search,
-    target: Target,
-    status: StatusBlock | None,
+    beside: Beside,
     choose: Callable[[], Chosen],
     pinned: bool,
 ) -> Dataflow:
@@ -170,7 +172,7 @@ def _sized(
     for _ in range(_FIFO_ROUNDS):
         folded = insert_width_converters(_apply(base, choose().options))
         check(folded)
-        sized, use = _placed(size_fifos(folded), search, target, status)
+        sized, use = _placed(size_fifos(folded), search, beside)
         over = use - search.budgets
         if pinned or (over <= 0).all():
             return sized
@@ -265,31 +267,25 @@ def _unit_resources(graph: Dataflow) -> dict[str, Resources]:
     return of_each_kind(graph, lambda unit: unit.resources)
 
 
-def _apart(graph: Dataflow, status: StatusBlock | None) -> Resources:
-    """What all but FIFOs takes of a device with look-up tables of 6 inputs."""
-    return Resources.total([*_unit_resources(graph).values(), *([] if status is None else [status.resources(graph)])])
-
-
-def _placed(graph: Dataflow, search: Search, target: Target, status: StatusBlock | None) -> tuple[Dataflow, Floats]:
+def _placed(graph: Dataflow, search: Search, beside: Beside) -> tuple[Dataflow, Floats]:
     """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least; and what all then takes."""
-    apart, fifos = _apart(graph, status), Counter(Fifo.of(graph, s) for s in graph.streams)
+    units, fifos = Resources.total(_unit_resources(graph).values()), Counter(Fifo.of(graph, s) for s in graph.streams)
+    others = vector(beside.resources(graph))
 
     def use(worths: tuple[float, float | None]) -> Floats:
         parts = (f.cost(fifo_memory(f.depth, f.bits, *worths)).times(count) for f, count in fifos.items())
-        return vector(on_device(Resources.total([apart, *parts]), target))
+        return others + vector(on_device(Resources.total([units, *parts]), beside.target))
 
     ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
     best = min(product(_BLOCK_WORTHS, ultra), key=lambda worths: search.rating(use(worths)))
     return place_fifos(graph, *best), use(best)
 
 
-def _allocation(
-    graph: Dataflow, search: Search, clock: float, target: Target, status: StatusBlock | None
-) -> Allocation:
+def _allocation(graph: Dataflow, search: Search, beside: Beside) -> Allocation:
+    target, clock = beside.target, beside.clock_mhz
     units = {name: on_device(used, target) for name, used in _unit_resources(graph).items()}
     fifos = {s: on_device(fifo_cost(graph, s), target) for s in graph.streams}
-    beside = None if status is None else on_device(status.resources(graph), target)
-    total = Resources.total([*units.values(), *fifos.values(), *([] if beside is None else [beside])])
+    total = Resources.total([*units.values(), *fifos.values(), beside.resources(graph)])
     slowest = max(graph, key=lambda u: u.interval)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
@@ -317,7 +313,8 @@ def _allocation(
         budget=search.budget,
         fits=fits,
         notes=_notes(graph, units, fifos, total, search.budget, interval),
-        status_resources=beside,
+        status_resources=beside.status_resources(graph),
+        line_resources=beside.line_resources(graph),
     )
 
 

@@ -157,9 +157,8 @@ class Search:
         biggest = sorted(parts, key=lambda part: -part[0])[:3]
         listed = ", ".join(f"'{layer.name}' {amount:,.0f}" for amount, layer in biggest)
         bound = chosen.selection.bound
-        proven = (
-            f"; every folding takes {bound:.1f} times what is allowed, or more, of something" if bound > 1.1 else ""
-        )
+        room = "left for units" if self.reserve.any() else "allowed"
+        proven = f"; every folding takes {bound:.1f} times what is {room}, or more, of something" if bound > 1.1 else ""
         return (
             f"{use[k]:,.0f} {RESOURCES[k]} needed of {self.budgets[k]:,.0f} allowed; the biggest are {listed}{proven}"
         )

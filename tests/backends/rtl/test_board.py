@@ -12,7 +12,7 @@ import pytest
 
 import flowc
 from flowc.backends.rtl import bitstream
-from flowc.backends.rtl.board import bit_clocks, ends, has_board, pll_of
+from flowc.backends.rtl.board import bit_clocks, ends, pll_of
 from flowc.backends.rtl.placements import try_placements
 from flowc.cli import main
 from flowc.design.synthesis import synthesize_design
@@ -53,8 +53,8 @@ def test_what_clock_and_line_cannot_do_is_said() -> None:
     assert bit_clocks(ICEBREAKER, 24) == 8
     with pytest.raises(InfeasibleError, match="one input and one output, the design has 2 and 1"):
         ends(two_inputs())
-    assert not has_board(replace(ULX3S, pins={}))
-    assert not has_board(load_target("ultra96"))
+    assert not replace(ULX3S, pins={}).has_board
+    assert not load_target("ultra96").has_board
 
 
 def test_a_build_writes_the_board_and_no_vivado(tmp_path: Path) -> None:

@@ -130,12 +130,23 @@ def make_bitstream(
         entry = _entry(found, target, clock_mhz) | {"placements": [told(rate) for rate in rates], "seed": best}
         reached = rate_of(found)
         if reached is not None and reached >= clock_mhz:
-            _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work / f"{best}", timeout)
+            write_files({bitstream: _packed(work / f"{best}", flow, timeout)})
             entry["bitstream"] = f"board/{bitstream.name}"
-            write_files({bitstream: (work / f"{best}" / "net.bit").read_bytes()})
-        else:  # that of an earlier run would be taken for this one's
+        else:  # one of an earlier run would be taken for this one's
             bitstream.unlink(missing_ok=True)
     return entry
+
+
+def _packed(work: Path, flow: _Flow, timeout: float) -> bytes:
+    """The bitstream of the routed design in ``work``. Raises UsageError where the packer makes none."""
+    said = _tool(flow.package, flow.packer, ["net.txt", "net.bit"], work, timeout)
+    if not (work / "net.bit").is_file():
+        last = (said.splitlines() or ["it said nothing"])[-1]
+        raise UsageError(
+            f"{flow.packer.removeprefix('run_')} made no bitstream of the routed design: {last}",
+            remedy="Leave free space in TMPDIR, or install the newest flowc[rtl]",
+        )
+    return (work / "net.bit").read_bytes()
 
 
 def _routed(

@@ -126,11 +126,8 @@ def test_further_placements_are_tried_where_the_first_misses_the_clock() -> None
         try_placements(route, wanted=120, placements=2, first=3)
 
 
-@pytest.mark.parametrize(("wanted", "best"), [(90, 1), (105, 2), (110, None)])
-def test_the_bitstream_is_that_of_the_fastest_placement(
-    wanted: float, best: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    rates = {1: 90.0, 2: 109.9999, 3: 100.0}
+def _stubbed(monkeypatch: pytest.MonkeyPatch, folder: Path, rates: dict[int, float], *, packs: bool = True) -> None:
+    """A project in ``folder`` with an old bitstream, and tools whose placements reach ``rates``."""
 
     def netlist(files: list[str], top: str, family: str, work: Path) -> str:
         (work / "net.json").write_text("{}")
@@ -143,17 +140,24 @@ def test_the_bitstream_is_that_of_the_fastest_placement(
             cells = {"DP16KD": {"used": int(seed), "available": 56}}
             (folder / "report.json").write_text(json.dumps(routed(rates[int(seed)]) | {"utilization": cells}))
             (folder / "net.txt").write_text(seed)
-        else:
+        elif packs:
             (folder / arguments[1]).write_text(f"bits of {(folder / arguments[0]).read_text()}")
-        return ""
+        return "no space left"
 
     for name, value in (
         ("reading", netlist), ("_tool", tool), ("run", lambda *_, **__: ""), ("use_block_registers", lambda _: None), ("check_tools", lambda _: None),
     ):  # fmt: skip
         monkeypatch.setattr(bitstream, name, value)
-    (tmp_path / "board").mkdir()
+    (folder / "board").mkdir()
     for name, text in (("files.f", "net.sv"), ("board/files.f", ""), ("board/pins.lpf", ""), ("board/net.bit", "old")):
-        (tmp_path / name).write_text(text)
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(("wanted", "best"), [(90, 1), (105, 2), (110, None)])
+def test_the_bitstream_is_that_of_the_fastest_placement(
+    wanted: float, best: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _stubbed(monkeypatch, tmp_path, {1: 90.0, 2: 109.9999, 3: 100.0})
     entry = bitstream.make_bitstream(tmp_path, ULX3S, clock_mhz=wanted, placements=3)
     fastest = best or 2
     assert (entry["seed"], entry["cells"]["DP16KD"], entry["mhz"]) == (fastest, fastest, [90, 109.99][fastest - 1])
@@ -161,6 +165,13 @@ def test_the_bitstream_is_that_of_the_fastest_placement(
     packed = tmp_path / "board" / "net.bit"
     assert (packed.read_text() if packed.exists() else None) == (f"bits of {best}" if best else None)
     assert entry["bitstream"] == ("board/net.bit" if best else None)
+
+
+def test_a_packer_that_fails_leaves_the_earlier_bitstream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _stubbed(monkeypatch, tmp_path, {1: 90.0}, packs=False)
+    with pytest.raises(UsageError, match="ecppack made no bitstream of the routed design: no space left"):
+        bitstream.make_bitstream(tmp_path, ULX3S, clock_mhz=90, placements=1)
+    assert (tmp_path / "board" / "net.bit").read_text() == "old"
 
 
 @pytest.mark.parametrize(

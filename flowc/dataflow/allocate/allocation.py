@@ -24,7 +24,7 @@ from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
 from flowc.dataflow.allocate.simulation import simulate
 from flowc.dataflow.allocate.status import StatusBlock
-from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, transfer_cycles
+from flowc.dataflow.allocate.transfers import brought_bytes, least_transfer_cycles, line_latency, transfer_cycles
 from flowc.errors import InfeasibleError, UsageError, counted
 from flowc.interface.memory import MEMORY_PORTS
 from flowc.interface.weights import weight_ports
@@ -56,8 +56,9 @@ class Allocation:
         clock_mhz: the clock that rates are for.
         fps: frames per second in steady state.
         interval_cycles: cycles between frames in steady state: simulated, or (large networks) proven by a schedule.
-        latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty.
-        bottleneck: name of the unit that sets the interval, or "external memory".
+        latency_cycles: simulated, from a frame's first beat in to its last beat out, the pipeline being empty;
+            over a serial line, the line's time for both in it.
+        bottleneck: name of the unit that sets the interval, or "external memory" or "serial line".
         resources: sum over units, FIFOs, the status block and the serial line; None for what is not known.
         unit_resources: per unit.
         fifo_resources: per stream.
@@ -303,7 +304,7 @@ def _allocation(graph: Dataflow, search: Search, beside: Beside) -> Allocation:
         clock_mhz=clock,
         fps=clock * 1e6 / interval,
         interval_cycles=interval,
-        latency_cycles=seen.latency,
+        latency_cycles=seen.latency + line_latency(graph, target, clock),
         bottleneck=bottleneck,
         resources=total,
         unit_resources=units,

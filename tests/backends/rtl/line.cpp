@@ -1,6 +1,7 @@
 // A board's flowc_system at the end of a serial line, for Verilator. Commands on stdin, answers on stdout, numbers of 32 bits:
 //   'W' count bytes    the host sends these
 //   'R' cycles         goes on until a byte has come back, or for so many cycles; answers count and bytes
+//   'T' 0              answers the cycles from the first bit sent to the last one that came, since it was asked before
 //   'X' cycles         the line to the chip is low for so many cycles: a fault
 // The host's bits are as long as the baud rate says (BIT clock cycles, not a whole number), the chip's a whole number of cycles.
 #include "Vflowc_system.h"
@@ -16,6 +17,7 @@ static std::deque<uint8_t> to_send;
 static std::vector<uint8_t> came;
 static double next_edge = 0, sample_at = 0;
 static int sending = 0, reading = 0, low = 0;
+static uint64_t began = 0, ended = 0;
 static unsigned bits = 0, read_bits = 0;
 
 static void cycle() {
@@ -23,6 +25,7 @@ static void cycle() {
     if (!sending && !to_send.empty()) {
         bits = 0x200u | (to_send.front() << 1);
         to_send.pop_front();
+        if (!began) began = now;
         sending = 10;
         next_edge = now + BIT;
     }
@@ -32,6 +35,7 @@ static void cycle() {
     if (reading && now >= sample_at) {
         read_bits |= unsigned(top->tx) << (10 - reading);
         sample_at += BIT;
+        ended = now;
         if (!--reading && (read_bits & 0x201) == 0x200) came.push_back((read_bits >> 1) & 0xff);
     }
     top->clk = 1; top->eval();
@@ -56,6 +60,12 @@ int main(int argc, char **argv) {
         uint32_t count = number();
         if (command == 'W') for (; count; --count) to_send.push_back(uint8_t(getchar()));
         if (command == 'X') low = int(count);
+        if (command == 'T') {
+            uint32_t spent = uint32_t(ended - began + BIT / 2);
+            began = 0;
+            fwrite(&spent, 4, 1, stdout);
+            fflush(stdout);
+        }
         if (command != 'R') continue;
         for (uint64_t end = now + count; now < end && came.empty();) cycle();
         uint32_t size = uint32_t(came.size());

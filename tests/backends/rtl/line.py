@@ -46,6 +46,12 @@ class SimulatedLine:
         (count,) = struct.unpack("<I", self._process.stdout.read(4))
         return self._process.stdout.read(count)
 
+    def spent(self) -> int:
+        """Cycles from the first bit sent to the last one that came, since it was asked before."""
+        self._tell(b"T" + struct.pack("<I", 0))
+        (cycles,) = struct.unpack("<I", self._process.stdout.read(4))
+        return cycles
+
     def disturb(self, cycles: int) -> None:
         self._tell(b"X" + struct.pack("<I", cycles))
 
@@ -115,6 +121,41 @@ def opened(design: flowc.Design, line: Any, batch: int) -> Any:
     assert (description["device"], description["package"], description["bitfile"]) == ("uart", "serial", None)
     inputs, outputs = driver.read_streams(folder, description)
     return driver.Uart(driver.Link(line, description["room"], patience=5), inputs[0], outputs[0], batch)
+
+
+def block(data: bytes) -> bytes:
+    """At most 64 bytes as they go over the line: how many, they, and their CRC-8 (x^8 + x^2 + x + 1)."""
+    check = 0
+    for byte in data:
+        check ^= byte
+        for _ in range(8):
+            check = check << 1 ^ (0x107 if check & 0x80 else 0)
+    return bytes([len(data), *data, check])
+
+
+def frame_alone(line: SimulatedLine, size: int, results: int) -> tuple[int, int]:
+    """A frame of zeros to a board at rest, with room for its results.
+
+    Args:
+        line: to the board.
+        size, results: bytes of a frame, of what comes back.
+
+    Returns:
+        How many bytes of results came; cycles from the first bit of the frame to their last.
+    """
+    line.write(bytes([0xC0, *[0x80] * (-(-results // 64))]))
+    while line.read(1):
+        pass
+    line.spent()
+    line.write(b"".join(block(bytes(min(64, size - at))) for at in range(0, size, 64)))
+    came, found = b"", 0
+    for _ in range(2 * (size + results)):  # a byte is far less than QUIET
+        came += line.read(1)
+        while came and len(came) >= (step := came[0] + 2 if came[0] <= 64 else 1):
+            found, came = found + max(0, step - 2), came[step:]
+        if found >= results:
+            break
+    return found, line.spent()
 
 
 def tensor_of(device: Any, integers: Any) -> Any:

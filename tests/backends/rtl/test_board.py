@@ -74,6 +74,9 @@ def test_the_serial_line_binds_the_rate() -> None:
     assert report["bottleneck"] == "serial line"
     carried = report["fps"] * 12 * 10  # 12 inputs, a byte each, 10 bits on the line
     assert carried < ULX3S.baud
+    assert report["latency_ms"] > 1000 * max(
+        1 / report["fps"], (12 + 2 + 12 + 4) * 10 / ULX3S.baud
+    )  # with heads and checks
     with pytest.raises(InfeasibleError, match="the serial line takes"):
         flowc.estimate(netbuild.mlp(), "ulx3s-85f", fps=report["fps"] * 1.5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +15,7 @@ import flowc
 from flowc.backends.rtl import yosys
 from tests import netbuild
 from tests.backends.rtl.checking import needs_verilator
-from tests.backends.rtl.line import SimulatedLine, compiled, driver_of, opened, run
+from tests.backends.rtl.line import SimulatedLine, compiled, driver_of, frame_alone, opened, run
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,14 @@ def test_without_a_board_the_emulator_answers(design: flowc.Design, driver: Modu
         driver.Accelerator("/dev/no-such-port")
 
 
+def ports_bytes(design: flowc.Design) -> tuple[int, int]:
+    """Bytes of a frame in and out, as the driver's description has them."""
+    description = json.loads((design.directory / "driver" / "accelerator.json").read_text())
+    ports = (description[way][0] for way in ("inputs", "outputs"))
+    given, taken = (port["elements"] // port["per_beat"] * port["beat_bytes"] for port in ports)
+    return given, taken
+
+
 @pytest.mark.slow
 @needs_verilator
 def test_bytes_in_results_out(design: flowc.Design, driver: ModuleType) -> None:
@@ -50,6 +59,12 @@ def test_bytes_in_results_out(design: flowc.Design, driver: ModuleType) -> None:
     assert warnings == []
     line = SimulatedLine(program)
     try:
+        # One frame alone, which is no later than the report says, and not much earlier.
+        given, taken = ports_bytes(design)
+        came, cycles = frame_alone(line, given, taken)
+        latency = design.report["latency_ms"] * design.plan.clock_mhz * 1e3
+        assert came == taken
+        assert 0.8 * latency < cycles <= latency
         device = opened(design, line, batch=2)
         results, expected = run(design, device, 3)
         np.testing.assert_array_equal(results, expected)

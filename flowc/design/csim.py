@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from flowc.design.assembly import Assembly
+from flowc.design.complete import SIMULATED, check_complete
 from flowc.errors import MismatchError
 from flowc.units.base import Array
 from flowc.units.graph import Dataflow
@@ -54,8 +55,9 @@ def compare(
 
     Raises:
         MismatchError: the compiled design fails: beats are missing or left over, or TLAST is wrong.
-        UsageError: a tool that the simulation needs is missing.
+        UsageError: a tool that the simulation needs is missing, or files of the design are.
     """
+    check_complete(directory, SIMULATED)
     heads = design.run_head(design.samples(samples, seed) if inputs is None else inputs)
     frames = extreme_frames(design.graph, design.to_ports(heads))
     got = design.plan.simulate(directory, frames)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowc.design.assembly import Assembly
+from flowc.design.complete import SIMULATED, check_complete
 from flowc.design.csim import extreme_frames
 from flowc.design.dataflow_plan import DataflowPlan
 from flowc.errors import MismatchError, UsageError
@@ -42,7 +43,7 @@ def compare(
         The figures of ``rtlsim`` in report.json, and the error that says what is wrong, if anything is.
 
     Raises:
-        UsageError: the design is not in SystemVerilog, or a tool is missing.
+        UsageError: the design is not in SystemVerilog, files of it are gone, or a tool is missing.
         MismatchError: the simulation itself fails.
     """
     plan = design.plan
@@ -53,6 +54,7 @@ def compare(
         )
     from flowc.backends.rtl.check import check as simulated
 
+    check_complete(directory, SIMULATED, ("rtl/files.f", "rtl/sim/bench.cpp"))
     heads = design.run_head(design.samples(samples, seed) if inputs is None else inputs)
     frames = extreme_frames(plan.graph, design.to_ports(heads))
     result = simulated(directory / "rtl", plan.graph, [frames[u.name] for u in plan.graph.inputs])

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream
+from flowc.backends.rtl.bitstream import check_timing, check_tools, make_bitstream, needed_files
 from flowc.backends.rtl.place import check_place, place
 from flowc.backends.rtl.placements import PLACEMENTS
 from flowc.backends.rtl.synthesize import check_family, synthesize
+from flowc.design.complete import SYNTHESIZED, check_complete
 from flowc.design.design import load
 from flowc.errors import UsageError, shown
 from flowc.files import manifest
@@ -17,9 +18,6 @@ from flowc.report.report import update
 from flowc.targets import Target
 
 __all__ = ["synthesize_design"]
-
-_READ = ("rtl/lib/", "rtl/units/", "rtl/data/", "rtl/board/")
-"""What of a design the tools read, besides the top level."""
 
 
 def _family(target: Target) -> str:
@@ -52,13 +50,14 @@ def synthesize_design(
         The entries ``synthesis`` and ``place`` (None where it was not routed) of report.json.
 
     Raises:
-        UsageError: the directory holds no design with SystemVerilog, or not all of it; there is no such size; or a tool is missing.
+        UsageError: the directory holds no design with SystemVerilog, or not all of it; there is no such size, or ``family`` is none that it
+            is of; or a tool is missing.
         InfeasibleError: it does not fit on the part, or is slower there than the board's clock: then the report says how fast.
     """
     if family is not None:
         check_family(family)
     if size is not None:
-        check_place(size)
+        check_place(size, family)
     design = load(directory)
     target = design.target
     family = family or _family(target)
@@ -67,15 +66,12 @@ def synthesize_design(
         raise UsageError(
             f"'{shown(str(directory))}' holds no SystemVerilog", remedy="Build it with: flowc build ... --backend rtl"
         )
-    if gone := manifest.missing(directory, _READ):
-        more = f", and {len(gone) - 1} more files" if len(gone) > 1 else ""
-        raise UsageError(
-            f"'{shown(str(directory))}' is not a complete flowc design: '{shown(gone[0])}' is missing{more}",
-            remedy="Build it again with: flowc build ... --backend rtl",
-        )
     on_board = size is None and target.has_board and family == target.family
     if on_board:
         check_tools(target)
+        check_complete(directory, (*SYNTHESIZED, "rtl/board/"), (f"rtl/{name}" for name in needed_files(target)))
+    else:
+        check_complete(directory, SYNTHESIZED)
     found: dict[str, Any] = {
         "synthesis": synthesize(folder, design.graph, family, jobs=jobs, timeout=timeout, progress=progress),
         "place": None,

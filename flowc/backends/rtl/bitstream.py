@@ -24,7 +24,7 @@ from flowc.errors import InfeasibleError, UsageError
 from flowc.files.write import write_files
 from flowc.targets import Target
 
-__all__ = ["check_timing", "check_tools", "make_bitstream"]
+__all__ = ["check_timing", "check_tools", "make_bitstream", "needed_files"]
 
 _INSTALL = "Install it: pip install 'flowc[rtl]'"
 _PACKAGES = {"BG256": "CABGA256", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756", "MG285": "CSFBGA285"}
@@ -76,6 +76,11 @@ def check_tools(target: Target) -> None:
     package = _FLOWS[target.family].package
     if importlib.util.find_spec(package) is None:
         raise UsageError(f"place and route needs nextpnr (the package {package.replace('_', '-')})", remedy=_INSTALL)
+
+
+def needed_files(target: Target) -> tuple[str, ...]:
+    """What a project has for the target's board, and `make_bitstream` reads beside the sources in lists."""
+    return "board/files.f", "board/flowc_board.v", f"board/{_FLOWS[target.family].pins[0]}"
 
 
 def make_bitstream(

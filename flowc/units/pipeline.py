@@ -5,7 +5,6 @@ The figures were fitted to netlists of yosys; docs/cost-model.md derives them an
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from math import ceil, gcd
 
@@ -62,10 +61,11 @@ def weight_rom(depth: int, width: int, style: str, *, apart: bool = False) -> Re
         return Resources()
     kept = memory_style(depth, width, constant=True) if style == "auto" else style
     if kept != "bram":
-        rom = deep_rom(depth, width, kept) + Resources(ff=width)
-        return rom if apart or depth <= 32 else replace(rom, lut=ceil(4.6 * width * depth / 64))
+        if apart or depth <= 32:
+            return deep_rom(depth, width, kept) + Resources(ff=width)
+        return cost.in_tables(depth, width, ceil(4.6 * width * depth / 64), constant=True) + Resources(ff=2 * width)
     ways = banks(depth, width)
-    return Resources(
+    return cost.on_ice40(depth, width) + Resources(
         lut=width * mux_luts(ways), ff=width + (ways - 1).bit_length(), bram18=cost.block_rams(depth, width)
     )
 
@@ -99,7 +99,9 @@ def deep_rom(depth: int, width: int, style: str) -> Resources:
     multiplexer F7.
     """
     found = memory(depth, width, style, constant=True)
-    return replace(found, lut=ceil((found.lut or 0) * 4 / 3)) if style == "lutram" and depth > 128 else found
+    if style != "lutram" or depth <= 128:
+        return found
+    return cost.in_tables(depth, width, ceil((found.lut or 0) * 4 / 3), constant=True) + Resources(ff=width)
 
 
 def counters(*counts: int) -> Resources:
@@ -120,7 +122,7 @@ def ring_end(depth: int, bits: int, style: str) -> Resources:
     """
     if ring_style(depth, bits, style) != "lutram" or ram_luts(2, bits) >= bits:
         return end(bits, 1)
-    return Resources(lut=ram_luts(2, bits) + 7, ff=bits + 5)
+    return _ram(2, bits) + Resources(lut=7, ff=bits + 5)
 
 
 def ram_luts(depth: int, width: int) -> int:
@@ -131,11 +133,16 @@ def ram_luts(depth: int, width: int) -> int:
     return 8 * ceil(width / 7) * banks + (width * ceil((banks - 1) / 3) if banks > 1 else 0)
 
 
+def _ram(depth: int, width: int) -> Resources:
+    """That memory, and what it is on parts without; registers of addresses and words not counted."""
+    return cost.in_tables(depth, width, ram_luts(depth, width), constant=False)
+
+
 def held(depth: int, width: int) -> Resources:
     """The inputs of a position, held for further rows: a register, or a memory in look-up tables with its read address in registers."""
     if depth <= 1:
         return Resources(ff=width)
-    return Resources(lut=ram_luts(depth, width), ff=(depth - 1).bit_length())
+    return _ram(depth, width) + Resources(ff=(depth - 1).bit_length())
 
 
 def dot_products(unit: Weighted, lanes: int, terms: int, folds: int, stages: int | None = None) -> Resources:
@@ -257,7 +264,7 @@ def fifo(depth: int, width: int, style: str) -> Resources:
         return Resources(lut=width + 4, ff=2 * width + 2)
     pointers = counters(depth, depth, depth + 1) + Resources(lut=4, ff=1)  # the count's mark, and one more
     if style in ("srl", "lutram"):
-        return pointers + Resources(lut=ram_luts(depth, width))
+        return pointers + _ram(depth, width)
     # The two words in front, from the memory or straight from the input
     return pointers + memory(depth, width, style) + Resources(lut=2 * width + 6, ff=3 * width + 4)
 
@@ -290,7 +297,7 @@ def ring_style(depth: int, width: int, style: str) -> str:
 def ring_memory(depth: int, width: int, style: str) -> Resources:
     """The memory of a ring, its words in registers when they were read."""
     if ring_style(depth, width, style) == "lutram":
-        return Resources(lut=ram_luts(depth, width), ff=width)
+        return _ram(depth, width) + Resources(ff=width)
     return memory(depth, width, style)
 
 

@@ -8,7 +8,6 @@ import secrets
 import tempfile
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import as_completed
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ from flowc.backends.rtl.pieces import PROBE, Piece, cut
 from flowc.backends.rtl.wiring import wires
 from flowc.backends.rtl.yosys import FAMILIES, count, mapping, statistics, version
 from flowc.dataflow.allocate.fifos import fifo_cost
+from flowc.dataflow.allocate.options import on_family
 from flowc.errors import UsageError, shown
 from flowc.files.cache import cache_folder
 from flowc.interface.names import name_design
-from flowc.targets.target import LUTS_PER_LUT6
 from flowc.units.cost import Resources
 from flowc.units.graph import Dataflow
 
@@ -89,8 +88,7 @@ def synthesize(
             found[running[future].digest] = future.result()
             if progress is not None:
                 progress(done, len(running), running[future].name)
-    luts = LUTS_PER_LUT6.get(family, 1.0)
-    units = [_entry(found[piece.digest], luts, *kinds[_key(piece)]) for piece in pieces]
+    units = [_entry(found[piece.digest], family, *kinds[_key(piece)]) for piece in pieces]
     total = {key: sum(unit[key] for unit in units) for key in _KEYS}
     return {"tool": tool, "family": family, "resources": total, "units": units}
 
@@ -152,9 +150,8 @@ def _write(path: Path, counted: Mapping[str, int]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _entry(measured: Mapping[str, int], luts: float, name: str, kind: str, modelled: Resources) -> dict[str, Any]:
-    """A unit as measured and as modelled; ``luts``: look-up tables of the family per modelled one."""
-    model = {key: modelled.as_dict()[key] for key in _KEYS}
-    if model["lut"] is not None:
-        model["lut"] = ceil(model["lut"] * luts)
+def _entry(measured: Mapping[str, int], family: str, name: str, kind: str, modelled: Resources) -> dict[str, Any]:
+    """A unit as measured and as modelled for a family."""
+    own = on_family(modelled, family).as_dict()
+    model = {key: own[key] for key in _KEYS}
     return {"name": name, "unit": kind, **measured, "model": model}

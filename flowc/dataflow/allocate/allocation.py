@@ -18,7 +18,7 @@ from flowc.dataflow.allocate.fifos import Fifo, fifo_cost, place_fifos, size_fif
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
-from flowc.dataflow.allocate.options import Option, on_device, vector
+from flowc.dataflow.allocate.options import Option, device_vector, gathered, on_device, vector
 from flowc.dataflow.allocate.pixels import counts, window_counts
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats
@@ -133,7 +133,7 @@ def allocate(
         if wanted is not None and search.slowest_least()[0] > wanted:
             search = Search(base, [replace(layer, several=True) for layer in layers], target, limits, least)
         beside = Beside(target, clock, status)
-        search.reserve = vector(beside.resources(base))
+        search.reserve = device_vector(beside.resources(base))
         return search, _sized(base, search, beside, lambda: _choose(search, wanted, fps, clock, pinned), pinned)
 
     try:
@@ -271,11 +271,11 @@ def _unit_resources(graph: Dataflow) -> dict[str, Resources]:
 def _placed(graph: Dataflow, search: Search, beside: Beside) -> tuple[Dataflow, Floats]:
     """FIFOs in the memories that the device has left: what exceeds the budgets least, then what costs least; and what all then takes."""
     units, fifos = Resources.total(_unit_resources(graph).values()), Counter(Fifo.of(graph, s) for s in graph.streams)
-    others = vector(beside.resources(graph))
+    others = device_vector(beside.resources(graph))
 
     def use(worths: tuple[float, float | None]) -> Floats:
         parts = (f.cost(fifo_memory(f.depth, f.bits, *worths)).times(count) for f, count in fifos.items())
-        return others + vector(on_device(Resources.total([units, *parts]), beside.target))
+        return others + device_vector(on_device(Resources.total([units, *parts]), beside.target))
 
     ultra = _ULTRA_WORTHS if search.budget["uram"] else (None,)
     best = min(product(_BLOCK_WORTHS, ultra), key=lambda worths: search.rating(use(worths)))
@@ -286,7 +286,7 @@ def _allocation(graph: Dataflow, search: Search, beside: Beside) -> Allocation:
     target, clock = beside.target, beside.clock_mhz
     units = {name: on_device(used, target) for name, used in _unit_resources(graph).items()}
     fifos = {s: on_device(fifo_cost(graph, s), target) for s in graph.streams}
-    total = Resources.total([*units.values(), *fifos.values(), beside.resources(graph)])
+    total = gathered([*units.values(), *fifos.values(), beside.resources(graph)])
     slowest = max(graph, key=lambda u: u.interval)
     beats = sum(graph.frame(s).elements // graph[s.src].out_widths[s.src_port] for s in graph.streams)
     filled = len(graph.units) + 10  # frames: equally slow units in a row fill one after the other
@@ -328,7 +328,7 @@ def _notes(
     interval: int,
 ) -> tuple[str, ...]:
     """The tightest resource with its three biggest consumers, what FIFOs take, what the model leaves out, what to change."""
-    buffers = Resources.total(fifos.values())
+    buffers = gathered(fifos.values())
     used = {n: getattr(total, n) or 0 for n in RESOURCES}
     share = {n: used[n] / budget[n] if budget[n] else math.inf * used[n] if used[n] else 0.0 for n in RESOURCES}
     tight = max(share, key=lambda n: share[n])

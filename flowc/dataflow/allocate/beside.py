@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowc.dataflow.allocate.line import line_resources
-from flowc.dataflow.allocate.options import on_device
+from flowc.dataflow.allocate.options import gathered, on_device
 from flowc.dataflow.allocate.status import StatusBlock
 from flowc.targets import Target
 from flowc.units.cost import Resources
@@ -38,4 +38,4 @@ class Beside:
     def resources(self, graph: Dataflow) -> Resources:
         """Of the target's, all of it."""
         parts = (self.status_resources(graph), self.line_resources(graph))
-        return Resources.total([Resources(), *(part for part in parts if part is not None)])
+        return gathered([Resources(), *(part for part in parts if part is not None)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowc.dataflow.allocate.options import gathered
 from flowc.interface.wire import HostPort
 from flowc.targets import Target
 from flowc.units import pipeline
@@ -29,9 +30,6 @@ def line_resources(graph: Dataflow, target: Target, clock_mhz: float) -> Resourc
     bits = (cycles - 1).bit_length()
     wide = [pipeline.converter(8, 1, HostPort.of(port).stream_bytes, delay=1) for port in graph.inputs]
     wide += [pipeline.converter(8, HostPort.of(port).stream_bytes, 1, delay=1) for port in graph.outputs]
-    own = Resources(
-        lut=_LUTS + _LUTS_PER_BIT * bits,
-        ff=_FFS + _FFS_PER_BIT * bits,
-        bram18=-(-_BLOCKS // target.blocks_per_bram18),
-    )
-    return Resources.total([own, *wide])
+    own = Resources(_LUTS + _LUTS_PER_BIT * bits, _FFS + _FFS_PER_BIT * bits)
+    blocks = Resources(bram18=_BLOCKS) if target.has_lutram else Resources(ice40_ebrs=_BLOCKS)
+    return gathered([own, blocks, *wide])

@@ -6,10 +6,10 @@ import pytest
 
 from flowc.dataflow.allocate import Limits, allocate
 from flowc.dataflow.allocate.line import line_resources
+from flowc.dataflow.allocate.options import gathered
 from flowc.errors import InfeasibleError
 from flowc.model.dtypes import UInt
 from flowc.targets import load_target
-from flowc.units.cost import Resources
 from tests.backends.graphs import mlp
 
 ULX3S, ICEBREAKER, ULTRA96 = load_target("ulx3s-25f"), load_target("icebreaker"), load_target("ultra96")
@@ -46,7 +46,7 @@ def test_it_is_counted_where_the_board_has_one() -> None:
         assert found.line_resources is not None
         assert found.line_resources == line_resources(found.graph, target, target.clock_mhz)
         parts = [*found.unit_resources.values(), *found.fifo_resources.values(), found.line_resources]
-        assert found.resources == Resources.total(parts)
+        assert found.resources == gathered(parts)
     assert allocate(SMALL, ULTRA96, fps=1_000).line_resources is None
 
 

@@ -89,9 +89,8 @@ def test_limits_in_words() -> None:
 def test_resources_in_order_and_in_the_targets_tables() -> None:
     assert RESOURCES == ("lut", "ff", "bram18", "uram", "dsp")
     assert vector(Resources(1, 2, None, 4, 5)).tolist() == [1, 2, 0, 4, 5]
-    one: Any = SimpleNamespace(luts_per_lut6=1.5)
-    assert on_device(Resources(3, 7, 1, 2, 3), one) == Resources(5, 7, 1, 2, 3)
-    assert on_device(Resources(None, 7), one) == Resources(None, 7)
+    assert on_device(Resources(3, 7, 1, 2, 3), ECP5) == Resources(6, 7, 1, 2, 3)
+    assert on_device(Resources(None, 7), ECP5) == Resources(None, 7)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowc.dataflow.allocate import Allocation, chosen_folding
-from flowc.dataflow.allocate.options import gathered
+from flowc.dataflow.allocate.device import gathered
 from flowc.interface.weights import weight_ports
 from flowc.interface.wire import boundary
 from flowc.targets import Target

@@ -103,6 +103,11 @@ class Target:
         return self.family in LUTS_PER_LUT6
 
     @property
+    def least_product(self) -> int:
+        """Bits of a product from which on open tools put it into a multiplier: 11 on iCE40 (``DSP_Y_MINWIDTH`` of ``synth_ice40``)."""
+        return 11 if self.family == "ice40" else 0
+
+    @property
     def has_lutram(self) -> bool:
         """Whether look-up tables can be memories."""
         return self.family not in WITHOUT_LUTRAM

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from flowc.dataflow.allocate.options import device_vector, gathered, on_family
-from flowc.units import cost, pipeline
+import flowc
+from flowc.dataflow.allocate.device import device_vector, gathered, in_cells, on_family
+from flowc.dataflow.allocate.options import _multipliers
+from flowc.targets import load_target
+from flowc.units import Mvtu, cost, pipeline
 from flowc.units.cost import Resources
 from flowc.units.ice40 import blocks, constant, written
+from tests import netbuild
 
 FIFOS = [  # depth, bits, LUT4, flip-flops, EBR (synth_ice40 -device u, flowc_fifo of style "distributed")
     (4, 4, 37, 29, 0), (4, 16, 73, 77, 0), (8, 8, 83, 81, 0), (16, 4, 105, 85, 0), (17, 4, 123, 92, 0), (9, 8, 106, 92, 0),
@@ -55,6 +59,25 @@ def test_other_families_keep_their_memories_in_tables(family: str) -> None:
     found = on_family(fifo, family)
     assert (found.ff, found.bram18, found.ice40_ebrs) == (fifo.ff, 0, 0)
     assert on_family(cost.memory(512, 36, "bram", constant=True), family).bram18 == 1
+
+
+@pytest.mark.parametrize(("bits", "dsps"), [(4, 0), (8, 1)])
+def test_products_that_yosys_keeps_in_tables_count_as_tables(bits: int, dsps: int) -> None:
+    """Of less than 11 bits: a unit of 4 x 4 that was modelled in multipliers took none of them."""
+    target = load_target("icebreaker")
+    graph = flowc.build(netbuild.mlp((6, 4), bits=bits), "pynq-z2", backend="rtl", verify=False).graph
+    unit = next(u for u in graph if isinstance(u, Mvtu))
+    kinds = _multipliers(unit.with_(dsp_port=target.dsp_port), target)
+    assert kinds == ["lut", "dsp"][: 1 + dsps]
+
+
+def test_cells_hold_a_table_and_what_it_gives() -> None:
+    placed = (Resources(lut=1199, ff=814), 1300), (Resources(lut=2392, ff=1461), 2621)
+    for modelled, cells in placed:  # ICESTORM_LC of nextpnr, of designs modelled so without cells of their own
+        found = in_cells(modelled, load_target("icebreaker"))
+        assert found.lut is not None
+        assert cells <= found.lut <= 1.15 * cells
+        assert in_cells(modelled, load_target("ulx3s-25f")) == modelled
 
 
 def test_unknown_stays_unknown() -> None:

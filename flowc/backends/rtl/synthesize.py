@@ -15,8 +15,8 @@ from flowc.backends.programs import side_by_side
 from flowc.backends.rtl.pieces import PROBE, Piece, cut
 from flowc.backends.rtl.wiring import wires
 from flowc.backends.rtl.yosys import FAMILIES, count, mapping, statistics, version
+from flowc.dataflow.allocate.device import on_family
 from flowc.dataflow.allocate.fifos import fifo_cost
-from flowc.dataflow.allocate.options import on_family
 from flowc.errors import UsageError, shown
 from flowc.files.cache import cache_folder
 from flowc.interface.names import name_design

@@ -14,11 +14,12 @@ import numpy as np
 from flowc import progress
 from flowc.dataflow.allocate.beside import Beside
 from flowc.dataflow.allocate.check import check
+from flowc.dataflow.allocate.device import device_vector, gathered, on_device, vector
 from flowc.dataflow.allocate.fifos import Fifo, fifo_cost, place_fifos, size_fifos
 from flowc.dataflow.allocate.foldfile import fixed_layers
 from flowc.dataflow.allocate.layers import Layer, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
-from flowc.dataflow.allocate.options import Option, device_vector, gathered, on_device, vector
+from flowc.dataflow.allocate.options import Option
 from flowc.dataflow.allocate.pixels import counts, window_counts
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Floats

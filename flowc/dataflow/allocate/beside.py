@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flowc.dataflow.allocate.device import gathered, on_device
 from flowc.dataflow.allocate.line import line_resources
-from flowc.dataflow.allocate.options import gathered, on_device
 from flowc.dataflow.allocate.status import StatusBlock
 from flowc.targets import Target
 from flowc.units.cost import Resources

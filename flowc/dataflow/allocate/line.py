@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowc.dataflow.allocate.options import gathered
+from flowc.dataflow.allocate.device import gathered, in_cells
 from flowc.interface.wire import HostPort
 from flowc.targets import Target
 from flowc.units import pipeline
@@ -32,4 +32,4 @@ def line_resources(graph: Dataflow, target: Target, clock_mhz: float) -> Resourc
     wide += [pipeline.converter(8, HostPort.of(port).stream_bytes, 1, delay=1) for port in graph.outputs]
     own = Resources(_LUTS + _LUTS_PER_BIT * bits, _FFS + _FFS_PER_BIT * bits)
     blocks = Resources(bram18=_BLOCKS) if target.has_lutram else Resources(ice40_ebrs=_BLOCKS)
-    return gathered([own, blocks, *wide])
+    return in_cells(gathered([own, blocks, *wide]), target)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil
 from typing import Any
 
 import numpy as np
 
+from flowc.dataflow.allocate.device import device_vector, on_device
 from flowc.dataflow.allocate.fold import Fold
 from flowc.dataflow.allocate.layers import Layer
 from flowc.dataflow.allocate.limits import RESOURCES
 from flowc.dataflow.allocate.select import Edge, Floats, Ints, Node, Problem
 from flowc.errors import InfeasibleError
 from flowc.targets import Target
-from flowc.targets.target import LUTS_PER_LUT6, WITHOUT_LUTRAM
 from flowc.units import Mvtu, Unit, Vvtu, Window
 from flowc.units.cost import MAX_PRODUCTS, MAX_STREAM_BITS, THRESHOLD_MEMORIES, Resources, converter, fifo
 from flowc.units.graph import Dataflow
-from flowc.units.ice40 import EBRS_PER_BRAM18
 from flowc.units.packing import overlapping, packing
 
-__all__ = ["Choices", "Option", "OptionTable", "device_vector", "gathered", "on_device", "on_family", "vector"]
+__all__ = ["Choices", "Option", "OptionTable"]
 
 _FIFO_DEPTH = 2
 _AT_ONCE = 400
@@ -117,52 +115,6 @@ class Choices:
         """One of the options."""
         styled, combination = self.options[number]
         return styled.option(combination)
-
-
-def vector(resources: Resources) -> Floats:
-    """The figures in the order of `RESOURCES`; what is unknown counts as nothing here and is named in the notes."""
-    used = (resources.lut, resources.ff, resources.bram18, resources.uram, resources.dsp)  # as RESOURCES names them
-    return np.array([float(amount or 0) for amount in used])
-
-
-def device_vector(resources: Resources) -> Floats:
-    """`vector` of what a part of a design takes of a target (`on_device`): of iCE40 its blocks, as parts of one of 18 kbit."""
-    found = vector(resources)
-    if resources.ice40_ebrs:
-        found[RESOURCES.index("bram18")] = resources.ice40_ebrs / EBRS_PER_BRAM18
-    return found
-
-
-def on_device(resources: Resources, target: Target) -> Resources:
-    """What modelled resources, with look-up tables of 6 inputs, take of the target's."""
-    return on_family(resources, target.family)
-
-
-def on_family(resources: Resources, family: str) -> Resources:
-    """What modelled resources, with look-up tables of 6 inputs, take of a part of a family.
-
-    On iCE40 memories are what yosys makes of them there, and so many of its blocks fill those of 18 kbit.
-    """
-    lut, ff, bram18, factor = resources.lut, resources.ff, resources.bram18, LUTS_PER_LUT6.get(family, 1.0)
-    if family not in WITHOUT_LUTRAM:
-        return Resources(None if lut is None else ceil(lut * factor), ff, bram18, resources.uram, resources.dsp)
-    apart = Resources(
-        None if lut is None else ceil((lut - resources.memory_luts) * factor) + resources.ice40_luts,
-        None if ff is None else ff + resources.ice40_ffs,
-        None if bram18 is None else 0,
-        resources.uram,
-        resources.dsp,
-        ice40_ebrs=resources.ice40_ebrs,
-    )
-    return gathered([apart])
-
-
-def gathered(parts: Iterable[Resources]) -> Resources:
-    """The sum of what parts of a design take of a target (`on_device`): of iCE40 its blocks together fill those of 18 kbit."""
-    total = Resources.total(parts)
-    if total.bram18 is None or not total.ice40_ebrs:
-        return total
-    return replace(total, bram18=ceil(total.ice40_ebrs / EBRS_PER_BRAM18))
 
 
 class OptionTable:
@@ -309,7 +261,7 @@ class OptionTable:
             arriving = arriving and width // folded.weight_type.bits <= MAX_PRODUCTS and folded.pixels == 1
             memories = ["lutram", "bram", *(["uram"] if arriving else [])]
             found["memory"] = [fixed["memory"]] if "memory" in fixed else memories
-            found["multiplier"] = [fixed["multiplier"]] if "multiplier" in fixed else _multipliers(folded)
+            found["multiplier"] = [fixed["multiplier"]] if "multiplier" in fixed else _multipliers(folded, self._target)
         return found | _threshold_memories(layer, folded)
 
     def _use(self, resources: Resources) -> Floats:
@@ -336,9 +288,11 @@ def _pause(unit: Unit, style: Mapping[str, str]) -> int:
     return int(unit.with_(**style).interval) if pauses else 0
 
 
-def _multipliers(unit: Mvtu | Vvtu) -> list[str]:
+def _multipliers(unit: Mvtu | Vvtu, target: Target) -> list[str]:
     """Styles of the multipliers that are tried of a folded unit."""
     types = unit.weight_type, unit.frame.dtype
+    if sum(t.bits + (not t.signed) for t in types) < target.least_product:
+        return ["lut"]
     if not isinstance(unit, Mvtu) or packing(*types, unit.pe, unit.dsp_port) is None:
         return ["lut"] if min(t.bits for t in types) == 1 else ["lut", "dsp"]
     fewer = unit.structure == "pipeline" and overlapping(*types, unit.pe, unit.dsp_port)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from flowc.dataflow.allocate import options, select
+from flowc.dataflow.allocate.device import vector
 from flowc.dataflow.allocate.layers import MAX_LANES, Fold, Layer, find_layers, fold_cycles
 from flowc.dataflow.allocate.options import (
     OptionTable,
@@ -16,7 +17,6 @@ from flowc.dataflow.allocate.options import (
     _Styled,
     _Styles,
     _unbeaten,
-    vector,
 )
 from flowc.dataflow.allocate.select import Edge, Node, PairTables, Problem, _thin
 from flowc.errors import InfeasibleError

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 
 from flowc.dataflow.allocate import Limits, allocate
+from flowc.dataflow.allocate.device import gathered
 from flowc.dataflow.allocate.line import line_resources
-from flowc.dataflow.allocate.options import gathered
 from flowc.errors import InfeasibleError
 from flowc.model.dtypes import UInt
 from flowc.targets import load_target
@@ -35,7 +37,10 @@ def test_no_figure_is_better_than_synthesis(
         found = line_resources(graph, target, cycles * 3)
         assert found is not None
         assert found.lut is not None
-        assert measured <= found.lut <= 1.2 * measured
+        cells = (
+            0 if target.has_lutram else ceil((ff + 11) / 3)
+        )  # those of flip-flops that no table gives what they hold
+        assert measured <= found.lut - cells <= 1.2 * measured
         assert found.ff == ff + 11
         assert found.bram18 == blocks
 

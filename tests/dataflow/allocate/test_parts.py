@@ -11,13 +11,12 @@ import pytest
 
 from flowc.dataflow.allocate.allocation import _checked_interval, _notes, checked_clock
 from flowc.dataflow.allocate.check import check, faults
+from flowc.dataflow.allocate.device import on_device, vector
 from flowc.dataflow.allocate.foldfile import _kind, chosen_folding, fixed_layers, folding_of
 from flowc.dataflow.allocate.layers import Fold, find_layers
 from flowc.dataflow.allocate.limits import RESOURCES, Limits
 from flowc.dataflow.allocate.options import (
     Option,
-    on_device,
-    vector,
 )
 from flowc.dataflow.allocate.search import Chosen, Search
 from flowc.dataflow.allocate.select import Selection

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flowc.dataflow.allocate.device import vector
 from flowc.dataflow.allocate.layers import Layer, find_layers, fold_cycles
-from flowc.dataflow.allocate.options import OptionTable, vector
+from flowc.dataflow.allocate.options import OptionTable
 from flowc.dataflow.allocate.simulation import Deadlock, progress, simulate
 from flowc.model.dtypes import BIPOLAR, IntType, SInt, UInt
 from flowc.targets import load_target

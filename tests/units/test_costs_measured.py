@@ -38,7 +38,12 @@ def test_no_unit_is_a_tenth_too_cheap_nor_a_sixth_too_dear(group: str) -> None:
 
 @pytest.mark.parametrize("network", record("networks"))
 def test_networks_are_within_a_tenth(network: str) -> None:
-    """Look-up tables and flip-flops of all their units and FIFOs, as they were modelled when they were measured."""
-    whole = record("networks")[network]["kinds"]["all"]
+    """Look-up tables and flip-flops of all their units and FIFOs, as they were modelled when they were measured; matrix units and windows as above."""
+    found = record("networks")[network]
+    whole = found["kinds"]["all"]
+    single = {name: unit for name, unit in found["units"].items() if found["of"][name] in ("mvtu", "vvtu", "window")}
+    assert single
     for key in ("lut", "ff"):
         assert 0.9 <= whole[key][1] / whole[key][0] <= 1.1, key
+        for name, unit in single.items():
+            assert CHEAPEST <= unit[key][1] / unit[key][0] <= DEAREST, (name, key)

@@ -99,6 +99,13 @@ def test_failures_of_nextpnr_are_told_in_our_words() -> None:
     assert error.exit_code == 3
     assert "does not fit on ulx3s-25f: it takes 30,123 look-up tables of 24,288" in str(error)
     assert "'b' 30, 'c' 20, 'a' 10" in str(error)
+    # As nextpnr-ice40 0.11 says of nine products in a row
+    said = (
+        "Info: \t         ICESTORM_LC:      10/   5280     0%\nInfo: \t        ICESTORM_DSP:       9/      8   112%\n"
+        "ERROR: Unable to place cell 's6_SB_MAC16_O_DSP', no BELs remaining to implement cell type 'ICESTORM_DSP'\n1 warning, 1 error\n"
+    )
+    error = bitstream._failure(said, ICEBREAKER, bitstream._FLOWS["ice40"], units)
+    assert (error.exit_code, "icebreaker: it takes 9 multipliers of 8; most" in str(error)) == (3, True)
     entry = {"bitstream": None, "board": "ulx3s-25f", "mhz": 41.5, "wanted_mhz": 50.0, "critical": "n5_Conv"}
     with pytest.raises(
         InfeasibleError, match=r"reaches 41.5 MHz, not 50; its longest path ends in 'n5_Conv'"

@@ -22,6 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.synthesis_networks import NETWORKS, folded
+from benchmarks.synthesis_requantizers import requantizer_units
 from benchmarks.synthesis_thresholds import drawn_thresholds, threshold_units
 from benchmarks.synthesis_units import FINN, alone, drawn_units, finn_units, model_units, packed_units, probe_units
 from benchmarks.tables import fill, markdown
@@ -124,10 +125,10 @@ MODEL_HEAD = ("unit", "LUT: model>", "yosys>", "error>", "FF: model / yosys>", "
 
 GROUPS: dict[str, Callable[[], Iterable[Unit]]] = {
     "fitted": model_units, "probes": probe_units, "packed": packed_units, "drawn": drawn_units, "thresholds": threshold_units,
-    "drawn-thresholds": drawn_thresholds,
+    "drawn-thresholds": drawn_thresholds, "requantizers": requantizer_units,
 }  # fmt: skip
 """Units whose figures the formulas' constants were fitted to; of kinds that were not; whose products share slices; of shapes that are
-drawn; thresholds by themselves, and such of shapes that are drawn."""
+drawn; thresholds by themselves, and such of shapes that are drawn; units with requantizers whose levels are entered late, and joins."""
 
 
 def spread(record: dict[str, Any], only: str | None) -> tuple[str, str]:
@@ -158,7 +159,7 @@ def _kinds(
     if "thresholds" in group:
         yield group.replace("-", ": "), [own[unit.name] for unit in members]
         return
-    for title, kinds in (("matrix units", {"mvtu"}), ("windows", {"window"}), ("others", {"vvtu", "pool"})):
+    for title, kinds in (("matrix units", {"mvtu"}), ("windows", {"window"}), ("others", {"vvtu", "pool", "join"})):
         yield f"{group}: {title}", [own[unit.name] for unit in members if unit.kind in kinds]
 
 

@@ -104,6 +104,7 @@ class Requant(Activation):
         shift: bits.
         lo, hi: bounds of the result.
         late: int64 (C, hi - lo), 0 to 31, for the levels lo + 1 to hi; or None. Not together with ``half_even``.
+        slices: whether the part is known to be AMD's: its DSP slices add to a product, its look-up tables are shift registers, too.
     """
 
     kind: ClassVar[str] = "requant"
@@ -114,6 +115,7 @@ class Requant(Activation):
     hi: int
     half_even: bool = False
     late: Array | None = None
+    slices: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -150,7 +152,18 @@ class Requant(Activation):
     def likeness(self) -> Hashable:
         late = None if self.late is None else (self.late.shape[0], int(self.late.max()).bit_length())
         own = self.mult.shape[0] > 1, self.add.shape[0] > 1
-        return self.dtype, self.channels, self.shift, self.lo, self.hi, self.half_even, self.widths, own, late
+        return (
+            self.dtype,
+            self.channels,
+            self.shift,
+            self.lo,
+            self.hi,
+            self.half_even,
+            self.widths,
+            own,
+            late,
+            self.slices,
+        )
 
     def resources(self, lanes: int, channels: int, acc: IntType, spacing: int = 1) -> Resources:  # noqa: ARG002
         """A DSP multiply-add (an adder where the multiplier is one), the clipping, a memory of multipliers and addends."""

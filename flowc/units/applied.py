@@ -12,6 +12,7 @@ from flowc.units import cost, pipeline
 from flowc.units.activation import Activation, Requant, Table
 from flowc.units.base import Array
 from flowc.units.cost import Resources
+from flowc.units.requantized import late_levels, one_slice
 from flowc.units.thresholds import MOST_COUNTED, MOST_SUMMED, Thresholds
 
 __all__ = ["CONSTANT_SAVES", "applied", "compared_style", "different_columns", "registers", "signed_bits", "value_bits"]
@@ -53,37 +54,56 @@ def applied(
     if activation is None:
         return Resources()
     given, rows = (lanes, channels, acc, spacing), _rows(activation, lanes, channels)
+    if isinstance(activation, Requant):
+        return _requant(activation, lanes, rows, acc, slices=slices or activation.slices)
     found = replace(activation.resources(*given), ff=registers(activation, *given))
-    if slices and isinstance(activation, Requant) and _one_slice(activation, acc):
-        kept = found if activation.late is not None else replace(found, ff=_sliced(activation, lanes, rows) + 4)
-        return kept + pipeline.counters(rows)
-    return found + pipeline.counters(rows) + _others(activation, lanes, rows, acc, spacing, found)
+    return found + pipeline.counters(rows) + _others(activation, lanes, rows, acc, spacing)
 
 
-def _one_slice(requant: Requant, acc: IntType) -> bool:
-    """Whether a slice of 27 x 18 bits holds the product and the sum (``flowc_multiply_add``)."""
+def _requant(requant: Requant, lanes: int, rows: int, acc: IntType, *, slices: bool) -> Resources:
+    """A requantizer, as a slice where one is known to hold it; what late levels take besides."""
+    parts = [pipeline.counters(rows)]
+    if requant.late is not None:
+        parts.append(late_levels(requant, lanes, rows, shifts=slices))
+        requant = replace(requant, late=None)
+    found = requant.resources(lanes, lanes * rows, acc)
+    if slices and one_slice(requant, value_bits(acc)):
+        parts.append(replace(found, ff=_sliced(requant, lanes, rows) + 4).exchanged(*_parameters(requant, lanes, rows)))
+    else:
+        summed = max(acc.bits + max(0, requant.widths[0] - 1), requant.widths[1]) + 1 if found.dsp else 0
+        parts.append(replace(found, ff=_requantized(requant, lanes, rows, value_bits(acc)) + 4))
+        parts.append(Resources(lut=lanes * summed))
+    return Resources.total(parts)
+
+
+def _parameters(requant: Requant, lanes: int, rows: int) -> tuple[Resources, Resources]:
+    """Look-up tables and blocks of factors and addends: a memory for each, as loops have them, and one of all as it is here."""
     factor, addend = requant.widths
-    narrow, wide = sorted((value_bits(acc), max(2, factor)))
-    return bool(factor) and narrow <= 18 and wide <= 27 and addend < 47
+    widths = [factor if requant.mult.shape[0] > 1 else 0, addend if requant.add.shape[0] > 1 else 0]
+    elsewhere = cost.parameters(requant.channels, lanes, lanes * rows, widths)
+    here = _constants(rows, lanes * sum(widths), _kept(requant, lanes, rows)) if requant.channels > 1 else Resources()
+    return replace(elsewhere, ff=0), replace(here, ff=0)
+
+
+def _kept(requant: Requant, lanes: int, rows: int) -> str:
+    """Lutram or bram: the memory of factors and addends, as wide as SystemVerilog writes it."""
+    return cost.memory_style(rows, lanes * (signed_bits(requant.mult) + signed_bits(requant.add)), constant=True)
 
 
 def _sliced(requant: Requant, lanes: int, rows: int) -> int:
-    """Flip-flops where the slice holds the rest: factor and addend, the addend once more, the result; rounded to even the level, too."""
+    """Flip-flops where the slice holds the rest: factor and addend, the addend once more, if it is no constant, the result."""
     factor, addend = requant.widths
-    factor, addend, out = max(2, factor), addend + 1, requant.dtype.bits
-    width = lanes * (factor + addend)
-    return _row(rows, width, cost.memory_style(rows, width, constant=True)) + lanes * (addend + out)
+    width, style = lanes * (max(2, factor) + addend + 1), _kept(requant, lanes, rows)
+    own = _own(rows, width) if style == "lutram" else width
+    waits = addend + 1 if rows > 1 else 0
+    return _row(rows, own, style) + lanes * (waits + requant.dtype.bits)
 
 
-def _others(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int, found: Resources) -> Resources:
+def _others(activation: Activation, lanes: int, rows: int, acc: IntType, spacing: int) -> Resources:
     """What other structures do not have, or have more of: less what they have where this one has none.
 
-    The sum behind a requantizer's product, where no slice is known to take both. Of thresholds, memories that all lanes share or that lie
-    elsewhere.
+    Of thresholds, memories that all lanes share or that lie elsewhere.
     """
-    if isinstance(activation, Requant) and found.dsp:
-        factor, addend = activation.widths
-        return Resources(lut=lanes * (max(acc.bits + max(0, factor - 1), addend) + 1))
     if not isinstance(activation, Thresholds):
         return Resources()
     form = activation.form(lanes, lanes * rows, acc, spacing)
@@ -153,8 +173,6 @@ def registers(activation: Activation, lanes: int, channels: int, acc: IntType, s
         if form == "search":
             ends = activation.first_block(lanes, channels, acc), activation.first_late(lanes, channels, acc)
             return _searched(activation, lanes, rows, value, *ends) + cycles
-    elif isinstance(activation, Requant) and activation.late is None:
-        return _requantized(activation, lanes, rows, value) + 4
     elif isinstance(activation, Table):
         return _tabled(activation, lanes, rows)
     return activation.resources(lanes, channels, acc, spacing).ff

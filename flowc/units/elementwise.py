@@ -14,6 +14,7 @@ from flowc.units.activation import Activation
 from flowc.units.applied import applied
 from flowc.units.base import Array, Frame, OneToOne, Unit, divisors
 from flowc.units.cost import Resources
+from flowc.units.joined import Operand, joined
 from flowc.units.pixels import lane_counts, lane_faults
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import array_faults
@@ -117,6 +118,11 @@ class Join(Unit):
         return self.left.elements // self.pe
 
     @property
+    def scaled_alike(self) -> bool:
+        """Whether either operand has one scale, a constant, for all channels."""
+        return self.left_scale.size == self.right_scale.size == 1
+
+    @property
     def stages(self) -> int:
         """The rescaled operands, their sum or product, then the activation."""
         return 3 + (
@@ -130,6 +136,8 @@ class Join(Unit):
     @property
     def resources(self) -> Resources:
         """The rescaling by constants and the adder, or the multiplier, then the activation."""
+        if self.structure == "pipeline":
+            return self._pipeline
         left, right = self.left.dtype.bits, self.right.dtype.bits
         luts = 0.0
         widths = []
@@ -149,6 +157,22 @@ class Join(Unit):
         if self.activation is not None:
             total += self.activation.resources(self.pe, channels, self.acc)
         return total
+
+    @property
+    def _pipeline(self) -> Resources:
+        """As SystemVerilog makes it: constants are sums of shifted operands; products go to slices where the requantizer is one."""
+        channels, results = max(self.pe, self.left.c), self.pe * self.outputs[0].dtype.bits
+        own = applied(self.activation, self.pe, channels, self.acc)
+        left, right = (
+            Operand(frame.dtype, scale, offset)
+            for frame, scale, offset in (
+                (self.left, self.left_scale, self.left_offset),
+                (self.right, self.right_scale, self.right_offset),
+            )
+        )
+        rows = 0 if self.scaled_alike else channels // self.pe
+        sums = joined(self.op, left, right, self.acc, rows=rows, lanes=self.pe, slices=bool(own.dsp))
+        return sums + own + pipeline.end(results) + Resources(lut=pipeline.PASSING, ff=2)
 
     def folding(self) -> dict[str, list[int]]:
         return {"pe": [*divisors(self.left.c), *lane_counts(self.left)]}

@@ -10,7 +10,7 @@ import numpy as np
 
 from flowc.model.dtypes import IntType
 from flowc.units import cost, pipeline
-from flowc.units.activation import Activation
+from flowc.units.activation import Activation, Requant
 from flowc.units.applied import applied
 from flowc.units.base import RESTART, Array, Frame, Unit, divisors
 from flowc.units.cost import Resources
@@ -159,9 +159,11 @@ class Vvtu(Unit):
 
     @property
     def _weights(self) -> Resources:
-        """The memory of weights."""
-        made = pipeline.weight_rom if self.structure == "pipeline" else cost.weight_rom
-        return made(*self.weight_memory, self.memory)
+        """The memory of weights; of the part a requantizer may know."""
+        if self.structure == "pipeline":
+            apart = isinstance(self.activation, Requant) and self.activation.slices
+            return pipeline.weight_rom(*self.weight_memory, self.memory, apart=apart)
+        return cost.weight_rom(*self.weight_memory, self.memory)
 
     @property
     def _folds(self) -> tuple[int, int]:

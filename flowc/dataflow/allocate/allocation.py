@@ -32,7 +32,7 @@ from flowc.interface.weights import weight_ports
 from flowc.passes.insert_width_converters import insert_width_converters, remove_width_converters
 from flowc.passes.remove_whole_windows import remove_whole_windows
 from flowc.targets import Target
-from flowc.units import Mvtu
+from flowc.units import Mvtu, Requant, Unit
 from flowc.units.cost import LUTS_PER_BLOCK, Resources, fifo_memory
 from flowc.units.graph import Dataflow, Stream
 from flowc.units.likeness import of_each_kind
@@ -212,14 +212,26 @@ def _tenth(found: Allocation, search: Search, *, single: bool) -> str:
 def _for_device(graph: Dataflow, target: Target) -> Dataflow:
     """The graph, one pixel per cycle and memories open as yet, with what units know of the device.
 
-    That is the width of its DSP slices and, where units are pipelines, how soon thresholds in its block RAMs may be compared.
+    That is the width of its DSP slices and, where units are pipelines, how soon thresholds in its block RAMs may be compared, and whether
+    requantizers are slices.
     """
     graph = graph.with_units({u.name: u.with_(pixels=1) for u in graph if getattr(u, "pixels", 1) > 1})
     kept = [u for u in graph if u.threshold_memory not in (None, "auto")]
     graph = graph.with_units({u.name: u.with_(threshold_memory="auto") for u in kept})
     kept = [u for u in graph if u.threshold_memory is not None and u.structure == "pipeline"]
     graph = graph.with_units({u.name: u.with_(read_cycles=target.read_cycles) for u in kept})
+    graph = graph.with_units(_requantizers(graph, slices=not target.is_open))
     return graph.with_units({u.name: u.with_(dsp_port=target.dsp_port) for u in graph if isinstance(u, Mvtu)})
+
+
+def _requantizers(graph: Dataflow, *, slices: bool) -> dict[str, Unit]:
+    """By name the pipelines with requantizers, which know then what the part has."""
+    found = {}
+    for unit in graph:
+        activation = getattr(unit, "activation", None)
+        if unit.structure == "pipeline" and isinstance(activation, Requant) and activation.slices != slices:
+            found[unit.name] = unit.with_(activation=replace(activation, slices=slices))
+    return found
 
 
 def _check_memories(layers: Sequence[Layer], target: Target) -> None:

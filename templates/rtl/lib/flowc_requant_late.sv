@@ -82,10 +82,16 @@ module flowc_requant_late #(
     logic [SHIFT:0] over[4];
     logic [OUT_BITS-1:0] found[4], less, result;
     logic [3:0] hits;
-    logic [PASSED-1:0] passed;
+    // The product of a number of few bits: sums, or tools would put it into a DSP slice.
+    logic [PASSED-1:0] product, passed;
+    always_comb begin
+      product = '0;
+      for (int i = 0; i < LATE; i++) product += late[i] ? PASSED'(pace[5]) << i : '0;
+    end
+    wire negative = factor < 0;
     always_ff @(posedge clk)
       if (enable) begin
-        pace[0] <= factor < 0 ? -factor : factor;
+        pace[0] <= (factor ^ {FACTOR{negative}}) + FACTOR'(negative);
         for (int i = 1; i < 6; i++) pace[i] <= pace[i-1];
         at <= AW'(64'(level)) + start;
         found[0] <= below ? OUT_BITS'(LOW) : above ? OUT_BITS'(HIGH) : level[OUT_BITS-1:0];
@@ -96,7 +102,7 @@ module flowc_requant_late #(
           over[i] <= over[i-1];
         end
         late <= word;
-        passed <= PASSED'(late) * PASSED'(pace[5]);
+        passed <= product;
         less <= found[2] - OUT_BITS'(hits[2]);
         result <= COMPARED'(over[3]) < COMPARED'(passed) ? less : found[3];
       end

@@ -1,5 +1,6 @@
 // Two streams into one, PE channels in parallel, then the activation. With PRODUCT (left - LEFT_OFFSET) * (right - RIGHT_OFFSET),
-// else left * left scale + right * right scale; a row of SCALES holds per lane the two scales, of LEFT_SCALE and RIGHT_SCALE bits.
+// else left * left scale + right * right scale: LEFT_FACTOR and RIGHT_FACTOR, or, with SCALE_ROWS, of a row of SCALES that holds per lane
+// the two scales, of LEFT_SCALE and RIGHT_SCALE bits.
 module flowc_join #(
     parameter int PE = 1,
     parameter bit PRODUCT = 0,
@@ -11,7 +12,9 @@ module flowc_join #(
     parameter int RIGHT_OFFSET = 0,
     parameter int LEFT_SCALE = 2,
     parameter int RIGHT_SCALE = 2,
-    parameter int SCALE_ROWS = 1,
+    parameter bit signed [63:0] LEFT_FACTOR = 1,
+    parameter bit signed [63:0] RIGHT_FACTOR = 1,
+    parameter int SCALE_ROWS = 0,
     parameter SCALES = "",
     parameter int WIDE = 16,
     parameter int SUM = 16,
@@ -55,7 +58,7 @@ module flowc_join #(
     if (rst) {sums_valid, scaled} <= '0;
     else if (enable) {sums_valid, scaled} <= {scaled, fire};
   logic [PE*(LEFT_SCALE+RIGHT_SCALE)-1:0] row;
-  if (PRODUCT) begin : g_no_scales
+  if (SCALE_ROWS == 0) begin : g_no_scales
     assign row = '0;
     wire unused = &{1'b0, row};
   end else begin : g_scales
@@ -76,6 +79,16 @@ module flowc_join #(
           left <= WIDE'(a) - WIDE'(LEFT_OFFSET);
           right <= WIDE'(b) - WIDE'(RIGHT_OFFSET);
           total <= left * right;
+        end
+    end else if (SCALE_ROWS == 0) begin : g_constant
+      logic signed [WIDE-1:0] lefts_scaled, rights_scaled;
+      flowc_constant #(.VALUE(LEFT), .FACTOR(LEFT_FACTOR), .OUT(WIDE)) scaled_left (.value(a), .product(lefts_scaled));
+      flowc_constant #(.VALUE(RIGHT), .FACTOR(RIGHT_FACTOR), .OUT(WIDE)) scaled_right (.value(b), .product(rights_scaled));
+      always_ff @(posedge clk)
+        if (enable) begin
+          left <= lefts_scaled;
+          right <= rights_scaled;
+          total <= left + right;
         end
     end else begin : g_sum
       localparam int AT = p * (LEFT_SCALE + RIGHT_SCALE);

@@ -171,7 +171,7 @@ def test_the_script_packages_all_of_it(project: tuple[Dataflow, Path, Element]) 
         assert macro is None or path.read_text().startswith(f"`define {macro}\n")
     read = re.findall(r'"data/([^"]+)"', (folder / f"{name_design(graph).top}.sv").read_text())
     text = (flat / f"{name_design(graph).top}.sv").read_text()
-    assert read
+    assert bool(read) == bool(memories)
     for name in read:  # of a file, or the begin of the names of several
         assert f'"{name.replace(".hex", ".mem")}"' in text
         assert any(known.startswith(name.removesuffix(".hex")) for known in memories)

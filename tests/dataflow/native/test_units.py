@@ -80,7 +80,7 @@ FIELDS = {
     "mvtu": "weights weight_type acc activation groups taps block multiplier signs dsp_port", "pad": "out top left bottom right value",
     "permute": "order out", "pixel_pad": "out stride_h stride_w value", "pool": "channels op acc activation parallel", "split": "starts sizes",
     "upsample": "factor_h factor_w", "vvtu": "channels weights weight_type acc activation parallel multiplier signs",
-    "window": "kernel stride dilation block parallel spare", "thresholds": "values base step style", "requant": "mult add shift lo hi half_even late",
+    "window": "kernel stride dilation block parallel spare", "thresholds": "values base step style", "requant": "mult add shift lo hi half_even late slices",
     "table": "lo values",
 }  # fmt: skip
 """What the planner knows of each class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flowc.backends.rtl.activation import activation_part, by_lane
-from flowc.backends.rtl.instance import Instance, Memory, Value, delay, kind, pack_fields, value_bits
+from flowc.backends.rtl.instance import Bits, Instance, Memory, Value, delay, kind, pack_fields, value_bits
 from flowc.model.dtypes import IntType
 from flowc.units import Activate, ArgMax, Join
 from flowc.units.applied import signed_bits
@@ -40,18 +40,21 @@ def write_join(unit: Join) -> Instance:
         wide = max(_product_bits(left, right, offsets), value_bits(unit.acc))
         parameters |= {"LEFT_OFFSET": offsets[0], "RIGHT_OFFSET": offsets[1], "WIDE": wide}
     else:
-        rows = 1 if unit.left_scale.size == unit.right_scale.size == 1 else blocks
-        own = [s if s.size == 1 else np.tile(s, pixels) for s in (unit.left_scale, unit.right_scale)]
-        scales = [by_lane(s[:, None], rows, unit.pe) for s in own]
-        bits = [signed_bits(s) for s in scales]
-        words, width = pack_fields(list(zip(scales, bits, strict=True)))
-        memory = Memory(f"data/{unit.name}_scales.hex", words, width)
-        memories.append(memory)
+        bits = [signed_bits(s) for s in (unit.left_scale, unit.right_scale)]
         wide = max(value_bits(left) + bits[0], value_bits(right) + bits[1]) + 1
-        parameters |= {
-            "LEFT_SCALE": bits[0], "RIGHT_SCALE": bits[1], "SCALE_ROWS": rows, "SCALES": memory.file,
-            "WIDE": max(wide, value_bits(unit.acc)),
-        }  # fmt: skip
+        parameters["WIDE"] = max(wide, value_bits(unit.acc))
+        if unit.scaled_alike:
+            factors = [Bits((int(s[0]),), 64) for s in (unit.left_scale, unit.right_scale)]
+            parameters |= {"LEFT_FACTOR": factors[0], "RIGHT_FACTOR": factors[1]}
+        else:
+            own = [s if s.size == 1 else np.tile(s, pixels) for s in (unit.left_scale, unit.right_scale)]
+            scales = [by_lane(s[:, None], blocks, unit.pe) for s in own]
+            words, width = pack_fields(list(zip(scales, bits, strict=True)))
+            memory = Memory(f"data/{unit.name}_scales.hex", words, width)
+            memories.append(memory)
+            parameters |= {
+                "LEFT_SCALE": bits[0], "RIGHT_SCALE": bits[1], "SCALE_ROWS": blocks, "SCALES": memory.file
+            }  # fmt: skip
     return Instance(unit, "join", parameters | part.parameters, tuple(memories))
 
 

@@ -25,7 +25,8 @@ time.sleep(600)
 """A tool that starts another, as yosys starts ABC, has a temporary file, and does not end."""
 
 SYNTH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests in the background has it ignored
 from flowc.backends.rtl import synthesize, yosys
 from flowc.cli import main
 yosys.version = synthesize.version = lambda: "0"
@@ -54,7 +55,9 @@ def lives(pid: int) -> bool:
 
 def started(pids: Path, count: int) -> list[int]:
     """The processes of so many tools, once they have begun."""
+    deadline = time.monotonic() + 120
     while len(names := [path.name for path in pids.iterdir()]) < count:
+        assert time.monotonic() < deadline, "the tools did not begin"
         time.sleep(0.02)
     return [int(pid) for name in names for pid in name.split("-")]
 
@@ -75,10 +78,13 @@ def test_nothing_stays_of_an_ended_synthesis(sent: signal.Signals, code: int, pi
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp"), "FLOWC_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-c", SYNTH, "synth", str(design), "--jobs", "2", endless(pids)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as synth:
-        running = started(pids, 2)
-        assert all(map(lives, running))
-        synth.send_signal(sent)
-        said = synth.communicate(timeout=60)[1]
+        try:
+            running = started(pids, 2)
+            assert all(map(lives, running))
+            synth.send_signal(sent)
+            said = synth.communicate(timeout=60)[1]
+        finally:
+            synth.kill()  # where it has not ended, so that the test does
     assert (synth.returncode, said.strip().count("\n")) == (code, 0)
     assert "nothing was written" in said
     assert not any(map(lives, running))
@@ -92,8 +98,10 @@ def test_nothing_stays_of_an_ended_synthesis(sent: signal.Signals, code: int, pi
 def test_a_tool_ends_with_a_process_that_is_killed(pids: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     with subprocess.Popen([sys.executable, "-c", ALONE, endless(pids)], env=environment) as alone:
-        tool, abc = started(pids, 1)
-        alone.kill()
+        try:
+            tool, abc = started(pids, 1)
+        finally:
+            alone.kill()
     deadline = time.monotonic() + 60
     while lives(tool) and time.monotonic() < deadline:
         time.sleep(0.02)

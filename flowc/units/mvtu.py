@@ -19,7 +19,7 @@ from flowc.units.heap import heap_depth
 from flowc.units.packing import Packing, overlapping, packing, weights_held
 from flowc.units.schedule import Schedule, every, grid
 from flowc.units.sound import array_faults, number_faults, sign_faults
-from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
+from flowc.units.weighted import Multiplying, several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Mvtu", "exact_float"]
 
@@ -30,7 +30,7 @@ def exact_float(bound: int) -> type[np.floating]:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Mvtu(Unit):
+class Mvtu(Multiplying):
     """``acc[o] = sum over i of weights[o, i] * x[g(o), i]`` at every position, then the activation.
 
     Input frame (H, W, groups * mw), in the stream order of a window with the same ``block``; output (H, W, mh).
@@ -193,18 +193,6 @@ class Mvtu(Unit):
         blocks = self.frame.pixels // self.pixels * self.groups
         reads = grid((blocks, rows * columns), (columns, 1))
         return Schedule(self.cycles, (reads,), (every(blocks * rows, columns, columns - 1),))
-
-    @property
-    def resources(self) -> Resources:
-        """Weights, input buffer, products and their sums, accumulators, activation, control."""
-        return Resources.total([self._weights, self._products, self._applied, *self._others])
-
-    def style_cost(self, style: str) -> Resources:
-        if style == "memory":
-            return self._weights
-        if style == "multiplier":
-            return self._products
-        return self._applied if style == "threshold_memory" else super().style_cost(style)
 
     @property
     def _weights(self) -> Resources:

@@ -17,13 +17,13 @@ from flowc.units.cost import Resources
 from flowc.units.mvtu import exact_float
 from flowc.units.schedule import Schedule, every
 from flowc.units.sound import array_faults, number_faults, sign_faults
-from flowc.units.weighted import several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
+from flowc.units.weighted import Multiplying, several_faults, style_faults, unknown_styles, uses_dsp, weight_figures
 
 __all__ = ["Vvtu"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Vvtu(Unit):
+class Vvtu(Multiplying):
     """Depthwise product: ``acc[c * m + j] = sum over k of weights[c * m + j, k] * x[k, c]``, then the activation.
 
     Input frame (H, W, taps * C) in the order of a window with ``block = pe``: ``[C / pe][taps][pe]``; output (H, W, C * m).
@@ -144,18 +144,6 @@ class Vvtu(Unit):
         """Every iteration takes a beat; the results leave with the last tap's."""
         folds = 1 if self.parallel else self.taps
         return Schedule(self.cycles, (every(self.cycles),), (every(self.cycles // folds, folds, folds - 1),))
-
-    @property
-    def resources(self) -> Resources:
-        """Weights, products and their sums, accumulators, activation, control."""
-        return Resources.total([self._weights, self._products, self._applied, *self._others])
-
-    def style_cost(self, style: str) -> Resources:
-        if style == "memory":
-            return self._weights
-        if style == "multiplier":
-            return self._products
-        return self._applied if style == "threshold_memory" else super().style_cost(style)
 
     @property
     def _weights(self) -> Resources:

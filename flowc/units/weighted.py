@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Protocol
 
 from flowc.model.dtypes import Array, IntType
 from flowc.units import cost
-from flowc.units.base import Frame
+from flowc.units.base import Frame, Unit
+from flowc.units.cost import Resources
 
-__all__ = ["Weighted", "several_faults", "style_faults", "unknown_styles", "uses_dsp", "weight_figures"]
+__all__ = ["Multiplying", "Weighted", "several_faults", "style_faults", "unknown_styles", "uses_dsp", "weight_figures"]
 
 
 class Weighted(Protocol):
@@ -35,6 +37,42 @@ class Weighted(Protocol):
     @property
     def weight_memory(self) -> tuple[int, int]: ...
     def styles(self) -> dict[str, list[str]]: ...
+
+
+class Multiplying(Unit):
+    """What an MVTU and a VVTU cost, by the styles that decide it."""
+
+    @property
+    @abstractmethod
+    def _weights(self) -> Resources:
+        """The memory of weights."""
+
+    @property
+    @abstractmethod
+    def _products(self) -> Resources:
+        """Products, their sums and the accumulators."""
+
+    @property
+    @abstractmethod
+    def _applied(self) -> Resources:
+        """The activation."""
+
+    @property
+    @abstractmethod
+    def _others(self) -> list[Resources]:
+        """What no style decides."""
+
+    @property
+    def resources(self) -> Resources:
+        """Weights, products and their sums, accumulators, activation, and what no style decides."""
+        return Resources.total([self._weights, self._products, self._applied, *self._others])
+
+    def style_cost(self, style: str) -> Resources:
+        if style == "memory":
+            return self._weights
+        if style == "multiplier":
+            return self._products
+        return self._applied if style == "threshold_memory" else super().style_cost(style)
 
 
 def weight_figures(unit: Weighted) -> dict[str, Any]:

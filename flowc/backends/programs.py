@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["run_program", "run_python", "side_by_side"]
+from flowc.errors import UsageError, shown
+
+__all__ = ["compiler", "run_program", "run_python", "side_by_side"]
 
 _TIED = """
 import ctypes, os, signal, sys
@@ -28,6 +31,29 @@ if sys.platform == "linux":
         os._exit(1)
 """
 """What a child does first: it asks to be killed when the thread that started it ends, and looks whether that has happened already."""
+
+
+def compiler(simulation: str = "C simulation") -> str:
+    """The C++ compiler: ``$CXX``, else g++.
+
+    Args:
+        simulation: what needs it, for the message.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    own = os.environ.get("CXX")
+    found = shutil.which(own or "g++")
+    if found is None and own:
+        raise UsageError(
+            f"{simulation} finds no compiler '{shown(own)}', as CXX says",
+            remedy="Name one program in CXX, without options",
+        )
+    if found is None:
+        raise UsageError(
+            f"{simulation} needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"
+        )
+    return found
 
 
 class _Children:

@@ -16,8 +16,9 @@ import pytest
 from flowc.backends import find
 from flowc.backends.alveo import generate_alveo, movers
 from flowc.backends.driver import generate_driver
-from flowc.backends.hls.csim import ap_include, compiler
+from flowc.backends.hls.csim import ap_include
 from flowc.backends.hls.lint import lint
+from flowc.backends.programs import compiler
 from flowc.dataflow.emulator import emulate
 from flowc.interface.names import name_design
 from flowc.model.dtypes import SInt, UInt

@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from flowc.backends.programs import compiler
 from flowc.backends.rtl.simulate import COMPILE, library
-from flowc.backends.rtl.tools import compiler, verilator_root
+from flowc.backends.rtl.tools import verilator_root
 
 
 def verilated(

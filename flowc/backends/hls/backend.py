@@ -12,6 +12,7 @@ from flowc.backends.hls import csim
 from flowc.backends.hls.generate import generate
 from flowc.backends.hls.split import split_large, whole_unit
 from flowc.backends.hls.writers import WRITERS
+from flowc.backends.programs import compiler
 from flowc.errors import UsageError
 from flowc.interface.names import alone_names, name_design
 from flowc.units import Array, Unit
@@ -68,7 +69,7 @@ class HlsBackend(Backend):
 
     def missing_tools(self) -> list[str]:
         missing = []
-        for needed in (csim.compiler, csim.ap_include):
+        for needed in (compiler, csim.ap_include):
             try:
                 needed()
             except UsageError as error:

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import importlib.util
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,15 @@ from flowc import progress
 from flowc.backends.hls.generate import FLAGS
 from flowc.backends.hls.precompiled import precompiled
 from flowc.backends.hls.writers.port import port_bytes
-from flowc.errors import FlowcError, MismatchError, UsageError, counted, shown
+from flowc.backends.programs import compiler
+from flowc.errors import FlowcError, MismatchError, UsageError, counted
 from flowc.interface.names import name_design
 from flowc.interface.packing import pack_rows, unpack_rows
 from flowc.interface.weights import weight_ports
 from flowc.units import Array, InputPort, OutputPort
 from flowc.units.graph import Dataflow
 
-__all__ = ["GeneratedCodeError", "ap_include", "compile", "compiler", "count_cycles", "run", "write_vectors"]
+__all__ = ["GeneratedCodeError", "ap_include", "compile", "count_cycles", "run", "write_vectors"]
 
 _SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize=shift-base", "-fno-sanitize-recover=all", "-O0", "-g1")
 _TOOLS = "Install the whole compiler (Debian: apt install g++ binutils)"
@@ -71,26 +71,6 @@ def ap_include() -> Path:
     raise UsageError(
         "C simulation needs the vendor's AP types (ap_int.h, hls_stream.h), which were not found", remedy=_INSTALL
     )
-
-
-def compiler() -> str:
-    """The C++ compiler: ``$CXX``, else g++.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    own = os.environ.get("CXX")
-    found = shutil.which(own or "g++")
-    if found is None and own:
-        raise UsageError(
-            f"C simulation finds no compiler '{shown(own)}', as CXX says",
-            remedy="Name one program in CXX, without options",
-        )
-    if found is None:
-        raise UsageError(
-            "C simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"
-        )
-    return found
 
 
 def compile(  # noqa: A001 - csim.compile reads well

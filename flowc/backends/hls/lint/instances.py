@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from flowc.backends.hls.csim import ap_include, compiler
+from flowc.backends.hls.csim import ap_include
 from flowc.backends.hls.lint.check import read_program
 from flowc.backends.hls.lint.finding import Finding
 from flowc.backends.hls.lint.probes import HEADER, MARK, Probe, probes
+from flowc.backends.programs import compiler
 from flowc.errors import FlowcError
 
 __all__ = ["lint_instances"]

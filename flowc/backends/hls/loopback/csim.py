@@ -13,9 +13,10 @@ import numpy as np
 
 from flowc import progress
 from flowc.backends.base import Simulated
-from flowc.backends.hls.csim import GeneratedCodeError, ap_include, compiler
+from flowc.backends.hls.csim import GeneratedCodeError, ap_include
 from flowc.backends.hls.loopback.vectors import write_vectors
 from flowc.backends.hls.loopback.writer import ENGINE_FLAGS, THREAD_FLAGS
+from flowc.backends.programs import compiler
 from flowc.errors import MismatchError
 from flowc.loopback.execute import Machine
 from flowc.loopback.program import Program
